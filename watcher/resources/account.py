@@ -1,0 +1,31 @@
+"""An Azure OpenAI account: the unit of polling, and the owner of jobs and deployments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One `Microsoft.CognitiveServices/accounts` resource of kind `OpenAI` or `AIServices`."""
+
+    id: str  #: ARM id, spelt as Azure spelt it
+    name: str
+    label: str  #: `name`, or `name@resource-group` where two accounts bear one name: what people see
+    subscription: str
+    resource_group: str
+    location: str
+    cloud: str = "public"
+    kind: str = "OpenAI"
+    endpoint: str  #: base address of the data plane, without a slash at its end
+    owner: str = ""  #: from the owner tag of the account, else of its resource group; "" where nobody set one
+    tags: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)  #: from the configuration and from `tag_labels`
+    created_at: datetime | None = None
+    local_auth_disabled: bool = False
+    provisioning_state: str = "Succeeded"
+
+    @property
+    def key(self) -> str:
+        """The ARM id in lower case: ARM ids compare without case."""
+        return self.id.lower()

@@ -1,0 +1,120 @@
+"""Deployments: models served under a name in an account, and how much they are called."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ProvisioningState(StrEnum):
+    """A deployment's ARM state, Azure's spelling kept. The set is Azure's and open: see `UNKNOWN`."""
+
+    ACCEPTED = "Accepted"
+    CREATING = "Creating"
+    DELETING = "Deleting"
+    MOVING = "Moving"
+    FAILED = "Failed"
+    SUCCEEDED = "Succeeded"
+    DISABLED = "Disabled"
+    CANCELED = "Canceled"
+    UNKNOWN = "Unknown"
+
+
+class SkuKind(StrEnum):
+    """How a deployment is billed and how long it may live, whatever its SKU's spelling."""
+
+    STANDARD = "standard"  #: Standard, GlobalStandard, DataZoneStandard: hosting by the hour
+    DEVELOPER = "developer"  #: no hosting fee, removed 24 h after its creation
+    PROVISIONED = "provisioned"  #: by PTU-hour; whether the idle rule covers it is not said
+    BATCH = "batch"
+    OTHER = "other"
+
+
+_SKU_KINDS = {
+    "standard": SkuKind.STANDARD,
+    "globalstandard": SkuKind.STANDARD,
+    "datazonestandard": SkuKind.STANDARD,
+    "developer": SkuKind.DEVELOPER,
+    "developertier": SkuKind.DEVELOPER,
+    "provisionedmanaged": SkuKind.PROVISIONED,
+    "globalprovisionedmanaged": SkuKind.PROVISIONED,
+    "datazoneprovisionedmanaged": SkuKind.PROVISIONED,
+    "globalbatch": SkuKind.BATCH,
+    "datazonebatch": SkuKind.BATCH,
+}
+
+
+def sku_kind(sku: str) -> SkuKind:
+    """The kind behind a SKU's name, in any of the spellings that Azure's pages use."""
+    return _SKU_KINDS.get(sku.lower(), SkuKind.OTHER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One deployment, in one of its lives: a name may be deleted and created again."""
+
+    id: str  #: ARM id, spelt as Azure spelt it
+    name: str
+    account: str  #: key of the account
+    incarnation: str = ""  #: which life of this name: its `createdAt`, else when it was first seen; set by `with_lives`
+    model: str
+    model_format: str = "OpenAI"
+    model_version: str = ""
+    model_source: str = ""  #: the account that the model comes from, where it is another one
+    sku: str = ""
+    capacity: int | None = None
+    provisioning_state: ProvisioningState = ProvisioningState.SUCCEEDED
+    raw_provisioning_state: str = "Succeeded"
+    deployment_state: str = ""  #: `Running`, `Paused`, or "" in older API versions
+    created_at: datetime | None = None  #: `None`: unknown, and no age may be guessed
+    created_by: str = ""
+    modified_at: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rai_policy: str = ""
+    failure: str = ""  #: the service's text where provisioning failed
+
+    @property
+    def key(self) -> str:
+        """The ARM id in lower case."""
+        return self.id.lower()
+
+    @property
+    def sku_kind(self) -> SkuKind:
+        return sku_kind(self.sku)
+
+    @property
+    def is_paused(self) -> bool:
+        return self.deployment_state.lower() == "paused"
+
+
+_FINE_TUNED = re.compile(r"\.ft-|^ft:|^ftchkpt-", re.IGNORECASE)
+
+
+def is_fine_tuned(model: str, custom_models: Collection[str] = ()) -> bool:
+    """Whether a deployment's model is a customised one; base models never go idle.
+
+    Args:
+        model: `properties.model.name` of the deployment.
+        custom_models: Names of models and checkpoints that known jobs have made.
+
+    Source: Azure names fine-tuned models `<base>.ft-<job>[-suffix][:ckpt-step-N]`, and allows the deployment of a
+    checkpoint by its id `ftchkpt-…`; models of the OpenAI platform begin with `ft:`.
+    """
+    return model in custom_models or bool(_FINE_TUNED.search(model))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the metrics tell of one deployment's calls. A time is the start of the hour (or minute) that holds calls.
+
+    The span from `read_from` to `read_to` was read without a gap; outside it nothing is known.
+    """
+
+    deployment: str  #: name, in lower case: dimension values compare without case
+    read_from: datetime
+    read_to: datetime  #: exclusive; the newest minutes, still incomplete at Azure, are left out
+    last_success_at: datetime | None = None  #: last bucket with a 2xx answer; `None`: none inside the span
+    last_failure_at: datetime | None = None  #: last bucket with any other answer
+    bucket_seconds: int = 3600
+    is_ambiguous: bool = False  #: calls without a deployment's name were seen in the account: they may be this one's

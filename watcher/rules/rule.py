@@ -1,0 +1,135 @@
+"""What a rule is, all that it may see, and how the rules are asked."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from watcher.resources.account import Account
+from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.deployment import Deployment
+from watcher.resources.fine_tuning import FineTuningJob, JobEvent
+from watcher.resources.snapshot import Gap, Reading, Section
+from watcher.rules.finding import Answer, Cleared, Finding, Subject, Undecided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that a rule may see of one account: the newest reading of each section, its age, and what just changed.
+
+    A section whose gap is open still shows its last reading; `is_verified` tells the two apart.
+    """
+
+    now: datetime
+    reading: Reading
+    transitions: tuple[Transition, ...] = ()  #: those of this snapshot, and earlier ones that a rule could not decide
+    events: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)  #: by job id, as far as read just now
+    status_since: Mapping[str, datetime] = field(default_factory=dict)  #: by job id: when its present status began
+    ended_deployments: Mapping[str, Deployment] = field(default_factory=dict)  #: by key: those that a transition ended
+    custom_models: frozenset[str] = frozenset()  #: names of models and checkpoints that known jobs made, anywhere
+    told: Mapping[Subject, tuple[str, ...]] = field(default_factory=dict)  #: "ml-slack at … (3d)", of open alerts
+
+    @property
+    def account(self) -> Account:
+        return self.reading.account
+
+    @property
+    def jobs(self) -> tuple[FineTuningJob, ...]:
+        return self.reading.jobs or ()
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        return self.reading.deployments or ()
+
+    def job(self, job_id: str) -> FineTuningJob | None:
+        return next((job for job in self.jobs if job.id == job_id), None)
+
+    def gap(self, section: Section) -> Gap | None:
+        """The open gap that covers a whole section, or `None`."""
+        return next((gap for gap in self.reading.gaps if gap.section is section and not gap.subject), None)
+
+    def is_verified(self, section: Section) -> bool:
+        """Whether the section's reading is as new as the polls wish it: read at least once, and no gap open."""
+        read_at = {
+            Section.ACCOUNT: self.reading.jobs_at or self.reading.deployments_at,
+            Section.JOBS: self.reading.jobs_at,
+            Section.DEPLOYMENTS: self.reading.deployments_at,
+            Section.METRICS: self.reading.usage_at,
+        }[section]
+        return read_at is not None and self.gap(section) is None
+
+
+class Rule(Protocol):
+    """A check of one account. Pure: no clock, no log, no state of its own."""
+
+    @property
+    def name(self) -> str: ...
+
+    def evaluate(self, view: View) -> Iterator[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """What a rule that spans accounts may see of each one."""
+
+    account: Account
+    gaps: tuple[Gap, ...]
+    polled_at: datetime | None  #: when it was last tried; `None`: not yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All accounts at once, for the rules that look for one cause behind many."""
+
+    now: datetime
+    accounts: tuple[AccountState, ...]
+
+
+class FleetRule(Protocol):
+    """A check over all accounts."""
+
+    @property
+    def name(self) -> str: ...
+
+    def evaluate(self, fleet: Fleet) -> Iterator[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What the rules answered. A rule named in `rules` that says nothing of a subject has found nothing there."""
+
+    rules: frozenset[str]
+    findings: tuple[Finding, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+    cleared: tuple[Cleared, ...] = ()
+
+
+def evaluate(rules: Sequence[Rule], view: View) -> Evaluation:
+    """Ask each rule about one account."""
+    return gather((rule.name for rule in rules), (answer for rule in rules for answer in rule.evaluate(view)))
+
+
+def evaluate_fleet(rules: Sequence[FleetRule], fleet: Fleet) -> Evaluation:
+    """Ask each rule about all accounts."""
+    return gather((rule.name for rule in rules), (answer for rule in rules for answer in rule.evaluate(fleet)))
+
+
+def gather(names: Iterable[str], answers: Iterable[Answer]) -> Evaluation:
+    """Sort answers by their kind."""
+    collected = tuple(answers)
+    return Evaluation(
+        rules=frozenset(names),
+        findings=tuple(a for a in collected if isinstance(a, Finding)),
+        undecided=tuple(a for a in collected if isinstance(a, Undecided)),
+        cleared=tuple(a for a in collected if isinstance(a, Cleared)),
+    )
+
+
+def job_subject(account: Account, job_id: str) -> Subject:
+    """The subject of a job's alerts."""
+    return Subject(id=account.key, kind=ResourceKind.JOB, incarnation=job_id)
+
+
+def deployment_subject(deployment: Deployment) -> Subject:
+    """The subject of the alerts of one life of a deployment."""
+    return Subject(id=deployment.key, kind=ResourceKind.DEPLOYMENT, incarnation=deployment.incarnation)
