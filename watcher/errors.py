@@ -10,6 +10,7 @@
     │   ├── ThrottledError          429: retry_after
     │   ├── UnavailableError        timeout, connection failure, 5xx
     │   └── MalformedError          an answer that is not what the API promises
+    │       └── IncompleteError     a listing that does not come to its end, or leaves items unreadable
     ├── DeliveryError               permanent, kind, retry_after
     └── StoreError
         ├── NewerSchemaError        the database was written by a newer watcher
@@ -37,6 +38,7 @@ __all__ = [
     "DeliveryFailure",
     "ForbiddenError",
     "ForbiddenReason",
+    "IncompleteError",
     "MalformedError",
     "NewerSchemaError",
     "NotFoundError",
@@ -183,6 +185,10 @@ class UnavailableError(AzureError):
 
 class MalformedError(AzureError):
     """Azure gave an answer that cannot be understood."""
+
+
+class IncompleteError(MalformedError):
+    """Azure's list does not come to its end, or cannot be read whole."""
 
 
 class DeliveryError(WatcherError):

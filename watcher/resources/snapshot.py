@@ -135,3 +135,5 @@ class Known:
     deployments: tuple[Deployment, ...] = ()  #: those that live, to be asked for by id when a listing lacks them
     usage: Mapping[str, Usage] = field(default_factory=dict)
     dialect: str = ""
+    #: Ids of jobs whose ending no rule could judge yet, because their events were not read: to be asked for again.
+    unexplained: frozenset[str] = frozenset()

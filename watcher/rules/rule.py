@@ -28,6 +28,8 @@ class View:
     ended_deployments: Mapping[str, Deployment] = field(default_factory=dict)  #: by key: those that a transition ended
     custom_models: frozenset[str] = frozenset()  #: names of models and checkpoints that known jobs made, anywhere
     told: Mapping[Subject, tuple[str, ...]] = field(default_factory=dict)  #: "ml-slack at … (3d)", of open alerts
+    closed_gaps: tuple[Gap, ...] = ()  #: those that this poll closed, dated from when they were first met
+    owner_tag: str = "owner"  #: the tag of a deployment that names its owner, whatever its case
 
     @property
     def account(self) -> Account:

@@ -1,0 +1,72 @@
+"""A notification: some alerts for one receiver, with the reason why it is told now."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from watcher.alerts.alert import Alert, AlertStatus
+from watcher.rules.finding import Severity
+
+
+class NotifyReason(StrEnum):
+    """Why a receiver is told. Where the alerts of one notification differ, the first of this order stands for it."""
+
+    FIRING = "firing"
+    SEVERITY_RAISED = "severity_raised"
+    REMINDER = "reminder"
+    RESOLVED = "resolved"
+
+
+_ORDER = tuple(NotifyReason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One receiver was told of one alert. The newest row of an alert and receiver is what the receiver knows."""
+
+    alert_id: str
+    receiver: str
+    status: AlertStatus
+    severity: Severity
+    step: str
+    at: datetime
+    notification_id: str  #: "" where the notification of another alert stood for this one
+    group_key: str
+    route: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationAlert:
+    """One alert inside a notification, with its own reason."""
+
+    alert: Alert
+    reason: NotifyReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One group for one receiver."""
+
+    id: str  #: stable over retries, so that receivers can drop repeats
+    receiver: str
+    route: str  #: path of the route in the tree, for `explain`: "route", "route.routes[0]", …
+    group_key: str
+    group_labels: Mapping[str, str]
+    reason: NotifyReason
+    alerts: tuple[NotificationAlert, ...]  #: loudest first
+    covers: tuple[Alert, ...] = ()  #: resolved alerts that this notification stands for, without naming them
+    created_at: datetime
+
+
+def reason_of(reasons: Sequence[NotifyReason]) -> NotifyReason:
+    """The one reason of a notification whose alerts have several: resolved only if all are."""
+    return min(reasons, key=_ORDER.index)
+
+
+def notification_id(receiver: str, alerts: Sequence[NotificationAlert], created_at: datetime) -> str:
+    """`ntf_` and 24 hex digits, equal for the same decision taken twice."""
+    told = sorted(f"{a.alert.id}:{a.reason}:{a.alert.severity}:{a.alert.finding.step}" for a in alerts)
+    text = "\x1f".join((receiver, created_at.isoformat(), *told))
+    return "ntf_" + hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,159 @@
+"""Reads a listing to its end, page by page, or says that it cannot: a half-read listing is none.
+
+Pages are kept as they came, since an account that has not changed is told by the digest of its pages and never
+decoded. Only the place of the next page is looked up.
+
+Source: azure-rest-api-specs: `nextLink` is an address to be followed unchanged (ARM); `has_more` asks for `after` with
+the last item's id (data plane). The guards are ours: a list that does not move on would never end.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from watcher.azure.auth import Authorizer
+from watcher.azure.client import Allowance, AzureClient
+from watcher.azure.lenient import BadItem, Page
+from watcher.errors import IncompleteError, MalformedError
+
+T = TypeVar("T")
+
+#: More pages than this are no listing of ours: 100 jobs an account, some thousand accounts a subscription.
+PAGE_CAP = 200
+
+Bodies = tuple[bytes, ...]
+
+
+class _Link(msgspec.Struct, rename="camel"):
+    next_link: str | None = None
+
+
+class _More(msgspec.Struct):
+    has_more: bool | None = False
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Ids(msgspec.Struct):
+    data: list[_Id]
+
+
+_LINK = msgspec.json.Decoder(_Link)
+_MORE = msgspec.json.Decoder(_More)
+_IDS = msgspec.json.Decoder(_Ids)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+async def linked_pages(
+    client: AzureClient, url: str, *, api: str, auth: Authorizer, lane: str, allowance: Allowance | None
+) -> Bodies:
+    """All pages from `url` on, by `nextLink`.
+
+    Raises:
+        IncompleteError: the links lead in a circle, or on and on.
+        MalformedError: a link leads to another host, where our token has no business; or a page is no JSON.
+    """
+    origin = _origin(url)
+    bodies: list[bytes] = []
+    seen: set[str] = set()
+    while url:
+        if url in seen or len(seen) >= PAGE_CAP:
+            raise IncompleteError(f"the pages do not come to an end after {len(seen)}", url=url)
+        seen.add(url)
+        answer = await client.get(url, api=api, auth=auth, lane=lane, allowance=allowance)
+        bodies.append(answer.body)
+        try:
+            next_url = _LINK.decode(answer.body).next_link or ""
+        except _UNREADABLE as exc:
+            raise MalformedError(f"the answer is no page of a list: {exc}", status=answer.status, url=url) from exc
+        if next_url and _origin(next_url) != origin:
+            raise MalformedError("`nextLink` leads to another host: refused, the token stays here", url=url)
+        url = next_url
+    return tuple(bodies)
+
+
+async def cursor_pages(
+    client: AzureClient,
+    url: str,
+    *,
+    api: str,
+    auth: Authorizer,
+    lane: str,
+    allowance: Allowance | None,
+    page_cap: int = PAGE_CAP,
+) -> tuple[Bodies, bool]:
+    """All pages of `url` (which has a query already), by `after`; and whether that is all: `False` at `page_cap`.
+
+    Raises:
+        IncompleteError: the cursor does not move, or there is more after nothing.
+        MalformedError: a page is no JSON.
+    """
+    bodies: list[bytes] = []
+    seen: set[str] = set()
+    page_url = url
+    while len(bodies) < page_cap:
+        answer = await client.get(page_url, api=api, auth=auth, lane=lane, allowance=allowance)
+        bodies.append(answer.body)
+        try:
+            if not _MORE.decode(answer.body).has_more:
+                return tuple(bodies), True
+        except _UNREADABLE as exc:
+            raise MalformedError(f"the answer is no page of a list: {exc}", status=answer.status, url=url) from exc
+        cursor = _last_id(answer.body)
+        if not cursor or cursor in seen:
+            raise IncompleteError("the list says that there is more, and does not move on", url=url)
+        seen.add(cursor)
+        page_url = f"{url}&after={quote(cursor, safe='')}"
+    return tuple(bodies), False
+
+
+def _last_id(body: bytes) -> str:
+    try:
+        ids = _IDS.decode(body).data
+    except _UNREADABLE:
+        return ""
+    return ids[-1].id if ids else ""
+
+
+def digest_of(bodies: Iterable[bytes]) -> str:
+    """Equal for pages that are equal byte for byte."""
+    whole = hashlib.sha256()
+    for body in bodies:
+        whole.update(len(body).to_bytes(8, "big"))
+        whole.update(body)
+    return whole.hexdigest()
+
+
+def decode_pages(
+    bodies: Bodies, decode: Callable[[bytes], Page[T]], key: Callable[[T], str]
+) -> tuple[tuple[T, ...], tuple[BadItem, ...]]:
+    """The items of all pages, and those that could not be read; of two items with one key the later page's.
+
+    Raises:
+        IncompleteError: an item could not be read, nor its id: anything may be missing from the list.
+        MalformedError: a page is no list.
+    """
+    items: dict[str, T] = {}
+    bad: list[BadItem] = []
+    for body in bodies:
+        page = decode(body)
+        items.update((key(item), item) for item in page.items)
+        bad.extend(page.bad)
+    nameless = next((item for item in bad if not item.id), None)
+    if nameless is not None:
+        raise IncompleteError(f"an item of the list cannot be read, nor its id: {nameless.problem}")
+    return tuple(items.values()), tuple(bad)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+    return parts.scheme, (parts.hostname or "") if parts.username is None else "", port

@@ -1,0 +1,514 @@
+"""Kinds of single values in the configuration: durations, secrets, addresses, matchers, times of day.
+
+Each has a function that turns the text of the file into a value and raises `Invalid` with a message and a cure; below
+them stand the annotated types that the tables use. Whatever concerns two keys at once is in the tables themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from ipaddress import ip_address
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+Severity = Literal["info", "warning", "critical"]
+
+
+class Invalid(ValueError):
+    """A value that cannot be used. `message` never holds a value that may be secret."""
+
+    def __init__(self, message: str, cure: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a value may be read from beside the file itself; handed to pydantic as its context."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    #: Relative `*_file` paths start here: the directory of the configuration, as in Alertmanager.
+    directory: Path
+
+
+# Durations
+
+_UNITS: Mapping[str, timedelta] = {
+    "w": timedelta(weeks=1),
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+_DURATION = r"^(?=[0-9])([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+#: Longer ones overflow calendar arithmetic somewhere later.
+_LONGEST = timedelta(days=36525)
+
+
+def parse_duration(text: object) -> timedelta:
+    """`"30s"`, `"5m"`, `"4h"`, `"7d"`, `"2w"` or larger before smaller in one, `"1h30m"`; a timedelta passes."""
+    if isinstance(text, timedelta):
+        return text
+    if not isinstance(text, str) or not re.match(_DURATION, text, re.ASCII) or text.endswith("\n"):
+        raise Invalid("is not a duration", 'write "30s", "5m", "4h" or "7d"')
+    # Digits are capped before int(): a number of some hundred digits is a mistake, and no timedelta holds it.
+    parts = re.findall(r"([0-9]+)([wdhms])", text)
+    if any(len(number.lstrip("0")) > 10 for number, _ in parts):
+        raise Invalid("is longer than 100 years", "write a shorter duration")
+    total = sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())
+    if total > _LONGEST:
+        raise Invalid("is longer than 100 years", "write a shorter duration")
+    return total
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest text that `parse_duration` reads as `duration`; whole seconds, at least zero; days are the top."""
+    rest, text = duration, ""
+    for unit, size in _UNITS.items():
+        if unit != "w" and rest >= size:
+            number, rest = divmod(rest, size)
+            text += f"{number}{unit}"
+    return text or "0s"
+
+
+def _at_least_a_second(duration: timedelta) -> timedelta:
+    if duration < timedelta(seconds=1):
+        raise Invalid("is too short", 'write "1s" or more')
+    return duration
+
+
+def _steps(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not steps:
+        raise Invalid("is empty", 'name at least one step, or switch the rule off with "enabled = false"')
+    if min(steps) <= timedelta():
+        raise Invalid("has a step of no length", "each step must be longer than 0s")
+    if any(later >= earlier for earlier, later in pairwise(steps)):
+        raise Invalid("is out of order", 'write the longest step first and each once: ["7d", "3d", "1d"]')
+    return steps
+
+
+# Secrets
+
+
+class Secret:
+    """A secret's value; `repr` and `str` are `***`, so that no log, page or traceback shows it by accident."""
+
+    __slots__ = ("_read", "_value", "source")
+
+    def __init__(self, value: str, *, source: str = "", read: Callable[[], str] | None = None) -> None:
+        """`source`: where it is from, for people (`$NAME` or a path); `read`: reads it anew."""
+        self._value = value
+        self._read = read
+        self.source = source
+
+    def reveal(self) -> str:
+        return self._value
+
+    def renewed(self) -> Secret:
+        """The secret as its file has it now; one from elsewhere is returned as it is.
+
+        Raises:
+            Invalid: the file cannot be read any more, or is empty.
+        """
+        return self if self._read is None else Secret(self._read(), source=self.source, read=self._read)
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def _secret_from_env(name: object, info: ValidationInfo) -> Secret:
+    if isinstance(name, Secret):
+        return name
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        # The text is not repeated: it may be the secret itself.
+        raise Invalid("is not the name of a variable", "write the variable's name, not the secret")
+    environ = info.context.environ if isinstance(info.context, Surroundings) else {}
+    value = environ.get(name)
+    if value is not None and (value := value.rstrip("\r\n")):
+        return Secret(value, source=f"${name}")
+    shown = name if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", name) else "the variable"
+    other = f"{(info.field_name or '').removesuffix('_env')}_file"
+    raise Invalid(f"{shown} is {'not set' if value is None else 'empty'}", f"export it or use {other}")
+
+
+def _secret_from_file(name: object, info: ValidationInfo) -> Secret:
+    if isinstance(name, Secret):
+        return name
+    if not isinstance(name, (str, Path)) or not str(name) or "://" in str(name) or "\n" in str(name):
+        raise Invalid("is not the path of a file", "write the file's path, not the secret")
+    path = Path(name)
+    if isinstance(info.context, Surroundings):
+        path = info.context.directory / path
+
+    def read() -> str:
+        return _read_secret(path)
+
+    return Secret(read(), source=str(path), read=read)
+
+
+def _read_secret(path: Path) -> str:
+    # A bare word may be the secret itself, given where a path belongs; only what looks like a path is shown.
+    shown = str(path) if path.parent.is_dir() else "the file"
+    try:
+        value = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a text in UTF-8"
+        raise Invalid(
+            f"{shown} cannot be read ({reason})", "create it, and let the user that runs watcher read it"
+        ) from None
+    if not value:
+        raise Invalid(f"{shown} is empty", "write the secret into it")
+    return value
+
+
+# Addresses
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can only be this machine; names are not looked up, but for `localhost`."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_url(url: str) -> None:
+    """Refuse what is not https, nor plain http to loopback; the text is not repeated in the error."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise Invalid("is not an address", 'write "https://host/path"') from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f]", url):
+        raise Invalid("is not an address", 'write "https://host/path"')
+    if parts.scheme == "http" and not is_loopback(host):
+        raise Invalid("is plain http to another machine", "use https; plain http is for loopback only")
+
+
+def _url(url: str) -> str:
+    check_url(url)
+    if urlsplit(url).password is not None:
+        raise Invalid("holds a password", "leave user and password out of the address")
+    return url
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(_url(url))
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise Invalid("is not a base address", 'write scheme, host and port only, as "https://host"')
+    return url.rstrip("/")
+
+
+def check_database_url(url: str) -> None:
+    """Refuse all but SQLite and PostgreSQL; the text is not repeated in the error."""
+    if not re.match(r"(sqlite|postgresql|postgresql\+psycopg)://", url):
+        raise Invalid("is no database that watcher knows", 'write "sqlite:///watcher.db" or "postgresql+psycopg://…"')
+
+
+def _database_url(url: str) -> str:
+    check_database_url(url)
+    try:
+        parts = urlsplit(url)
+        secret = parts.password is not None or "password" in parse_qs(parts.query)
+    except ValueError:
+        raise Invalid("is not an address", 'write "sqlite:///watcher.db" or "postgresql+psycopg://…"') from None
+    if secret:
+        raise Invalid("holds a password", "put the whole address into url_env or url_file")
+    return url
+
+
+class Listen(str):
+    """`host:port`, with the host in brackets if it is an IPv6 address; an empty host is every interface."""
+
+    __slots__ = ()
+
+    @property
+    def host(self) -> str:
+        return self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.rpartition(":")[2])
+
+    @property
+    def is_loopback(self) -> bool:
+        return is_loopback(self.host)
+
+
+def parse_listen(text: object) -> Listen:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/]*):([0-9]{1,5})", text) if isinstance(text, str) else None
+    if match is None or int(match[2]) > 65535:
+        raise Invalid("is not host:port", 'write "127.0.0.1:8787" or "[::1]:8787"')
+    return Listen(match[0])
+
+
+def _mail_address(text: str) -> str:
+    # Header injection and plain typos; whether the mailbox exists only its server can say.
+    if not re.fullmatch(r"([^<>\r\n]*<[^@\s<>]+@[^@\s<>]+>|[^@\s<>]+@[^@\s<>]+)", text):
+        raise Invalid("is not a mail address", 'write "name@example.com"')
+    return text
+
+
+# Labels and matchers
+
+#: A tag that becomes a label keeps its name, hence the hyphen, which Prometheus would not allow.
+LABEL_NAME = r"[a-zA-Z_][a-zA-Z0-9_.-]*"
+#: What watcher itself says of an alert; a label from the configuration or a tag would make it say something else.
+_OWN_LABELS = {
+    *("rule", "severity", "cloud", "account", "subscription", "resource_group", "location"),
+    *("job", "deployment", "model", "sku", "plane", "harm_types"),
+}
+_MATCHER = re.compile(
+    rf'\s*(?P<name>{LABEL_NAME})\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{{}},]*)\s*'
+)
+
+
+def _matcher(text: str) -> str:
+    """Check one of Alertmanager's matchers; it stays a text, which the room that matches parses for itself."""
+    match = _MATCHER.fullmatch(text)
+    if match is None:
+        raise Invalid("is not a matcher", """write 'label="value"', with one of = != =~ !~""")
+    if match["operator"] in ("=~", "!~"):
+        value = match["value"]
+        pattern = (
+            re.sub(r'\\(["\\n])', lambda m: "\n" if m[1] == "n" else m[1], value[1:-1]) if value[:1] == '"' else value
+        )
+        try:
+            re.compile(f"^(?:{pattern})$")
+        except re.error as exc:
+            raise Invalid(f"has a faulty regular expression ({exc.msg})", "mend the expression") from None
+    return text
+
+
+def _label_name(text: str) -> str:
+    if not re.fullmatch(LABEL_NAME, text):
+        raise Invalid("is not a label's name", "use letters, digits, _, - and .")
+    return text
+
+
+def _group_label(text: str) -> str:
+    return text if text == "..." else _label_name(text)  # Alertmanager's "...": each alert is a group of its own
+
+
+# Times
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _weekday(text: str) -> int:
+    """0 is Monday, as in `datetime.weekday`."""
+    word = text.strip().lower()
+    for number, (short, long) in enumerate(zip(WEEKDAYS, _WEEKDAY_NAMES, strict=True)):
+        if word in (short, long):
+            return number
+    raise Invalid("names an unknown weekday", f"use {', '.join(WEEKDAYS)}")
+
+
+def parse_weekdays(value: object) -> tuple[int, ...]:
+    """`["mon-fri"]`, `["sat", "sun"]`, or one of them as a plain text, as sorted numbers, Monday 0; may wrap."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not texts:
+        raise Invalid("is not a list of weekdays", 'write ["mon-fri"] or ["sat", "sun"]')
+    days: set[int] = set()
+    for text in texts:
+        if not isinstance(text, str):
+            raise Invalid("is not a list of weekdays", 'write ["mon-fri"] or ["sat", "sun"]')
+        first, dash, last = text.partition("-")
+        start = _weekday(first)
+        end = _weekday(last) if dash else start
+        days.update((start + offset) % 7 for offset in range((end - start) % 7 + 1))
+    return tuple(sorted(days))
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A part of the day, as distances from local midnight. `end` at or before `start` is on the next day."""
+
+    start: timedelta
+    end: timedelta
+
+    def __str__(self) -> str:
+        return "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in map(_minutes, (self.start, self.end)))
+
+
+def _minutes(distance: timedelta) -> int:
+    return distance // timedelta(minutes=1)
+
+
+def _time_of_day(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", text.strip())
+    if match is None or int(match[2]) > 59 or (int(match[1]), int(match[2])) > (24, 0):
+        raise Invalid("has no time of day", 'write "08:00", from "00:00" to "24:00"')
+    return timedelta(hours=int(match[1]), minutes=int(match[2]))
+
+
+def parse_time_range(text: object) -> TimeRange:
+    """`"22:00-07:00"`."""
+    if isinstance(text, TimeRange):
+        return text
+    if not isinstance(text, str) or "-" not in text:
+        raise Invalid("is not a time range", 'write "22:00-07:00"')
+    first, _, last = text.partition("-")
+    start, end = _time_of_day(first), _time_of_day(last)
+    if start == end or start == timedelta(hours=24):
+        raise Invalid("is a time range without length", 'the whole day is "00:00-24:00"')
+    return TimeRange(start, end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Weekly or monthly, in the configured time zone; exactly one of `weekday` and `day` is set."""
+
+    #: Monday 0.
+    weekday: int | None = None
+    #: Of the month, 1 to 28.
+    day: int | None = None
+    at: time
+
+
+def parse_schedule(text: object) -> Schedule:
+    """`"mon 08:00"` or `"1st 08:00"`."""
+    if isinstance(text, Schedule):
+        return text
+    words = text.split() if isinstance(text, str) else []
+    if len(words) != 2:
+        raise Invalid("is not a schedule", 'write "mon 08:00" or "1st 08:00"')
+    distance = _time_of_day(words[1])
+    if distance >= timedelta(days=1):
+        raise Invalid("has no time of day", 'write "08:00", from "00:00" to "23:59"')
+    at = time(_minutes(distance) // 60, _minutes(distance) % 60)
+    ordinal = re.fullmatch(r"([0-9]{1,2})(st|nd|rd|th)", words[0].lower())
+    if ordinal is None:
+        return Schedule(weekday=_weekday(words[0]), at=at)
+    if not 1 <= int(ordinal[1]) <= 28:
+        raise Invalid("names a day that not every month has", 'use "1st" to "28th"')
+    return Schedule(day=int(ordinal[1]), at=at)
+
+
+def _period(value: object) -> timedelta | Literal["month"]:
+    if value == "month":
+        return "month"
+    try:
+        return _at_least_a_second(parse_duration(value))
+    except Invalid:
+        raise Invalid("is not a period", 'write "7d", or "month" for the calendar month before') from None
+
+
+def _timezone(value: object) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(value if isinstance(value, str) else "")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid("is not a time zone", 'write a name of the IANA database, as "Europe/Berlin"') from None
+
+
+# Texts
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise Invalid("is empty or holds control characters", "write a plain name")
+    return text
+
+
+_RESOURCE_ID = re.compile(
+    r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.CognitiveServices/accounts/[^/\s]+",
+    re.IGNORECASE,
+)
+
+
+def _resource_id(text: str) -> str:
+    if not _RESOURCE_ID.fullmatch(text):
+        raise Invalid(
+            "is not the ARM id of an Azure OpenAI account",
+            "copy it from `az cognitiveservices account show --query id`",
+        )
+    return text
+
+
+def _free_label(name: str) -> str:
+    if _label_name(name) in _OWN_LABELS:
+        raise Invalid("is a label that watcher sets itself", "choose another name")
+    return name
+
+
+def _frozen_mapping(value: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(value))
+
+
+def _text(pattern: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, **more})
+
+
+# The types that the tables use.
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    _text(_DURATION, examples=["30s", "5m", "4h", "7d"]),
+]
+Interval = Annotated[Duration, AfterValidator(_at_least_a_second)]
+#: Non-empty, longest first.
+Steps = Annotated[tuple[Duration, ...], AfterValidator(_steps), Field(json_schema_extra={"minItems": 1})]
+_SECRET_OUT = PlainSerializer(str, return_type=str)
+SecretFromEnv = Annotated[Secret, PlainValidator(_secret_from_env), _SECRET_OUT, _text(r"^[A-Za-z_][A-Za-z0-9_]*$")]
+SecretFromFile = Annotated[Secret, PlainValidator(_secret_from_file), _SECRET_OUT, WithJsonSchema({"type": "string"})]
+Url = Annotated[str, AfterValidator(_url)]
+#: Scheme, host and port; no slash at the end.
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+ListenAddress = Annotated[Listen, PlainValidator(parse_listen), _text(r"^.*:[0-9]{1,5}$")]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+Matcher = Annotated[str, AfterValidator(_matcher)]
+Matchers = tuple[Matcher, ...]
+LabelName = Annotated[str, AfterValidator(_label_name)]
+#: A label that the configuration may add.
+FreeLabel = Annotated[str, AfterValidator(_free_label)]
+GroupLabel = Annotated[str, AfterValidator(_group_label)]
+Labels = Annotated[
+    Mapping[FreeLabel, str], AfterValidator(_frozen_mapping), PlainSerializer(dict, return_type=dict[str, str])
+]
+Name = Annotated[str, AfterValidator(_name)]
+ResourceId = Annotated[str, AfterValidator(_resource_id)]
+Weekdays = Annotated[
+    tuple[int, ...],
+    PlainValidator(parse_weekdays),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+DayTimes = Annotated[TimeRange, PlainValidator(parse_time_range), _text(r"^[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}$")]
+ReportSchedule = Annotated[Schedule, PlainValidator(parse_schedule), _text(r"^\S+ [0-9]{1,2}:[0-9]{2}$")]
+Period = Annotated[
+    timedelta | Literal["month"], PlainValidator(_period), _text(rf"^month$|{_DURATION}", examples=["7d", "month"])
+]
+TimeZone = Annotated[
+    ZoneInfo, PlainValidator(_timezone), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})
+]

@@ -1,0 +1,1 @@
+"""The only room that sends: notifications as messages and payloads, and one notifier for each medium."""

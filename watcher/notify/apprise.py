@@ -1,0 +1,130 @@
+"""Any service that Apprise knows, by its URL.
+
+Each receiver has one Apprise object with one service in it: a send that succeeds in part could only be repeated whole.
+Apprise's own texts and `url(privacy=True)` may hold secrets (custom headers do), so neither is quoted; what is kept of
+a failure is its outcome and, where Apprise's log names one, the HTTP status. Throttling stays as each service's plugin
+has it.
+
+Source: apprise 2.2, `apprise/result.py`, `apprise/plugins/base.py`.
+"""
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from apprise import Apprise, AppriseAsset
+from apprise.common import NotifyFormat, NotifyType
+from apprise.result import AppriseResult, AppriseResultStatus
+
+from watcher.alerts.notification import Notification
+from watcher.errors import DeliveryError
+from watcher.notify.http import Answer, check
+from watcher.notify.message import Message, Voice, render
+from watcher.notify.notifier import SEND_TIMEOUT, Receipt
+from watcher.notify.wording import shorten, without_mentions
+
+#: Services that name a smaller one get that; more than this nobody reads.
+BODY_LIMIT = 10_000
+_STATUS = re.compile(r"error\s*=\s*([1-5]\d\d)\b")
+_TYPES = {
+    "critical": NotifyType.FAILURE,
+    "warning": NotifyType.WARNING,
+    "info": NotifyType.INFO,
+    "resolved": NotifyType.SUCCESS,
+}
+
+# Its lines may show URLs and what a server answered. Warnings are still made, since results hold them, but go nowhere.
+_logger = logging.getLogger("apprise")
+_logger.setLevel(logging.WARNING)
+_logger.propagate = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppriseNotifier:
+    """Sends plain text by one Apprise service."""
+
+    name: str
+    voice: Voice
+    service: Apprise = field(repr=False)
+
+    type = "apprise"
+
+    async def send(self, notification: Notification, *, now: datetime) -> Receipt:
+        message = render(notification, self.voice, now=now)
+        title, body = texts(message, body_limit=self.service[0].body_maxlen, title_limit=self.service[0].title_maxlen)
+        try:
+            # Apprise has its own limit, but a thread of its pool may be late to report it.
+            async with asyncio.timeout(SEND_TIMEOUT.total_seconds() + 2):
+                result = await self.service.async_notify(
+                    body=body, title=title, notify_type=_TYPES[message.tone], body_format=NotifyFormat.TEXT
+                )
+        except TimeoutError:
+            raise _too_slow() from None
+        return _receipt(result)
+
+    async def probe(self) -> Receipt:
+        return Receipt("the URL is well formed; Apprise offers no way to try it without sending")
+
+    async def aclose(self) -> None:
+        pass
+
+
+def load(url: str) -> Apprise:
+    """The Apprise object for `url`. The first call loads every plugin: about a second.
+
+    Raises:
+        ValueError: no service knows the URL, or it is several; the text does not hold it.
+    """
+    # Nothing is kept on disk, no plugin is loaded from files, and `{{…}}` in a text stays as it is.
+    asset = AppriseAsset(
+        app_id="watcher",
+        app_desc="watcher",
+        service_timeout=SEND_TIMEOUT.total_seconds(),
+        storage_mode="memory",
+        allow_templates=False,
+    )
+    service = Apprise(asset=asset)
+    if not service.add(url) or len(service) == 0:
+        raise ValueError("is not an Apprise URL; see Apprise's documentation of the service")
+    if len(service) > 1:
+        raise ValueError("holds several URLs; give each a receiver of its own")
+    return service
+
+
+def texts(message: Message, *, body_limit: int, title_limit: int) -> tuple[str, str]:
+    """Title and body within the service's limits; where it knows no titles, Apprise puts ours above the body. Pure."""
+    title = without_mentions(message.title)
+    limit = min(body_limit, BODY_LIMIT)
+    if title_limit <= 0:
+        title = shorten(title, limit // 2)
+        limit -= len(title) + 2
+    else:
+        title = shorten(title, title_limit)
+    size = limit
+    while len(body := without_mentions(message.text(size))) > limit:
+        size -= len(body) - limit
+    return title, body
+
+
+def _receipt(result: AppriseResult) -> Receipt:
+    match result.status:
+        case AppriseResultStatus.SUCCESS:
+            return Receipt("accepted")
+        case AppriseResultStatus.TIMEOUT:
+            raise _too_slow()
+        case AppriseResultStatus.NOMATCH:
+            raise DeliveryError("Apprise had no service to send by", permanent=True, kind="bad_request")
+        case _:  # FAILURE, and PARTIAL, which one service does not give
+            for one in result.results:
+                for entry in one.logs():
+                    if status := _STATUS.search(entry.message):
+                        return check(Answer(int(status[1]), {}, ""), now=result.end_time)
+            raise DeliveryError(
+                "the service could not be reached or refused the message", permanent=False, kind="server"
+            )
+
+
+def _too_slow() -> DeliveryError:
+    return DeliveryError("the service did not answer in time", permanent=False, kind="timeout")

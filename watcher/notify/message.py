@@ -1,0 +1,257 @@
+"""A notification in words: a title, and for each alert what happened, what to do, and on what evidence. Pure.
+
+The first two lines of an alert say what happened and what to do; whoever is woken at night needs no third. All text is
+plain, cleaned of control characters and not escaped: each notifier knows its own markup.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason
+from watcher.notify.wording import clean, fit, one_line, shorten, spell_duration, spell_time
+
+#: How loud an alert looks: its severity, or that it has ended, or that it merely happened.
+Tone = Literal["critical", "warning", "info", "resolved"]
+
+TITLE_LIMIT = 200
+SUMMARY_LIMIT = 300
+TEXT_LIMIT = 4000  # description, action and evidence of one alert, each
+#: Later than this after the decision a message says so: its texts speak of then ("deleted in 2 d 23 h").
+LATE_AFTER = timedelta(minutes=10)
+#: Ids of samples start with this; a sample is marked as a test wherever it appears.
+SAMPLE_PREFIX = "ntf_test_"
+
+_HEADS = {
+    NotifyReason.FIRING: "FIRING",
+    NotifyReason.SEVERITY_RAISED: "SEVERITY RAISED",
+    NotifyReason.REMINDER: "REMINDER",
+    NotifyReason.RESOLVED: "RESOLVED",
+}
+_TONE_RANKS: Mapping[Tone, int] = {"resolved": 0, "info": 1, "warning": 2, "critical": 3}
+#: Labels that say where and whose, in the order in which they are shown, with their captions.
+_FACTS = (
+    ("deployment", "Deployment"),
+    ("job", "Job"),
+    ("model", "Model"),
+    ("sku", "SKU"),
+    ("account", "Account"),
+    ("plane", "Plane"),
+    ("resource_group", "Resource group"),
+    ("location", "Location"),
+    ("owner", "Owner"),
+)
+_LINK_NAMES = {"watcher": "Open in watcher", "portal": "Azure portal"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Who speaks, and how times and links are written."""
+
+    watcher: str  #: the name of this watcher, in every message
+    zone: tzinfo
+    public_url: str = ""  #: base of links to the page; "": no such links
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An http(s) address with its caption."""
+
+    caption: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One alert in words."""
+
+    alert_id: str
+    rule: str
+    tone: Tone
+    mark: str  #: "CRITICAL", "WARNING", "INFO" or "RESOLVED"
+    summary: str  #: one line
+    action: str  #: what to do; its first line says it, commands follow; "" once resolved
+    description: str
+    evidence: str
+    reason: str  #: "first notice", "severity raised to warning", "resolved after 3 d 2 h because …"
+    since: str
+    unverified: str  #: "not verified since …", else ""
+    facts: tuple[tuple[str, str], ...]  #: caption and value
+    links: tuple[Link, ...]
+
+    def brief(self) -> str:
+        """At most two lines: what happened, what to do."""
+        lines = [f"{self.mark} · {self.summary}"]
+        if self.action:
+            lines.append(f"→ {self.action.splitlines()[0]}")
+        return "\n".join(lines)
+
+    def text(self) -> str:
+        """Everything, as plain lines."""
+        lines = self.brief().split("\n")
+        lines += [f"  {line}" for line in self.action.splitlines()[1:]]
+        for part in (self.description, self.evidence and f"Evidence: {self.evidence}", self.unverified):
+            lines += part.splitlines()
+        lines.append(f"{self.since} · {self.reason}")
+        if self.facts:
+            lines.append(" · ".join(f"{caption}: {value}" for caption, value in self.facts))
+        lines += [f"{link.caption}: {link.url}" for link in self.links]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A notification rendered."""
+
+    id: str
+    title: str
+    tone: Tone  #: the loudest of its items
+    notes: tuple[str, ...]  #: about the message as a whole: a test, delivered late
+    items: tuple[Item, ...]
+    footer: str  #: who sends this
+    link: Link | None  #: the page that shows all of it
+
+    def text(self, limit: int = 100_000) -> str:
+        """The body as plain lines in at most `limit` characters: all, else two lines an alert, else cut at a line."""
+        whole = self._body([item.text() for item in self.items])
+        if len(whole) > limit and len(self.items) > 1:
+            whole = self._body([item.brief() for item in self.items])
+        return fit(whole, limit, more_at=self.link.url if self.link else "")
+
+    def _body(self, items: list[str]) -> str:
+        parts = [*self.notes, *items, self.footer]
+        return "\n\n".join(part for part in parts if part)
+
+
+def render(notification: Notification, voice: Voice, *, now: datetime) -> Message:
+    """Put `notification` into words, as of `now`."""
+    items = tuple(_item(told, voice) for told in notification.alerts)
+    sample = is_sample(notification)
+    return Message(
+        id=notification.id,
+        title=_title(notification, items, sample=sample),
+        tone=max((item.tone for item in items), key=_TONE_RANKS.__getitem__, default="info"),
+        notes=tuple(_notes(notification, voice, sample=sample, now=now)),
+        items=items,
+        footer=f"watcher {one_line(voice.watcher)} · {notification.id}",
+        link=Link("All alerts", f"{voice.public_url.rstrip('/')}/alerts") if voice.public_url else None,
+    )
+
+
+def is_sample(notification: Notification) -> bool:
+    """Whether it is a test that no rule asked for."""
+    return notification.id.startswith(SAMPLE_PREFIX)
+
+
+def links_of(alert: Alert, public_url: str) -> dict[str, str]:
+    """The alert's http(s) addresses by name: the rule's own, and its page in watcher where there is one."""
+    links = {name: url for name, url in alert.finding.links.items() if name != "watcher" and _is_web(url)}
+    if public_url:
+        links = {"watcher": public_url.rstrip("/") + _path(alert.finding.labels), **links}
+    return links
+
+
+def _path(labels: Mapping[str, str]) -> str:
+    for label, page in (("deployment", "deployments"), ("job", "jobs")):
+        if labels.get("account") and labels.get(label):
+            return f"/{page}/{quote(labels['account'], safe='@')}/{quote(labels[label], safe='')}"
+    return "/alerts"
+
+
+def _is_web(url: str) -> bool:
+    """Whether it may stand in a message as a link: http(s), and nothing in it that could end one."""
+    if any(c.isspace() or c in "<>\"'|\\^`{}" or not c.isprintable() for c in url):
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _title(notification: Notification, items: tuple[Item, ...], *, sample: bool) -> str:
+    alerts = [told.alert for told in notification.alerts]
+    head = _HEADS[notification.reason]
+    if notification.reason is NotifyReason.FIRING and alerts and all(alert.is_event for alert in alerts):
+        head = "EVENT"  # nothing goes on firing
+    head = f"[TEST · {head}]" if sample else f"[{head}]"
+    if not items:
+        return f"{head} no alerts"
+    first = items[0]
+    if len(items) == 1:
+        body = f"{first.rule} · {alerts[0].severity} · {first.summary}"
+    else:
+        body = f"{len(items)} alerts: {first.summary}, and {len(items) - 1} more"
+        rules = {item.rule for item in items}
+        if len(rules) == 1:
+            body = f"{len(items)} alerts: {first.rule} · {first.summary}, and {len(items) - 1} more"
+    return shorten(f"{head} {body}", TITLE_LIMIT)
+
+
+def _notes(notification: Notification, voice: Voice, *, sample: bool, now: datetime) -> list[str]:
+    notes = []
+    if sample:
+        notes.append("This is a test: nothing happened, and there is nothing to do.")
+    late = now - notification.created_at
+    if late > LATE_AFTER:
+        as_of = spell_time(notification.created_at, voice.zone)
+        notes.append(f"Delivered {spell_duration(late)} late: what follows is as of {as_of}.")
+    return notes
+
+
+def _item(told: NotificationAlert, voice: Voice) -> Item:
+    alert, finding = told.alert, told.alert.finding
+    resolved = alert.status is AlertStatus.RESOLVED
+    labels = alert.labels
+    facts = tuple((caption, one_line(labels[label])) for label, caption in _FACTS if labels.get(label))
+    return Item(
+        alert_id=alert.id,
+        rule=one_line(finding.rule),
+        tone="resolved" if resolved else _TONES[alert.severity],
+        mark="RESOLVED" if resolved else alert.severity.upper(),
+        summary=shorten(one_line(finding.summary), SUMMARY_LIMIT),
+        action="" if resolved else fit(clean(finding.action), TEXT_LIMIT),  # what to do about a past thing misleads
+        description=fit(clean(finding.description), TEXT_LIMIT),
+        evidence=fit(clean(finding.evidence), TEXT_LIMIT),
+        reason=_reason(told),
+        since=_since(alert, voice.zone),
+        unverified="" if resolved else _unverified(alert, voice.zone),
+        facts=facts,
+        links=tuple(
+            Link(_LINK_NAMES.get(name, one_line(name)), url) for name, url in links_of(alert, voice.public_url).items()
+        ),
+    )
+
+
+_TONES: Mapping[str, Tone] = {"critical": "critical", "warning": "warning", "info": "info"}
+
+
+def _reason(told: NotificationAlert) -> str:
+    alert = told.alert
+    step = alert.finding.step
+    match told.reason:
+        case NotifyReason.FIRING:
+            return "first notice" if not alert.is_event else "told once"
+        case NotifyReason.SEVERITY_RAISED:
+            return f"severity raised to {alert.severity}" + (f" at the {step} step" if step else "")
+        case NotifyReason.REMINDER:
+            return "reminder" + (f" at the {step} step" if step else "")
+        case NotifyReason.RESOLVED:
+            lasted = "" if alert.ends_at is None else f" after {spell_duration(alert.ends_at - alert.starts_at)}"
+            because = one_line(alert.ended_because)
+            return f"resolved{lasted}" + (f" because {because}" if because else "")
+
+
+def _since(alert: Alert, zone: tzinfo) -> str:
+    at = spell_time(alert.finding.occurred_at or alert.starts_at, zone)
+    return f"At {at}" if alert.is_event else f"Since {at}"
+
+
+def _unverified(alert: Alert, zone: tzinfo) -> str:
+    if alert.unverified_since is None:
+        return ""
+    because = one_line(alert.unverified_because)
+    return f"Not verified since {spell_time(alert.unverified_since, zone)}" + (f": {because}" if because else "")

@@ -1,0 +1,86 @@
+"""Words and cuts that every medium shares: clean text, spelt times and durations, text that fits. Pure.
+
+Names and prose come from Azure and from people, so `clean` is the first thing that any of it meets. Escaping is left
+to each notifier, which knows its own markup.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+#: Control characters (terminal escapes, NUL) and those that reorder text or hide in it; line breaks and tabs apart.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+#: What some service turns into a call to everybody: `@here`, `<!channel>`, `<@U123>`, `@everyone`.
+_MENTION = re.compile(r"(?i)(?<=@)(?=here|channel|everyone|all|group|team|room)|(?<=<)(?=[!@#&])")
+_MARK = "\u200b"  # zero width: the text looks the same and means nothing
+
+
+def clean(text: str) -> str:
+    """`text` without control and reordering characters; its lines kept, without blanks at their ends."""
+    text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n"))
+    return "\n".join(line.rstrip() for line in text.expandtabs(4).split("\n")).strip("\n")
+
+
+def one_line(text: str) -> str:
+    """`text`, cleaned, on one line; a subject or a header can hold it."""
+    return " ".join(clean(text).split())
+
+
+def without_mentions(text: str) -> str:
+    """`text` with a zero-width character in whatever a chat service could take for a mention."""
+    return _MENTION.sub(_MARK, text)
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters, "…" at its end where it was cut."""
+    if len(text) <= limit:
+        return text
+    return "" if limit < 1 else text[: limit - 1].rstrip() + "…"
+
+
+def fit(text: str, limit: int, *, more_at: str = "") -> str:
+    """`text` in at most `limit` characters, cut at a line.
+
+    Args:
+        more_at: Address of the whole text; named after "… n more lines" where it fits.
+    """
+    if len(text) <= limit:
+        return text
+    lines = text.split("\n")
+    for kept in range(len(lines) - 1, 0, -1):
+        left = len(lines) - kept
+        tail = f"… {left} more {'line' if left == 1 else 'lines'}"
+        for end in (f"{tail}: {more_at}", tail) if more_at else (tail,):
+            cut = "\n".join((*lines[:kept], end))
+            if len(cut) <= limit:
+                return cut
+    return shorten(lines[0], limit)
+
+
+def spell_duration(duration: timedelta) -> str:
+    """The two largest units: "2 d 23 h", "3 h 5 min", "40 s"; negative ones without their sign."""
+    seconds = int(abs(duration.total_seconds()))
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for place, (unit, size) in enumerate(units):
+        count, rest = divmod(seconds, size)
+        if not count:
+            continue
+        if unit == "s" or not (minor := rest // units[place + 1][1]):
+            return f"{count} {unit}"
+        return f"{count} {unit} {minor} {units[place + 1][0]}"
+    return "0 s"
+
+
+def spell_time(at: datetime, zone: tzinfo) -> str:
+    """Local time with its zone, and UTC beside it: "2026-11-22 09:00 CET (08:00 UTC)"."""
+    utc, local = at.astimezone(UTC), at.astimezone(zone)
+    if not local.utcoffset():
+        return f"{utc:%Y-%m-%d %H:%M} UTC"
+    day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
+    return f"{local:%Y-%m-%d %H:%M} {local.tzname()} ({day}{utc:%H:%M} UTC)"
+
+
+def rfc3339(at: datetime) -> str:
+    """UTC with `Z`, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,114 @@
+"""The exact commands and requests that a message offers. `watcher` itself runs none of them."""
+
+import re
+import shlex
+
+from watcher.resources.account import Account
+from watcher.resources.deployment import Deployment
+from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.snapshot import Plane
+
+#: What a bearer token for the data plane is asked for, where it is not the public cloud's.
+_TOKEN_RESOURCES = {
+    "usgovernment": "https://cognitiveservices.azure.us",
+    "china": "https://cognitiveservices.azure.cn",
+}
+_INFERENCE_VERSION = "2024-10-21"
+
+#: The least role for each plane. Source: Azure's built-in roles; see also the command `watcher permissions`.
+ROLES = {
+    Plane.ARM: "Reader",
+    Plane.DATA: "Cognitive Services OpenAI User",
+    Plane.METRICS: "Monitoring Reader",
+}
+
+
+def deploy_model(account: Account, job: FineTuningJob) -> str:
+    """Deploys the model that `job` made, under a name taken from its suffix."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", job.suffix or f"{job.model}-ft").strip("-.") or "fine-tuned"
+    return _create(account, name, model=job.fine_tuned_model, version="1", form="OpenAI", sku="Standard", capacity=1)
+
+
+def redeploy(account: Account, deployment: Deployment) -> str:
+    """Creates `deployment` again as it was."""
+    return _create(
+        account,
+        deployment.name,
+        model=deployment.model,
+        version=deployment.model_version or "1",
+        form=deployment.model_format or "OpenAI",
+        sku=deployment.sku or "Standard",
+        capacity=deployment.capacity or 1,
+    ) + (f" --model-source {shlex.quote(deployment.model_source)}" if deployment.model_source else "")
+
+
+def _create(account: Account, name: str, *, model: str, version: str, form: str, sku: str, capacity: int) -> str:
+    options = (
+        f"--deployment-name {shlex.quote(name)} --model-name {shlex.quote(model)} "
+        f"--model-version {shlex.quote(version)} --model-format {shlex.quote(form)} --sku-name {shlex.quote(sku)} --sku-capacity {capacity}"
+    )
+    return f"az cognitiveservices account deployment create {_place(account, options)}"
+
+
+def delete_deployment(account: Account, deployment: Deployment) -> str:
+    """Deletes `deployment`; its model stays and can be deployed again."""
+    name = f"--deployment-name {shlex.quote(deployment.name)}"
+    return f"az cognitiveservices account deployment delete {_place(account, name)}"
+
+
+def show_deployment(account: Account, deployment: Deployment) -> str:
+    """Shows `deployment` as ARM has it."""
+    name = f"--deployment-name {shlex.quote(deployment.name)}"
+    return f"az cognitiveservices account deployment show {_place(account, name)}"
+
+
+def _place(account: Account, options: str) -> str:
+    return (
+        f"-g {shlex.quote(account.resource_group)} -n {shlex.quote(account.name)} {options} "
+        f"--subscription {shlex.quote(account.subscription)}"
+    )
+
+
+def call_deployment(account: Account, deployment: Deployment) -> str:
+    """A real, tiny inference request: only a call resets Azure's idle clock."""
+    url = f"{account.endpoint}/openai/deployments/{deployment.name}/chat/completions?api-version={_INFERENCE_VERSION}"
+    # The newer models refuse `max_tokens`, the older ones `max_completion_tokens`; so the body bounds neither.
+    body = '{"messages": [{"role": "user", "content": "Say OK."}]}'
+    return f"curl -sS {shlex.quote(url)} {_bearer(account)} -H 'Content-Type: application/json' -d '{body}'"
+
+
+def resume_job(account: Account, job: FineTuningJob) -> str:
+    """Lets a paused job go on."""
+    return _job_request(account, job, "resume")
+
+
+def cancel_job(account: Account, job: FineTuningJob) -> str:
+    """Stops a job; what it has done is billed."""
+    return _job_request(account, job, "cancel")
+
+
+def read_job_events(account: Account, job: FineTuningJob) -> str:
+    """Shows the newest lines of a job's own log."""
+    return f"curl -sS {shlex.quote(_job_url(account, job, 'events'))} {_bearer(account)}"
+
+
+def _job_request(account: Account, job: FineTuningJob, verb: str) -> str:
+    return f"curl -sS -X POST {shlex.quote(_job_url(account, job, verb))} {_bearer(account)}"
+
+
+def _job_url(account: Account, job: FineTuningJob, tail: str) -> str:
+    return f"{account.endpoint}/openai/v1/fine_tuning/jobs/{job.id}/{tail}"
+
+
+def _bearer(account: Account) -> str:
+    resource = _TOKEN_RESOURCES.get(account.cloud, "https://cognitiveservices.azure.com")
+    token = f"az account get-access-token --resource {resource} --query accessToken -o tsv"
+    return f'-H "Authorization: Bearer $({token})"'
+
+
+def assign_role(account: Account, plane: Plane) -> str:
+    """Gives the identity of `watcher` the least role that `plane` asks for."""
+    return (
+        f'az role assignment create --assignee "<object id of the identity that watcher uses>" '
+        f"--role {shlex.quote(ROLES[plane])} --scope {shlex.quote(account.id)}"
+    )

@@ -1,0 +1,182 @@
+"""Rules about living jobs that do not move: paused, or pending or running for too long."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.fine_tuning import FineTuningJob, JobStatus
+from watcher.resources.snapshot import Section
+from watcher.rules import commands, text
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
+from watcher.rules.labels import job_labels, portal_link
+from watcher.rules.rule import View, job_subject
+from watcher.rules.sight import unread_section
+from watcher.rules.text import ago, duration, moment, rfc3339
+
+_HALTED = frozenset({JobStatus.PAUSING, JobStatus.PAUSED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPaused:
+    """Finds paused jobs, and reminds of them once after `remind_after`."""
+
+    name: ClassVar[str] = "job_paused"
+
+    remind_after: timedelta = timedelta(days=3)
+
+    def evaluate(self, view: View) -> Iterator[Answer]:
+        yield from _unread_as_a_whole(view, self.name)
+        for job in view.jobs:
+            if job.status in _HALTED:
+                yield _unless_unread(view, self._finding(view, job))
+        for transition in _status_changes(view):
+            job = view.job(transition.resource)
+            if transition.before in _HALTED and job is not None and job.status not in _HALTED:
+                yield _moved_on(self.name, view, job, transition)
+
+    def _finding(self, view: View, job: FineTuningJob) -> Finding:
+        since = view.status_since.get(job.id)
+        is_long = since is not None and view.now - since >= self.remind_after
+        paused_for = f" for {duration(view.now - since)}" if since and view.now > since else ""
+        guess, advice = _pause_cause(job)
+        return Finding(
+            rule=self.name,
+            kind=FindingKind.CONDITION,
+            severity=Severity.WARNING,
+            subject=job_subject(view.account, job.id),
+            labels=job_labels(view.account, job),
+            summary=f"Job {job.id} ({job.model}) in {view.account.label} is {job.raw_status}{paused_for}",
+            description=f"{guess} This is a guess: the service does not say who paused it. {advice}",
+            action=f"Resume it:\n{commands.resume_job(view.account, job)}\n"
+            f"Or end it; work done is billed:\n{commands.cancel_job(view.account, job)}",
+            evidence=_status_evidence(view, job, since),
+            values={"paused_since": rfc3339(since), "created_at": rfc3339(job.created_at)},
+            links=portal_link(view.account),
+            step=text.step(self.remind_after) if is_long else "",
+            occurred_at=since,
+        )
+
+
+def _pause_cause(job: FineTuningJob) -> tuple[str, str]:
+    """What most likely paused the job, and what that means for going on."""
+    if job.method.lower() == "reinforcement":
+        return (
+            "Likely at its spending cap: reinforcement jobs pause there with a deployable checkpoint.",
+            "Mind that after a resume there is no further cap.",
+        )
+    if "developer" in job.training_type.lower():
+        return (
+            "Likely pre-empted by the platform: Developer training runs on spare capacity and resumes by itself.",
+            "Paused time is free.",
+        )
+    return (
+        "Likely paused by a person.",
+        "A job paused after its first step keeps a deployable checkpoint once that has passed its safety evaluation.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStalled:
+    """Finds jobs that have been pending or running for longer than allowed."""
+
+    name: ClassVar[str] = "job_stalled"
+
+    pending_after: timedelta = timedelta(hours=6)
+    running_after: timedelta = timedelta(hours=24)
+
+    def evaluate(self, view: View) -> Iterator[Answer]:
+        yield from _unread_as_a_whole(view, self.name)
+        for job in view.jobs:
+            limit = self._limit(job.status)
+            if limit is None:
+                continue
+            since = view.status_since.get(job.id) or job.created_at
+            if since is None:
+                because = f"it is not known since when the job is {job.raw_status}"
+                yield Undecided(rule=self.name, subject=job_subject(view.account, job.id), because=because)
+            elif view.now - since > limit:
+                yield _unless_unread(view, self._finding(view, job, since, limit))
+        for transition in _status_changes(view):
+            job = view.job(transition.resource)
+            if job is not None and transition.before is not None:
+                yield _moved_on(self.name, view, job, transition)
+
+    def _limit(self, status: JobStatus) -> timedelta | None:
+        if status.is_waiting or status is JobStatus.RESUMING:  # a resuming job waits for capacity too
+            return self.pending_after
+        return self.running_after if status is JobStatus.RUNNING else None
+
+    def _finding(self, view: View, job: FineTuningJob, since: datetime, limit: timedelta) -> Finding:
+        estimate = job.estimated_finish_at
+        promised = f" The service estimates its end at {moment(estimate)}, which may be wrong." if estimate else ""
+        if job.status is JobStatus.RUNNING:
+            likely = "Large data sets and many epochs take long; the service ends a job after 720 hours."
+        else:
+            likely = "The region may be short of capacity, or too many jobs of this account are ahead of it."
+        return Finding(
+            rule=self.name,
+            kind=FindingKind.CONDITION,
+            severity=Severity.WARNING,
+            subject=job_subject(view.account, job.id),
+            labels=job_labels(view.account, job),
+            summary=f"Job {job.id} ({job.model}) in {view.account.label} has been {job.raw_status} for "
+            f"{duration(view.now - since)}",
+            description=f"That is longer than the {duration(limit)} allowed by the configuration. {likely}{promised}",
+            action=f"See whether its log moves:\n{commands.read_job_events(view.account, job)}\n"
+            f"Or end it; work done is billed, waiting is not:\n{commands.cancel_job(view.account, job)}",
+            evidence=_status_evidence(view, job, since),
+            values={
+                "since": rfc3339(since),
+                "limit_seconds": int(limit.total_seconds()),
+                "created_at": rfc3339(job.created_at),
+                "estimated_finish": rfc3339(estimate),
+            },
+            links=portal_link(view.account),
+            occurred_at=since,
+        )
+
+
+def _unread_as_a_whole(view: View, rule: str) -> Iterator[Undecided]:
+    """That no job was ever read, and nothing of any can be said."""
+    unread = unread_section(view, Section.JOBS) if view.reading.jobs is None else None
+    if unread is not None:
+        yield Undecided(rule=rule, subject=None, because=unread.because, since=unread.since)
+
+
+def _unless_unread(view: View, found: Finding) -> Answer:
+    unread = unread_section(view, Section.JOBS)
+    if unread is None:
+        return found
+    return Undecided(
+        rule=found.rule, subject=found.subject, because=unread.because, since=unread.since, on_last_evidence=found
+    )
+
+
+def _status_changes(view: View) -> Iterator[Transition]:
+    """The last change of each job's status, where this poll saw one."""
+    last = {t.resource: t for t in view.transitions if t.kind is ResourceKind.JOB and t.attribute == "status"}
+    yield from last.values()
+
+
+def _moved_on(rule: str, view: View, job: FineTuningJob, transition: Transition) -> Cleared:
+    verb = "it ended" if job.status.has_ended else "it is now"
+    at = moment(transition.occurred_at or transition.observed_at)
+    return Cleared(rule=rule, subject=job_subject(view.account, job.id), because=f"{verb} {job.raw_status}, {at}")
+
+
+def _status_evidence(view: View, job: FineTuningJob, since: datetime | None) -> str:
+    if job.id in view.status_since and since is not None:
+        lines = [f"status {job.raw_status} since {moment(since)}"]
+    elif since is not None:
+        lines = [
+            f"status {job.raw_status}; since when is not known, so it is counted from its creation {moment(since)}"
+        ]
+    else:
+        lines = [f"status {job.raw_status}; since when is not known"]
+    if events := view.events.get(job.id):
+        lines.append(f'last line of its log, {moment(events[-1].created_at)}: "{events[-1].message}"')
+    if view.reading.jobs_at:
+        lines.append(f"jobs read {ago(view.reading.jobs_at, view.now)}")
+    return "; ".join(lines)

@@ -1,0 +1,105 @@
+"""What could not be read of a deployment or a job, in words: the grounds on which a rule says that it cannot decide."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watcher.resources.changes import Change, ResourceKind, Transition
+from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.snapshot import Gap, GapReason, Section
+from watcher.rules.finding import Subject
+from watcher.rules.rule import View
+from watcher.rules.text import ago, moment
+
+#: Why a section stays unread, as the end of a sentence.
+REASONS = {
+    GapReason.CREDENTIAL: "the credential was refused",
+    GapReason.ROLE: "a role is missing",
+    GapReason.NETWORK: "a firewall or private endpoint keeps watcher out",
+    GapReason.KEYS_DISABLED: "the account takes no keys",
+    GapReason.BLOCKED: "the service has blocked the resource",
+    GapReason.FORBIDDEN: "access was refused",
+    GapReason.THROTTLED: "Azure throttles the requests",
+    GapReason.UNREACHABLE: "no answer came",
+    GapReason.BROKEN: "Azure answered with an error",
+    GapReason.NOT_FOUND: "the address was not found",
+    GapReason.INCOMPLETE: "the answer was incomplete",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """What a rule would need and does not have."""
+
+    because: str
+    since: datetime | None = None  #: when it was last read
+
+
+def unread_section(view: View, section: Section) -> Unread | None:
+    """Why a whole section's reading does not count as present, or `None`."""
+    read_at = {
+        Section.JOBS: view.reading.jobs_at,
+        Section.DEPLOYMENTS: view.reading.deployments_at,
+        Section.METRICS: view.reading.usage_at,
+    }.get(section)
+    if gap := view.gap(section):
+        return Unread(because=f"{_about(section)} could not be read: {REASONS[gap.reason]}", since=read_at)
+    if not view.is_verified(section):
+        return Unread(because=f"{_about(section)} have not been read yet", since=read_at)
+    return None
+
+
+def unread_deployment(view: View, deployment: Deployment) -> Unread | None:
+    """Why the deployment's own state does not count as present, or `None`."""
+    if unread := unread_section(view, Section.DEPLOYMENTS):
+        return unread
+    if gap := _gap_of(view, Section.DEPLOYMENTS, deployment):
+        return Unread(because=f"the deployment could not be read: {REASONS[gap.reason]}", since=gap.at)
+    return None
+
+
+def unread_usage(view: View, deployment: Deployment, stale_after: timedelta) -> Unread | None:
+    """Why the deployment's calls are not known up to the present, or `None`."""
+    usage = usage_of(view, deployment)
+    since = usage.read_to if usage else None
+    if unread := unread_section(view, Section.METRICS):
+        return Unread(because=unread.because, since=since or unread.since)
+    if gap := _gap_of(view, Section.METRICS, deployment):
+        return Unread(because=f"its metrics could not be read: {REASONS[gap.reason]}", since=since)
+    if usage is None:
+        return Unread(because="the metrics have not been read for this deployment yet")
+    if view.now - usage.read_to > stale_after + timedelta(seconds=usage.bucket_seconds):
+        return Unread(because=f"the metrics read end {ago(usage.read_to, view.now)}, which is too old", since=since)
+    return None
+
+
+def usage_of(view: View, deployment: Deployment) -> Usage | None:
+    """What the metrics last told of the deployment, however old."""
+    return (view.reading.usage or {}).get(deployment.name.lower())
+
+
+def _gap_of(view: View, section: Section, deployment: Deployment) -> Gap | None:
+    ids = {deployment.key, deployment.name.lower()}
+    gaps = view.reading.gaps
+    return next((gap for gap in gaps if gap.section is section and gap.subject.lower() in ids), None)
+
+
+def _about(section: Section) -> str:
+    return "the account" if section is Section.ACCOUNT else f"the {section.value}"
+
+
+def ended_lives(view: View) -> list[tuple[Transition, Subject, str]]:
+    """The lives of deployments that this poll saw end: the transition, the life's subject, and the outcome in words."""
+    lives = []
+    for transition in view.transitions:
+        if transition.kind is not ResourceKind.DEPLOYMENT:
+            continue
+        at = moment(transition.observed_at)
+        if transition.change is Change.GONE:
+            life, outcome = transition.incarnation, f"the deployment is gone, seen {at}"
+        elif transition.change is Change.REPLACED:
+            life, outcome = transition.before or "", f"the deployment was replaced by a new one of its name, seen {at}"
+        else:
+            continue
+        subject = Subject(id=transition.resource.lower(), kind=ResourceKind.DEPLOYMENT, incarnation=life)
+        lives.append((transition, subject, outcome))
+    return lives

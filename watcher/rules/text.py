@@ -1,0 +1,62 @@
+"""How times, spans and amounts are written in what people read and in what programs parse. No sentence lives here."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_STEP_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+_CENT = Decimal("0.01")
+
+
+def duration(span: timedelta) -> str:
+    """`6 d 23 h`, `45 min`, `30 s`: the two largest neighbouring units, rounded down; a negative span is none."""
+    seconds = max(int(span.total_seconds()), 0)
+    for index, (size, unit) in enumerate(_UNITS):
+        whole, rest = divmod(seconds, size)
+        if whole:
+            smaller, smaller_unit = _UNITS[min(index + 1, len(_UNITS) - 1)]
+            part = rest // smaller
+            return f"{whole} {unit} {part} {smaller_unit}" if part else f"{whole} {unit}"
+    return "0 s"
+
+
+def moment(at: datetime) -> str:
+    """`2026-11-22 08:00 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """`2026-11-22T08:00:00Z`; `None` stays `None`."""
+    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`12 min ago`; `just now` for what is younger than a minute, or ahead of our clock."""
+    span = now - at
+    return "just now" if span < timedelta(minutes=1) else f"{duration(span)} ago"
+
+
+def step(span: timedelta) -> str:
+    """A configured span as the configuration writes it: `3d`, `6h`, `90m`, `45s`."""
+    seconds = int(span.total_seconds())
+    for size, unit in _STEP_UNITS:
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def cost(span: timedelta, per_hour: float) -> float:
+    """What `span` costs at `per_hour`; rounded half even to cents, at the end only. A negative span costs nothing."""
+    hours = Decimal(max(span, timedelta()) // timedelta(microseconds=1)) / Decimal(3_600_000_000)
+    return float((hours * Decimal(str(per_hour))).quantize(_CENT, rounding=ROUND_HALF_EVEN))
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 deployment`, `3 deployments`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def sentence(text: str) -> str:
+    """Foreign words with a full stop at their end, so that a sentence may follow."""
+    stripped = text.strip()
+    return stripped if stripped.endswith((".", "!", "?", ":")) or not stripped else f"{stripped}."

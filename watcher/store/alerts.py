@@ -1,0 +1,305 @@
+"""Alerts, who was told of them, and what operators said of them: silences, keeps, acknowledgements, all audited."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+
+from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.keep import Keep
+from watcher.alerts.matcher import parse_matcher
+from watcher.alerts.notification import Told
+from watcher.alerts.silence import Silence
+from watcher.errors import StoreError
+from watcher.rules.finding import FindingKind, Severity, Subject
+from watcher.store import schema
+from watcher.store.upsert import upsert
+
+
+def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
+    """The open conditions of an account ("" for those that span accounts), oldest first."""
+    c = schema.alerts.c
+    query = select(schema.alerts).where(
+        c.account == account, c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value
+    )
+    return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))
+
+
+def recorded_events(tx: Connection, fingerprints: Collection[str]) -> frozenset[str]:
+    """Those of `fingerprints` that an event alert already has: an event happens once."""
+    if not fingerprints:
+        return frozenset()
+    c = schema.alerts.c
+    query = select(c.fingerprint).where(
+        c.fingerprint.in_(sorted(fingerprints)), c.ends_at.is_(None), c.kind == FindingKind.EVENT.value
+    )
+    return frozenset(tx.execute(query).scalars())
+
+
+def save(tx: Connection, changed: Iterable[Alert]) -> None:
+    """Record alerts that are new or changed; each of them is for dispatch to look at again."""
+    for alert in changed:
+        upsert(
+            tx,
+            schema.alerts,
+            {"id": alert.id},
+            {
+                "fingerprint": alert.fingerprint,
+                "account": alert.account,
+                "rule": alert.finding.rule,
+                "kind": alert.finding.kind.value,
+                "severity": alert.severity.value,
+                "finding": alert.finding,
+                "starts_at": alert.starts_at,
+                "ends_at": alert.ends_at,
+                "ended_because": alert.ended_because,
+                "updated_at": alert.updated_at,
+                "raised_at": alert.raised_at,
+                "unverified_since": alert.unverified_since,
+                "unverified_because": alert.unverified_because,
+                "is_first_sight": alert.is_first_sight,
+                "is_settled": False,
+            },
+            only_new={"acked_at": alert.acked_at, "acked_by": alert.acked_by},
+        )
+
+
+def unsettled(tx: Connection) -> tuple[Alert, ...]:
+    """The alerts of which somebody may still have to be told, oldest first: open conditions and unsettled others."""
+    query = select(schema.alerts).where(~schema.alerts.c.is_settled)
+    return tuple(_alert(row) for row in tx.execute(query.order_by(schema.alerts.c.starts_at, schema.alerts.c.id)))
+
+
+def settle(tx: Connection, ids: Collection[str]) -> None:
+    """Take alerts off dispatch's list: all who were to be told were told."""
+    if ids:
+        tx.execute(update(schema.alerts).where(schema.alerts.c.id.in_(sorted(ids))).values(is_settled=True))
+
+
+def told(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
+    """What each receiver was last told of each of these alerts."""
+    found: dict[tuple[str, str], Told] = {}
+    for some in _chunks(sorted(alert_ids)):
+        rows = tx.execute(select(schema.told).where(schema.told.c.alert_id.in_(some)).order_by(schema.told.c.sequence))
+        for row in rows:
+            found[row.alert_id, row.receiver] = _told(row)
+    return tuple(found.values())
+
+
+def told_history(tx: Connection, alert_id: str) -> tuple[Told, ...]:
+    """All that was told of one alert, oldest first."""
+    query = select(schema.told).where(schema.told.c.alert_id == alert_id).order_by(schema.told.c.sequence)
+    return tuple(_told(row) for row in tx.execute(query))
+
+
+def told_of_subjects(tx: Connection, account: str, subjects: Collection[Subject]) -> dict[Subject, tuple[Told, ...]]:
+    """Who was told of the open alerts of these subjects, and when."""
+    alerts = {alert.id: alert for alert in firing(tx, account) if alert.finding.subject in subjects}
+    found: dict[Subject, tuple[Told, ...]] = {}
+    for alert in alerts.values():
+        subject = alert.finding.subject
+        found[subject] = (*found.get(subject, ()), *told_history(tx, alert.id))
+    return found
+
+
+def find(tx: Connection, id_or_prefix: str) -> Alert | None:
+    """One alert by its id, or by the beginning of it or of its fingerprint where that is unambiguous (the newest of one
+    fingerprint)."""
+    c = schema.alerts.c
+    exact = tx.execute(select(schema.alerts).where(c.id == id_or_prefix)).one_or_none()
+    if exact is not None:
+        return _alert(exact)
+    like = id_or_prefix.replace("%", "").replace("_", r"\_") + "%"
+    rows = tx.execute(
+        select(schema.alerts)
+        .where(or_(c.id.like(like, escape="\\"), c.fingerprint.like(like, escape="\\")))
+        .order_by(c.starts_at.desc())
+    ).all()
+    return _alert(rows[0]) if len({row.fingerprint for row in rows}) == 1 else None
+
+
+def listed(tx: Connection, *, since: datetime | None = None, firing_only: bool = False) -> tuple[Alert, ...]:
+    """Alerts, newest first: open conditions, and since `since` also events and what has ended."""
+    c = schema.alerts.c
+    is_open = c.ends_at.is_(None) & (c.kind == FindingKind.CONDITION.value)
+    query = select(schema.alerts).order_by(c.starts_at.desc(), c.id)
+    if firing_only:
+        query = query.where(is_open)
+    elif since is not None:
+        query = query.where(is_open | (c.starts_at >= since) | (c.ends_at >= since))
+    return tuple(_alert(row) for row in tx.execute(query))
+
+
+def of_subject(tx: Connection, account: str, incarnation: str) -> tuple[Alert, ...]:
+    """Alerts of one job or of one life of a deployment, newest first."""
+    query = select(schema.alerts).where(schema.alerts.c.account == account).order_by(schema.alerts.c.starts_at.desc())
+    alerts = (_alert(row) for row in tx.execute(query))
+    return tuple(alert for alert in alerts if alert.finding.subject.incarnation == incarnation)
+
+
+# What operators say
+
+
+def acknowledge(tx: Connection, alert: Alert, *, author: str, comment: str, now: datetime) -> None:
+    """Note that somebody looks after an alert: its reminders stop."""
+    where = schema.alerts.c.id == alert.id
+    tx.execute(update(schema.alerts).where(where).values(acked_at=now, acked_by=author))
+    record(tx, author=author, action="ack", subject=alert.id, comment=comment, now=now)
+
+
+def add_silence(
+    tx: Connection, matchers: Sequence[str], *, ends_at: datetime, author: str, comment: str, now: datetime
+) -> Silence:
+    """Mute what all of `matchers` match, until `ends_at`."""
+    text = "\x1f".join((*matchers, author, comment, now.isoformat(), ends_at.isoformat()))
+    id_ = "sil_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    tx.execute(
+        insert(schema.silences).values(
+            id=id_, matchers=list(matchers), starts_at=now, ends_at=ends_at, author=author, comment=comment
+        )
+    )
+    record(tx, author=author, action="silence.add", subject=id_, comment=" ".join(matchers) + ": " + comment, now=now)
+    return _silence(tx.execute(select(schema.silences).where(schema.silences.c.id == id_)).one())
+
+
+def expire_silence(tx: Connection, id_: str, *, author: str, now: datetime) -> Silence | None:
+    """End a silence now; `None` if there is none of this id, or it has ended."""
+    c = schema.silences.c
+    row = tx.execute(
+        update(schema.silences).where(c.id == id_, c.ends_at > now).values(ends_at=now).returning(schema.silences)
+    ).one_or_none()
+    if row is None:
+        return None
+    record(tx, author=author, action="silence.expire", subject=id_, comment="", now=now)
+    return _silence(row)
+
+
+def silences(tx: Connection, *, since: datetime) -> tuple[Silence, ...]:
+    """The silences that end after `since`, the next to end first."""
+    c = schema.silences.c
+    return tuple(
+        _silence(row) for row in tx.execute(select(schema.silences).where(c.ends_at > since).order_by(c.ends_at))
+    )
+
+
+def save_keep(tx: Connection, keep: Keep, *, now: datetime) -> None:
+    """Keep a deployment until a time; a later word replaces an earlier one."""
+    upsert(
+        tx,
+        schema.keeps,
+        {"account": keep.account, "deployment": keep.deployment.lower()},
+        {"until": keep.until, "author": keep.author, "reason": keep.reason, "at": now},
+    )
+    subject = f"{keep.account}/{keep.deployment}"
+    comment = f"until {keep.until.isoformat()}: {keep.reason}"
+    record(tx, author=keep.author, action="keep", subject=subject, comment=comment, now=now)
+
+
+def keeps(tx: Connection, *, since: datetime) -> tuple[Keep, ...]:
+    """The exceptions that end after `since`."""
+    rows = tx.execute(select(schema.keeps).where(schema.keeps.c.until > since).order_by(schema.keeps.c.until))
+    return tuple(
+        Keep(account=row.account, deployment=row.deployment, until=row.until, author=row.author, reason=row.reason)
+        for row in rows
+    )
+
+
+def drop_keep(tx: Connection, account: str, deployment: str) -> None:
+    """End an exception."""
+    c = schema.keeps.c
+    tx.execute(delete(schema.keeps).where(c.account == account, c.deployment == deployment.lower()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who did what, when and why."""
+
+    at: datetime
+    author: str
+    action: str
+    subject: str
+    comment: str
+
+
+def record(tx: Connection, *, author: str, action: str, subject: str, comment: str, now: datetime) -> None:
+    """Append to the audit."""
+    tx.execute(insert(schema.audit).values(at=now, author=author, action=action, subject=subject, comment=comment))
+
+
+def audit(tx: Connection, *, subject: str | None = None, since: datetime | None = None) -> tuple[AuditEntry, ...]:
+    """What operators did, newest first."""
+    query = select(schema.audit).order_by(schema.audit.c.id.desc())
+    if subject is not None:
+        query = query.where(schema.audit.c.subject == subject)
+    if since is not None:
+        query = query.where(schema.audit.c.at >= since)
+    return tuple(
+        AuditEntry(at=row.at, author=row.author, action=row.action, subject=row.subject, comment=row.comment)
+        for row in tx.execute(query)
+    )
+
+
+def counts(tx: Connection) -> dict[tuple[str, str], int]:
+    """How many open conditions there are, by rule and severity."""
+    c = schema.alerts.c
+    rows = tx.execute(
+        select(c.rule, c.severity, func.count())
+        .where(c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value)
+        .group_by(c.rule, c.severity)
+    )
+    return {(rule, severity): count for rule, severity, count in rows}
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        id=row.id,
+        fingerprint=row.fingerprint,
+        finding=row.finding,
+        account=row.account,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        ended_because=row.ended_because,
+        updated_at=row.updated_at,
+        raised_at=row.raised_at,
+        unverified_since=row.unverified_since,
+        unverified_because=row.unverified_because,
+        is_first_sight=row.is_first_sight,
+        acked_at=row.acked_at,
+        acked_by=row.acked_by,
+    )
+
+
+def _told(row: Row[Any]) -> Told:
+    return Told(
+        alert_id=row.alert_id,
+        receiver=row.receiver,
+        status=AlertStatus(row.status),
+        severity=Severity(row.severity),
+        step=row.step,
+        at=row.at,
+        notification_id=row.notification_id,
+        group_key=row.group_key,
+        route=row.route,
+    )
+
+
+def _silence(row: Row[Any]) -> Silence:
+    try:
+        matchers = tuple(parse_matcher(text) for text in row.matchers)
+    except ValueError as exc:  # checked when it was added: another version, or another hand
+        raise StoreError(f"the silence {row.id} cannot be read: {exc}") from exc
+    return Silence(
+        id=row.id,
+        matchers=matchers,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        author=row.author,
+        comment=row.comment,
+    )
+
+
+def _chunks(ids: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

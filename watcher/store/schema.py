@@ -1,0 +1,297 @@
+"""The tables. A change here needs a migration; a test holds the two together.
+
+`accounts` holds the due times and the digests of what was last read, so that an unchanged poll writes one row. The
+history (`transitions`, `attempts`, `audit`) is only ever appended to. What two processes could do twice has a unique
+key.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from watcher.resources.account import Account
+from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.fine_tuning import FineTuningJob
+from watcher.rules.finding import Finding
+from watcher.store.types import Noun, UtcDateTime
+
+#: The newest migration, known here too so that an ordinary start need not load alembic.
+HEAD = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("noun", Noun(Account), nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),  # no longer in the scope of discovery
+    Column("revision", Integer, nullable=False, server_default="0"),  # counts changes of what is stored of the account
+    Column("snapshot_at", UtcDateTime),  # of the newest snapshot recorded; an older one is refused
+    Column("polled_at", UtcDateTime),  # last tried, gaps included
+    Column("next_jobs_at", UtcDateTime),
+    Column("next_deployments_at", UtcDateTime),
+    Column("next_metrics_at", UtcDateTime),
+    Column("jobs_at", UtcDateTime),
+    Column("deployments_at", UtcDateTime),
+    Column("usage_at", UtcDateTime),
+    Column("jobs_digest", String, nullable=False, server_default=""),
+    Column("deployments_digest", String, nullable=False, server_default=""),
+    Column("dialect", String, nullable=False, server_default=""),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("section", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("plane", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("status", Integer),
+    Column("request_id", String, nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("fine_tuned_model", String, nullable=False),
+    Column("status_since", UtcDateTime, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime),
+    Column("is_listed", Boolean, nullable=False),  # false: the newest complete listing lacks it
+    Column("noun", Noun(FineTuningJob), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+    Index(None, "fine_tuned_model"),
+    Index(None, "status"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("job", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("level", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("message", Text, nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("incarnation", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),  # when it was seen to be gone or replaced
+    Column("outcome", String, nullable=False, server_default=""),  # how it ended: "gone" or "replaced"
+    Column("noun", Noun(Deployment), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+    Index(None, "account", "ended_at"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("deployment", String, primary_key=True),
+    Column("noun", Noun(Usage), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("resource", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("incarnation", String, nullable=False),
+    Column("change", String, nullable=False),
+    Column("attribute", String, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("observed_at", UtcDateTime, nullable=False),
+    Column("occurred_at", UtcDateTime),
+    Column("source", String, nullable=False),
+    Column("is_history", Boolean, nullable=False),
+    Column("is_undecided", Boolean, nullable=False),  # some rule could not judge it yet: it is shown to the rules again
+    UniqueConstraint("key"),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+    Index(None, "account", "observed_at"),
+    Index(None, "observed_at"),
+    Index(
+        "ix_transitions_undecided", "account", sqlite_where=text("is_undecided"), postgresql_where=text("is_undecided")
+    ),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("account", String, nullable=False),  # "" where it spans accounts
+    Column("rule", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("finding", Noun(Finding), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime),
+    Column("ended_because", Text, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("unverified_since", UtcDateTime),
+    Column("unverified_because", Text, nullable=False),
+    Column("is_first_sight", Boolean, nullable=False),
+    Column("acked_at", UtcDateTime),
+    Column("acked_by", String, nullable=False),
+    Column("is_settled", Boolean, nullable=False),  # everyone who was to be told was told: dispatch passes it over
+    Index(
+        "uq_alerts_open",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("ends_at IS NULL"),
+        postgresql_where=text("ends_at IS NULL"),
+    ),
+    Index(
+        "ix_alerts_unsettled", "starts_at", sqlite_where=text("NOT is_settled"), postgresql_where=text("NOT is_settled")
+    ),
+    Index(None, "account", "ends_at"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sequence", Integer, nullable=False),  # the order of decisions; deliveries of one alert keep it
+    Column("receiver", String, nullable=False),
+    Column("route", String, nullable=False),
+    Column("group_key", String, nullable=False),
+    Column("group_labels", Noun(dict[str, str]), nullable=False),
+    Column("reason", String, nullable=False),
+    Column("alerts", Text, nullable=False),  # what is told, as it was when it was decided: NotificationAlert as JSON
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),  # pending, delivered, dead, dropped
+    Column("due_at", UtcDateTime, nullable=False),  # wall time, as the lease
+    Column("first_tried_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", String),
+    Column("lease_until", UtcDateTime),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("ended_at", UtcDateTime),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Index(
+        "ix_notifications_pending",
+        "due_at",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(None, "receiver", "group_key", "created_at"),
+    UniqueConstraint("sequence"),
+)
+
+told = Table(
+    "told",
+    metadata,
+    Column("alert_id", String, primary_key=True),
+    Column("receiver", String, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("step", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("notification_id", String, nullable=False),
+    Column("group_key", String, nullable=False),
+    Column("route", String, nullable=False),
+    ForeignKeyConstraint(["alert_id"], ["alerts.id"]),
+    Index(None, "notification_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("notification_id", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("outcome", String, nullable=False),  # delivered, retry, dead
+    Column("kind", String, nullable=False),  # why it failed: auth, rate_limited, timeout, …
+    Column("detail", Text, nullable=False),  # what the other side said, without secrets
+    ForeignKeyConstraint(["notification_id"], ["notifications.id"]),
+    Index(None, "notification_id"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("matchers", Noun(list[str]), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("author", String, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+
+keeps = Table(
+    "keeps",
+    metadata,
+    Column("account", String, primary_key=True),  # key of the account
+    Column("deployment", String, primary_key=True),  # name in lower case: a keep carries over to a new life of the name
+    Column("until", UtcDateTime, nullable=False),
+    Column("author", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("author", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+
+#: One row a purpose: locked by whoever does what only one process may do at a time, and remembers times of the whole.
+state = Table(
+    "state",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("at", UtcDateTime),
+    Column("value", Text, nullable=False, server_default=""),
+    Column("fence", Integer, nullable=False, server_default="0"),
+)

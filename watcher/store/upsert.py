@@ -1,0 +1,31 @@
+"""Insert or update, in the dialect at hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def upsert(
+    tx: Connection,
+    table: Table,
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
+    *,
+    only_new: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert a row, or update the one with the same primary key.
+
+    Args:
+        key: The primary key's columns.
+        values: What the row holds afterwards, in either case.
+        only_new: What an inserted row holds besides, and an existing one keeps.
+    """
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).values({**key, **(only_new or {}), **values})
+    if values:
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=dict(values))
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    tx.execute(statement)

@@ -1,0 +1,195 @@
+"""The one HTTP client, and the only module that imports httpx: a move to its successor is a change to this file.
+
+httpx gives the interface, aiohttp the connection pool: httpx's own pool rescans every connection at each request and
+collapses over a thousand hosts. One TLS context for all (the system's trust store), few kept connections, proxies from
+the environment. What to ask and how to judge an answer is for the rooms that use it.
+"""
+
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING
+from urllib.request import getproxies, proxy_bypass
+
+import truststore
+from httpx import (
+    URL,
+    ASGITransport,
+    AsyncBaseTransport,
+    AsyncByteStream,
+    AsyncClient,
+    Auth,
+    ConnectError,
+    ConnectTimeout,
+    DecodingError,
+    Headers,
+    HTTPError,
+    InvalidURL,
+    MockTransport,
+    Proxy,
+    ReadTimeout,
+    RemoteProtocolError,
+    Request,
+    Response,
+    TimeoutException,
+    TransportError,
+    UnsupportedProtocol,
+)
+
+if TYPE_CHECKING:  # for the annotation alone: aiohttp costs a quarter of a second, and most commands send nothing
+    from aiohttp import ClientSession
+
+__all__ = [
+    "URL",
+    "ASGITransport",
+    "AsyncBaseTransport",
+    "AsyncByteStream",
+    "AsyncClient",
+    "Auth",
+    "ConnectError",
+    "ConnectTimeout",
+    "DecodingError",
+    "HTTPError",
+    "Headers",
+    "InvalidURL",
+    "MockTransport",
+    "ReadTimeout",
+    "RemoteProtocolError",
+    "Request",
+    "Response",
+    "TimeoutException",
+    "TransportError",
+    "UnsupportedProtocol",
+    "client_over",
+    "open_client",
+    "system_trust",
+]
+
+#: How long an idle connection is kept; a little more than the shortest poll interval that is usual.
+KEEPALIVE_S = 75.0
+#: To how many hosts connections are kept; a TLS connection costs 60 to 310 KB, and beyond these hosts each is closed.
+KEPT_HOSTS = 500
+
+
+def system_trust() -> ssl.SSLContext:
+    """A context that trusts what the operating system trusts, the authorities of a corporate proxy included."""
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def open_client(
+    *,
+    trust: ssl.SSLContext | None = None,
+    connections: int = 512,
+    kept_hosts: int = KEPT_HOSTS,
+    keepalive_s: float = KEEPALIVE_S,
+    trust_env: bool = True,
+) -> AsyncClient:
+    """The shared client. It opens nothing before its first request, and is closed with `aclose`.
+
+    Args:
+        trust: Whom to trust; `None`: `system_trust()`.
+        connections: Connections in use at once, at most; callers bound their own concurrency below it.
+        kept_hosts: Hosts to which idle connections are kept.
+        keepalive_s: How long an idle one is kept, in seconds.
+        trust_env: Take proxies from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. `.netrc` is never read.
+    """
+    proxies = getproxies() if trust_env else {}
+    return client_over(_Wire(trust or system_trust(), connections, kept_hosts, keepalive_s, proxies))
+
+
+def client_over(transport: AsyncBaseTransport) -> AsyncClient:
+    """A client over any wire: `ASGITransport` and `MockTransport` in tests, the simulator, or the real one."""
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return AsyncClient(transport=transport, cookies=no_cookies, trust_env=False, follow_redirects=False)
+
+
+class _Wire(AsyncBaseTransport):
+    """aiohttp's pool as an httpx transport: routes by proxy, closes what is beyond the hosts to keep.
+
+    aiohttp itself would look for proxies and for `.netrc` in a thread at each request; here a host is looked up once.
+    """
+
+    def __init__(
+        self,
+        trust: ssl.SSLContext,
+        connections: int,
+        kept_hosts: int,
+        keepalive_s: float,
+        proxies: Mapping[str, str],
+    ) -> None:
+        self._trust = trust
+        self._connections = connections
+        self._kept_hosts = kept_hosts
+        self._keepalive_s = keepalive_s
+        self._proxies = {scheme: proxies[scheme] for scheme in ("http", "https") if scheme in proxies}
+        self._session: ClientSession | None = None
+        self._routes: dict[str | None, AsyncBaseTransport] = {}
+        self._proxy_of: dict[tuple[str, str], str | None] = {}
+        self._last_use: OrderedDict[str, float] = OrderedDict()
+        self._foreign_errors: tuple[type[Exception], ...] = ()
+
+    async def handle_async_request(self, request: Request) -> Response:
+        url = request.url
+        if not self._keeps(url.host):
+            request.headers["connection"] = "close"
+        proxy = self._proxy(url.scheme, url.host) if self._proxies else None
+        route = self._routes.get(proxy) or self._open_route(proxy)
+        try:
+            return await route.handle_async_request(request)
+        except self._foreign_errors as exc:  # those that httpx-aiohttp lets through, such as a broken status line
+            raise RemoteProtocolError(f"{type(exc).__name__}: {exc}", request=request) from exc
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        self._routes.clear()
+
+    def _keeps(self, host: str) -> bool:
+        """Whether the connection to `host` stays open after this request: the hosts used lately, up to a number."""
+        now = time.monotonic()
+        uses = self._last_use
+        if host not in uses and len(uses) >= self._kept_hosts:
+            eldest = next(iter(uses))
+            if now - uses[eldest] <= self._keepalive_s:
+                return False
+            del uses[eldest]
+        uses[host] = now
+        uses.move_to_end(host)
+        return True
+
+    def _proxy(self, scheme: str, host: str) -> str | None:
+        key = (scheme, host)
+        if key not in self._proxy_of:
+            proxy = self._proxies.get(scheme)
+            self._proxy_of[key] = None if proxy is None or proxy_bypass(host) else proxy
+        return self._proxy_of[key]
+
+    def _open_route(self, proxy: str | None) -> AsyncBaseTransport:
+        import aiohttp  # only when a first request is sent
+        from httpx_aiohttp import AiohttpTransport
+
+        self._foreign_errors = (aiohttp.ClientError, OSError)
+        route = AiohttpTransport(
+            verify=self._trust,
+            proxy=None if proxy is None else Proxy(proxy if "://" in proxy else f"http://{proxy}"),
+            client=self._open_session(),
+        )
+        self._routes[proxy] = route
+        return route
+
+    def _open_session(self) -> "ClientSession":
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    ssl=self._trust, limit=self._connections, keepalive_timeout=self._keepalive_s, ttl_dns_cache=60
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+            )
+        return self._session
