@@ -26,7 +26,8 @@ from watcher.resources.changes import Change, ResourceKind, Transition, absorb, 
 from watcher.resources.deployment import is_fine_tuned
 from watcher.resources.fine_tuning import ENDED
 from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
-from watcher.rules.finding import FindingKind
+from watcher.rules.finding import Finding, FindingKind
+from watcher.rules.itself import CONFIGURATION_REJECTED
 from watcher.rules.rule import (
     Evaluation,
     Fleet,
@@ -41,6 +42,9 @@ from watcher.store import alerts, observations, outbox, state
 from watcher.store.engine import Store
 
 log = structlog.get_logger()
+
+#: Rules that no evaluation answers for: whoever meets the trouble notes it, see `note_itself`.
+ABOUT_ITSELF = frozenset({CONFIGURATION_REJECTED})
 
 EVERYTHING = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
 
@@ -259,7 +263,7 @@ def _advance(
         [cap(answer, environments) for answer in evaluation.undecided],
         evaluation.cleared,
         rules=evaluation.rules,
-        enabled=judgement.enabled,
+        enabled=judgement.enabled | ABOUT_ITSELF,
         account=account,
         now=now,
         first_sight=first_sight,
@@ -289,12 +293,23 @@ def _save_discovery(tx: Connection, found: Discovery, now: datetime) -> None:
 
 async def review(*, judgement: Judgement, store: Store, clock: Clock) -> tuple[Alert, ...]:
     """Look for one cause behind many accounts' troubles, from stored state alone."""
-    return await store.write(_review, judgement, clock())
+    return await store.write(review_now, judgement, clock())
 
 
-def _review(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
+def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
+    """`review`, inside a transaction."""
     fleet = Fleet(now=now, accounts=observations.account_states(tx))
     return _advance(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
+
+
+def note_itself(
+    tx: Connection, findings: Sequence[Finding], judgement: Judgement, *, now: datetime
+) -> tuple[Alert, ...]:
+    """Record what `watcher` cannot do: the conditions about itself that hold, all of them; the others are over."""
+    enabled = judgement.enabled | ABOUT_ITSELF
+    changed = advance(alerts.firing(tx, ""), findings, rules=ABOUT_ITSELF, account="", now=now, enabled=enabled)
+    alerts.save(tx, changed)
+    return changed
 
 
 async def dispatch(*, routing: Routing, store: Store, clock: Clock, wall_clock: Clock, immediate: bool = False) -> Plan:
@@ -304,10 +319,11 @@ async def dispatch(*, routing: Routing, store: Store, clock: Clock, wall_clock: 
         wall_clock: For the due times of deliveries, which are wall time even where `clock` is simulated.
         immediate: Wait for no `group_wait` and no `group_interval`.
     """
-    return await store.write(_dispatch, routing, clock(), wall_clock(), immediate)
+    return await store.write(dispatch_now, routing, clock(), wall_clock(), immediate=immediate)
 
 
-def _dispatch(tx: Connection, routing: Routing, now: datetime, wall_now: datetime, immediate: bool) -> Plan:
+def dispatch_now(tx: Connection, routing: Routing, now: datetime, wall_now: datetime, *, immediate: bool) -> Plan:
+    """`dispatch`, inside a transaction."""
     outbox.lock_dispatch(tx)
     open_alerts = alerts.unsettled(tx)
     decided = decide(tx, open_alerts, routing, now, immediate=immediate)
@@ -365,8 +381,9 @@ async def deliver(
     async def work(receiver: str, lane: list[outbox.Delivery]) -> list[Delivered]:
         done: list[Delivered] = []
         for delivery in lane:
-            if done:  # the wait for those before it took from its lease
-                await store.write(outbox.renew, delivery, now=wall_clock())
+            # The wait for those before it took from its lease; where that was lost, another process sends it.
+            if done and not await store.write(outbox.renew, delivery, now=wall_clock()):
+                continue
             done.append(
                 await _deliver_one(
                     delivery, notifiers[receiver], policy=policy, store=store, clock=clock, wall_clock=wall_clock

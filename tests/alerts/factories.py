@@ -50,7 +50,12 @@ def make_finding(
 
 
 def make_alert(
-    rule: str = "deployment_failed", *, at: datetime = NOW, first_sight: bool = False, account: str = ACCOUNT, **finding: Any
+    rule: str = "deployment_failed",
+    *,
+    at: datetime = NOW,
+    first_sight: bool = False,
+    account: str = ACCOUNT,
+    **finding: Any,
 ) -> Alert:
     return open_alert(make_finding(rule, **finding), account=account, now=at, is_first_sight=first_sight)
 
@@ -99,9 +104,7 @@ class Desk:
 
     def plan(self, alerts: list[Alert], now: datetime, **options: Any) -> Plan:
         groups: Groups = self.groups
-        return plan(
-            alerts, routing=self.routing, told=self.told, groups=groups, now=now, **{**self.options, **options}
-        )
+        return plan(alerts, routing=self.routing, told=self.told, groups=groups, now=now, **{**self.options, **options})
 
     def dispatch(self, alerts: list[Alert], now: datetime, **options: Any) -> Plan:
         """Plan and store."""

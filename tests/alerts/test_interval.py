@@ -51,10 +51,14 @@ def test_an_interval_belongs_to_the_day_on_which_it_starts(at: str, until: str |
     [  # forward on 2026-03-29 at 01:00 UTC (02:00 → 03:00), back on 2026-10-25 at 01:00 UTC (03:00 → 02:00)
         pytest.param("22:00-07:00", "2026-03-29T00:30", "2026-03-29T05:00", id="forward: a night is an hour shorter"),
         pytest.param("22:00-07:00", "2026-10-25T00:30", "2026-10-25T06:00", id="back: a night is an hour longer"),
-        pytest.param("22:00-02:30", "2026-03-29T00:59:59", "2026-03-29T01:00", id="forward: ends in the gap, at the jump"),
+        pytest.param(
+            "22:00-02:30", "2026-03-29T00:59:59", "2026-03-29T01:00", id="forward: ends in the gap, at the jump"
+        ),
         pytest.param("22:00-02:30", "2026-03-29T01:00", None, id="forward: over after the jump"),
         pytest.param("02:30-04:00", "2026-03-29T00:59", None, id="forward: starts in the gap, not before the jump"),
-        pytest.param("02:30-04:00", "2026-03-29T01:00", "2026-03-29T02:00", id="forward: starts in the gap, at the jump"),
+        pytest.param(
+            "02:30-04:00", "2026-03-29T01:00", "2026-03-29T02:00", id="forward: starts in the gap, at the jump"
+        ),
         pytest.param("02:15-02:45", "2026-03-29T01:00", None, id="forward: inside the gap, never"),
         pytest.param("22:00-02:30", "2026-10-25T00:45", "2026-10-25T01:30", id="back: lasts till the second end"),
         pytest.param("22:00-02:30", "2026-10-25T01:29", "2026-10-25T01:30", id="back: in the second hour"),
@@ -97,7 +101,7 @@ def test_what_is_always_muted_is_looked_at_again() -> None:
 
 
 @given(
-    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(), timedelta(days=365)).map(lambda passed: utc("2026-01-01") + passed),
     st.integers(0, 95),
     st.integers(1, 96),
     st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kolkata", "America/Havana"]),

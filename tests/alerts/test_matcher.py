@@ -72,7 +72,11 @@ def test_all_must_match_and_none_match_everything() -> None:
     assert not matches(parse_matchers(["a=x", "b=y"]), {"a": "x"})
 
 
-@given(st.from_regex(r"[a-z_][a-z0-9_.-]*", fullmatch=True), st.sampled_from([Operator.EQUAL, Operator.NOT_EQUAL]), st.text())
+@given(
+    st.from_regex(r"[a-z_][a-z0-9_.-]*", fullmatch=True),
+    st.sampled_from([Operator.EQUAL, Operator.NOT_EQUAL]),
+    st.text(),
+)
 def test_reads_back_what_it_writes(name: str, operator: Operator, value: str) -> None:
     matcher = Matcher(name, operator, value)
     assert parse_matcher(str(matcher)) == matcher

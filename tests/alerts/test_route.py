@@ -29,7 +29,9 @@ def reached(labels: dict[str, str], *routes: RouteSpec) -> list[str]:
             id="continue, and no other matches: still no parent",
         ),
         pytest.param(
-            [child("a", "owner=search", routes=(child("b", "severity=critical"),))], ["b"], id="grandchild replaces both"
+            [child("a", "owner=search", routes=(child("b", "severity=critical"),))],
+            ["b"],
+            id="grandchild replaces both",
         ),
         pytest.param(
             [child("a", "owner=search", routes=(child("b", "severity=info"),))], ["a"], id="grandchild does not match"
@@ -119,7 +121,9 @@ def _with_rule(spec: RouteSpec, rule: str) -> RouteSpec:
         pytest.param(("...",), {k: v for k, v in LABELS.items() if v}, id="all"),
     ],
 )
-def test_group_labels_are_a_subset_and_read_back_from_the_key(group_by: tuple[str, ...], expected: dict[str, str]) -> None:
+def test_group_labels_are_a_subset_and_read_back_from_the_key(
+    group_by: tuple[str, ...], expected: dict[str, str]
+) -> None:
     root = make_routing(group_by=group_by).root
     assert group_labels(root, LABELS) == expected
     assert labels_of_key(group_key(root, LABELS)) == expected

@@ -124,7 +124,7 @@ class Credentials:
         secrets: tuple[str, ...] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._build = build
+        self.build = build
         self._source: TokenSource | None = None
         self._building = threading.Lock()
         self._time_limit_s = time_limit_s
@@ -154,7 +154,7 @@ class Credentials:
         """A token, by the credential itself; blocks. Raises whatever azure-identity raises."""
         with self._building:
             if self._source is None:
-                self._source = self._build()
+                self._source = self.build()
         return self._source.get_token_info(scope)
 
     def reason(self, exc: BaseException) -> str:

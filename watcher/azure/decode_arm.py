@@ -233,11 +233,11 @@ def endpoint_of(endpoint: str, endpoints: Any, cloud: Cloud) -> str:
 
 
 def _base(url: str) -> str:
-    """Scheme and host of an address, in which a path such as `/sts/v1.0` has no part; "" where it is not safe."""
+    """An address without a slash, query or fragment at its end; "" where it is not safe to send a token to."""
     if not is_safe_base(url):
         return ""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _deployment(raw: _Deployment, account: str) -> Deployment:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from watcher.config.models import Config
+from watcher.config.secret import Surroundings
 from watcher.config.table import Table, explain
-from watcher.config.values import Surroundings
 from watcher.errors import ConfigurationError, Problem
 
 #: Where to look when neither `--config` nor `$WATCHER_CONFIG` says.
@@ -99,7 +99,7 @@ def _syntax(exc: tomllib.TOMLDecodeError, text: str, origin: Path) -> Problem:
     else:
         lines = text.split("\n")
         message, line, column = message.removesuffix(" (at end of document)"), len(lines), len(lines[-1]) + 1
-    return Problem(f"{origin}:{line}:{column}", f"no valid TOML at line {line}, column {column} ({message})", "mend it")
+    return Problem(str(origin), f"line {line}, column {column} is not valid TOML ({message})", "mend it there")
 
 
 class _Override(NamedTuple):
@@ -175,7 +175,7 @@ def _lay_over(document: dict[str, Any], override: _Override) -> Iterator[Problem
 
 
 def _problem(error: ErrorDetails, overrides: Sequence[_Override]) -> Problem:
-    loc = error["loc"]
+    loc = tuple(part for part in error["loc"] if part != "[key]")  # pydantic's mark of a key that is itself at fault
     if loc[:1] == ("receivers",) and len(loc) > 2:
         loc = (*loc[:2], *loc[3:])  # pydantic names the type of receiver there
     path = ""

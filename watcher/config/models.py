@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,12 @@ from pydantic import AfterValidator, Field
 
 from watcher.config.receivers import AnyReceiver, UrlFromEnv, UrlFromFile
 from watcher.config.rules import Rules
+from watcher.config.secret import Secret, SecretFromEnv, SecretFromFile
 from watcher.config.table import Mistake, Table, has_secret, nearest
 from watcher.config.values import (
+    WHOLE,
     BaseUrl,
+    Currency,
     DatabaseUrl,
     DayTimes,
     Duration,
@@ -29,9 +33,6 @@ from watcher.config.values import (
     Period,
     ReportSchedule,
     ResourceId,
-    Secret,
-    SecretFromEnv,
-    SecretFromFile,
     Severity,
     TimeZone,
     Url,
@@ -104,7 +105,7 @@ class AzureAccount(Table):
     endpoint: BaseUrl | None = None
     api_key_env: SecretFromEnv | None = None
     api_key_file: SecretFromFile | None = None
-    labels: Labels = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def api_key(self) -> Secret | None:
@@ -219,7 +220,7 @@ class Poll(Table):
     #: One request, in total.
     timeout: Interval = timedelta(seconds=30)
     #: Requests under way at once.
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    concurrency: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64
 
 
 class Price(Table):
@@ -232,7 +233,7 @@ class Price(Table):
 
 class Pricing(Table):
     source: Literal["retail", "table"] = "retail"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Currency = "USD"
     discount_percent: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(0)
     #: First match wins, before the source.
     table: tuple[Price, ...] = ()
@@ -401,7 +402,7 @@ class Config(Table):
     def mistakes(cls, table: Mapping[str, Any]) -> Iterator[Mistake]:
         for key in ("receivers", "mute", "reports", "owners"):
             yield from _repeated(table, key, "name")
-        if table.get("receivers") and "route" not in table:
+        if listed(table, "receivers") and "route" not in table:
             yield Mistake("route", "is required where there are receivers", 'add [route] with receiver = "…"')
         receivers, mutes = _names(table, "receivers"), _names(table, "mute")
         for path, kind, name in _references(table):

@@ -43,6 +43,4 @@ _NOT_YET: tuple[tuple[str, Callable[[Config], bool]], ...] = (
 
 def warnings(config: Config) -> list[str]:
     """One line for each table or key in use that this version does not act on."""
-    return [
-        f"{what} is read, but this version of watcher does not act on it yet" for what, used in _NOT_YET if used(config)
-    ]
+    return [f"{what}: read, but not acted on by this version of watcher yet" for what, used in _NOT_YET if used(config)]

@@ -1,21 +1,20 @@
 """`[[receivers]]`: one table for each type, each with its own options. Sending is in `watcher.notify`."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic.json_schema import SkipJsonSchema
 
+from watcher.config.secret import Secret, SecretFromEnv, SecretFromFile
 from watcher.config.table import Mistake, Table, has_secret, nearest
 from watcher.config.values import (
+    WHOLE,
     Invalid,
     MailAddress,
     Name,
-    Secret,
-    SecretFromEnv,
-    SecretFromFile,
     Url,
     check_url,
     is_loopback,
@@ -38,6 +37,19 @@ class Receiver(Table):
     """What every type of receiver has."""
 
     name: Name
+
+    def options(self) -> dict[str, object]:
+        """What its notifier is built from: the keys of the file but for `name` and `type`, without those left out.
+
+        A secret stands under its name without `_env` or `_file`.
+        """
+        given: dict[str, object] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name not in ("name", "type") and value is not None:
+                key = field.alias or name
+                given[re.sub("_(env|file)$", "", key) if isinstance(value, Secret) else key] = value
+        return given
 
 
 class AppriseReceiver(Receiver):
@@ -96,7 +108,7 @@ class EmailReceiver(Receiver):
     type: Literal["email"]
     smtp_host: Name
     #: None: 587 with starttls, 465 with tls, 25 with none.
-    smtp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535), WHOLE] | None = None
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: Name | None = None
     password_env: SecretFromEnv | None = None
@@ -200,9 +212,9 @@ class PluginReceiver(Receiver):
 
     type: str
 
-    @property
-    def options(self) -> Mapping[str, Any]:
-        return MappingProxyType(dict(self.model_extra or {}))
+    def options(self) -> dict[str, object]:
+        """The keys of the file as they stand there; the plugin reads its secrets for itself."""
+        return dict(self.model_extra or {})
 
     @classmethod
     def mistakes(cls, table: Mapping[str, Any]) -> Iterator[Mistake]:

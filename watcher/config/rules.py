@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from watcher.config.table import Mistake, Table, nearest
-from watcher.config.values import Duration, Interval, Invalid, Labels, Severity, Steps, parse_duration
+from watcher.config.values import WHOLE, Duration, Interval, Invalid, Labels, Severity, Steps, parse_duration
 
 
 class RuleOptions(Table):
@@ -85,7 +85,7 @@ class CommonCause(RuleOptions):
     """One cause behind many accounts."""
 
     #: From how many accounts on the cause is told in place of each of them.
-    min_accounts: Annotated[int, Field(ge=1)] = 2
+    min_accounts: Annotated[int, Field(ge=1), WHOLE] = 2
 
 
 class Rules(Table):
@@ -142,4 +142,4 @@ class Rules(Table):
             if name not in plugins:
                 yield Mistake(name, "is not a known rule", nearest(name, (*cls.model_fields, *sorted(plugins))))
             elif not isinstance(table[name], dict):
-                yield Mistake(name, "must be a table")
+                yield Mistake(name, "must be a table", f"write it under [rules.{name}]")

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from watcher.config.values import Invalid, Secret
+from watcher.config.secret import Secret
+from watcher.config.values import Invalid
 
 #: The type of all errors that leave a table; they carry `message` and `cure`.
 MISTAKE = "mistake"
@@ -57,6 +58,18 @@ class Table(BaseModel):
         value = getattr(self, f"{name}_env") or getattr(self, f"{name}_file")
         return value if isinstance(value, Secret) else None
 
+    def secrets(self) -> Iterator[Secret]:
+        """Every secret in this table and those below it, for cutting them out of logs."""
+        waiting: list[object] = [self]
+        while waiting:
+            value = waiting.pop(0)
+            if isinstance(value, Secret):
+                yield value
+            elif isinstance(value, Table):
+                waiting.extend(getattr(value, name) for name in type(value).model_fields)
+            elif isinstance(value, tuple):
+                waiting.extend(value)
+
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Nothing in a table changes, so none needs a copy; pydantic would copy every default."""
         return self
@@ -74,6 +87,9 @@ class Table(BaseModel):
             for error in exc.errors(include_url=False, include_input=False):
                 if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
                     continue  # told with its nearest key by _unknown_keys
+                if error["type"] == "tuple_type" and isinstance(table.get(key := error["loc"][0]), dict):
+                    lines.append(_line(error["loc"], "must be a list of tables", f"write [[{key}]], in two brackets"))
+                    continue
                 lines.append(_line(error["loc"], *explain(error)))
         for key, message, cure in (*_unknown_keys(cls, table), *_secrets(cls, table), *cls.mistakes(table)):
             lines.append(_line((key,) if key else (), message, cure))
@@ -132,17 +148,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "missing": ("is required", "add it"),
     "string_type": ("must be a text", "put it in quotes"),
     "bool_type": ("must be true or false", "write it without quotes"),
-    "bool_parsing": ("must be true or false", ""),
+    "bool_parsing": ("must be true or false", "write true or false"),
     "int_type": ("must be a whole number", "write it without quotes"),
-    "int_parsing": ("must be a whole number", ""),
-    "int_from_float": ("must be a whole number", ""),
+    "int_parsing": ("must be a whole number", "write it in digits"),
+    "int_from_float": ("must be a whole number", "write it in digits"),
     "decimal_type": ("must be a number", "write it without quotes"),
-    "decimal_parsing": ("must be a number", ""),
+    "decimal_parsing": ("must be a number", "write it in digits"),
     "tuple_type": ("must be a list", 'write it in brackets: ["…"]'),
-    "mapping_type": ("must be a table", ""),
-    "model_type": ("must be a table", ""),
-    "model_attributes_type": ("must be a table", ""),
-    "dict_type": ("must be a table", ""),
+    "mapping_type": ("must be a table", "write it under a head in brackets, or { key = value }"),
+    "model_type": ("must be a table", "write it under a head in brackets, or { key = value }"),
+    "model_attributes_type": ("must be a table", "write it under a head in brackets, or { key = value }"),
+    "dict_type": ("must be a table", "write it under a head in brackets, or { key = value }"),
     "too_short": ("is empty", "name at least one"),
     "string_too_short": ("is empty", "write something"),
 }
@@ -166,7 +182,7 @@ def explain(error: ErrorDetails) -> tuple[str, str]:
         return "is none of the choices", f"use {context['expected']}"
     if kind in _LIMITS:
         limit, words = _LIMITS[kind]
-        return f"{words} {context[limit]}", ""
+        return f"{words} {context[limit]}", "choose another number"
     if kind in _WORDS:
         return _WORDS[kind]
-    return error["msg"][:1].lower() + error["msg"][1:], ""
+    return error["msg"][:1].lower() + error["msg"][1:], "see config.example.toml"

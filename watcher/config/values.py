@@ -1,4 +1,4 @@
-"""Kinds of single values in the configuration: durations, secrets, addresses, matchers, times of day.
+"""Kinds of single values in the configuration: durations, addresses, matchers, times of day.
 
 Each has a function that turns the text of the file into a value and raises `Invalid` with a message and a cure; below
 them stand the annotated types that the tables use. Whatever concerns two keys at once is in the tables themselves.
@@ -7,12 +7,11 @@ them stand the annotated types that the tables use. Whatever concerns two keys a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import time, timedelta
 from ipaddress import ip_address
 from itertools import pairwise
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +23,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    ValidationInfo,
     WithJsonSchema,
 )
 
@@ -38,15 +36,6 @@ class Invalid(ValueError):
         super().__init__(message)
         self.message = message
         self.cure = cure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a value may be read from beside the file itself; handed to pydantic as its context."""
-
-    environ: Mapping[str, str] = field(repr=False)
-    #: Relative `*_file` paths start here: the directory of the configuration, as in Alertmanager.
-    directory: Path
 
 
 # Durations
@@ -103,86 +92,6 @@ def _steps(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if any(later >= earlier for earlier, later in pairwise(steps)):
         raise Invalid("is out of order", 'write the longest step first and each once: ["7d", "3d", "1d"]')
     return steps
-
-
-# Secrets
-
-
-class Secret:
-    """A secret's value; `repr` and `str` are `***`, so that no log, page or traceback shows it by accident."""
-
-    __slots__ = ("_read", "_value", "source")
-
-    def __init__(self, value: str, *, source: str = "", read: Callable[[], str] | None = None) -> None:
-        """`source`: where it is from, for people (`$NAME` or a path); `read`: reads it anew."""
-        self._value = value
-        self._read = read
-        self.source = source
-
-    def reveal(self) -> str:
-        return self._value
-
-    def renewed(self) -> Secret:
-        """The secret as its file has it now; one from elsewhere is returned as it is.
-
-        Raises:
-            Invalid: the file cannot be read any more, or is empty.
-        """
-        return self if self._read is None else Secret(self._read(), source=self.source, read=self._read)
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-
-def _secret_from_env(name: object, info: ValidationInfo) -> Secret:
-    if isinstance(name, Secret):
-        return name
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        # The text is not repeated: it may be the secret itself.
-        raise Invalid("is not the name of a variable", "write the variable's name, not the secret")
-    environ = info.context.environ if isinstance(info.context, Surroundings) else {}
-    value = environ.get(name)
-    if value is not None and (value := value.rstrip("\r\n")):
-        return Secret(value, source=f"${name}")
-    shown = name if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", name) else "the variable"
-    other = f"{(info.field_name or '').removesuffix('_env')}_file"
-    raise Invalid(f"{shown} is {'not set' if value is None else 'empty'}", f"export it or use {other}")
-
-
-def _secret_from_file(name: object, info: ValidationInfo) -> Secret:
-    if isinstance(name, Secret):
-        return name
-    if not isinstance(name, (str, Path)) or not str(name) or "://" in str(name) or "\n" in str(name):
-        raise Invalid("is not the path of a file", "write the file's path, not the secret")
-    path = Path(name)
-    if isinstance(info.context, Surroundings):
-        path = info.context.directory / path
-
-    def read() -> str:
-        return _read_secret(path)
-
-    return Secret(read(), source=str(path), read=read)
-
-
-def _read_secret(path: Path) -> str:
-    # A bare word may be the secret itself, given where a path belongs; only what looks like a path is shown.
-    shown = str(path) if path.parent.is_dir() else "the file"
-    try:
-        value = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "not a text in UTF-8"
-        raise Invalid(
-            f"{shown} cannot be read ({reason})", "create it, and let the user that runs watcher read it"
-        ) from None
-    if not value:
-        raise Invalid(f"{shown} is empty", "write the secret into it")
-    return value
 
 
 # Addresses
@@ -430,7 +339,19 @@ def _timezone(value: object) -> ZoneInfo:
         raise Invalid("is not a time zone", 'write a name of the IANA database, as "Europe/Berlin"') from None
 
 
-# Texts
+# Texts and numbers
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, bool):  # which Python takes for 0 or 1
+        raise Invalid("must be a whole number", "write it in digits")
+    return value
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise Invalid("is not a currency's code", 'write "USD" or "EUR"')
+    return text
 
 
 def _name(text: str) -> str:
@@ -479,9 +400,6 @@ Duration = Annotated[
 Interval = Annotated[Duration, AfterValidator(_at_least_a_second)]
 #: Non-empty, longest first.
 Steps = Annotated[tuple[Duration, ...], AfterValidator(_steps), Field(json_schema_extra={"minItems": 1})]
-_SECRET_OUT = PlainSerializer(str, return_type=str)
-SecretFromEnv = Annotated[Secret, PlainValidator(_secret_from_env), _SECRET_OUT, _text(r"^[A-Za-z_][A-Za-z0-9_]*$")]
-SecretFromFile = Annotated[Secret, PlainValidator(_secret_from_file), _SECRET_OUT, WithJsonSchema({"type": "string"})]
 Url = Annotated[str, AfterValidator(_url)]
 #: Scheme, host and port; no slash at the end.
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
@@ -498,6 +416,9 @@ Labels = Annotated[
     Mapping[FreeLabel, str], AfterValidator(_frozen_mapping), PlainSerializer(dict, return_type=dict[str, str])
 ]
 Name = Annotated[str, AfterValidator(_name)]
+#: For an int; last of its annotations, so that the limits before it reach the JSON Schema.
+WHOLE = BeforeValidator(_whole)
+Currency = Annotated[str, AfterValidator(_currency)]
 ResourceId = Annotated[str, AfterValidator(_resource_id)]
 Weekdays = Annotated[
     tuple[int, ...],

@@ -39,6 +39,7 @@ _TYPES = {
 _logger = logging.getLogger("apprise")
 _logger.setLevel(logging.WARNING)
 _logger.propagate = False
+logging.getLogger("urllib3").setLevel(logging.WARNING)  # by which most plugins send, and which shows paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

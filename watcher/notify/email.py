@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Literal
 
@@ -56,6 +56,7 @@ class EmailNotifier:
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)  #: `None`: the default context
     clock: Clock = field(default=system_clock, repr=False)
+    timeout: timedelta = SEND_TIMEOUT
     _accepted: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     type = "email"
@@ -106,7 +107,7 @@ class EmailNotifier:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
         """An open, secured and authenticated connection; whatever fails inside becomes a `DeliveryError`."""
-        seconds = SEND_TIMEOUT.total_seconds()
+        seconds = self.timeout.total_seconds()
         smtp = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
@@ -141,6 +142,9 @@ class EmailNotifier:
                 return DeliveryError(text, permanent=exc.code >= 500, kind="auth")
             case aiosmtplib.SMTPResponseException() if exc.code > 0:
                 return self._refusal(exc.code, exc.message, "")
+            case aiosmtplib.SMTPResponseException():
+                text = "what answers there speaks no SMTP; check host, port and security"
+                return DeliveryError(text, permanent=False, kind="server")
             case aiosmtplib.SMTPServerDisconnected():
                 return DeliveryError("the mail server closed the connection", permanent=False, kind="server")
             case aiosmtplib.SMTPConnectError() | aiosmtplib.SMTPTimeoutError():
@@ -153,10 +157,12 @@ class EmailNotifier:
                 return DeliveryError(
                     "the mail server offers no login that we know; check port and username", permanent=True, kind="auth"
                 )
-            case aiosmtplib.SMTPException() | ValueError():
+            case aiosmtplib.SMTPException():
                 return DeliveryError("the mail server cannot take this mail", permanent=True, kind="bad_request")
-            case _:
+            case OSError():  # before ValueError: an untrusted certificate is both
                 return failure_of(exc)
+            case _:
+                return DeliveryError("the mail server cannot be given this mail", permanent=True, kind="bad_request")
 
     def _refusal(self, code: int, reply: str, who: str) -> DeliveryError:
         what = f"the mail server refused {who}" if who else "the mail server refused the mail"

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason
-from watcher.notify.wording import clean, fit, one_line, shorten, spell_duration, spell_time
+from watcher.notify.wording import clean, fit, localise, one_line, shorten, spell_duration, spell_time
 
 #: How loud an alert looks: its severity, or that it has ended, or that it merely happened.
 Tone = Literal["critical", "warning", "info", "resolved"]
@@ -206,17 +206,21 @@ def _item(told: NotificationAlert, voice: Voice) -> Item:
     alert, finding = told.alert, told.alert.finding
     resolved = alert.status is AlertStatus.RESOLVED
     labels = alert.labels
+    summary = localise(one_line(finding.summary), voice.zone)
+    description, evidence = (localise(clean(text), voice.zone) for text in (finding.description, finding.evidence))
+    if resolved:  # what was said while it fired is no longer true, and must not read as if it were
+        summary, description, evidence = _outcome(alert, voice.zone), f"Until then: {summary}", ""
     facts = tuple((caption, one_line(labels[label])) for label, caption in _FACTS if labels.get(label))
     return Item(
         alert_id=alert.id,
         rule=one_line(finding.rule),
         tone="resolved" if resolved else _TONES[alert.severity],
         mark="RESOLVED" if resolved else alert.severity.upper(),
-        summary=shorten(one_line(finding.summary), SUMMARY_LIMIT),
+        summary=shorten(summary, SUMMARY_LIMIT),
         action="" if resolved else fit(clean(finding.action), TEXT_LIMIT),  # what to do about a past thing misleads
-        description=fit(clean(finding.description), TEXT_LIMIT),
-        evidence=fit(clean(finding.evidence), TEXT_LIMIT),
-        reason=_reason(told),
+        description=fit(description, TEXT_LIMIT),
+        evidence=fit(evidence, TEXT_LIMIT),
+        reason=_reason(told, voice.zone),
         since=_since(alert, voice.zone),
         unverified="" if resolved else _unverified(alert, voice.zone),
         facts=facts,
@@ -229,7 +233,15 @@ def _item(told: NotificationAlert, voice: Voice) -> Item:
 _TONES: Mapping[str, Tone] = {"critical": "critical", "warning": "warning", "info": "info"}
 
 
-def _reason(told: NotificationAlert) -> str:
+def _outcome(alert: Alert, zone: tzinfo) -> str:
+    """What a resolved alert is about, and how it ended."""
+    labels = alert.finding.labels
+    name, account = labels.get("deployment") or labels.get("job"), labels.get("account")
+    about = f"{name} in {account}" if name and account else name or account or alert.finding.rule
+    return localise(one_line(f"{about}: {alert.ended_because or 'this is over'}"), zone)
+
+
+def _reason(told: NotificationAlert, zone: tzinfo) -> str:
     alert = told.alert
     step = alert.finding.step
     match told.reason:
@@ -241,7 +253,7 @@ def _reason(told: NotificationAlert) -> str:
             return "reminder" + (f" at the {step} step" if step else "")
         case NotifyReason.RESOLVED:
             lasted = "" if alert.ends_at is None else f" after {spell_duration(alert.ends_at - alert.starts_at)}"
-            because = one_line(alert.ended_because)
+            because = localise(one_line(alert.ended_because), zone)
             return f"resolved{lasted}" + (f" because {because}" if because else "")
 
 
@@ -253,5 +265,5 @@ def _since(alert: Alert, zone: tzinfo) -> str:
 def _unverified(alert: Alert, zone: tzinfo) -> str:
     if alert.unverified_since is None:
         return ""
-    because = one_line(alert.unverified_because)
+    because = localise(one_line(alert.unverified_because), zone)
     return f"Not verified since {spell_time(alert.unverified_since, zone)}" + (f": {because}" if because else "")

@@ -10,7 +10,7 @@ Source: Standard Webhooks, "Webhook headers (sending metadata to consumers)" and
 import base64
 import binascii
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from standardwebhooks import Webhook
 
@@ -19,7 +19,7 @@ from watcher.alerts.notification import Notification
 from watcher.clock import Clock, system_clock
 from watcher.notify.http import check, post, reach
 from watcher.notify.message import Voice
-from watcher.notify.notifier import Receipt
+from watcher.notify.notifier import SEND_TIMEOUT, Receipt
 from watcher.notify.payload import encode
 from watcher.transport import AsyncClient
 
@@ -34,12 +34,14 @@ class WebhookNotifier:
     url: str = field(repr=False)
     signers: tuple[Webhook, ...] = field(default=(), repr=False)  #: the present secret, then the one before it
     clock: Clock = field(default=system_clock, repr=False)
+    timeout: timedelta = SEND_TIMEOUT
 
     type = "webhook"
 
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
         body = encode(notification, watcher=self.voice.watcher, public_url=self.voice.public_url, now=now)
-        answer = await post(self.client, self.url, body=body, headers=self._headers(notification.id, body))
+        headers = self._headers(notification.id, body)
+        answer = await post(self.client, self.url, body=body, headers=headers, timeout=self.timeout)
         return check(answer, now=self.clock())
 
     async def probe(self) -> Receipt:
@@ -69,10 +71,13 @@ def signer(secret: str) -> Webhook:
     Raises:
         ValueError: it is empty, or not base64 after `whsec_`; the text does not hold the secret.
     """
-    try:
-        key = base64.b64decode(secret[6:] + "==", validate=True) if secret.startswith("whsec_") else secret.encode()
-    except (binascii.Error, ValueError):
-        raise ValueError("is not base64 after whsec_") from None
+    key = secret.encode()
+    if secret.startswith("whsec_"):
+        text = secret.removeprefix("whsec_").rstrip("=")
+        try:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError("is not base64 after whsec_") from None
     if not key:
         raise ValueError("is empty")
     return Webhook(key)

@@ -6,6 +6,7 @@ to each notifier, which knows its own markup.
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import accumulate
 
 #: Control characters (terminal escapes, NUL) and those that reorder text or hide in it; line breaks and tabs apart.
 _UNSEEN = re.compile(
@@ -13,6 +14,7 @@ _UNSEEN = re.compile(
 )
 #: What some service turns into a call to everybody: `@here`, `<!channel>`, `<@U123>`, `@everyone`.
 _MENTION = re.compile(r"(?i)(?<=@)(?=here|channel|everyone|all|group|team|room)|(?<=<)(?=[!@#&])")
+_RFC3339 = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z(?!\w)", re.ASCII)
 _MARK = "\u200b"  # zero width: the text looks the same and means nothing
 
 
@@ -48,13 +50,13 @@ def fit(text: str, limit: int, *, more_at: str = "") -> str:
     if len(text) <= limit:
         return text
     lines = text.split("\n")
-    for kept in range(len(lines) - 1, 0, -1):
-        left = len(lines) - kept
-        tail = f"… {left} more {'line' if left == 1 else 'lines'}"
-        for end in (f"{tail}: {more_at}", tail) if more_at else (tail,):
-            cut = "\n".join((*lines[:kept], end))
-            if len(cut) <= limit:
-                return cut
+    lengths = list(accumulate(len(line) + 1 for line in lines))  # of the first n lines, each with its break
+    for end in (f": {more_at}", "") if more_at else ("",):
+        for kept in range(len(lines) - 1, 0, -1):
+            left = len(lines) - kept
+            tail = f"… {left} more {'line' if left == 1 else 'lines'}{end}"
+            if lengths[kept - 1] + len(tail) <= limit:
+                return "\n".join((*lines[:kept], tail))
     return shorten(lines[0], limit)
 
 
@@ -79,6 +81,18 @@ def spell_time(at: datetime, zone: tzinfo) -> str:
         return f"{utc:%Y-%m-%d %H:%M} UTC"
     day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
     return f"{local:%Y-%m-%d %H:%M} {local.tzname()} ({day}{utc:%H:%M} UTC)"
+
+
+def localise(text: str, zone: tzinfo) -> str:
+    """`text` with its times, which rules write as RFC 3339 in UTC, spelt for people."""
+
+    def spelt(found: re.Match[str]) -> str:
+        try:
+            return spell_time(datetime.fromisoformat(found[0]), zone)
+        except (ValueError, OverflowError):  # no such day, or one that the zone puts outside the calendar
+            return found[0]
+
+    return _RFC3339.sub(spelt, text)
 
 
 def rfc3339(at: datetime) -> str:

@@ -91,7 +91,7 @@ def absorb(previous: Reading, current: Snapshot) -> Reading:
     if current.jobs is not None:
         jobs_at = current.at
         if current.jobs.items is not None:
-            jobs = current.jobs.items
+            jobs = _distinct(current.jobs.items)
     deployments, deployments_at = previous.deployments, previous.deployments_at
     if current.deployments is not None:
         deployments_at = current.at
@@ -110,6 +110,11 @@ def absorb(previous: Reading, current: Snapshot) -> Reading:
         usage_at=usage_at,
         gaps=open_gaps(previous.gaps, current),
     )
+
+
+def _distinct(jobs: Sequence[FineTuningJob]) -> tuple[FineTuningJob, ...]:
+    """Each job once, as last read: a job that comes while pages are read pushes others onto a second page."""
+    return tuple({job.id: job for job in jobs}.values())
 
 
 def living(previous: Reading, current: Snapshot) -> tuple[Deployment, ...]:
@@ -227,7 +232,7 @@ def _job_transitions(previous: Reading, current: Snapshot) -> Iterator[Transitio
         return
     known = {job.id: job for job in previous.jobs or ()}
     first_sight = previous.jobs is None
-    for job in sorted(current.jobs.items, key=lambda job: job.id):
+    for job in sorted(_distinct(current.jobs.items), key=lambda job: job.id):
         before = known.get(job.id)
         if before is None or before.raw_status != job.raw_status:
             history = () if first_sight else current.events.get(job.id, ())
@@ -245,8 +250,8 @@ def _status_transitions(
     """The steps from one recorded status to the one seen now, with those that fell between two polls."""
     steps = list(_missed_steps(before, job, events))
     happened_at = job.finished_at if job.status.has_ended else _started_at(events, job.status)
-    if before is None and not steps:
-        happened_at = happened_at or job.created_at
+    if before is None and job.status.is_waiting:  # a job waits from its creation on; no other status begins with it
+        happened_at = job.created_at
     steps.append((job.raw_status, happened_at, Source.LISTING))
     last = None if before is None else before.raw_status
     for status, occurred_at, source in steps:
@@ -276,6 +281,8 @@ _EVENT_STATUSES = (("job enqueued", JobStatus.PENDING), ("job started", JobStatu
 def _missed_steps(
     before: FineTuningJob | None, job: FineTuningJob, events: Sequence[JobEvent]
 ) -> Iterator[tuple[str, datetime | None, Source]]:
+    if before is not None and not before.status.is_waiting:
+        return  # it had started already: its old lines tell of nothing new, least of all after a pause
     seen = {None if before is None else before.status, job.status}
     for text, status in _EVENT_STATUSES:
         if status in seen or (status.is_waiting and (before is not None or job.status.is_waiting)):
@@ -297,19 +304,31 @@ def merge_usage(known: Mapping[str, Usage], read: Mapping[str, Usage]) -> Mappin
 
 
 def _join(known: Usage | None, read: Usage) -> Usage:
-    if known is None or read.read_from > known.read_to or read.read_from <= known.read_from:
+    if known is None or read.read_from > known.read_to:
         return read
+    if read.read_to < known.read_from:
+        return known  # it ends before what is known begins, and cannot be joined to it
+    is_whole = read.read_from <= known.read_from and read.read_to >= known.read_to
     return replace(
         read,
-        read_from=known.read_from,
+        read_from=min(known.read_from, read.read_from),
+        read_to=max(known.read_to, read.read_to),
+        # A call once seen stays seen, though Azure may lose old points.
         last_success_at=_latest(known.last_success_at, read.last_success_at),
         last_failure_at=_latest(known.last_failure_at, read.last_failure_at),
-        is_ambiguous=read.is_ambiguous or known.is_ambiguous,
+        bucket_seconds=max(known.bucket_seconds, read.bucket_seconds),
+        is_ambiguous=read.is_ambiguous or (known.is_ambiguous and not is_whole),
     )
 
 
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((at for at in (one, other) if at is not None), default=None)
+
+
+def closed_gaps(previous: Reading, current: Reading) -> tuple[Gap, ...]:
+    """The gaps that were open in `previous` and are not in `current`, dated from when they were first met."""
+    still_open = {(gap.section, gap.reason, gap.subject) for gap in current.gaps}
+    return tuple(gap for gap in previous.gaps if (gap.section, gap.reason, gap.subject) not in still_open)
 
 
 def open_gaps(previous: Sequence[Gap], current: Snapshot) -> tuple[Gap, ...]:

@@ -45,7 +45,8 @@ def redeploy(account: Account, deployment: Deployment) -> str:
 def _create(account: Account, name: str, *, model: str, version: str, form: str, sku: str, capacity: int) -> str:
     options = (
         f"--deployment-name {shlex.quote(name)} --model-name {shlex.quote(model)} "
-        f"--model-version {shlex.quote(version)} --model-format {shlex.quote(form)} --sku-name {shlex.quote(sku)} --sku-capacity {capacity}"
+        f"--model-version {shlex.quote(version)} --model-format {shlex.quote(form)} "
+        f"--sku-name {shlex.quote(sku)} --sku-capacity {capacity}"
     )
     return f"az cognitiveservices account deployment create {_place(account, options)}"
 

@@ -14,11 +14,11 @@ from watcher.rules.labels import deployment_labels, portal_link
 from watcher.rules.rai import read_refusal
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import ended_lives, unread_deployment, unread_section
-from watcher.rules.text import ago, duration, moment, rfc3339, sentence
+from watcher.rules.text import ago, duration, hours, moment, rfc3339, sentence
 
 #: Developer deployments are subject to removal this long after their creation, called or not.
 #: Source: Azure's page on testing fine-tuned models, "Developer deployments".
-DEVELOPER_LIFE = timedelta(hours=24)
+DEVELOPER_LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,8 @@ class DeploymentExpiring:
     name: ClassVar[str] = "deployment_expiring"
 
     warn_before: tuple[timedelta, ...] = (timedelta(hours=4), timedelta(hours=1))
+    #: From the creation to the time from which removal is to be expected.
+    lifetime: timedelta = DEVELOPER_LIFETIME
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
@@ -41,10 +43,13 @@ class DeploymentExpiring:
     def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
         subject = deployment_subject(deployment)
         if deployment.created_at is None:
-            because = "its creation is unknown, so the end of its 24 hours cannot be dated"
+            because = "its creation is unknown, so the end of its time cannot be dated"
             yield Undecided(rule=self.name, subject=subject, because=because)
             return
-        left = deployment.created_at + DEVELOPER_LIFE - view.now
+        if deployment.provisioning_state is ProvisioningState.DELETING:
+            yield Cleared(rule=self.name, subject=subject, because="the deployment is being deleted")
+            return
+        left = deployment.created_at + self.lifetime - view.now
         step = step_crossed(left, self.warn_before)
         if step is None:
             return
@@ -53,9 +58,9 @@ class DeploymentExpiring:
 
     def _finding(self, view: View, deployment: Deployment, left: timedelta, step: str) -> Finding:
         name = f"Developer deployment {deployment.name} in {view.account.label}"
-        ends_at = view.now + left
+        ends_at, lived = view.now + left, hours(self.lifetime)
         if left < timedelta():
-            summary = f"{name} is subject to removal at any moment: its 24 h ended {moment(ends_at)}"
+            summary = f"{name} is subject to removal at any moment: its {lived} ended {moment(ends_at)}"
         else:
             summary = f"{name} is subject to removal in {duration(left)} ({moment(ends_at)})"
         is_late = is_last_step(left, self.warn_before) or left < timedelta()
@@ -66,11 +71,11 @@ class DeploymentExpiring:
             subject=deployment_subject(deployment),
             labels=deployment_labels(view.account, deployment, view.owner_tag),
             summary=summary,
-            description="A Developer deployment lives for 24 hours, whether it is called or not; after that Azure may "
-            f"remove it at any time. The model {deployment.model} itself stays. It has no hosting fee.",
-            action="Nothing keeps it beyond its 24 hours. To go on serving the model, deploy it under another SKU, which "
-            f"costs by the hour:\n{commands.redeploy(view.account, _as_standard(deployment))}",
-            evidence=_expiry_evidence(view, deployment),
+            description=f"A Developer deployment lives for {lived}, whether it is called or not; after that Azure "
+            f"may remove it at any time. The model {deployment.model} itself stays. It has no hosting fee.",
+            action="Nothing keeps it beyond that time. To go on serving the model, deploy it under another SKU, "
+            f"which costs by the hour:\n{commands.redeploy(view.account, _as_standard(deployment))}",
+            evidence=_expiry_evidence(view, deployment, self.lifetime),
             values={
                 "created_at": rfc3339(deployment.created_at),
                 "deletion_earliest": rfc3339(ends_at),
@@ -135,13 +140,13 @@ class DeploymentFailed:
             subject=deployment_subject(deployment),
             labels={**labels, "harm_types": harms} if refusal else labels,
             summary=f"Deployment {deployment.name} in {view.account.label} failed to provision{why}",
-            description=f"{said} Model {deployment.model}, SKU {deployment.sku or 'unknown'}. Whether an earlier version of "
-            "it still serves cannot be seen from here.",
+            description=f"{said} Model {deployment.model}, SKU {deployment.sku or 'unknown'}. Whether an earlier "
+            "version of it still serves cannot be seen from here.",
             action=(
                 "The model was refused for what it may say: review its training data and train anew. "
                 if refusal
-                else "Look at the reason, mend it (quota, capacity and model availability are the usual ones) and deploy "
-                "again. "
+                else "Look at the reason, mend it (quota, capacity and model availability are the usual ones) and "
+                "deploy again. "
             )
             + f"See its state:\n{commands.show_deployment(view.account, deployment)}\n"
             f"Remove it:\n{commands.delete_deployment(view.account, deployment)}",
@@ -157,11 +162,11 @@ def _state_evidence(view: View, deployment: Deployment) -> str:
     return f"provisioning state {deployment.raw_provisioning_state}{read}"
 
 
-def _expiry_evidence(view: View, deployment: Deployment) -> str:
+def _expiry_evidence(view: View, deployment: Deployment, lifetime: timedelta) -> str:
     created = f"created {moment(deployment.created_at)}; " if deployment.created_at else ""
     read_at = view.reading.deployments_at
     stood = f"it stood {moment(read_at)} ({ago(read_at, view.now)}); " if read_at else ""
-    return f"{created}{stood}rule: creation and 24 h, after which removal may come at any time or later"
+    return f"{created}{stood}rule: creation and {hours(lifetime)}, after which removal may come at any moment"
 
 
 def _as_standard(deployment: Deployment) -> Deployment:

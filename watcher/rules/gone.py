@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 
 from watcher.resources.changes import Change, Transition
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
 from watcher.rules import commands
-from watcher.rules.deployments import DEVELOPER_LIFE
+from watcher.rules.deployments import DEVELOPER_LIFETIME
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity
-from watcher.rules.idle_clock import IDLE_LIMIT, IdleClock, idle_clock
+from watcher.rules.idle_clock import IDLE_LIFETIME, IdleClock, idle_clock
 from watcher.rules.labels import deployment_labels, portal_link
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import ended_lives, usage_of
-from watcher.rules.text import moment, rfc3339
+from watcher.rules.text import duration, hours, moment, rfc3339
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,9 @@ class DeploymentGone:
 
     name: ClassVar[str] = "deployment_gone"
 
+    idle_lifetime: timedelta = IDLE_LIFETIME
+    developer_lifetime: timedelta = DEVELOPER_LIFETIME
+
     def evaluate(self, view: View) -> Iterator[Answer]:
         for transition, _, _ in ended_lives(view):
             deployment = view.ended_deployments.get(transition.resource.lower())
@@ -42,7 +46,7 @@ class DeploymentGone:
                 yield self._finding(view, deployment, transition)
 
     def _finding(self, view: View, deployment: Deployment, transition: Transition) -> Finding:
-        cause = _cause(view, deployment, transition)
+        cause = _cause(view, deployment, transition, self.idle_lifetime, self.developer_lifetime)
         clock = cause.clock
         return Finding(
             rule=self.name,
@@ -68,23 +72,30 @@ class DeploymentGone:
         )
 
 
-def _cause(view: View, deployment: Deployment, transition: Transition) -> _Cause:
+def _cause(
+    view: View,
+    deployment: Deployment,
+    transition: Transition,
+    idle_lifetime: timedelta,
+    developer_lifetime: timedelta,
+) -> _Cause:
     seen_at, created = transition.observed_at, deployment.created_at
     if deployment.sku_kind is SkuKind.DEVELOPER:
-        if created is not None and created + DEVELOPER_LIFE <= seen_at:
+        if created is not None and created + developer_lifetime <= seen_at:
             return _Cause(
                 word="developer_expiry",
                 severity=Severity.INFO,
-                summary="its 24 hours as a Developer deployment were over",
-                description=f"Developer deployments are removed after 24 hours; this one was created {moment(created)}.",
+                summary=f"its {hours(developer_lifetime)} as a Developer deployment were over",
+                description=f"Developer deployments are removed after {hours(developer_lifetime)}; "
+                f"this one was created {moment(created)}.",
             )
-        return _unexplained("it is a Developer deployment, but its 24 hours were not known to be over")
-    clock = idle_clock(deployment, usage_of(view, deployment), seen_at)
+        return _unexplained("it is a Developer deployment, but its time was not known to be over")
+    clock = idle_clock(deployment, usage_of(view, deployment), idle_lifetime)
     if clock is not None and clock.deletion_earliest <= seen_at and usage_of(view, deployment) is not None:
         return _Cause(
             word="idle",
             severity=Severity.WARNING,
-            summary=f"likely deleted by Azure after {IDLE_LIMIT.days} days without a call",
+            summary=f"likely deleted by Azure after {duration(idle_lifetime)} without a call",
             description=f"No successful call is known since {moment(clock.idle_since)}, so Azure was to delete it from "
             f"{moment(clock.deletion_earliest)} on. That this was the cause is inferred, not read.",
             clock=clock,
@@ -99,8 +110,8 @@ def _unexplained(remark: str, clock: IdleClock | None = None) -> _Cause:
         word="unexplained",
         severity=Severity.WARNING,
         summary="unexplained; somebody may have deleted it",
-        description=f"The cause is not known: {remark}. The activity log, which would name who deleted it, is not read by "
-        "this version.",
+        description=f"The cause is not known: {remark}. The activity log, which would name who deleted it, is not read "
+        "by this version.",
         clock=clock,
     )
 

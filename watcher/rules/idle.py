@@ -10,7 +10,7 @@ from watcher.resources.snapshot import Section
 from watcher.rules import commands
 from watcher.rules.countdown import capped, severity_of, step_crossed
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
-from watcher.rules.idle_clock import IDLE_LIMIT, IdleClock, idle_clock
+from watcher.rules.idle_clock import IDLE_LIFETIME, IdleClock, idle_clock
 from watcher.rules.labels import deployment_labels, portal_link
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import ended_lives, unread_deployment, unread_section, unread_usage, usage_of
@@ -29,6 +29,8 @@ class DeploymentIdle:
     name: ClassVar[str] = "deployment_idle"
 
     warn_before: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=3), _DAY, timedelta(hours=6))
+    #: From the start of the clock to the deletion.
+    lifetime: timedelta = IDLE_LIFETIME
     #: Metrics that end longer ago than this (and one bucket) decide nothing.
     stale_after: timedelta = timedelta(hours=3)
     #: The hosting fee of standard deployments; `None`: unknown, and no cost is told.
@@ -54,8 +56,8 @@ class DeploymentIdle:
         if deployment.provisioning_state is ProvisioningState.DELETING:
             yield Cleared(rule=self.name, subject=subject, because="the deployment is being deleted")
             return
-        clock = idle_clock(deployment, usage, view.now)
-        step = step_crossed(clock.deletion_earliest - view.now, self.warn_before) if clock else None
+        clock = idle_clock(deployment, usage, self.lifetime)
+        step = step_crossed(clock.left(view.now), self.warn_before) if clock else None
         if clock is not None and step is None:
             # Later calls only push the deletion further away, so this holds whatever could not be read since.
             if clock.called_at is not None:
@@ -76,7 +78,6 @@ class DeploymentIdle:
 
     def _finding(self, view: View, deployment: Deployment, clock: IdleClock, step: str) -> Finding:
         price = self._price(deployment)
-        left = clock.deletion_earliest - view.now
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
@@ -86,14 +87,14 @@ class DeploymentIdle:
             summary=_summary(view, deployment, clock),
             description=self._description(view, deployment, clock, price),
             action=_action(view, deployment),
-            evidence=_evidence(view, deployment, clock),
+            evidence=_evidence(view, deployment, clock, self.lifetime),
             values={
                 "idle_since": rfc3339(clock.idle_since),
                 "deletion_earliest": rfc3339(clock.deletion_earliest),
                 "deletion_latest": rfc3339(clock.deletion_latest),
                 "hosting_per_hour": price,
                 "idle_cost": None if price is None else cost(view.now - clock.idle_since, price),
-                "cost_until_deletion": None if price is None else cost(left, price),
+                "cost_until_deletion": None if price is None else cost(clock.left(view.now), price),
                 "currency": self.currency,
             },
             links=portal_link(view.account, deployment.id),
@@ -108,7 +109,7 @@ class DeploymentIdle:
 
     def _description(self, view: View, deployment: Deployment, clock: IdleClock, price: float | None) -> str:
         parts = [
-            f"Azure deletes a fine-tuned deployment that nobody has called for {IDLE_LIMIT.days} days. "
+            f"Azure deletes a fine-tuned deployment that nobody has called for {duration(self.lifetime)}. "
             f"The model {deployment.model} itself stays and can be deployed again."
         ]
         if price is not None:
@@ -140,7 +141,7 @@ def _doubts(deployment: Deployment) -> Iterator[str]:
 
 
 def _severity(view: View, deployment: Deployment, clock: IdleClock) -> Severity:
-    severity = severity_of(clock.deletion_earliest - view.now)
+    severity = severity_of(clock.left(view.now))
     if deployment.sku_kind is SkuKind.PROVISIONED or deployment.is_paused:
         return capped(severity, Severity.WARNING)
     is_surely_near = clock.deletion_latest is not None and clock.deletion_latest - view.now <= _DAY
@@ -151,7 +152,7 @@ def _severity(view: View, deployment: Deployment, clock: IdleClock) -> Severity:
 def _summary(view: View, deployment: Deployment, clock: IdleClock) -> str:
     name = f"{deployment.name} in {view.account.label}"
     latest = clock.deletion_latest
-    left = clock.deletion_earliest - view.now
+    left = clock.left(view.now)
     uncertain = " (rule uncertain)" if _is_rule_uncertain(deployment) else ""
     if latest is not None and view.now > latest:
         return f"{name} is overdue for deletion since {moment(latest)} and still stands{uncertain}"
@@ -171,7 +172,7 @@ def _action(view: View, deployment: Deployment) -> str:
     )
 
 
-def _evidence(view: View, deployment: Deployment, clock: IdleClock) -> str:
+def _evidence(view: View, deployment: Deployment, clock: IdleClock, lifetime: timedelta) -> str:
     usage = usage_of(view, deployment)
     lines = [clock.basis]
     if view.reading.usage_at:
@@ -190,7 +191,7 @@ def _evidence(view: View, deployment: Deployment, clock: IdleClock) -> str:
         lines.append(f"it stood {moment(view.reading.deployments_at)} ({ago(view.reading.deployments_at, view.now)})")
     latest = f", latest {moment(clock.deletion_latest)}" if clock.deletion_latest else ""
     lines.append(
-        f"rule: the later of creation and last successful call, and {IDLE_LIMIT.days} d: earliest "
+        f"rule: the later of creation and last successful call, and {duration(lifetime)}: earliest "
         f"{moment(clock.deletion_earliest)}{latest}"
     )
     return "; ".join(lines)

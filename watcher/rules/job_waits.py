@@ -32,9 +32,9 @@ class JobPaused:
             if job.status in _HALTED:
                 yield _unless_unread(view, self._finding(view, job))
         for transition in _status_changes(view):
-            job = view.job(transition.resource)
-            if transition.before in _HALTED and job is not None and job.status not in _HALTED:
-                yield _moved_on(self.name, view, job, transition)
+            now = view.job(transition.resource)
+            if (transition.before or "").lower() in _HALTED and now is not None and now.status not in _HALTED:
+                yield _moved_on(self.name, view, now, transition)
 
     def _finding(self, view: View, job: FineTuningJob) -> Finding:
         since = view.status_since.get(job.id)
@@ -90,18 +90,15 @@ class JobStalled:
         yield from _unread_as_a_whole(view, self.name)
         for job in view.jobs:
             limit = self._limit(job.status)
-            if limit is None:
-                continue
             since = view.status_since.get(job.id) or job.created_at
-            if since is None:
+            if limit is not None and since is None:
                 because = f"it is not known since when the job is {job.raw_status}"
                 yield Undecided(rule=self.name, subject=job_subject(view.account, job.id), because=because)
-            elif view.now - since > limit:
+            elif limit is not None and since is not None and view.now - since > limit:
                 yield _unless_unread(view, self._finding(view, job, since, limit))
-        for transition in _status_changes(view):
-            job = view.job(transition.resource)
-            if job is not None and transition.before is not None:
-                yield _moved_on(self.name, view, job, transition)
+            else:
+                changed = (t for t in _status_changes(view) if t.resource == job.id and t.before is not None)
+                yield from (_moved_on(self.name, view, job, t) for t in changed)
 
     def _limit(self, status: JobStatus) -> timedelta | None:
         if status.is_waiting or status is JobStatus.RESUMING:  # a resuming job waits for capacity too

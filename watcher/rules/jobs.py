@@ -230,7 +230,8 @@ class JobRaiDataFailed(_EndedJobRule):
             summary=_rai_summary(view, ended, "the training data failed the RAI checks"),
             description=_rai_description(ended, "It was refused before training; the check is not billed."),
             action="Remove or rewrite the examples that show these harms in the training file"
-            f"{f' {file}' if file else ''}, upload it again and start a new job. The thresholds cannot be changed by customers.",
+            f"{f' {file}' if file else ''}, upload it again and start a new job. "
+            "The thresholds cannot be changed by customers.",
             labels=(("harm_types", ",".join(ended.refusal.harm_types) if ended.refusal else ""),),
         )
 

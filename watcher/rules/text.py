@@ -20,6 +20,11 @@ def duration(span: timedelta) -> str:
     return "0 s"
 
 
+def hours(span: timedelta) -> str:
+    """`24 h`."""
+    return f"{span // timedelta(hours=1)} h"
+
+
 def moment(at: datetime) -> str:
     """`2026-11-22 08:00 UTC`."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

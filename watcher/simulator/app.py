@@ -25,6 +25,7 @@ from watcher.simulator.requests import RequestLog, RequestRecord
 from watcher.simulator.scenario import Dialect
 from watcher.simulator.serving import (
     ARM_READS_LEFT,
+    Answer,
     Context,
     Operation,
     Refusal,
@@ -156,10 +157,10 @@ async def _answer(operation: Operation, context: Context) -> Response:
         if context.plane not in ("data", "prices"):
             authorize(context)
         answer = operation(context)
-        response = answer if isinstance(answer, Response) else JSONResponse(dict(answer))
+        response = answer if isinstance(answer, Response) else Answer(answer)
     except Refusal as refusal:
         response = error_response(refusal, error_shape(context.api, context.dialect))
-    number = len(context.request.app.state.requests)
+    number = context.request.app.state.requests.total
     if context.plane == "data":
         response.headers["apim-request-id"] = guid("request", number)
     elif context.plane != "prices":

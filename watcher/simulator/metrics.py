@@ -1,13 +1,13 @@
 """The numbers behind Azure Monitor's answers: calls in buckets, split by dimensions. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watcher.simulator.deployments import Life, model_of, stamp
 from watcher.simulator.odata import Filter
 from watcher.simulator.scenario import Account, Calls
-from watcher.simulator.traffic import calls_between
+from watcher.simulator.traffic import calls_in_buckets, microseconds
 
 RETENTION = timedelta(days=93)
 TOP = 10  # series, when a filter is given and `top` is not; the rest is dropped without a word
@@ -36,29 +36,18 @@ class Window:
     known_until: timedelta
     start: datetime
 
-    def buckets(self) -> Iterator[tuple[timedelta, timedelta]]:
-        begin = self.since
-        while begin < self.until:
-            end = min(begin + self.step, self.until)
-            yield begin, end
-            begin = end
+    def edges(self) -> list[timedelta]:
+        """Where buckets begin, and last the end of the window."""
+        number = -((self.since - self.until) // self.step)
+        return [*(self.since + index * self.step for index in range(number)), self.until]
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Calls of one life, with the dimensions under which they are booked."""
+    """Calls of one life in each bucket, with the dimensions under which they are booked."""
 
-    life: Life
-    calls: Calls
+    counts: list[int]
     dimensions: dict[str, str]
-
-    def count(self, begin: timedelta, end: timedelta, window: Window) -> int:
-        """Calls in [begin, end) that reached the deployment and are known to the metrics by now."""
-        begin = max(begin, self.life.deployment.created, window.known_until - RETENTION)
-        end = min(end, window.known_until)
-        if self.life.end is not None:
-            end = min(end, self.life.end.at)
-        return calls_between(self.calls, begin, end) if end > begin else 0
 
 
 def metric(
@@ -95,55 +84,60 @@ def metric(
 def _series(
     account: Account, lives: Iterable[Life], weight: int, window: Window, wanted: Filter | None, top: int | None
 ) -> list[dict[str, object]]:
-    groups: dict[tuple[str, ...], list[_Source]] = {}
-    for source in _sources(account, lives):
-        if source.count(window.since, window.until, window) == 0:
-            continue  # a deployment without calls in the window has no series at all
+    groups: dict[tuple[str, ...], list[list[int]]] = {}
+    moments = window.edges()
+    edges = [microseconds(moment) for moment in moments]
+    for source in _sources(account, lives, window, edges):
         if wanted is None:
-            groups.setdefault((), []).append(source)
+            groups.setdefault((), []).append(source.counts)
         elif wanted.test(source.dimensions.get):
             key = tuple(source.dimensions.get(field, "") for field in wanted.fields)
-            groups.setdefault(key, []).append(source)
-    totals = {
-        key: sum(source.count(window.since, window.until, window) for source in sources)
-        for key, sources in groups.items()
-    }
-    ranked = sorted(groups, key=lambda key: (-totals[key], key))
+            groups.setdefault(key, []).append(source.counts)
+    totals = {key: [sum(column) for column in zip(*rows, strict=True)] for key, rows in groups.items()}
+    ranked = sorted(totals, key=lambda key: (-sum(totals[key]), key))
     if wanted is not None:
         ranked = ranked[: TOP if top is None else top]
     fields = () if wanted is None else wanted.fields
+    stamps = [stamp(window.start, edge) for edge in moments[:-1]]
     return [
         {
             "metadatavalues": [
                 {"name": {"value": field, "localizedValue": field}, "value": value}
                 for field, value in zip(fields, key, strict=True)
             ],
-            "data": [_point(groups[key], begin, end, weight, window) for begin, end in window.buckets()],
+            "data": [_point(when, count * weight) for when, count in zip(stamps, totals[key], strict=True)],
         }
         for key in ranked
     ]
 
 
-def _point(sources: list[_Source], begin: timedelta, end: timedelta, weight: int, window: Window) -> dict[str, object]:
-    count = sum(source.count(begin, end, window) for source in sources)
-    point: dict[str, object] = {"timeStamp": stamp(window.start, begin)}
-    if count:  # a point without samples has a time and nothing else
-        point["total"] = float(count * weight)
-    return point
+def _point(when: str, total: int) -> dict[str, object]:
+    """A point without samples has a time and nothing else."""
+    return {"timeStamp": when, "total": float(total)} if total else {"timeStamp": when}
 
 
-def _sources(account: Account, lives: Iterable[Life]) -> Iterator[_Source]:
+def _sources(account: Account, lives: Iterable[Life], window: Window, edges: Sequence[int]) -> Iterator[_Source]:
+    """The calls that reached a deployment and are known to the metrics by now; those without any are left out."""
     for life in lives:
+        since = max(life.deployment.created, window.known_until - RETENTION)
+        until = window.known_until if life.end is None else min(window.known_until, life.end.at)
+        if until <= max(since, window.since):
+            continue
         for calls in life.deployment.calls:
-            dimensions = {
-                "modeldeploymentname": calls.dimension or life.deployment.name,
-                "statuscode": str(calls.status),
-                "modelname": model_of(account, life.deployment),
-                "modelversion": life.deployment.version,
-                "apiname": "Azure OpenAI API",
-                "operationname": "ChatCompletions_Create",
-                "region": account.location,
-                "streamtype": "Non-Streaming",
-                "isspillover": "False",
-            }
-            yield _Source(life, calls, dimensions)
+            counts = calls_in_buckets(calls, edges, since=since, until=until)
+            if any(counts):
+                yield _Source(counts, _dimensions(account, life, calls))
+
+
+def _dimensions(account: Account, life: Life, calls: Calls) -> dict[str, str]:
+    return {
+        "modeldeploymentname": calls.dimension or life.deployment.name,
+        "statuscode": str(calls.status),
+        "modelname": model_of(account, life.deployment),
+        "modelversion": life.deployment.version,
+        "apiname": "Azure OpenAI API",
+        "operationname": "ChatCompletions_Create",
+        "region": account.location,
+        "streamtype": "Non-Streaming",
+        "isspillover": "False",
+    }

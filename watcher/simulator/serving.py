@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -72,6 +73,13 @@ class Context:
                 raise Refusal(fault.hidden_status, *reason(self.plane, fault.hidden_status))
 
 
+class Answer(JSONResponse):
+    """JSON by the quick encoder: a fortnight of metrics by the hour is a third of a megabyte."""
+
+    def render(self, content: object) -> bytes:
+        return msgspec.json.encode(content)
+
+
 ErrorShape = Literal["wrapped", "bare", "v1"]
 Operation = Callable[[Context], Response | Mapping[str, object]]
 
@@ -87,10 +95,10 @@ def error_response(refusal: Refusal, shape: ErrorShape) -> Response:
     """A refusal as JSON."""
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if shape == "bare":
-        return JSONResponse(error, status_code=refusal.status, headers=refusal.headers)
+        return Answer(error, status_code=refusal.status, headers=refusal.headers)
     if shape == "v1":
         error |= {"param": None, "type": "invalid_request_error", "inner_error": None}
-    return JSONResponse({"error": error}, status_code=refusal.status, headers=refusal.headers)
+    return Answer({"error": error}, status_code=refusal.status, headers=refusal.headers)
 
 
 _ARM_REASONS = {

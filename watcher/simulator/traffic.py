@@ -1,21 +1,48 @@
-"""How many inference calls a deployment got, and when. Pure, in whole microseconds, so that buckets always add up."""
+"""How many inference calls a deployment got, and when. Pure, in whole numbers, so that buckets always add up."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
 
 from watcher.simulator.scenario import Calls
 
 _MICROSECOND = timedelta(microseconds=1)
-_HOUR = timedelta(hours=1)
+_HOUR = 3_600_000_000  # microseconds
+
+
+def microseconds(length: timedelta) -> int:
+    return length // _MICROSECOND
 
 
 def calls_before(calls: Calls, moment: timedelta) -> int:
     """How many of the calls come before `moment`."""
     if calls.until is not None:
         moment = min(moment, calls.until)
-    if moment <= calls.from_:
+    elapsed = microseconds(moment - calls.from_)
+    if elapsed <= 0:
         return 0
-    number = -((calls.from_ - moment) // _spacing(calls))  # rounded up: the first call is at `from_` itself
+    rate = _rate(calls.per_hour)
+    number = -(-elapsed * rate.numerator // (rate.denominator * _HOUR))  # rounded up: the first is at `from_` itself
     return number if calls.count is None else min(number, calls.count)
+
+
+def calls_in_buckets(calls: Calls, edges: Sequence[int], *, since: timedelta, until: timedelta) -> list[int]:
+    """How many of the calls within [since, until) fall between each edge and the next.
+
+    `edges` are moments in microseconds, since a fortnight of hours is a lot of arithmetic for timedeltas.
+    """
+    if calls.until is not None:
+        until = min(until, calls.until)
+    origin = microseconds(calls.from_)
+    first, last = max(0, microseconds(since) - origin), max(0, microseconds(until) - origin)
+    rate = _rate(calls.per_hour)
+    up, down = rate.numerator, rate.denominator * _HOUR
+    before = [-(-min(max(edge - origin, first), last) * up // down) for edge in edges]
+    if calls.count is not None:
+        before = [min(number, calls.count) for number in before]
+    return [max(0, after - earlier) for earlier, after in pairwise(before)]
 
 
 def calls_between(calls: Calls, begin: timedelta, end: timedelta) -> int:
@@ -35,7 +62,7 @@ def next_call(calls: Calls, *, not_before: timedelta) -> timedelta | None:
 
 def last_call(calls: Calls, *, gap: timedelta, after: timedelta) -> timedelta | None:
     """The last of the calls from `after` on that follow one another in less than `gap`; None: they never cease."""
-    if _spacing(calls) >= gap:
+    if _HOUR / _rate(calls.per_hour) >= microseconds(gap):
         return after
     if calls.until is None:
         return None if calls.count is None else _call(calls, calls.count - 1)
@@ -45,9 +72,12 @@ def last_call(calls: Calls, *, gap: timedelta, after: timedelta) -> timedelta | 
 def _call(calls: Calls, index: int) -> timedelta | None:
     if calls.count is not None and index >= calls.count:
         return None
-    at = calls.from_ + index * _spacing(calls)
+    rate = _rate(calls.per_hour)
+    at = calls.from_ + (index * rate.denominator * _HOUR // rate.numerator) * _MICROSECOND
     return None if calls.until is not None and at >= calls.until else at
 
 
-def _spacing(calls: Calls) -> timedelta:
-    return max(_MICROSECOND, _HOUR / calls.per_hour)
+@lru_cache
+def _rate(per_hour: float) -> Fraction:
+    """Calls an hour, exact, so that no rounding adds up over weeks."""
+    return Fraction(per_hour).limit_denominator(1_000_000)

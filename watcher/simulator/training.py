@@ -124,6 +124,11 @@ def _accuracy(loss: float) -> float:
 def _all_lines(account: Account, job: Job) -> Iterator[Line]:
     """Every line that the log will ever have, in writing order within one moment."""
     yield Line(at=job.created, message=texts.ENQUEUED)
+    for step in range(EVENT_EVERY, job.steps + 1, EVENT_EVERY):
+        done = jobs.step_moment(job, step)
+        if done is not None:
+            metrics = metrics_of(job, step)
+            yield Line(at=done, message=texts.step(step, metrics["train_loss"]), metrics=metrics)
     phases = list(jobs.timeline(job))
     before = ""
     pauses = iter(job.pauses)
@@ -135,11 +140,6 @@ def _all_lines(account: Account, job: Job) -> Iterator[Line]:
             reason = "user" if pause is None else pause.reason
             yield Line(at=at, message=texts.PAUSED[reason], level="info" if reason == "user" else "warning")
         before = phase
-    for step in range(EVENT_EVERY, job.steps + 1, EVENT_EVERY):
-        done = jobs.step_moment(job, step)
-        if done is not None:
-            metrics = metrics_of(job, step)
-            yield Line(at=done, message=texts.step(step, metrics["train_loss"]), metrics=metrics)
     ended = jobs.ended_at(job)
     if ended is not None:
         yield from _last_lines(account, job, ended, phases[-1][1])

@@ -29,8 +29,11 @@ _BUSY_TIMEOUT_MS = 10_000
 _MOST_IN_A_BATCH = {"sqlite": 256}
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, **options: Any) -> Engine:
     """An engine for a `sqlite:///` or `postgresql+psycopg://` address. Opens nothing yet.
+
+    Args:
+        options: For SQLAlchemy's `create_engine`, with SQLite only.
 
     Raises:
         DatabaseUnavailableError: the address is no address, or its driver is not installed.
@@ -38,16 +41,16 @@ def connect(url: str) -> Engine:
     try:
         parsed = sqlalchemy.make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed)
+            return _sqlite(parsed, options)
         return create_engine(parsed, pool_pre_ping=True, pool_size=4, max_overflow=4)
     except (sqlalchemy.exc.ArgumentError, ImportError) as exc:
         raise DatabaseUnavailableError(f"database.url cannot be used: {_first_line(exc)}") from exc
 
 
-def _sqlite(url: sqlalchemy.URL) -> Engine:
+def _sqlite(url: sqlalchemy.URL, options: dict[str, Any]) -> Engine:
     if url.database and url.database != ":memory:" and not Path(url.database).absolute().parent.is_dir():
         raise DatabaseUnavailableError(f"the folder of {url.database} does not exist; create it or change database.url")
-    engine = create_engine(url)
+    engine = create_engine(url, **options)
 
     @event.listens_for(engine, "connect")
     def _pragmas(dbapi: Any, _record: object) -> None:
@@ -101,6 +104,18 @@ class Store:
     def write_now(self, fn: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `write`, from a thread that may wait."""
         return self._submit(lambda tx: fn(tx, *args, **kwargs)).result()
+
+    async def rehearse(self, fn: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `fn` in a transaction that writes, and take everything back."""
+
+        def run() -> R:
+            with translated(), self.engine.connect() as tx, tx.begin() as transaction:
+                try:
+                    return fn(tx, *args, **kwargs)
+                finally:
+                    transaction.rollback()
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
     def close(self) -> None:
         """Finish what was handed over, and let go of the database."""

@@ -117,7 +117,7 @@ def groups(tx: Connection, group_keys: Collection[str] | None = None) -> dict[tu
 
 
 def claim(
-    tx: Connection, owner: str, *, receivers: Collection[str], now: datetime, per_receiver: int = 8
+    tx: Connection, owner: str, *, receivers: Collection[str], now: datetime, per_receiver: int = 4
 ) -> tuple[Delivery, ...]:
     """Lease what is due, in the order of the decisions.
 
@@ -156,11 +156,11 @@ def _waits_for_an_earlier_one() -> Any:
     )
 
 
-def renew(tx: Connection, delivery: Delivery, *, now: datetime) -> None:
-    """Hold a lease for as long again, unless it was lost."""
+def renew(tx: Connection, delivery: Delivery, *, now: datetime) -> bool:
+    """Hold a lease for as long again; `False` if it was lost."""
     c = schema.notifications.c
     where = and_(c.id == delivery.notification.id, c.fence == delivery.fence)
-    tx.execute(update(schema.notifications).where(where).values(lease_until=now + LEASE))
+    return tx.execute(update(schema.notifications).where(where).values(lease_until=now + LEASE)).rowcount == 1
 
 
 def mark(tx: Connection, delivery: Delivery, attempt: Attempt, *, state: str, due_at: datetime | None = None) -> bool:
@@ -192,10 +192,14 @@ def mark(tx: Connection, delivery: Delivery, attempt: Attempt, *, state: str, du
     return tx.execute(update(schema.notifications).where(where).values(values)).rowcount == 1
 
 
-def next_due(tx: Connection) -> datetime | None:
-    """When the next pending delivery can be tried: its due time, or the end of the lease that holds it."""
+def next_due(tx: Connection, *, receivers: Collection[str]) -> datetime | None:
+    """When the next delivery to one of `receivers` can be tried: its due time, or the end of the lease on it."""
     c = schema.notifications.c
-    rows = tx.execute(select(c.due_at, c.lease_until).where(c.state == "pending"))
+    rows = tx.execute(
+        select(c.due_at, c.lease_until).where(
+            c.state == "pending", c.receiver.in_(sorted(receivers)), ~_waits_for_an_earlier_one()
+        )
+    )
     return min((max(due, lease) if lease else due for due, lease in rows), default=None)
 
 

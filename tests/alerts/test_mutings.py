@@ -1,0 +1,159 @@
+"""Silences, inhibitions and keeps: each asked alone."""
+
+from datetime import timedelta
+
+import pytest
+
+from watcher.alerts.alert import Alert
+from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, InhibitRule, inhibited_by
+from watcher.alerts.keep import Keep, kept_by
+from watcher.alerts.matcher import parse_matchers
+from watcher.alerts.silence import Silence, silenced_by
+from watcher.alerts.step import is_nearer, time_before
+from watcher.rules.finding import Severity
+
+from .factories import ACCOUNT, DAY, HOUR, NOW, SECOND, ended, make_alert, make_keep, make_silence
+
+
+@pytest.mark.parametrize(
+    ("silence", "expected"),
+    [
+        pytest.param(make_silence("deployment=chat", until=NOW + HOUR), True, id="matches"),
+        pytest.param(
+            make_silence("rule=deployment_failed", 'severity=~"info|warning"', until=NOW + HOUR), True, id="two"
+        ),
+        pytest.param(make_silence("deployment=chat", "owner=other", until=NOW + HOUR), False, id="one of two"),
+        pytest.param(make_silence("deployment=chat", until=NOW), False, id="ends now"),
+        pytest.param(make_silence("deployment=chat", starts_at=NOW, until=NOW + HOUR), True, id="starts now"),
+        pytest.param(make_silence("deployment=chat", starts_at=NOW + SECOND, until=NOW + HOUR), False, id="to come"),
+        pytest.param(make_silence(until=NOW + HOUR), False, id="no matcher silences nothing"),
+    ],
+)
+def test_silenced_by(silence: Silence, expected: bool) -> None:
+    assert bool(silenced_by(make_alert(), [silence], NOW)) is expected
+
+
+def test_the_longest_silence_comes_first() -> None:
+    short, long = (make_silence("deployment=chat", until=NOW + span) for span in (HOUR, DAY))
+    assert silenced_by(make_alert(), [short, long], NOW) == (long, short)
+
+
+CLOUD = {"cloud": "public", "plane": "data", "location": "swedencentral"}
+
+
+def outage(**labels: str) -> Alert:
+    return make_alert("azure_unreachable", name="", account="", labels={**CLOUD, **labels})
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        pytest.param(outage(), make_alert("account_unreachable", labels=CLOUD), True, id="same region and plane"),
+        pytest.param(outage(), make_alert("metrics_stale", labels={**CLOUD, "plane": "arm"}), False, id="other plane"),
+        pytest.param(outage(), make_alert("account_throttled", labels={**CLOUD, "location": "x"}), False, id="region"),
+        pytest.param(outage(location=""), make_alert("account_throttled", labels=CLOUD), True, id="all regions"),
+        pytest.param(outage(cloud="china"), make_alert("account_throttled", labels=CLOUD), False, id="other cloud"),
+        pytest.param(outage(), make_alert("deployment_idle", labels=CLOUD), False, id="not a target"),
+        pytest.param(
+            ended(outage(), NOW), make_alert("account_unreachable", labels=CLOUD), False, id="source has ended"
+        ),
+        pytest.param(
+            make_alert("credential_failing", labels={"plane": ""}),
+            make_alert("account_forbidden", labels=CLOUD),
+            True,
+            id="credential, any plane",
+        ),
+        pytest.param(
+            make_alert("credential_failing", labels={"plane": "arm"}),
+            make_alert("account_forbidden", labels=CLOUD),
+            False,
+            id="credential, other plane",
+        ),
+        pytest.param(
+            make_alert("credential_failing", labels=CLOUD),
+            make_alert("account_throttled", labels=CLOUD),
+            False,
+            id="a failing credential explains no throttling",
+        ),
+    ],
+)
+def test_default_inhibitions(source: Alert, target: Alert, expected: bool) -> None:
+    assert inhibited_by(target, [source, target], DEFAULT_INHIBITIONS) == (source if expected else None)
+
+
+def test_an_alert_on_both_sides_is_inhibited_neither_by_itself_nor_by_its_like() -> None:
+    rule = InhibitRule(source=parse_matchers(["severity=critical"]), target=parse_matchers(['rule=~".*"']))
+    one, other = (make_alert(name=name, severity=Severity.CRITICAL) for name in ("a", "b"))
+    assert inhibited_by(one, [one], [rule]) is None
+    assert inhibited_by(one, [one, other], [rule]) is None
+
+
+def test_an_event_is_no_source() -> None:
+    rule = InhibitRule(source=parse_matchers(["rule=job_failed"]), target=parse_matchers(["rule=deployment_failed"]))
+    assert inhibited_by(make_alert(), [make_alert("job_failed")], [rule]) is None
+
+
+def test_labels_that_both_lack_agree() -> None:
+    rule = InhibitRule(source=parse_matchers(["rule=a"]), target=parse_matchers(["rule=b"]), equal=("plane", "cloud"))
+    source = make_alert("a", labels={"plane": ""})
+    assert inhibited_by(make_alert("b"), [source], [rule]) is source
+
+
+@pytest.mark.parametrize(
+    ("alert", "keep", "expected"),
+    [
+        pytest.param(make_alert("deployment_idle", step="7d"), make_keep(NOW + DAY), True, id="early step"),
+        pytest.param(make_alert("deployment_idle", step="36h"), make_keep(NOW + DAY), True, id="more than a day"),
+        pytest.param(make_alert("deployment_idle", step="1d"), make_keep(NOW + DAY), False, id="last day"),
+        pytest.param(make_alert("deployment_idle", step="24h"), make_keep(NOW + DAY), False, id="last day in hours"),
+        pytest.param(make_alert("deployment_idle", step="6h"), make_keep(NOW + DAY), False, id="last hours"),
+        pytest.param(make_alert("deployment_idle", step="overdue"), make_keep(NOW + DAY), False, id="overdue"),
+        pytest.param(make_alert("deployment_expiring", step="4h"), make_keep(NOW + DAY), False, id="expiring"),
+        pytest.param(make_alert("deployment_idle", step="7d"), make_keep(NOW), False, id="keep is over"),
+        pytest.param(make_alert("deployment_wasting"), make_keep(NOW + DAY), True, id="waste advice"),
+        pytest.param(make_alert("deployment_failed"), make_keep(NOW + DAY), False, id="a failure is no advice"),
+        pytest.param(make_alert("deployment_idle", step="7d"), make_keep(NOW + DAY, deployment="x"), False, id="other"),
+        pytest.param(
+            make_alert("deployment_idle", step="7d"), make_keep(NOW + DAY, deployment="CHAT"), True, id="case"
+        ),
+        pytest.param(
+            make_alert("deployment_idle", step="7d"), make_keep(NOW + DAY, account="contoso-ft"), True, id="by label"
+        ),
+        pytest.param(
+            make_alert("deployment_idle", step="7d"), make_keep(NOW + DAY, account=ACCOUNT + "2"), False, id="account"
+        ),
+    ],
+)
+def test_kept_by(alert: Alert, keep: Keep, expected: bool) -> None:
+    assert (kept_by(alert, [keep], NOW) is keep) is expected
+
+
+@pytest.mark.parametrize(
+    ("step", "before"),
+    [
+        pytest.param("7d", timedelta(days=7), id="days"),
+        pytest.param("1h30m", timedelta(minutes=90), id="two units"),
+        pytest.param("2w", timedelta(days=14), id="weeks"),
+        pytest.param("", timedelta(), id="none"),
+        pytest.param("soon", timedelta(), id="no duration"),
+        pytest.param("overdue", timedelta(seconds=-1), id="past the end"),
+    ],
+)
+def test_time_before(step: str, before: timedelta) -> None:
+    assert time_before(step) == before
+
+
+@pytest.mark.parametrize(
+    ("step", "than", "expected"),
+    [
+        pytest.param("3d", "7d", True, id="on"),
+        pytest.param("7d", "3d", False, id="back"),
+        pytest.param("3d", "3d", False, id="same"),
+        pytest.param("24h", "1d", False, id="same length"),
+        pytest.param("7d", "", True, id="first"),
+        pytest.param("", "7d", False, id="left"),
+        pytest.param("overdue", "6h", True, id="past the end"),
+    ],
+)
+def test_is_nearer(step: str, than: str, expected: bool) -> None:
+    assert is_nearer(step, than) is expected

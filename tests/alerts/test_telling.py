@@ -1,0 +1,100 @@
+"""The decision at the heart of dispatch: what one receiver lacks of one alert."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.notification import NotifyReason, Told
+from watcher.alerts.telling import Need, latest, need
+from watcher.rules.finding import Severity
+
+from .factories import DAY, HOUR, MINUTE, NOW, make_alert, make_routing, raised
+
+FIRING, RAISED, REMINDER = NotifyReason.FIRING, NotifyReason.SEVERITY_RAISED, NotifyReason.REMINDER
+ROUTE = make_routing(repeat_interval=DAY).root
+
+
+def told(at: datetime = NOW, severity: Severity = Severity.WARNING, **changes: Any) -> Told:
+    row = Told(
+        alert_id="alr_1",
+        receiver="slack",
+        status=AlertStatus.FIRING,
+        severity=severity,
+        step="",
+        at=at,
+        notification_id="ntf_1",
+        group_key="route:{}",
+        route="route",
+    )
+    return replace(row, **changes)
+
+
+CONDITION = make_alert()
+IDLE = make_alert("deployment_idle", step="3d")
+ACKED = replace(CONDITION, acked_at=NOW, acked_by="operator")
+ACKED_IDLE = replace(IDLE, acked_at=NOW, acked_by="operator")
+
+
+@pytest.mark.parametrize(
+    ("alert", "row", "expected"),
+    [
+        pytest.param(CONDITION, None, Need(reason=FIRING), id="untold condition waits for its group"),
+        pytest.param(make_alert("job_failed"), None, Need(reason=FIRING), id="untold event waits for its group"),
+        pytest.param(make_alert("deployment_gone"), None, Need(reason=FIRING, at=NOW), id="gone is urgent"),
+        pytest.param(IDLE, None, Need(reason=FIRING), id="untold countdown"),
+        pytest.param(make_alert("job_failed"), told(NOW - 9 * DAY), None, id="told event: never again"),
+        pytest.param(
+            make_alert("job_failed", severity=Severity.CRITICAL), told(NOW), None, id="told event, severity differs"
+        ),
+        pytest.param(CONDITION, told(status=AlertStatus.RESOLVED), None, id="told as resolved"),
+        pytest.param(CONDITION, told(), Need(reason=REMINDER, at=NOW + DAY), id="reminder to come"),
+        pytest.param(CONDITION, told(NOW - DAY), Need(reason=REMINDER, at=NOW), id="reminder due"),
+        pytest.param(ACKED, told(NOW - DAY), None, id="acknowledged: no reminder"),
+        pytest.param(
+            raised(ACKED, NOW, severity=Severity.CRITICAL),
+            told(),
+            Need(reason=RAISED, at=NOW),
+            id="acknowledged, raised",
+        ),
+        pytest.param(
+            raised(CONDITION, NOW, severity=Severity.CRITICAL), told(), Need(reason=RAISED, at=NOW), id="severity rose"
+        ),
+        pytest.param(
+            CONDITION,
+            told(severity=Severity.CRITICAL),
+            Need(reason=REMINDER, at=NOW + DAY),
+            id="severity fell: no news",
+        ),
+        pytest.param(IDLE, told(step="3d"), None, id="step told"),
+        pytest.param(IDLE, told(NOW - 30 * DAY, step="3d"), None, id="countdown: no reminder by interval"),
+        pytest.param(IDLE, told(step="7d"), Need(reason=REMINDER, at=NOW), id="next step"),
+        pytest.param(ACKED_IDLE, told(step="7d"), Need(reason=REMINDER, at=NOW), id="acknowledged, next step"),
+        pytest.param(IDLE, told(step="1d"), None, id="step went back"),
+        pytest.param(
+            IDLE,
+            told(severity=Severity.INFO, step="7d"),
+            Need(reason=RAISED, at=NOW),
+            id="next step raises the severity",
+        ),
+    ],
+)
+def test_need(alert: Alert, row: Told | None, expected: Need | None) -> None:
+    assert need(alert, row, ROUTE, NOW) == expected
+
+
+def test_no_reminders_without_an_interval() -> None:
+    assert need(CONDITION, told(), replace(ROUTE, repeat_interval=timedelta()), NOW) is None
+
+
+def test_the_newest_row_is_what_a_receiver_knows() -> None:
+    old, new = told(NOW), told(NOW + MINUTE, step="3d")
+    other = told(NOW + HOUR, receiver="mail")
+    assert latest([new, other, old]) == {("alr_1", "slack"): new, ("alr_1", "mail"): other}
+
+
+def test_fired_and_resolved_in_one_instant_is_resolved() -> None:
+    fired, resolved = told(), told(status=AlertStatus.RESOLVED)
+    assert latest([fired, resolved]) == latest([resolved, fired]) == {("alr_1", "slack"): resolved}

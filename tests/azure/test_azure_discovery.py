@@ -1,0 +1,153 @@
+import pytest
+from azure_factories import NOW, SUBSCRIPTION, FakeAzure, answer, make_client, raw_account, static_credentials
+
+from watcher.azure.clouds import PUBLIC
+from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
+from watcher.azure.management import Management
+from watcher.resources.snapshot import GapReason
+
+OTHER = "99999999-2222-3333-4444-555555555555"
+ACCOUNTS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/accounts"
+OTHER_ACCOUNTS = f"/subscriptions/{OTHER}/providers/Microsoft.CognitiveServices/accounts"
+
+
+def listing(*items):
+    return answer({"value": list(items)})
+
+
+async def find(replies, **settings):
+    azure = FakeAzure(replies)
+    management = Management(make_client(azure), PUBLIC, static_credentials().for_scope("s"))
+    given = {"subscriptions": (SUBSCRIPTION,)} | settings
+    return await discover(management, DiscoverySettings(**given), at=NOW), azure
+
+
+def names(discovery):
+    return [account.name for account in discovery.accounts]
+
+
+async def test_keeps_the_kinds_that_can_fine_tune():
+    kinds = ["OpenAI", "AIServices", "aiservices", "SpeechServices", "Bing.Search"]
+    found, _ = await find({ACCOUNTS: listing(*(raw_account(f"a{n}", kind=kind) for n, kind in enumerate(kinds)))})
+    assert names(found) == ["a0", "a1", "a2"]
+    assert found.is_complete
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ["prod-a", "Sandbox-b", "x"]),
+        ({"exclude": ("sandbox-*",)}, ["prod-a", "x"]),
+        ({"include": ("PROD-*", "x")}, ["prod-a", "x"]),
+        ({"resource_groups": ("rg-two",)}, ["x"]),
+        ({"resource_groups": ()}, []),
+    ],
+)
+async def test_lets_names_and_groups_through_by_globs(settings, expected):
+    raw = [raw_account("prod-a"), raw_account("Sandbox-b"), raw_account("x", group="RG-two")]
+    found, _ = await find({ACCOUNTS: listing(*raw)}, **settings)
+    assert sorted(names(found), key=str.lower) == sorted(expected, key=str.lower)
+
+
+async def test_watches_all_that_the_credential_sees_where_nothing_is_named():
+    subscriptions = listing(
+        {"subscriptionId": SUBSCRIPTION}, {"subscriptionId": OTHER}, {"subscriptionId": "off", "state": "Disabled"}
+    )
+    replies = {
+        "/subscriptions": subscriptions,
+        ACCOUNTS: listing(raw_account("a")),
+        OTHER_ACCOUNTS: listing(raw_account("b", subscription=OTHER)),
+    }
+    found, azure = await find(replies, subscriptions=None)
+    assert names(found) == ["a", "b"]
+    assert not azure.asked("off")
+
+
+async def test_one_bad_subscription_spoils_no_other():
+    replies = {ACCOUNTS: listing(raw_account("a")), OTHER_ACCOUNTS: answer({"error": {"code": "AuthorizationFailed"}}, 403)}
+    found, _ = await find(replies, subscriptions=(SUBSCRIPTION, OTHER))
+    assert names(found) == ["a"]
+    assert not found.is_complete
+    assert [(gap.subject, gap.reason) for gap in found.gaps] == [(f"/subscriptions/{OTHER}", GapReason.ROLE)]
+
+
+async def test_a_bad_account_is_named_and_the_discovery_not_complete():
+    found, _ = await find({ACCOUNTS: listing(raw_account("a"), {"id": "/odd"})})
+    assert names(found) == ["a"]
+    assert not found.is_complete
+    assert found.gaps[0].subject == "/odd"
+
+
+async def test_a_credential_that_sees_no_list_of_subscriptions_leaves_a_gap():
+    found, _ = await find({"/subscriptions": answer("", 401)}, subscriptions=None)
+    assert (found.accounts, found.is_complete, found.gaps[0].reason) == ((), False, GapReason.CREDENTIAL)
+
+
+async def test_the_owner_comes_from_the_account_before_its_group_without_case():
+    replies = {
+        ACCOUNTS: listing(raw_account("a", tags={"OWNER": "team-a"}), raw_account("b", tags={}), raw_account("c", group="bare")),
+        "/resourcegroups": listing({"name": "RG-ML", "tags": {"Owner": "team-ml"}}, {"name": "bare"}),
+    }  # fmt: skip
+    found, azure = await find(replies)
+    assert {account.name: account.owner for account in found.accounts} == {"a": "team-a", "b": "team-ml", "c": ""}
+    assert len(azure.asked("/resourcegroups")) == 1
+
+
+async def test_groups_are_not_asked_where_every_account_names_its_owner():
+    found, azure = await find({ACCOUNTS: listing(raw_account("a", tags={"team": "x"}))}, owner_tag="Team")
+    assert found.accounts[0].owner == "x"
+    assert not azure.asked("/resourcegroups")
+
+
+async def test_unreadable_groups_harm_nothing():
+    found, _ = await find({ACCOUNTS: listing(raw_account("a")), "/resourcegroups": answer("", 403)})
+    assert (names(found), found.is_complete, found.accounts[0].owner) == (["a"], True, "")
+
+
+async def test_tags_become_labels_and_the_configuration_has_the_last_word():
+    raw = raw_account("a", tags={"Environment": "dev", "cost-center": "41", "owner": "t", "other": "x"})
+    given = GivenAccount(resource_id=raw["id"].upper(), labels={"owner": "search", "environment": "production"})
+    found, azure = await find(
+        {ACCOUNTS: listing(raw)}, tag_labels=("environment", "cost-center", "absent"), accounts=(given,)
+    )
+    account = found.accounts[0]
+    assert account.owner == "search"
+    assert account.labels == {"environment": "production", "cost-center": "41"}
+    assert len(found.accounts) == 1
+    assert len(azure.asked("/accounts/a")) == 0, "listed already"
+
+
+async def test_an_account_given_by_hand_is_asked_for_and_needs_no_glob():
+    raw = raw_account("hand", group="elsewhere")
+    given = GivenAccount(resource_id=raw["id"], endpoint="https://proxy.example.com/")
+    found, _ = await find({raw["id"]: answer(raw)}, is_enabled=False, include=(), accounts=(given,))
+    assert (names(found), found.accounts[0].endpoint) == (["hand"], "https://proxy.example.com")
+    assert found.accounts[0].location == "eastus2"
+
+
+async def test_an_account_that_arm_does_not_show_is_watched_as_far_as_it_is_known():
+    raw = raw_account("hand")
+    with_address = GivenAccount(resource_id=raw["id"], endpoint="https://hand.openai.azure.com")
+    found, _ = await find({raw["id"]: answer("", 403)}, is_enabled=False, accounts=(with_address,))
+    assert (names(found), found.is_complete, found.gaps[0].subject) == (["hand"], False, raw["id"].lower())
+    without = GivenAccount(resource_id=raw["id"])
+    found, _ = await find({raw["id"]: answer("", 403)}, is_enabled=False, accounts=(without,))
+    assert found.accounts == ()
+
+
+async def test_equal_names_are_told_apart_by_their_group():
+    raw = [
+        raw_account("a", group="one"),
+        raw_account("A", group="two"),
+        raw_account("b"),
+        raw_account("a", group="one", subscription=OTHER),
+    ]
+    found, _ = await find(
+        {ACCOUNTS: listing(*raw[:3]), OTHER_ACCOUNTS: listing(raw[3])}, subscriptions=(SUBSCRIPTION, OTHER)
+    )
+    assert sorted(account.label for account in found.accounts) == [
+        "A@two",
+        f"a@one@{SUBSCRIPTION}",
+        f"a@one@{OTHER}",
+        "b",
+    ]

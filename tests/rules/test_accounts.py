@@ -1,0 +1,185 @@
+import pytest
+
+from tests.factories import ACCOUNT, HOUR, MINUTE, NOW, SECOND, make_gap, make_reading, make_view
+from tests.rules.ask import ask, cleared, found, the_finding
+from watcher.resources.changes import ResourceKind
+from watcher.resources.snapshot import GapReason, Section
+from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
+from watcher.rules.finding import FindingKind, Severity
+from watcher.rules.itself import configuration_rejected
+
+RULES = (AccountUnreachable(), AccountForbidden(), AccountThrottled(), MetricsStale())
+JOB = "ftjob-1"
+
+
+def told(view):
+    return {(f.rule, f.labels["plane"]) for rule in RULES for f in found(rule, view)}
+
+
+def gap(section, reason, age=HOUR, **changes):
+    return make_gap(section, reason, at=NOW - age, **changes)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        pytest.param([], set(), id="nothing wrong"),
+        pytest.param([gap(Section.JOBS, GapReason.UNREACHABLE)], {("account_unreachable", "data")}, id="no answer"),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.UNREACHABLE, SECOND * 0)], {("account_unreachable", "data")}, id="at once"
+        ),
+        pytest.param([gap(Section.DEPLOYMENTS, GapReason.BROKEN)], {("account_unreachable", "arm")}, id="5xx"),
+        pytest.param([gap(Section.JOBS, GapReason.NOT_FOUND)], {("account_unreachable", "data")}, id="404"),
+        pytest.param([gap(Section.JOBS, GapReason.INCOMPLETE)], {("account_unreachable", "data")}, id="incomplete"),
+        pytest.param(
+            [gap(Section.METRICS, GapReason.UNREACHABLE)],
+            {("account_unreachable", "metrics")},
+            id="metrics, read lately",
+        ),
+        *(
+            pytest.param([gap(Section.JOBS, reason)], {("account_forbidden", "data")}, id=reason.value)
+            for reason in (
+                GapReason.ROLE,
+                GapReason.NETWORK,
+                GapReason.KEYS_DISABLED,
+                GapReason.BLOCKED,
+                GapReason.FORBIDDEN,
+                GapReason.CREDENTIAL,
+            )
+        ),
+        pytest.param(
+            [gap(Section.ACCOUNT, GapReason.ROLE), gap(Section.DEPLOYMENTS, GapReason.ROLE)],
+            {("account_forbidden", "arm")},
+            id="one alert a plane",
+        ),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.ROLE), gap(Section.METRICS, GapReason.ROLE)],
+            {("account_forbidden", "data"), ("account_forbidden", "metrics")},
+            id="two planes",
+        ),
+        pytest.param([gap(Section.JOBS, GapReason.THROTTLED, 10 * MINUTE - SECOND)], set(), id="throttled a while"),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.THROTTLED, 10 * MINUTE)], {("account_throttled", "data")}, id="throttled"
+        ),
+        pytest.param(
+            [gap(Section.DEPLOYMENTS, GapReason.ROLE, subject="/d/x")],
+            {("account_forbidden", "arm")},
+            id="one deployment",
+        ),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.BROKEN, HOUR - SECOND, subject=JOB)], set(), id="one job's events, lately"
+        ),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.BROKEN, subject=JOB)],
+            {("account_unreachable", "data")},
+            id="one job's, for long",
+        ),
+    ],
+)
+def test_which_rule_tells_of_a_gap(gaps, expected):
+    assert told(make_view(gaps=gaps)) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "read", "age", "expected"),
+    [
+        (GapReason.UNREACHABLE, 3 * HOUR - SECOND, HOUR, False),
+        (GapReason.UNREACHABLE, 3 * HOUR, HOUR, True),
+        (GapReason.THROTTLED, 3 * HOUR, HOUR, True),
+        (GapReason.ROLE, 9 * HOUR, 9 * HOUR, False),
+        (GapReason.CREDENTIAL, 9 * HOUR, 9 * HOUR, False),
+        (GapReason.BROKEN, None, 3 * HOUR - SECOND, False),
+        (GapReason.BROKEN, None, 3 * HOUR, True),
+    ],
+)
+def test_metrics_are_stale_after_three_hours_unless_refused(reason, read, age, expected):
+    reading = make_reading(usage_at=None if read is None else NOW - read, gaps=[gap(Section.METRICS, reason, age)])
+
+    assert bool(found(MetricsStale(), make_view(reading=reading))) is expected
+
+
+def test_old_metrics_without_a_gap_are_only_not_due():
+    assert not found(MetricsStale(), make_view(reading=make_reading(usage_at=NOW - 9 * HOUR)))
+
+
+@pytest.mark.parametrize(
+    ("section", "reason", "expected"),
+    [
+        (Section.JOBS, GapReason.ROLE, "--role 'Cognitive Services OpenAI User' --scope " + ACCOUNT.id),
+        (Section.DEPLOYMENTS, GapReason.ROLE, "--role Reader --scope " + ACCOUNT.id),
+        (Section.METRICS, GapReason.ROLE, "--role 'Monitoring Reader' --scope " + ACCOUNT.id),
+        (Section.JOBS, GapReason.NETWORK, "private endpoint"),
+        (Section.JOBS, GapReason.KEYS_DISABLED, "disableLocalAuth"),
+        (Section.JOBS, GapReason.BLOCKED, "support request"),
+        (Section.JOBS, GapReason.CREDENTIAL, "check-config --online"),
+        (Section.JOBS, GapReason.FORBIDDEN, "does not say why"),
+    ],
+)
+def test_each_refusal_names_its_cure(section, reason, expected):
+    assert expected in the_finding(AccountForbidden(), make_view(gaps=[gap(section, reason)])).action
+
+
+def test_words_and_identity():
+    view = make_view(gaps=[gap(Section.JOBS, GapReason.ROLE, 90 * MINUTE, status=403, request_id="req-1")])
+    finding = the_finding(AccountForbidden(), view)
+
+    assert finding.kind is FindingKind.CONDITION
+    assert finding.severity is Severity.WARNING
+    assert (finding.subject.id, finding.subject.kind, finding.subject.incarnation) == (
+        ACCOUNT.key,
+        ResourceKind.ACCOUNT,
+        "data",
+    )
+    assert "the service's own words." in finding.description
+    assert "unread since 2026-11-22 06:30 UTC (1 h 30 min ago): role, HTTP 403, request req-1" in finding.evidence
+
+
+def test_a_single_deployment_is_named():
+    view = make_view(gaps=[gap(Section.DEPLOYMENTS, GapReason.ROLE, subject="/x/deployments/support-bot")])
+
+    assert "for /x/deployments/support-bot" in the_finding(AccountForbidden(), view).summary
+
+
+def test_clears_with_how_long_it_was_unread():
+    closed = gap(Section.JOBS, GapReason.UNREACHABLE, 190 * MINUTE)
+    (data,) = (
+        c for c in cleared(AccountUnreachable(), make_view(closed_gaps=(closed,))) if c.subject.incarnation == "data"
+    )
+
+    assert data.because == "readable again since 2026-11-22 08:00 UTC; unread for 3 h 10 min"
+
+
+def test_clears_when_the_cause_changes():
+    view = make_view(gaps=[gap(Section.JOBS, GapReason.ROLE)])
+    (data,) = (c for c in cleared(AccountUnreachable(), view) if c.subject.incarnation == "data")
+
+    assert data.because == "the cause has changed: a role is missing"
+
+
+def test_says_nothing_of_a_plane_never_read_and_without_a_gap():
+    reading = make_reading(jobs=None, deployments=None, usage=None)
+
+    assert not any(ask(rule, make_view(reading=reading)) for rule in RULES)
+
+
+def test_options_delay():
+    view = make_view(
+        gaps=[gap(Section.JOBS, GapReason.UNREACHABLE, 5 * MINUTE), gap(Section.METRICS, GapReason.ROLE, MINUTE)]
+    )
+
+    assert not found(AccountUnreachable(after=6 * MINUTE), view)
+    assert not found(AccountForbidden(after=6 * MINUTE), view)
+    assert found(AccountUnreachable(after=5 * MINUTE), view)
+
+
+def test_a_rejected_configuration_is_one_condition_of_the_watcher():
+    finding = configuration_rejected("route.receiver: unknown\nrules.x: unknown", "/etc/watcher/config.toml", NOW)
+
+    assert finding.rule == "configuration_rejected"
+    assert finding.subject == configuration_rejected("other", "/elsewhere", NOW + HOUR).subject
+    assert finding.subject.kind is ResourceKind.WATCHER
+    assert (
+        finding.summary
+        == "The configuration /etc/watcher/config.toml was refused: route.receiver: unknown (and 1 more)"
+    )
+    assert "rules.x: unknown" in finding.description

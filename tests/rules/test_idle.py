@@ -1,0 +1,390 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    make_account,
+    make_deployment,
+    make_end,
+    make_gap,
+    make_reading,
+    make_usage,
+    make_view,
+)
+from tests.rules.ask import ask, cleared, found, the_doubt, the_finding, verdict
+from watcher.resources.changes import Change
+from watcher.resources.deployment import ProvisioningState
+from watcher.resources.snapshot import GapReason, Section
+from watcher.rules.finding import FindingKind, Severity
+from watcher.rules.idle import DeploymentIdle
+
+RULE = DeploymentIdle()
+STEPS = ["7d", "3d", "1d", "6h", "overdue"]
+
+
+def idle_view(*, left=2 * DAY, now=NOW, **changes):
+    """A deployment whose last call lies so far back that `left` remains."""
+    called = now + left - 15 * DAY
+    of_deployment = {key: changes.pop(key) for key in list(changes) if key not in ("usage", "gaps", "at", "account")}
+    usage = changes.pop("usage", {"last_success_at": called})
+    return make_view(
+        now=now,
+        deployments=[make_deployment(**{"created_at": now - 60 * DAY, **of_deployment})],
+        usage=[make_usage(**{"read_from": now - 40 * DAY, "read_to": now, **usage})] if usage is not None else [],
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "step", "severity"),
+    [
+        (7 * DAY + SECOND, None, None),
+        (7 * DAY, "7d", Severity.INFO),
+        (3 * DAY + SECOND, "7d", Severity.INFO),
+        (3 * DAY, "3d", Severity.WARNING),
+        (DAY + SECOND, "3d", Severity.WARNING),
+        (DAY, "1d", Severity.CRITICAL),
+        (6 * HOUR + SECOND, "1d", Severity.CRITICAL),
+        (6 * HOUR, "6h", Severity.CRITICAL),
+        (timedelta(), "6h", Severity.CRITICAL),
+        (-SECOND, "overdue", Severity.CRITICAL),
+        (-9 * DAY, "overdue", Severity.CRITICAL),
+    ],
+)
+def test_steps_and_severity_by_time_left(left, step, severity):
+    findings = found(RULE, idle_view(left=left))
+
+    assert [(f.step, f.severity) for f in findings] == ([] if step is None else [(step, severity)])
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        pytest.param(make_view(), "none", id="empty account"),
+        pytest.param(make_view(deployments=None), "undecided", id="deployments never read"),
+        pytest.param(idle_view(), "found", id="idle"),
+        pytest.param(idle_view(model="gpt-4o-mini"), "none", id="base model"),
+        pytest.param(idle_view(sku="DeveloperTier"), "none", id="Developer"),
+        pytest.param(idle_view(sku="developer"), "none", id="developer, spelt otherwise"),
+        pytest.param(idle_view(provisioning_state=ProvisioningState.DELETING), "none", id="being deleted"),
+        pytest.param(idle_view(provisioning_state=ProvisioningState.UNKNOWN), "found", id="unknown state"),
+        pytest.param(idle_view(usage=None), "undecided", id="metrics without this deployment"),
+        pytest.param(idle_view(gaps=[make_gap(Section.METRICS)]), "undecided", id="metrics gap"),
+        pytest.param(
+            idle_view(gaps=[make_gap(Section.METRICS, subject="support-bot")]), "undecided", id="its own metrics gap"
+        ),
+        pytest.param(idle_view(gaps=[make_gap(Section.METRICS, subject="other")]), "found", id="another's metrics gap"),
+        pytest.param(idle_view(gaps=[make_gap(Section.DEPLOYMENTS)]), "undecided", id="deployments gap"),
+        pytest.param(
+            idle_view(
+                gaps=[make_gap(Section.DEPLOYMENTS, GapReason.ROLE, subject=f"{ACCOUNT.id}/deployments/support-bot")]
+            ),
+            "undecided",
+            id="its own address refused",
+        ),
+        pytest.param(idle_view(gaps=[make_gap(Section.JOBS)]), "found", id="jobs gap"),
+        pytest.param(
+            idle_view(left=9 * DAY, gaps=[make_gap(Section.METRICS)]), "none", id="gap, but far from any step"
+        ),
+        pytest.param(
+            idle_view(created_at=NOW - 5 * DAY, usage=None), "none", id="too young to be in danger, whatever its calls"
+        ),
+        pytest.param(
+            idle_view(usage={"last_success_at": NOW - 13 * DAY, "read_to": NOW - 4 * HOUR}), "found", id="a bucket late"
+        ),
+        pytest.param(
+            idle_view(usage={"last_success_at": NOW - 13 * DAY, "read_to": NOW - 4 * HOUR - SECOND}),
+            "undecided",
+            id="stale metrics",
+        ),
+        pytest.param(
+            idle_view(created_at=None, usage={"last_success_at": None}), "undecided", id="no creation and no call"
+        ),
+        pytest.param(idle_view(created_at=None), "found", id="no creation, but a call"),
+    ],
+)
+def test_verdicts(view, expected):
+    assert verdict(RULE, view) == expected
+
+
+def test_a_finding_counts_from_the_last_call():
+    called = NOW - 12 * DAY
+    view = idle_view(usage={"last_success_at": called, "last_failure_at": called + 5 * HOUR})
+    finding = the_finding(RULE, view)
+
+    assert finding.kind is FindingKind.CONDITION
+    assert finding.summary == "support-bot in contoso-ft is deleted in 3 d unless it is called (2026-11-25 08:00 UTC)"
+    assert finding.values == {
+        "idle_since": "2026-11-10T08:00:00Z",
+        "deletion_earliest": "2026-11-25T08:00:00Z",
+        "deletion_latest": "2026-11-25T14:00:00Z",  # the failed call's hour ends at 14:00
+        "hosting_per_hour": 1.70,
+        "idle_cost": 489.6,
+        "cost_until_deletion": 122.4,
+        "currency": "USD",
+    }
+    assert "whether such a call counts" in finding.evidence.replace("\n", " ")
+    assert "last successful call in the hour from 2026-11-10 08:00 UTC" in finding.evidence
+    assert finding.links == {
+        "portal": f"https://portal.azure.com/#@/resource{ACCOUNT.id}/deployments/support-bot/overview"
+    }
+
+
+def test_a_finding_counts_from_creation_where_nobody_called():
+    created = NOW - 14 * DAY
+    finding = the_finding(RULE, idle_view(created_at=created, usage={"last_success_at": None}))
+
+    assert finding.values["deletion_earliest"] == "2026-11-23T08:00:00Z"
+    assert finding.values["deletion_latest"] == "2026-11-23T08:00:00Z"
+    assert "no successful call after that hour in the metrics read" in finding.evidence
+
+
+def test_calls_of_an_earlier_life_of_the_name_do_not_count():
+    view = idle_view(created_at=NOW - 9 * DAY, usage={"last_success_at": NOW - 14 * DAY})
+
+    assert the_finding(RULE, view).values["deletion_earliest"] == "2026-11-28T08:00:00Z"
+
+
+def test_the_action_is_a_real_call():
+    action = the_finding(RULE, idle_view()).action
+
+    assert "https://contoso-ft.openai.azure.com/openai/deployments/support-bot/chat/completions?api-version=" in action
+    token = "az account get-access-token --resource https://cognitiveservices.azure.com --query accessToken -o tsv"
+    assert f'"Authorization: Bearer $({token})"' in action
+    assert "costs a few tokens" in action
+    assert (
+        "az cognitiveservices account deployment delete -g rg-ml -n contoso-ft --deployment-name support-bot "
+        "--subscription sub-1" in action
+    )
+
+
+class TestOnLastEvidence:
+    """An alert that fires goes on counting down while nothing can be read."""
+
+    def test_carries_the_finding(self):
+        doubt = the_doubt(RULE, idle_view(gaps=[make_gap(Section.METRICS, GapReason.THROTTLED)]))
+
+        assert doubt.on_last_evidence is not None
+        assert doubt.on_last_evidence.step == "3d"
+        assert doubt.because == "the metrics could not be read: Azure throttles the requests"
+        assert doubt.since == NOW
+
+    def test_has_none_where_nothing_was_ever_read(self):
+        assert the_doubt(RULE, idle_view(usage=None)).on_last_evidence is None
+
+    def test_goes_on_down_the_steps(self):
+        view = idle_view(left=5 * HOUR, gaps=[make_gap(Section.METRICS)])
+
+        assert the_doubt(RULE, view).on_last_evidence.step == "6h"
+
+
+class TestCallsBeforeTheMetricsRead:
+    """Created before the metrics begin, and no call in them: the last call may lie before."""
+
+    def view(self, *, created=40 * DAY, read=10 * DAY, **usage):
+        return idle_view(created_at=NOW - created, usage={"read_from": NOW - read, "last_success_at": None, **usage})
+
+    def test_may_be_deleted_at_any_moment_until_the_later_bound(self):
+        finding = the_finding(RULE, self.view())
+
+        assert finding.summary.startswith("support-bot in contoso-ft may be deleted at any moment, at the latest")
+        assert finding.values["deletion_latest"] == "2026-11-27T08:00:00Z"
+        assert finding.step == "6h"
+        assert finding.severity is Severity.WARNING  # not woken for what may as well be five days away
+        assert "cannot be ruled out" in finding.evidence
+        assert "at least 408.00 USD" in finding.description
+
+    def test_is_critical_when_the_later_bound_is_near(self):
+        assert the_finding(RULE, self.view(read=14 * DAY)).severity is Severity.CRITICAL
+
+    def test_is_overdue_past_the_later_bound(self):
+        finding = the_finding(RULE, self.view(read=16 * DAY))
+
+        assert finding.step == "overdue"
+        assert finding.summary == (
+            "support-bot in contoso-ft is overdue for deletion since 2026-11-21 08:00 UTC and still stands"
+        )
+
+    def test_counts_from_creation_while_that_is_the_sooner_bound(self):
+        finding = the_finding(RULE, self.view(created=12 * DAY))
+
+        assert finding.values["deletion_earliest"] == "2026-11-25T08:00:00Z"
+
+    def test_says_the_same_at_the_next_poll(self):
+        view = self.view()
+        later = replace(view, now=NOW + HOUR)
+
+        assert (
+            the_finding(RULE, later).values["deletion_earliest"] == the_finding(RULE, view).values["deletion_earliest"]
+        )
+
+
+class TestUncertainRule:
+    @pytest.mark.parametrize("sku", ["ProvisionedManaged", "globalprovisionedmanaged"])
+    def test_provisioned_is_capped_and_marked(self, sku):
+        finding = the_finding(RULE, idle_view(left=HOUR, sku=sku))
+
+        assert finding.severity is Severity.WARNING
+        assert finding.summary.endswith("(rule uncertain)")
+        assert finding.values["hosting_per_hour"] is None
+        assert finding.values["idle_cost"] is None
+
+    def test_paused_is_capped_and_marked(self):
+        finding = the_finding(RULE, idle_view(left=HOUR, deployment_state="Paused"))
+
+        assert finding.severity is Severity.WARNING
+        assert "rule uncertain" in finding.summary
+        assert "assumed" in finding.description
+        assert "resume it first" in finding.action
+
+    def test_an_unknown_sku_is_treated_as_standard_and_marked(self):
+        finding = the_finding(RULE, idle_view(left=HOUR, sku="Quantum"))
+
+        assert finding.severity is Severity.CRITICAL
+        assert "rule uncertain" in finding.summary
+        assert finding.values["hosting_per_hour"] == 1.70
+
+    def test_calls_without_a_name_leave_no_latest_time(self):
+        finding = the_finding(RULE, idle_view(usage={"last_success_at": NOW - 13 * DAY, "is_ambiguous": True}))
+
+        assert finding.values["deletion_latest"] is None
+        assert "idleness is less than certain" in finding.evidence
+
+
+def test_past_the_deadline_it_may_go_at_any_moment_then_is_overdue():
+    between = the_finding(RULE, idle_view(left=-30 * MINUTE))
+    past = the_finding(RULE, idle_view(left=-2 * HOUR))
+
+    assert "may be deleted at any moment, at the latest 2026-11-22 08:30 UTC" in between.summary
+    assert "overdue for deletion since 2026-11-22 07:00 UTC and still stands" in past.summary
+
+
+def test_clears_with_the_time_of_the_call():
+    (clear,) = cleared(RULE, idle_view(left=15 * DAY))
+
+    assert clear.because == "called again: last successful call in the hour from 2026-11-22 08:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [(Change.GONE, "the deployment is gone"), (Change.REPLACED, "the deployment was replaced")],
+)
+def test_clears_the_life_that_ended(change, because):
+    old = make_deployment()
+    (clear,) = cleared(RULE, make_view(transitions=[make_end(old, change)], ended=[old]))
+
+    assert clear.because.startswith(because)
+    assert clear.subject.incarnation == old.incarnation
+
+
+def test_labels_name_the_owner_of_the_deployment_before_that_of_the_account():
+    account = make_account(labels={"owner": "platform", "environment": "production"})
+    untagged = the_finding(RULE, idle_view(account=account)).labels
+    tagged = the_finding(RULE, idle_view(account=account, tags={"Owner": "chat-team"})).labels
+
+    assert untagged["owner"] == "platform"
+    assert tagged["owner"] == "chat-team"
+    assert tagged == untagged | {"owner": "chat-team"}
+    assert untagged == {
+        "environment": "production",
+        "cloud": "public",
+        "account": "contoso-ft",
+        "subscription": "sub-1",
+        "resource_group": "rg-ml",
+        "location": "swedencentral",
+        "owner": "platform",
+        "deployment": "support-bot",
+        "model": make_deployment().model,
+        "sku": "Standard",
+    }
+
+
+def test_steps_and_price_follow_the_options():
+    rule = DeploymentIdle(warn_before=(12 * HOUR,), lifetime=10 * DAY, hosting_per_hour=None)
+    view = idle_view(usage={"last_success_at": NOW - 10 * DAY + 12 * HOUR})
+    finding = the_finding(rule, view)
+
+    assert finding.step == "12h"
+    assert finding.values["idle_cost"] is None
+    assert not found(rule, idle_view(usage={"last_success_at": NOW - 9 * DAY}))
+
+
+def ages(limit=60):
+    return st.integers(min_value=0, max_value=limit * 24 * 60).map(lambda minutes: timedelta(minutes=minutes))
+
+
+@st.composite
+def idle_views(draw, gaps=()):
+    created = draw(st.none() | ages().map(lambda age: NOW - age))
+    read_from = NOW - draw(ages())
+    calls = st.none() | ages().map(lambda age: max(NOW - age, read_from))
+    return make_view(
+        deployments=[
+            make_deployment(
+                created_at=created,
+                incarnation="life",
+                sku=draw(st.sampled_from(["Standard", "ProvisionedManaged", "Quantum"])),
+                deployment_state=draw(st.sampled_from(["Running", "Paused", ""])),
+            )
+        ],
+        usage=[
+            make_usage(
+                read_from=read_from,
+                last_success_at=draw(calls),
+                last_failure_at=draw(calls),
+                is_ambiguous=draw(st.booleans()),
+            )
+        ],
+        gaps=gaps,
+    )
+
+
+@given(idle_views())
+def test_never_claims_a_deletion_before_fifteen_days_of_life_or_after_the_last_call(view):
+    (deployment,), (usage,) = view.deployments, view.reading.usage.values()
+    for finding in found(RULE, view):
+        earliest = finding.values["deletion_earliest"]
+        for start in (deployment.created_at, usage.last_success_at):
+            assert start is None or earliest >= f"{start + 15 * DAY:%Y-%m-%dT%H:%M:%SZ}"
+        latest = finding.values["deletion_latest"]
+        assert latest is None or latest >= earliest
+
+
+@given(idle_views(), st.sampled_from([Section.METRICS, Section.DEPLOYMENTS]), st.sampled_from(list(GapReason)))
+def test_never_fires_and_never_resolves_in_danger_when_something_was_not_read(view, section, reason):
+    blind = replace(view, reading=replace(view.reading, gaps=(make_gap(section, reason),)))
+
+    assert not found(RULE, blind)
+    if found(RULE, view):
+        assert the_doubt(RULE, blind).on_last_evidence == the_finding(RULE, view)
+
+
+@given(idle_views(), st.lists(ages(20), min_size=2, max_size=2))
+def test_steps_only_ever_come_nearer(view, waits):
+    rule = DeploymentIdle(stale_after=timedelta(days=1000))
+    steps = []
+    for wait in sorted(waits):
+        answers = found(rule, replace(view, now=NOW + wait))
+        steps.append(STEPS.index(answers[0].step) if answers else -1)
+
+    assert steps == sorted(steps)
+
+
+@given(idle_views())
+def test_says_at_most_one_thing_of_a_deployment(view):
+    assert len(ask(RULE, view)) <= 1
+
+
+def test_a_view_without_usage_at_all_is_undecided():
+    reading = make_reading(deployments=[make_deployment()], usage=None)
+
+    assert the_doubt(RULE, make_view(reading=reading)).because == "the metrics have not been read yet"

@@ -1,0 +1,320 @@
+"""Configuration → objects: the one place where the rooms are introduced to each other."""
+
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TextIO
+
+import sqlalchemy
+import structlog
+from sqlalchemy.pool import StaticPool
+
+from watcher import config as configuration
+from watcher.alerts.dispatch import Routing
+from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, InhibitRule
+from watcher.alerts.interval import WHOLE_DAY, MuteInterval, TimeRange
+from watcher.alerts.matcher import parse_matchers
+from watcher.alerts.route import Route, RouteSpec, build_route
+from watcher.azure.auth import Credentials, open_credentials
+from watcher.azure.client import AzureClient, Observer
+from watcher.azure.clouds import CLOUDS, Cloud, custom_cloud
+from watcher.azure.collector import Collector
+from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
+from watcher.clock import Clock, system_clock
+from watcher.config import Config
+from watcher.cycles import Cadence, Collect, Discover, Discovery, Judgement
+from watcher.notify.notifier import Notifier, RetryPolicy
+from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
+from watcher.rules.finding import Severity
+from watcher.rules.registry import build_rules
+from watcher.store import engine
+from watcher.store.engine import Store
+from watcher.transport import AsyncClient, HTTPError, open_client
+
+log = structlog.get_logger()
+
+#: The heartbeat is a courtesy: it may hold up nothing.
+_PING_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Everything that runs, built and checked. Close it with `aclose`; the store is closed by whoever opened it."""
+
+    config: Config
+    store: Store
+    discover: Discover
+    collect: Collect
+    judgement: Judgement
+    routing: Routing | None  #: `None`: there is no receiver, and nobody is told of anything
+    notifiers: Mapping[str, Notifier]
+    policy: RetryPolicy
+    clock: Clock
+    wall_clock: Clock
+    owner: str  #: of the leases of this process
+    ping: Callable[[], Awaitable[None]] | None
+    closing: AsyncExitStack
+
+    async def aclose(self) -> None:
+        """Let go of connections and notifiers."""
+        await self.closing.aclose()
+
+
+def open_store(config: Config) -> Store:
+    """The store of the configuration, its schema brought up to date.
+
+    Raises:
+        StoreError: it cannot be opened, or a newer watcher has written it.
+    """
+    database = engine.connect(config.database.address.reveal())
+    if engine.upgrade(database):
+        log.info("database.upgraded")
+    return Store(database)
+
+
+def open_for_rehearsal(config: Config) -> Store:
+    """The store of the configuration as it is, or an empty one in memory where there is none yet."""
+    url = sqlalchemy.make_url(config.database.address.reveal())
+    if url.get_backend_name() != "sqlite" or (url.database and Path(url.database).exists()):
+        database = engine.connect(config.database.address.reveal())
+        engine.check_schema(database)
+        return Store(database)
+    in_memory = engine.connect("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    engine.upgrade(in_memory)
+    return Store(in_memory)
+
+
+async def assemble(
+    config: Config,
+    store: Store,
+    *,
+    clock: Clock = system_clock,
+    wall_clock: Clock = system_clock,
+    observer: Observer | None = None,
+    stream: TextIO | None = None,
+    http: AsyncClient | None = None,
+) -> Machine:
+    """Build everything, and start nothing.
+
+    Args:
+        clock: What the cycles take for now; the demo's is simulated.
+        wall_clock: For leases, timeouts and signatures.
+        observer: Told of each request to Azure.
+        stream: Where receivers of type `console` write; `None`: standard output.
+        http: The client to use in place of a new one.
+
+    Raises:
+        ConfigurationError: with everything that cannot be used.
+    """
+    closing = AsyncExitStack()
+    if http is None:
+        http = open_client(connections=config.poll.concurrency + 64)
+        closing.push_async_callback(http.aclose)
+    cloud = cloud_of(config)
+    credentials = credentials_of(config, cloud)
+    client = AzureClient(
+        http,
+        timeout_s=config.poll.timeout.total_seconds(),
+        concurrency=config.poll.concurrency,
+        observer=observer,
+    )
+    keys = {
+        account.resource_id.lower(): account.api_key.reveal() for account in config.azure.accounts if account.api_key
+    }
+    collector = Collector(client, cloud, credentials, keys=keys, api=config.azure.api)
+    settings = discovery_settings(config)
+
+    async def find() -> Discovery:
+        return await discover(collector.management, settings, at=clock())
+
+    notifiers = notifiers_of(config, http, stream)
+    for notifier in notifiers.values():
+        closing.push_async_callback(notifier.aclose)
+    return Machine(
+        config=config,
+        store=store,
+        discover=find,
+        collect=collector.collect,
+        judgement=judgement_of(config),
+        routing=routing_of(config),
+        notifiers=notifiers,
+        policy=RetryPolicy(),
+        clock=clock,
+        wall_clock=wall_clock,
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        ping=heartbeat_of(config, http),
+        closing=closing,
+    )
+
+
+def cloud_of(config: Config) -> Cloud:
+    """The addresses of the configured cloud."""
+    azure = config.azure
+    if azure.cloud != "custom":
+        cloud = CLOUDS[azure.cloud]
+        return replace(cloud, data_scope=azure.data_scope) if azure.data_scope else cloud
+    return custom_cloud(
+        management_url=azure.management_url or "",
+        metrics_url=azure.metrics_url or "",
+        prices_url=azure.prices_url or "",
+        authority_url=azure.authority_url or "",
+        data_scope=azure.data_scope or CLOUDS["public"].data_scope,
+    )
+
+
+def credentials_of(config: Config, cloud: Cloud) -> Credentials:
+    """The configured credential; asks for no token yet."""
+    azure = config.azure
+    return open_credentials(
+        azure.credential,
+        is_custom=cloud.is_custom,
+        authority_url=cloud.authority_url,
+        tenant_id=azure.tenant_id or "",
+        client_id=azure.client_id or "",
+        client_secret=azure.client_secret.reveal() if azure.client_secret else "",
+        token=azure.token.reveal() if azure.token else "",
+    )
+
+
+def discovery_settings(config: Config) -> DiscoverySettings:
+    """What is looked for."""
+    azure, discovery = config.azure, config.azure.discovery
+    return DiscoverySettings(
+        is_enabled=azure.discovers,
+        subscriptions=discovery.subscriptions,
+        resource_groups=discovery.resource_groups,
+        include=discovery.include,
+        exclude=discovery.exclude,
+        owner_tag=discovery.owner_tag,
+        tag_labels=discovery.tag_labels,
+        accounts=tuple(
+            GivenAccount(resource_id=given.resource_id, endpoint=given.endpoint or "", labels=dict(given.labels))
+            for given in azure.accounts
+        ),
+    )
+
+
+def judgement_of(config: Config) -> Judgement:
+    """The rules in force."""
+    options: dict[str, Mapping[str, object]] = {
+        name: {
+            **{key: getattr(rule, key) for key in type(rule).model_fields},
+            "severity": Severity(rule.severity) if rule.severity else None,
+        }
+        for name, rule in config.rules.builtin.items()
+    }
+    built = build_rules({**options, **config.rules.plugins})
+    for problem in built.problems:
+        log.error("rule.broken", path=problem.path, problem=problem.message, cure=problem.cure)
+    return Judgement(
+        rules=built.rules,
+        fleet_rules=built.fleet_rules,
+        cadence=Cadence(
+            active=config.poll.active,
+            quiet=config.poll.quiet,
+            deployments=config.poll.deployments,
+            metrics=config.poll.metrics,
+        ),
+        critical_environments=frozenset(config.watcher.critical_environments),
+        owner_tag=config.azure.discovery.owner_tag,
+    )
+
+
+def routing_of(config: Config) -> Routing | None:
+    """Who is told of what."""
+    if config.route is None:
+        return None
+    mutes = {
+        mute.name: MuteInterval(
+            name=mute.name,
+            times=tuple(TimeRange(start=time.start, end=time.end) for time in mute.times) or (WHOLE_DAY,),
+            weekdays=frozenset(mute.weekdays),
+            timezone=config.watcher.timezone,
+            except_severity=Severity(mute.except_severity) if mute.except_severity else None,
+        )
+        for mute in config.mute
+    }
+    inhibitions = tuple(
+        InhibitRule(source=parse_matchers(rule.source), target=parse_matchers(rule.target), equal=rule.equal)
+        for rule in config.inhibit
+    )
+    return Routing(root=_route(config.route), inhibitions=inhibitions or DEFAULT_INHIBITIONS, mutes=mutes)
+
+
+def _route(route: configuration.Route) -> Route:
+    return build_route(_spec(route))
+
+
+def _spec(route: configuration.Route) -> RouteSpec:
+    return RouteSpec(
+        receiver=route.receiver,
+        matchers=parse_matchers(route.match),
+        group_by=route.group_by,
+        group_wait=route.group_wait,
+        group_interval=route.group_interval,
+        repeat_interval=route.repeat_interval,
+        mute=route.mute,
+        continue_=route.continue_,
+        fallback=route.fallback,
+        escalate_after=route.escalate_after,
+        escalate_to=route.escalate_to,
+        routes=tuple(_spec(child) for child in route.routes),
+    )
+
+
+def notifiers_of(config: Config, http: AsyncClient, stream: TextIO | None = None) -> Mapping[str, Notifier]:
+    """The receivers by name. Those of a type that this version cannot send by are left out: what is for them waits."""
+    context = Context(
+        watcher_name=config.watcher.name,
+        zone=config.watcher.timezone,
+        public_url=config.watcher.public_url or "",
+        client=http,
+        stream=stream,
+    )
+    specs = []
+    for number, receiver in enumerate(config.receivers):
+        if receiver.type in LATER:
+            log.warning("receiver.unavailable", receiver=receiver.name, type=receiver.type)
+            continue
+        options = receiver_options(receiver)
+        specs.append(ReceiverSpec(path=f"receivers[{number}]", name=receiver.name, type=receiver.type, options=options))
+    return build_notifiers(specs, context)
+
+
+def receiver_options(receiver: configuration.AnyReceiver) -> dict[str, object]:
+    """A receiver's options as plain values, secrets in the open under the name without `_env` or `_file`."""
+    return {
+        key: value.reveal() if isinstance(value, configuration.Secret) else value
+        for key, value in receiver.options().items()
+    }
+
+
+def heartbeat_of(config: Config, http: AsyncClient) -> Callable[[], Awaitable[None]] | None:
+    """What pings the heartbeat's address; a failure is logged and harms nothing."""
+    if config.heartbeat is None or config.heartbeat.url is None:
+        return None
+    url = config.heartbeat.url.reveal()
+
+    async def ping() -> None:
+        try:
+            answer = await http.get(url, timeout=_PING_TIMEOUT_S)
+            if answer.status_code >= 400:
+                log.warning("heartbeat.failed", status=answer.status_code)
+        except HTTPError as exc:
+            log.warning("heartbeat.failed", error=type(exc).__name__)
+
+    return ping
+
+
+def secrets_of(config: Config) -> tuple[str, ...]:
+    """Every secret's text, to be cut out of the logs."""
+    return tuple(secret.reveal() for secret in config.secrets())
+
+
+#: How often accounts are looked for.
+DISCOVERY_INTERVAL = timedelta(minutes=15)

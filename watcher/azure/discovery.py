@@ -1,0 +1,203 @@
+"""Which accounts to watch: those that ARM lists and the configuration lets through, and those given by hand.
+
+A subscription that cannot be read spoils no other: it is named in a gap, and the discovery is not complete, so that
+nobody takes its accounts for gone.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from watcher.azure.clouds import Cloud
+from watcher.azure.decode_arm import KINDS, split_id
+from watcher.azure.gaps import gap_of, gap_of_item
+from watcher.azure.management import Management
+from watcher.errors import AzureError
+from watcher.resources.account import Account
+from watcher.resources.snapshot import Gap, Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenAccount:
+    """An account given by hand: `[[azure.accounts]]`. Its api-key goes to the collector."""
+
+    resource_id: str
+    endpoint: str = ""  #: "": as ARM has it
+    labels: Mapping[str, str] = field(default_factory=dict)  #: `owner` sets the owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySettings:
+    """`[azure.discovery]` and `[[azure.accounts]]`."""
+
+    is_enabled: bool = True  #: `False`: only the accounts given by hand
+    subscriptions: tuple[str, ...] | None = None  #: `None`: all that the credential sees
+    resource_groups: tuple[str, ...] = ("*",)  #: globs, without case
+    include: tuple[str, ...] = ("*",)  #: globs on the account's name, without case
+    exclude: tuple[str, ...] = ()
+    owner_tag: str = "owner"
+    tag_labels: tuple[str, ...] = ()
+    accounts: tuple[GivenAccount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """The accounts to watch, in the order of their keys."""
+
+    accounts: tuple[Account, ...]
+    is_complete: bool  #: `False`: what is missing here may exist all the same
+    gaps: tuple[
+        Gap, ...
+    ] = ()  #: `subject` is the subscription's id path, or the account's id; "": the list of subscriptions
+
+
+async def discover(management: Management, settings: DiscoverySettings, *, at: datetime) -> Discovery:
+    """Ask ARM once for everything; Azure's faults become gaps.
+
+    Args:
+        at: When this happens, for the gaps.
+    """
+    gaps: list[Gap] = []
+    found: dict[str, Account] = {}
+    if settings.is_enabled:
+        subscriptions = await _subscriptions(management, settings, at, gaps)
+        listings = await asyncio.gather(*(_listed(management, one, settings, at, gaps) for one in subscriptions))
+        found = {account.key: account for listing in listings for account in listing}
+    given = await asyncio.gather(*(_given(management, one, found, at, gaps) for one in settings.accounts))
+    found.update((account.key, account) for account in given if account is not None)
+    chosen = sorted(found.values(), key=lambda account: account.key)
+    group_tags = await _group_tags(management, chosen, settings)
+    labels = {one.resource_id.strip("/").lower(): one.labels for one in settings.accounts}
+    described = [
+        _described(account, settings, group_tags, labels.get(account.key.strip("/"), {})) for account in chosen
+    ]
+    return Discovery(accounts=_with_unique_labels(described), is_complete=not gaps, gaps=tuple(gaps))
+
+
+async def _subscriptions(
+    management: Management, settings: DiscoverySettings, at: datetime, gaps: list[Gap]
+) -> Sequence[str]:
+    if settings.subscriptions is not None:
+        return settings.subscriptions
+    try:
+        return [one.id for one in await management.subscriptions() if one.state.lower() != "disabled"]
+    except AzureError as exc:
+        gaps.append(gap_of(exc, Section.ACCOUNT, at))
+        return ()
+
+
+async def _listed(
+    management: Management, subscription: str, settings: DiscoverySettings, at: datetime, gaps: list[Gap]
+) -> Sequence[Account]:
+    try:
+        accounts, bad = await management.accounts(subscription)
+    except AzureError as exc:
+        gaps.append(gap_of(exc, Section.ACCOUNT, at, subject=f"/subscriptions/{subscription}"))
+        return ()
+    gaps.extend(gap_of_item(item.problem, Section.ACCOUNT, at, subject=item.id.lower()) for item in bad)
+    return [account for account in accounts if _is_wanted(account, settings)]
+
+
+def _is_wanted(account: Account, settings: DiscoverySettings) -> bool:
+    return (
+        account.kind.lower() in KINDS
+        and _matches(account.resource_group, settings.resource_groups)
+        and _matches(account.name, settings.include)
+        and not _matches(account.name, settings.exclude)
+    )
+
+
+def _matches(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(name.lower(), glob.lower()) for glob in globs)
+
+
+async def _given(
+    management: Management, given: GivenAccount, found: Mapping[str, Account], at: datetime, gaps: list[Gap]
+) -> Account | None:
+    """The account given by hand: as listed, else as ARM has it, else as far as the configuration tells."""
+    resource_id = "/" + given.resource_id.strip("/")
+    account = found.get(resource_id.lower())
+    if account is None:
+        try:
+            account = await management.account(resource_id)
+        except AzureError as exc:
+            gaps.append(gap_of(exc, Section.ACCOUNT, at, subject=resource_id.lower()))
+            account = _by_hand(resource_id, given.endpoint, management.cloud)
+    if account is None or not given.endpoint:
+        return account
+    return replace(account, endpoint=given.endpoint.rstrip("/"))
+
+
+def _by_hand(resource_id: str, endpoint: str, cloud: Cloud) -> Account | None:
+    segments = split_id(resource_id)
+    if not endpoint or not {"subscriptions", "resourcegroups", "accounts"} <= segments.keys():
+        return None
+    return Account(
+        id=resource_id,
+        name=segments["accounts"],
+        label=segments["accounts"],
+        subscription=segments["subscriptions"],
+        resource_group=segments["resourcegroups"],
+        location="",
+        cloud=cloud.name,
+        endpoint=endpoint.rstrip("/"),
+    )
+
+
+async def _group_tags(
+    management: Management, accounts: Iterable[Account], settings: DiscoverySettings
+) -> Mapping[tuple[str, str], Mapping[str, str]]:
+    """The tags of resource groups, by subscription and group in lower case, where an account leaves the owner open.
+
+    They are a help only: a credential without the right to read them changes nothing else.
+    """
+    lacking = {account.subscription for account in accounts if not _tag(account.tags, settings.owner_tag)}
+
+    async def read(subscription: str) -> Mapping[tuple[str, str], Mapping[str, str]]:
+        try:
+            groups = await management.resource_groups(subscription)
+        except AzureError:
+            return {}
+        return {(subscription.lower(), group.name.lower()): group.tags for group in groups}
+
+    merged: dict[tuple[str, str], Mapping[str, str]] = {}
+    for tags in await asyncio.gather(*(read(subscription) for subscription in sorted(lacking))):
+        merged.update(tags)
+    return merged
+
+
+def _tag(tags: Mapping[str, str], name: str) -> str:
+    """A tag's value; Azure compares the names of tags without case."""
+    wanted = name.lower()
+    return next((value for key, value in tags.items() if key.lower() == wanted), "")
+
+
+def _described(
+    account: Account,
+    settings: DiscoverySettings,
+    group_tags: Mapping[tuple[str, str], Mapping[str, str]],
+    labels: Mapping[str, str],
+) -> Account:
+    """`account` with its owner and labels: configuration before its own tags before those of its group."""
+    of_group = group_tags.get((account.subscription.lower(), account.resource_group.lower()), {})
+    owner = labels.get("owner") or _tag(account.tags, settings.owner_tag) or _tag(of_group, settings.owner_tag)
+    from_tags = {name: value for name in settings.tag_labels if (value := _tag(account.tags, name))}
+    given = {name: value for name, value in labels.items() if name != "owner"}
+    return replace(account, owner=owner, labels={**from_tags, **given})
+
+
+def _with_unique_labels(accounts: Sequence[Account]) -> tuple[Account, ...]:
+    """Accounts of one name become `name@resource-group`; of one group name too, with the subscription."""
+    names = [account.name.lower() for account in accounts]
+    grouped = [f"{account.name}@{account.resource_group}".lower() for account in accounts]
+    unique = []
+    for account, name, group in zip(accounts, names, grouped, strict=True):
+        label = account.name
+        if names.count(name) > 1:
+            label = f"{account.name}@{account.resource_group}"
+            if grouped.count(group) > 1:
+                label = f"{label}@{account.subscription}"
+        unique.append(replace(account, label=label))
+    return tuple(unique)

@@ -1,0 +1,214 @@
+"""Azure Monitor's answer → how much each deployment is called. Pure.
+
+"No calls" and "not read" must never be confused: a deployment counts as idle only for a span that was read whole. So
+anything that could hide a call (a metric in error, as many series as were asked for, a point that cannot be read)
+makes the section unread.
+
+Source: azure-rest-api-specs, Microsoft.Insights 2024-02-01; the metric table of the Azure OpenAI monitoring reference.
+An account may emit `AzureOpenAIRequests`, `ModelRequests` or both, so both are asked for. `top` is 10 where it is left
+out, and series beyond it are dropped without a word.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from watcher.azure.lenient import parse_object, when
+from watcher.errors import IncompleteError, MalformedError
+from watcher.resources.deployment import Deployment, Usage
+
+METRICS = ("AzureOpenAIRequests", "ModelRequests")
+#: Series asked for at most; a deployment has one for each status code.
+TOP = 10_000
+BUCKET = timedelta(hours=1)
+#: Metrics come minutes late: absence of calls is not claimed for buckets that ended less than this ago.
+DELAY = timedelta(minutes=15)
+#: The first reading; a day more than the fifteen after which a deployment counts as idle. Azure keeps 93 days.
+FIRST_SPAN = timedelta(days=16)
+#: Read again each time: late points still move the newest buckets.
+OVERLAP = timedelta(hours=2)
+
+_EMPTY = frozenset({"", "__empty", "unknown", "null", "none"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What is asked for: from the start of a bucket to now."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def text(self) -> str:
+        return f"{self.start:%Y-%m-%dT%H:%M:%SZ}/{self.end:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def span_of(deployments: Iterable[Deployment], known: Mapping[str, Usage], at: datetime) -> Span:
+    """The span that one query must cover so that no live deployment's reading has a hole.
+
+    A deployment that was read before is continued with an overlap; one that was not is read from its creation. No
+    span is longer than `FIRST_SPAN`.
+    """
+    earliest = at - FIRST_SPAN
+    starts = [at - OVERLAP]
+    for deployment in deployments:
+        usage = known.get(deployment.name.lower())
+        starts.append((deployment.created_at or earliest) if usage is None else usage.read_to - OVERLAP)
+    start = max(min(starts), earliest)
+    return Span(start=_floor(start, BUCKET), end=at.replace(microsecond=0))
+
+
+def query_of(span: Span, metrics: Sequence[str] = METRICS) -> str:
+    """The query string for `span`, quoted."""
+    condition = quote("ModelDeploymentName eq '*' and StatusCode eq '*'", safe="")
+    return (
+        f"metricnames={','.join(metrics)}&timespan={quote(span.text, safe='')}&interval=PT1H&aggregation=total"
+        f"&$filter={condition}&top={TOP}"
+    )
+
+
+def decode_usage(body: bytes, *, span: Span, names: Iterable[str]) -> Mapping[str, Usage]:
+    """The calls of each deployment in the answer, and of each of `names`, which may have none.
+
+    Args:
+        span: What was asked for.
+        names: The deployments that live; one without a series was not called.
+
+    Returns:
+        By name in lower case. Calls in the newest, incomplete buckets count as seen; their absence does not: see
+        `Usage.read_to`.
+
+    Raises:
+        MalformedError: a metric could not be read, or something in the answer could hide a call.
+        IncompleteError: as many series as were asked for: there may be more.
+    """
+    answer = parse_object(body)
+    metrics = _list(answer, "value")
+    bucket = _duration(answer.get("interval")) or BUCKET
+    start, end = _answered_span(answer, span)
+    tally = _Tally()
+    for metric in metrics:
+        code = metric.get("errorCode")
+        if code not in (None, "", "Success"):
+            raise MalformedError(f"metric {_name(metric)}: {code}: {metric.get('errorMessage') or 'not read'}")
+        series = _list(metric, "timeseries")
+        if len(series) >= TOP:
+            raise IncompleteError(f"metric {_name(metric)}: {TOP} series or more; some deployments may be missing")
+        for one in series:
+            tally.add(one)
+    if not metrics:
+        raise MalformedError("the answer holds no metric")
+    read_to = max(_floor(end - DELAY, bucket), start)
+    wanted = {name.lower() for name in names} | tally.successes.keys() | tally.failures.keys()
+    return {
+        name: Usage(
+            deployment=name,
+            read_from=start,
+            read_to=read_to,
+            last_success_at=tally.successes.get(name),
+            last_failure_at=tally.failures.get(name),
+            bucket_seconds=int(bucket.total_seconds()),
+            is_ambiguous=tally.has_nameless_calls or name in tally.unclear,
+        )
+        for name in sorted(wanted)
+    }
+
+
+class _Tally:
+    """The newest calls met so far, by deployment and by whether they went well."""
+
+    def __init__(self) -> None:
+        self.successes: dict[str, datetime] = {}
+        self.failures: dict[str, datetime] = {}
+        self.unclear: set[str] = set()  #: deployments with calls whose status is not told
+        self.has_nameless_calls = False
+
+    def add(self, series: Mapping[str, Any]) -> None:
+        last = max(_calls(series), default=None)
+        if last is None:
+            return
+        dimensions = _dimensions(series)
+        name = dimensions.get("modeldeploymentname", "")
+        status = dimensions.get("statuscode", "")
+        if name in _EMPTY:
+            self.has_nameless_calls = True
+            return
+        if status in _EMPTY:
+            self.unclear.add(name)
+        calls = self.successes if status.startswith("2") else self.failures
+        calls[name] = max(last, calls.get(name, last))
+
+
+def _calls(series: Mapping[str, Any]) -> Iterator[datetime]:
+    """The buckets of a series that hold calls. A point without a total holds none; one that is nonsense may."""
+    for point in _list(series, "data"):
+        total = point.get("total")
+        if total is None:
+            continue
+        if isinstance(total, bool) or not isinstance(total, int | float) or not math.isfinite(total):
+            raise MalformedError("a point's total is no number")
+        if total > 0:
+            at = when(point.get("timeStamp"))
+            if at is None:
+                raise MalformedError("a point's time cannot be read")
+            yield at
+
+
+def _dimensions(series: Mapping[str, Any]) -> Mapping[str, str]:
+    """Values by name, both in lower case: they come back otherwise than they were asked for."""
+    found = {}
+    for entry in _list(series, "metadatavalues"):
+        name = entry.get("name")
+        label = name.get("value") if isinstance(name, dict) else name
+        value = entry.get("value")
+        if isinstance(label, str) and isinstance(value, str | int):
+            found[label.lower()] = str(value).strip().lower()
+    return found
+
+
+def _list(holder: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of objects; none where the key is absent. Raises `MalformedError` where it is anything else."""
+    found = holder.get(key)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise MalformedError(f"`{key}` is no list of objects")
+    return found
+
+
+def _name(metric: Mapping[str, Any]) -> str:
+    name = metric.get("name")
+    return str(name.get("value")) if isinstance(name, dict) else str(name)
+
+
+def _answered_span(answer: Mapping[str, Any], span: Span) -> tuple[datetime, datetime]:
+    """The part of `span` that the service says it answered for."""
+    told = answer.get("timespan")
+    first, _, last = told.partition("/") if isinstance(told, str) else ("", "", "")
+    start, end = when(first), when(last)
+    return max(start or span.start, span.start), min(end or span.end, span.end)
+
+
+_ISO_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
+
+
+def _duration(text: Any) -> timedelta | None:
+    """An ISO 8601 duration of days, hours and minutes, which the service may give for another than was asked for."""
+    match = _ISO_DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    days, hours, minutes = (int(part or 0) for part in match.groups())
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes) or None
+    except OverflowError:
+        return None
+
+
+def _floor(at: datetime, bucket: timedelta) -> datetime:
+    """The start of the bucket that holds `at`; buckets are counted from midnight UTC."""
+    size = bucket.total_seconds()
+    return datetime.fromtimestamp(at.timestamp() // size * size, UTC)

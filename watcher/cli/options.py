@@ -1,0 +1,96 @@
+"""Options that several commands share, and how times are read from the command line."""
+
+import getpass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document with stable keys.")]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option("--account", metavar="GLOB", help="Only accounts of this name or label; may be repeated."),
+]
+OwnerOption = Annotated[
+    list[str] | None, typer.Option("--owner", metavar="GLOB", help="Only what this owner has; may be repeated.")
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help='A span back ("12h", "7d"), a date or an RFC 3339 time.'),
+]
+CommentOption = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; kept in the audit.")]
+AuthorOption = Annotated[
+    str | None,
+    typer.Option("--author", metavar="NAME", help="Who; by default this user of the operating system.", show_default=False),
+]
+
+
+def since(text: str | None, *, now: datetime, zone: tzinfo) -> datetime | None:
+    """The time that `--since` means, or `None` where it was not given."""
+    if text is None:
+        return None
+    span = _span(text)
+    return now - span if span is not None else moment_of(text, option="--since", zone=zone)
+
+
+def until(text: str, *, now: datetime, zone: tzinfo, option: str = "--until") -> datetime:
+    """A time ahead: a span from now, an RFC 3339 time, or a date, which counts to its end by `zone`."""
+    span = _span(text)
+    if span is not None:
+        at = now + span
+    else:
+        at = moment_of(text, option=option, zone=zone, is_end=True)
+    if at <= now:
+        raise typer.BadParameter(f"{text!r} is past", param_hint=option)
+    return at
+
+
+def span_of(text: str, *, option: str) -> timedelta:
+    """A duration: "3d", "12h", "1h30m"."""
+    span = _span(text)
+    if span is None or span <= timedelta():
+        raise typer.BadParameter(f'{text!r} is no duration; write "90m", "12h" or "3d"', param_hint=option)
+    return span
+
+
+def _span(text: str) -> timedelta | None:
+    from watcher.config import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return None
+
+
+def moment_of(text: str, *, option: str, zone: tzinfo, is_end: bool = False) -> datetime:
+    """A date or time; without an offset it is by `zone`. A date is its beginning, or its end."""
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text) + timedelta(days=int(is_end))
+            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = f'{text!r} is no time; write "12h", "7d", "2026-12-31" or "2026-12-31T18:00:00Z"'
+        raise typer.BadParameter(message, param_hint=option) from None
+
+
+def fits(globs: list[str] | None, *names: str) -> bool:
+    """Whether one of the names fits one of the globs, without regard to case; no globs: all do."""
+    return not globs or any(fnmatchcase(name.lower(), glob.lower()) for glob in globs for name in names)
+
+
+def author_or_user(author: str | None) -> str:
+    """Who acts."""
+    if author and author.strip():
+        return author.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        raise typer.BadParameter("this user has no name; say who acts", param_hint="--author") from None

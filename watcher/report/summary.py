@@ -1,0 +1,228 @@
+"""What `status` and the overview page say: what could be seen and as of when, and what needs attention. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.silence import Silence, silenced_by
+from watcher.report.standing import Risk, Standing, countdowns, stand
+from watcher.resources.account import Account
+from watcher.resources.deployment import Deployment
+from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.snapshot import Gap, GapReason, Reading, Section
+
+#: The sections that every account has, in the order in which they are told.
+SECTIONS = (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """How much of one section was seen, over all accounts."""
+
+    section: Section
+    whole: int  #: accounts in which it was read, and no gap is open
+    oldest_at: datetime | None  #: the oldest reading among those
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Accounts of which one section could not be read, for one reason."""
+
+    section: Section
+    reason: GapReason | None  #: `None`: not read yet
+    accounts: tuple[str, ...]  #: labels
+    since: datetime | None  #: when the first of these gaps was met
+    last_read_at: datetime | None  #: the oldest reading that is used in place; `None`: one of them was never read
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningJob:
+    """A job under way."""
+
+    account: Account
+    job: FineTuningJob
+    status_since: datetime | None
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentStanding:
+    """A deployment that Azure may delete soon, or of which that cannot be said."""
+
+    account: Account
+    deployment: Deployment
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringAlert:
+    """An open condition, and what mutes it."""
+
+    alert: Alert
+    silences: tuple[Silence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undelivered:
+    """A notification that has not reached its receiver."""
+
+    id: str
+    receiver: str
+    reason: str
+    alerts: int
+    state: str  #: pending or dead
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """One thing that happened lately."""
+
+    at: datetime
+    what: str  #: fired, resolved, acknowledged, silenced, …
+    summary: str
+    alert: str = ""  #: its id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One screen."""
+
+    now: datetime
+    accounts: int
+    whole: int  #: accounts of which everything was seen
+    last_complete_cycle_at: datetime | None
+    is_discovery_complete: bool
+    seen: tuple[Seen, ...]
+    unseen: tuple[Unseen, ...]
+    jobs: tuple[RunningJob, ...]
+    jobs_unknown_in: int  #: accounts whose jobs were never read
+    at_risk: tuple[DeploymentStanding, ...]  #: the first to go first
+    unknown: tuple[DeploymentStanding, ...]
+    firing: tuple[FiringAlert, ...]  #: loudest first, then the oldest
+    undelivered: tuple[Undelivered, ...]
+    happened: tuple[Happened, ...] = ()  #: newest first
+
+
+def summarize(
+    readings: Sequence[Reading],
+    alerts: Iterable[Alert],
+    *,
+    now: datetime,
+    custom_models: Collection[str] = (),
+    status_since: Mapping[tuple[str, str], datetime] | None = None,
+    silences: Sequence[Silence] = (),
+    undelivered: Sequence[Undelivered] = (),
+    happened: Sequence[Happened] = (),
+    last_complete_cycle_at: datetime | None = None,
+    is_discovery_complete: bool = True,
+) -> Summary:
+    """The summary of what is stored.
+
+    Args:
+        readings: Of each account in scope; of the jobs, those under way are enough.
+        alerts: Those that are open at least; others are passed over.
+        status_since: By account's key and job's id.
+    """
+    firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING and not alert.is_event]
+    standings = tuple(_standings(readings, countdowns(firing), custom_models, now))
+    unseen = _unseen(readings)
+    blind = {label for one in unseen for label in one.accounts}
+    return Summary(
+        now=now,
+        accounts=len(readings),
+        whole=sum(reading.account.label not in blind for reading in readings),
+        last_complete_cycle_at=last_complete_cycle_at,
+        is_discovery_complete=is_discovery_complete,
+        seen=tuple(_seen(section, readings) for section in SECTIONS),
+        unseen=unseen,
+        jobs=tuple(_running(readings, status_since or {})),
+        jobs_unknown_in=sum(reading.jobs is None for reading in readings),
+        at_risk=tuple(sorted((s for s in standings if s.standing.risk is Risk.AT_RISK), key=_deadline)),
+        unknown=tuple(s for s in standings if s.standing.risk is Risk.UNKNOWN),
+        firing=tuple(
+            FiringAlert(alert=alert, silences=silenced_by(alert, silences, now))
+            for alert in sorted(firing, key=lambda alert: (-alert.severity.rank, alert.starts_at, alert.id))
+        ),
+        undelivered=tuple(undelivered),
+        happened=tuple(sorted(happened, key=lambda one: one.at, reverse=True)),
+    )
+
+
+def read_at(reading: Reading, section: Section) -> datetime | None:
+    """When a section was last read whole."""
+    return {
+        Section.ACCOUNT: max((at for at in (reading.jobs_at, reading.deployments_at) if at), default=None),
+        Section.JOBS: reading.jobs_at,
+        Section.DEPLOYMENTS: reading.deployments_at,
+        Section.METRICS: reading.usage_at,
+    }[section]
+
+
+def _seen(section: Section, readings: Sequence[Reading]) -> Seen:
+    times = [
+        at
+        for reading in readings
+        if (at := read_at(reading, section)) is not None and not any(gap.section is section for gap in reading.gaps)
+    ]
+    return Seen(section=section, whole=len(times), oldest_at=min(times, default=None))
+
+
+def _unseen(readings: Sequence[Reading]) -> tuple[Unseen, ...]:
+    """Gaps by section and reason; where all accounts of one reason stand together, a thousand of them are one line."""
+    found: dict[tuple[Section, GapReason | None], list[tuple[Reading, Gap | None]]] = {}
+    for reading in readings:
+        for section in (Section.ACCOUNT, *SECTIONS):
+            gaps = {gap.reason: gap for gap in reversed(reading.gaps) if gap.section is section}
+            for reason, gap in gaps.items():
+                found.setdefault((section, reason), []).append((reading, gap))
+            if not gaps and section is not Section.ACCOUNT and read_at(reading, section) is None:
+                found.setdefault((section, None), []).append((reading, None))
+    return tuple(_unseen_group(section, reason, members) for (section, reason), members in found.items())
+
+
+def _unseen_group(
+    section: Section, reason: GapReason | None, members: Sequence[tuple[Reading, Gap | None]]
+) -> Unseen:
+    times = [read_at(reading, section) for reading, _ in members]
+    return Unseen(
+        section=section,
+        reason=reason,
+        accounts=tuple(reading.account.label for reading, _ in members),
+        since=min((gap.at for _, gap in members if gap is not None), default=None),
+        last_read_at=None if None in times else min(at for at in times if at is not None),
+        message=next((gap.message for _, gap in members if gap is not None and gap.message), ""),
+    )
+
+
+def _running(
+    readings: Sequence[Reading], status_since: Mapping[tuple[str, str], datetime]
+) -> Iterable[RunningJob]:
+    for reading in readings:
+        for job in reading.jobs or ():
+            if not job.status.has_ended:
+                since = status_since.get((reading.account.key, job.id))
+                yield RunningJob(account=reading.account, job=job, status_since=since, as_of=reading.jobs_at)
+
+
+def _standings(
+    readings: Sequence[Reading],
+    alerts: Mapping[tuple[str, str], Alert],
+    custom_models: Collection[str],
+    now: datetime,
+) -> Iterable[DeploymentStanding]:
+    for reading in readings:
+        for deployment in reading.deployments or ():
+            alert = alerts.get((deployment.key, deployment.incarnation))
+            standing = stand(deployment, reading, alert=alert, custom_models=custom_models, now=now)
+            yield DeploymentStanding(account=reading.account, deployment=deployment, standing=standing)
+
+
+def _deadline(one: DeploymentStanding) -> tuple[bool, float, str]:
+    earliest = one.standing.deletion_earliest
+    return (earliest is None, earliest.timestamp() if earliest else 0.0, one.deployment.key)

@@ -1,0 +1,206 @@
+"""Rounds: the cycles put together, for one complete pass (`run --once`), a step of the demo, and a rehearsal.
+
+The daemon runs the same cycles, each on its own time.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from watcher import cycles
+from watcher.alerts.alert import Alert
+from watcher.alerts.notification import Notification
+from watcher.assembly import Machine
+from watcher.resources.account import Account
+from watcher.resources.changes import Transition
+from watcher.resources.snapshot import Gap, Known, Section, Snapshot
+from watcher.store import observations, outbox, state
+
+log = structlog.get_logger()
+
+#: Told of what happened, as it happens: a `Recorded`, `Alert`s of the fleet, a `Plan` or a `Delivered`.
+Told = Callable[[object], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What one pass came to."""
+
+    accounts: int = 0
+    transitions: tuple[Transition, ...] = ()
+    alerts: tuple[Alert, ...] = ()  #: new or changed
+    notifications: tuple[Notification, ...] = ()
+    gaps: tuple[tuple[Account | None, Gap], ...] = ()  #: open now; without an account: of discovery
+    failed: tuple[Account, ...] = ()  #: of accounts whose poll failed by a fault of ours
+    undelivered: tuple[outbox.Delivery, ...] = ()
+    delivered: int = 0
+    duration_s: float = 0.0
+    facts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was seen and everything was delivered."""
+        return not (self.gaps or self.failed or self.undelivered)
+
+
+async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
+    """Discover, poll everything whatever its due time, evaluate, dispatch without waiting, and deliver what is due."""
+    began = asyncio.get_running_loop().time()
+    found = await cycles.discover(machine.discover, store=machine.store, clock=machine.clock)
+    due = await machine.store.read(observations.due_accounts)
+    recorded = await poll_all(machine, [one.account for one in due], sections=cycles.EVERYTHING, tell=tell)
+    notifications, alerts = await announce(machine, immediate=True, tell=tell)
+    delivered = await deliver_due(machine, tell=tell, wait_for_others=True)
+    undelivered = await machine.store.read(outbox.listed)
+    await complete(machine)
+    polled = {one.account.key for one in recorded}
+    return Summary(
+        accounts=len(due),
+        transitions=tuple(t for one in recorded for t in one.transitions),
+        alerts=(*(alert for one in recorded for alert in one.alerts), *alerts),
+        notifications=tuple(notifications),
+        gaps=(*((None, gap) for gap in found.gaps), *((one.account, gap) for one in recorded for gap in one.gaps)),
+        failed=tuple(one.account for one in due if one.account.key not in polled),
+        undelivered=undelivered,
+        delivered=delivered,
+        duration_s=asyncio.get_running_loop().time() - began,
+    )
+
+
+async def poll_all(
+    machine: Machine,
+    accounts: Sequence[Account],
+    *,
+    sections: frozenset[Section] | None = None,
+    tell: Told = lambda _: None,
+) -> list[cycles.Recorded]:
+    """Poll accounts side by side. The fault of one, ours or Azure's, keeps none of the others."""
+
+    async def one(account: Account) -> cycles.Recorded | None:
+        try:
+            recorded = await cycles.poll(
+                account,
+                collect=machine.collect,
+                judgement=machine.judgement,
+                store=machine.store,
+                clock=machine.clock,
+                sections=sections,
+            )
+        except Exception:  # the cycle's boundary: a defect in one account's poll must not end the others
+            log.exception("poll.failed", account=account.label)
+            return None
+        if recorded is not None:
+            tell(recorded)
+        return recorded
+
+    return [recorded for recorded in await asyncio.gather(*map(one, accounts)) if recorded is not None]
+
+
+async def announce(
+    machine: Machine, *, immediate: bool = False, tell: Told = lambda _: None
+) -> tuple[tuple[Notification, ...], tuple[Alert, ...]]:
+    """Review what spans accounts, and dispatch."""
+    alerts = await cycles.review(judgement=machine.judgement, store=machine.store, clock=machine.clock)
+    if alerts:
+        tell(alerts)
+    if machine.routing is None:
+        return (), alerts
+    plan = await cycles.dispatch(
+        routing=machine.routing,
+        store=machine.store,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
+        immediate=immediate,
+    )
+    tell(plan)
+    return plan.notifications, alerts
+
+
+async def deliver_due(machine: Machine, *, tell: Told = lambda _: None, wait_for_others: bool = False) -> int:
+    """Try each delivery that is due once; returns how many were accepted.
+
+    Args:
+        wait_for_others: Wait for the end of leases that another process holds, and take over what it left.
+    """
+    accepted, tried = 0, set[str]()
+    while True:
+        done = await cycles.deliver(
+            notifiers=machine.notifiers,
+            policy=machine.policy,
+            store=machine.store,
+            clock=machine.clock,
+            wall_clock=machine.wall_clock,
+            owner=machine.owner,
+        )
+        for one in done:
+            tell(one)
+            accepted += one.state == "delivered"
+        fresh = {one.delivery.notification.id for one in done} - tried
+        tried |= fresh
+        if fresh:
+            continue
+        wait = await machine.store.read(_foreign_lease, machine.wall_clock(), tuple(machine.notifiers))
+        if not wait_for_others or wait is None:
+            return accepted
+        await asyncio.sleep(wait.total_seconds())
+
+
+def _foreign_lease(tx: Connection, now: datetime, receivers: Sequence[str]) -> timedelta | None:
+    """How long until the first lease of another process ends; `None`: there is none."""
+    ends = [
+        delivery.lease_until
+        for delivery in outbox.listed(tx, states=("pending",))
+        if delivery.lease_until is not None
+        and delivery.lease_until > now
+        and delivery.due_at <= now
+        and delivery.notification.receiver in receivers
+    ]
+    return min(ends) - now + timedelta(milliseconds=10) if ends else None
+
+
+async def complete(machine: Machine) -> None:
+    """Note that every account was tried since the time before, and ping the heartbeat."""
+    await machine.store.write(state.put, state.CYCLE_COMPLETED, at=machine.clock())
+    if machine.ping is not None:
+        with suppress(asyncio.TimeoutError):
+            await machine.ping()
+
+
+async def rehearse(machine: Machine) -> Summary:
+    """What `once` would record and send. Reads Azure and the database, and writes to neither it nor any channel."""
+    began = asyncio.get_running_loop().time()
+    found = await machine.discover()
+    known = {account.key: await machine.store.read(observations.known, account.key) for account in found.accounts}
+
+    async def one(account: Account) -> Snapshot:
+        return await machine.collect(
+            account, known.get(account.key, Known()), sections=cycles.EVERYTHING, at=machine.clock()
+        )
+
+    snapshots = await asyncio.gather(*map(one, found.accounts))
+    return await machine.store.rehearse(_rehearse, machine, found, snapshots, began)
+
+
+def _rehearse(
+    tx: Connection, machine: Machine, found: cycles.Discovery, snapshots: Iterable[Snapshot], began: float
+) -> Summary:
+    now = machine.clock()
+    observations.save_accounts(tx, found.accounts, is_complete=found.is_complete, now=now)
+    recorded = [cycles.record(tx, snapshot, machine.judgement) for snapshot in snapshots]
+    alerts = cycles.review_now(tx, machine.judgement, now)
+    notifications: tuple[Notification, ...] = ()
+    if machine.routing is not None:
+        plan = cycles.dispatch_now(tx, machine.routing, now, machine.wall_clock(), immediate=True)
+        notifications = plan.notifications
+    return Summary(
+        accounts=len(found.accounts),
+        transitions=tuple(t for one in recorded for t in one.transitions),
+        alerts=(*(alert for one in recorded for alert in one.alerts), *alerts),
+        notifications=notifications,
+        gaps=(*((None, gap) for gap in found.gaps), *((one.account, gap) for one in recorded for gap in one.gaps)),
+    )

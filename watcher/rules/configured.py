@@ -1,0 +1,52 @@
+"""A rule under the operator's own severity and labels, whatever rule it is, built in or not."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from watcher.rules.finding import Answer, Finding, Severity, Undecided
+from watcher.rules.rule import Fleet, FleetRule, Rule, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """A rule under the operator's own severity and labels."""
+
+    rule: Rule
+    severity: Severity | None = None  #: in place of every severity that the rule gives
+    labels: Mapping[str, str] = field(default_factory=dict)  #: added to the rule's own, and stronger
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    def evaluate(self, view: View) -> Iterator[Answer]:
+        yield from _adjusted(self.rule.evaluate(view), self.severity, self.labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredFleet:
+    """The same for a rule over all accounts."""
+
+    rule: FleetRule
+    severity: Severity | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    def evaluate(self, fleet: Fleet) -> Iterator[Answer]:
+        yield from _adjusted(self.rule.evaluate(fleet), self.severity, self.labels)
+
+
+def _adjusted(answers: Iterable[Answer], severity: Severity | None, labels: Mapping[str, str]) -> Iterator[Answer]:
+    def adjust(finding: Finding) -> Finding:
+        return replace(finding, severity=severity or finding.severity, labels={**finding.labels, **labels})
+
+    for answer in answers:
+        if isinstance(answer, Finding):
+            yield adjust(answer)
+        elif isinstance(answer, Undecided) and answer.on_last_evidence is not None:
+            yield replace(answer, on_last_evidence=adjust(answer.on_last_evidence))
+        else:
+            yield answer

@@ -1,0 +1,176 @@
+"""What the listings, `status` and `explain` read: everything at once, in few queries, and nothing locked."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, or_, select
+
+from watcher.resources.account import Account
+from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.fine_tuning import ENDED, FineTuningJob
+from watcher.resources.snapshot import Gap, Reading
+from watcher.store import schema
+from watcher.store.observations import gap_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedAccount:
+    """An account in scope, with its newest reading; `reading.jobs` holds those that were asked for."""
+
+    reading: Reading
+    first_seen_at: datetime
+    polled_at: datetime | None  #: last tried, gaps included
+
+    @property
+    def account(self) -> Account:
+        return self.reading.account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedJob:
+    """A job with what only the history knows of it."""
+
+    job: FineTuningJob
+    status_since: datetime
+    first_seen_at: datetime
+    is_listed: bool  #: false: the newest complete listing lacks it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedDeployment:
+    """One life of a deployment."""
+
+    deployment: Deployment
+    first_seen_at: datetime
+    ended_at: datetime | None
+    outcome: str  #: "gone" or "replaced"; "" while it lives
+
+
+def accounts(tx: Connection, *, with_removed: bool = False) -> tuple[WatchedAccount, ...]:
+    """Accounts in scope by label, with deployments, usage and gaps, and of the jobs those under way.
+
+    Args:
+        with_removed: With those that have left the scope of discovery.
+    """
+    c = schema.accounts.c
+    query = select(schema.accounts).order_by(c.label)
+    rows = tx.execute(query if with_removed else query.where(c.removed_at.is_(None))).all()
+    gaps = _gaps(tx)
+    under_way = _jobs_under_way(tx)
+    deployments = _living(tx)
+    usage = _usage(tx)
+    return tuple(
+        WatchedAccount(
+            reading=Reading(
+                account=row.noun,
+                jobs=None if row.jobs_at is None else tuple(under_way.get(row.key, ())),
+                jobs_at=row.jobs_at,
+                deployments=None if row.deployments_at is None else tuple(deployments.get(row.key, ())),
+                deployments_at=row.deployments_at,
+                usage=None if row.usage_at is None else usage.get(row.key, {}),
+                usage_at=row.usage_at,
+                gaps=tuple(gaps.get(row.key, ())),
+                revision=row.revision,
+            ),
+            first_seen_at=row.first_seen_at,
+            polled_at=row.polled_at,
+        )
+        for row in rows
+    )
+
+
+def _gaps(tx: Connection) -> dict[str, list[Gap]]:
+    c = schema.gaps.c
+    found: dict[str, list[Gap]] = {}
+    for row in tx.execute(select(schema.gaps).order_by(c.section, c.subject, c.reason)):
+        found.setdefault(row.account, []).append(gap_of(row))
+    return found
+
+
+def _jobs_under_way(tx: Connection) -> dict[str, list[FineTuningJob]]:
+    c = schema.jobs.c
+    query = select(c.account, c.noun).where(c.is_listed, c.status.not_in([status.value for status in ENDED]))
+    found: dict[str, list[FineTuningJob]] = {}
+    for account, noun in tx.execute(query.order_by(c.created_at, c.id)):
+        found.setdefault(account, []).append(noun)
+    return found
+
+
+def _living(tx: Connection) -> dict[str, list[Deployment]]:
+    c = schema.deployments.c
+    found: dict[str, list[Deployment]] = {}
+    for account, noun in tx.execute(select(c.account, c.noun).where(c.ended_at.is_(None)).order_by(c.key)):
+        found.setdefault(account, []).append(noun)
+    return found
+
+
+def _usage(tx: Connection) -> dict[str, dict[str, Usage]]:
+    c = schema.usage.c
+    found: dict[str, dict[str, Usage]] = {}
+    for account, deployment, noun in tx.execute(select(c.account, c.deployment, c.noun)):
+        found.setdefault(account, {})[deployment] = noun
+    return found
+
+
+def jobs(
+    tx: Connection,
+    *,
+    account_keys: Collection[str] | None = None,
+    statuses: Collection[str] | None = None,
+    since: datetime | None = None,
+    job_id: str | None = None,
+) -> tuple[RecordedJob, ...]:
+    """Recorded jobs, newest first; one whose creation is not known comes last.
+
+    Args:
+        since: Only those created, or changed in status, at or after this.
+    """
+    c = schema.jobs.c
+    query = select(c.noun, c.status_since, c.first_seen_at, c.is_listed)
+    if account_keys is not None:
+        query = query.where(c.account.in_(sorted(account_keys)))
+    if statuses is not None:
+        query = query.where(c.status.in_(sorted(statuses)))
+    if since is not None:
+        query = query.where(or_(c.created_at >= since, c.status_since >= since))
+    if job_id is not None:
+        query = query.where(c.id == job_id)
+    rows = tx.execute(query.order_by(c.created_at.is_(None), c.created_at.desc(), c.account, c.id))
+    return tuple(
+        RecordedJob(job=noun, status_since=status_since, first_seen_at=first_seen_at, is_listed=is_listed)
+        for noun, status_since, first_seen_at, is_listed in rows
+    )
+
+
+def deployments(
+    tx: Connection, *, ended_since: datetime | None = None, name: str | None = None
+) -> tuple[RecordedDeployment, ...]:
+    """Lives of deployments by account and name: those that go on, and those that ended at or after `ended_since`.
+
+    Args:
+        name: Only this name, in any case, and then every life of it.
+    """
+    c = schema.deployments.c
+    query = select(c.noun, c.first_seen_at, c.ended_at, c.outcome)
+    if name is not None:
+        query = query.where(c.key.like("%/deployments/" + _like(name.lower()), escape="\\"))
+    elif ended_since is None:
+        query = query.where(c.ended_at.is_(None))
+    else:
+        query = query.where(or_(c.ended_at.is_(None), c.ended_at >= ended_since))
+    rows = tx.execute(query.order_by(c.account, c.key, c.first_seen_at.desc()))
+    return tuple(
+        RecordedDeployment(deployment=noun, first_seen_at=first_seen_at, ended_at=ended_at, outcome=outcome)
+        for noun, first_seen_at, ended_at, outcome in rows
+    )
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def custom_models(tx: Connection) -> frozenset[str]:
+    """Names of all models that recorded jobs have made."""
+    c = schema.jobs.c.fine_tuned_model
+    return frozenset(tx.execute(select(c).where(c != "").distinct()).scalars())
