@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -103,15 +103,15 @@ class _Tally:
     received: list[dict[str, Any]] = field(default_factory=list)  #: by the webhook sink
 
 
-async def run(*, speed: timedelta, duration: timedelta, with_page: bool, console: Console | None = None) -> int:
+async def run(out: Console, *, speed: timedelta, duration: timedelta, with_page: bool) -> int:
     """Tell the story once; returns the exit code.
 
     Args:
+        out: Where the timeline goes, and the messages of the receiver `console`.
         speed: Simulated time a second, at most.
         duration: Wall time for the story; what is left then is told as fast as can be seen.
         with_page: Serve health and metrics meanwhile.
     """
-    out = console or Console(highlight=False, soft_wrap=True)
     scenario = demo_scenario()
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     clock, world, tally = SteppedClock(start), World(scenario, start=start), _Tally()
@@ -124,7 +124,9 @@ async def run(*, speed: timedelta, duration: timedelta, with_page: bool, console
         loaded = config.parse(text, environ=environ)
         store = assembly.open_store(loaded)
         stack.callback(store.close)
-        machine = await assembly.assemble(loaded, store, clock=clock, observer=_count(tally), stream=out.file)
+        machine = await assembly.assemble(
+            loaded, store, clock=clock, observer=_count(tally), stream=cast(TextIO, out.file)
+        )
         stack.push_async_callback(machine.aclose)
         out.print(Text(f"Simulated Azure at {azure.url} · webhook sink at {hook} · database in a temporary folder"))
         if with_page:
@@ -240,7 +242,8 @@ class _Teller:
 
     def _line(self, at: datetime, text: Text) -> None:
         passed = at - self._start
-        stamp = Text(f"day {passed.days:>2} {at:%H:%M}  ", "dim")
+        hours, minutes = divmod(passed.seconds // 60, 60)
+        stamp = Text(f"day {passed.days:>2} {hours:02}:{minutes:02}  ", "dim")
         self._out.print(stamp.append(text))
 
 

@@ -6,7 +6,7 @@ The daemon runs the same cycles, each on its own time.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,7 +23,15 @@ from watcher.store import observations, outbox, state
 
 log = structlog.get_logger()
 
-#: Told of what happened, as it happens: a `Recorded`, `Alert`s of the fleet, a `Plan` or a `Delivered`.
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A pass begins over this many accounts."""
+
+    accounts: int
+
+
+#: Told of what happens, as it happens: a `Begun`, a `Recorded`, `Alert`s of the fleet, a `Plan` or a `Delivered`.
 Told = Callable[[object], None]
 
 
@@ -40,7 +48,6 @@ class Summary:
     undelivered: tuple[outbox.Delivery, ...] = ()
     delivered: int = 0
     duration_s: float = 0.0
-    facts: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -53,6 +60,7 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     began = asyncio.get_running_loop().time()
     found = await cycles.discover(machine.discover, store=machine.store, clock=machine.clock)
     due = await machine.store.read(observations.due_accounts)
+    tell(Begun(accounts=len(due)))
     recorded = await poll_all(machine, [one.account for one in due], sections=cycles.EVERYTHING, tell=tell)
     notifications, alerts = await announce(machine, immediate=True, tell=tell)
     delivered = await deliver_due(machine, tell=tell, wait_for_others=True)

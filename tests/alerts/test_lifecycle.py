@@ -92,6 +92,7 @@ def test_first_sight_is_by_kind_of_resource(first_sight: set[ResourceKind], expe
     [
         pytest.param({}, id="nothing"),
         pytest.param({"summary": "chat is deleted in 6 d 2 h"}, id="time left in the summary"),
+        pytest.param({"summary": "chat is deleted in 6 d"}, id="a whole number of days left"),
         pytest.param({"evidence": "last call 9 d ago, metrics just read"}, id="age of the evidence"),
         pytest.param({"values": {**IDLE.values, "idle_cost": 368.9}}, id="cost so far"),
         pytest.param({"labels": dict(reversed(IDLE.labels.items()))}, id="order of labels"),

@@ -42,7 +42,12 @@ def make_account(**changes: Any) -> Account:
 
 
 def make_deployment(name: str = "d", **changes: Any) -> Deployment:
-    given: dict[str, Any] = {"id": f"{ACCOUNT_ID}/deployments/{name}", "name": name, "account": KEY, "model": "gpt.ft-1"}
+    given: dict[str, Any] = {
+        "id": f"{ACCOUNT_ID}/deployments/{name}",
+        "name": name,
+        "account": KEY,
+        "model": "gpt.ft-1",
+    }
     return Deployment(**(given | changes))
 
 
@@ -64,7 +69,9 @@ def raw_deployment(name: str = "d", **more: Any) -> dict[str, Any]:
     }
 
 
-def raw_account(name: str = "ft", group: str = "rg-ml", subscription: str = SUBSCRIPTION, **more: Any) -> dict[str, Any]:
+def raw_account(
+    name: str = "ft", group: str = "rg-ml", subscription: str = SUBSCRIPTION, **more: Any
+) -> dict[str, Any]:
     base = f"/subscriptions/{subscription}/resourceGroups/{group}"
     return {
         "id": f"{base}/providers/Microsoft.CognitiveServices/accounts/{name}",
@@ -136,7 +143,12 @@ class Sleeps(list[float]):
 
 
 def make_client(azure: FakeAzure, sleeps: Sleeps | None = None, **options: Any) -> AzureClient:
-    given: dict[str, Any] = {"sleep": Sleeps() if sleeps is None else sleeps, "rand": lambda: 0.0, "clock": lambda: NOW, "timeout_s": 5.0}
+    given: dict[str, Any] = {
+        "sleep": Sleeps() if sleeps is None else sleeps,
+        "rand": lambda: 0.0,
+        "clock": lambda: NOW,
+        "timeout_s": 5.0,
+    }
     return AzureClient(client_over(MockTransport(azure)), **(given | options))
 
 

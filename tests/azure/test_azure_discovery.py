@@ -64,7 +64,10 @@ async def test_watches_all_that_the_credential_sees_where_nothing_is_named():
 
 
 async def test_one_bad_subscription_spoils_no_other():
-    replies = {ACCOUNTS: listing(raw_account("a")), OTHER_ACCOUNTS: answer({"error": {"code": "AuthorizationFailed"}}, 403)}
+    replies = {
+        ACCOUNTS: listing(raw_account("a")),
+        OTHER_ACCOUNTS: answer({"error": {"code": "AuthorizationFailed"}}, 403),
+    }
     found, _ = await find(replies, subscriptions=(SUBSCRIPTION, OTHER))
     assert names(found) == ["a"]
     assert not found.is_complete

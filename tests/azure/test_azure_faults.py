@@ -57,8 +57,16 @@ def test_reads_every_form_of_retry_after(headers, seconds):
 @pytest.mark.parametrize(
     ("code", "message", "reason"),
     [
-        ("AuthorizationFailed", "The client 'x' with object id 'y' does not have authorization to perform action", "role"),
-        ("PermissionDenied", "The principal `p` lacks the required data action `Microsoft.CognitiveServices/…`", "role"),
+        (
+            "AuthorizationFailed",
+            "The client 'x' with object id 'y' does not have authorization to perform action",
+            "role",
+        ),
+        (
+            "PermissionDenied",
+            "The principal `p` lacks the required data action `Microsoft.CognitiveServices/…`",
+            "role",
+        ),
         ("", "Principal does not have permission to access API/Operation.", "role"),
         ("403", "Public access is disabled. Please configure private endpoint.", "network"),
         ("403", "Access denied due to Virtual Network/Firewall rules.", "network"),

@@ -135,9 +135,7 @@ def test_the_official_answer_is_of_another_resource_and_is_still_read():
     start = datetime(2021, 4, 20, 9, tzinfo=UTC)
     span = Span(start=start, end=start + timedelta(hours=5))
     read = decode_usage(body_of("monitor-2024-02-01-GetMetric.json"), span=span, names=["a"])
-    assert read["a"] == Usage(
-        deployment="a", read_from=start, read_to=start + timedelta(hours=4), bucket_seconds=3600
-    )
+    assert read["a"] == Usage(deployment="a", read_from=start, read_to=start + timedelta(hours=4), bucket_seconds=3600)
 
 
 def known_usage(name: str, read_to: datetime) -> Usage:
@@ -180,8 +178,10 @@ def test_the_query_names_both_metrics_and_a_large_top():
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["value", "timeseries", "data", "name", "total", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["value", "timeseries", "data", "name", "total", "x"]), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 

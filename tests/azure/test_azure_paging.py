@@ -23,9 +23,7 @@ def jobs_page(*ids, has_more=False):
 
 
 async def read_links(azure):
-    return await linked_pages(
-        make_client(azure), f"{BASE}/a?x=1", api="arm", auth=TOKEN, lane="", allowance=None
-    )
+    return await linked_pages(make_client(azure), f"{BASE}/a?x=1", api="arm", auth=TOKEN, lane="", allowance=None)
 
 
 async def test_follows_next_link_unchanged():
@@ -156,14 +154,14 @@ async def test_events_come_oldest_first_from_all_pages_and_once():
     events, bad = await OpenAI(make_client(azure)).events(make_account(), "ftjob/1", TOKEN, dialect="dated")
     assert [event.message for event in events] == ["a", "b", "c"]
     assert bad == ()
-    assert azure.requests[0].url.raw_path.startswith(b"/openai/fine_tuning/jobs/ftjob%2F1/events?limit=100&api-version=")
+    assert azure.requests[0].url.raw_path.startswith(
+        b"/openai/fine_tuning/jobs/ftjob%2F1/events?limit=100&api-version="
+    )
 
 
 async def test_a_long_log_ends_at_its_cap():
     numbers = iter(range(9999))
-    azure = FakeAzure(
-        {"/events": lambda _: answer({"data": [raw_event(f"e{next(numbers)}", "x")], "has_more": True})}
-    )
+    azure = FakeAzure({"/events": lambda _: answer({"data": [raw_event(f"e{next(numbers)}", "x")], "has_more": True})})
     events, _ = await OpenAI(make_client(azure)).events(make_account(), "j", TOKEN, dialect="v1")
     assert len(events) == len(azure.requests) == 30
 

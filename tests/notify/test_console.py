@@ -5,7 +5,7 @@ import pytest
 from watcher.errors import DeliveryError
 from watcher.notify.console import ConsoleNotifier
 
-from .factories import NOW, VOICE, make_flood, make_hostile, make_notification
+from .factories import NOW, VOICE, make_alert, make_finding, make_flood, make_hostile, make_notification
 
 
 class Terminal(io.StringIO):
@@ -20,9 +20,8 @@ async def shown(notification, stream):
 
 async def test_writes_plain_lines_elsewhere_than_on_a_terminal():
     lines = (await shown(make_notification(), io.StringIO())).splitlines()
-    assert lines[:4] == [
+    assert lines[:3] == [
         "━━ [FIRING] deployment_idle · warning · support-bot in contoso-ft is deleted in 2 d 23 h",
-        "   WARNING  support-bot in contoso-ft is deleted in 2 d 23 h",
         "   → To keep it, send it one request.",
         '       curl "https://contoso-ft.openai.azure.com/openai/v1/chat/completions"',
     ]
@@ -46,7 +45,12 @@ async def test_a_hostile_name_is_only_text():
 
 async def test_shows_every_alert():
     text = await shown(make_flood(3), io.StringIO())
-    assert text.count("→ To keep it") == 3
+    assert text.count("→ To keep it") == text.count("   WARNING  bot-") == 3
+
+
+async def test_a_cut_title_is_followed_by_the_whole_summary():
+    text = await shown(make_notification(make_alert(make_finding(summary="long " * 50 + "end"))), io.StringIO())
+    assert text.splitlines()[1].endswith("long end")
 
 
 async def test_a_closed_stream_is_a_failed_delivery():

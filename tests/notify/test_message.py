@@ -81,6 +81,26 @@ def test_reasons(told, reason):
     assert words(make_notification(NotificationAlert(alert=alert, reason=why))).items[0].reason == reason
 
 
+@pytest.mark.parametrize(
+    ("action", "steps"),
+    [
+        ("", []),
+        ("Wait.", [(False, "Wait.")]),
+        ("Do:\naz a b\nOr:\ncurl c", [(False, "Do:"), (True, "az a b"), (False, "Or:"), (True, "curl c")]),
+        ("Deploy it: az a b\nMind it.", [(False, "Deploy it:"), (True, "az a b"), (False, "Mind it.")]),
+        (
+            "Do:\ncurl x \\\n  -H y \\\n  -d z\nDone.",
+            [(False, "Do:"), (True, "curl x \\\n  -H y \\\n  -d z"), (False, "Done.")],
+        ),
+        ("az a\naz b", [(True, "az a\naz b")]),
+        ("Call the azure team: watch out.", [(False, "Call the azure team: watch out.")]),
+    ],
+)
+def test_commands_stand_apart_from_prose(action, steps):
+    message = words(make_notification(make_alert(make_finding(action=action))))
+    assert message.items[0].steps() == steps
+
+
 def test_a_resolve_tells_how_it_ended_and_repeats_no_warning_as_if_it_held():
     [item] = words(make_resolved()).items
     assert item.mark == "RESOLVED"

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.factories import (
@@ -348,6 +348,7 @@ def idle_views(draw, gaps=()):
     )
 
 
+@settings(deadline=None)
 @given(idle_views())
 def test_never_claims_a_deletion_before_fifteen_days_of_life_or_after_the_last_call(view):
     (deployment,), (usage,) = view.deployments, view.reading.usage.values()
@@ -359,6 +360,7 @@ def test_never_claims_a_deletion_before_fifteen_days_of_life_or_after_the_last_c
         assert latest is None or latest >= earliest
 
 
+@settings(deadline=None)
 @given(idle_views(), st.sampled_from([Section.METRICS, Section.DEPLOYMENTS]), st.sampled_from(list(GapReason)))
 def test_never_fires_and_never_resolves_in_danger_when_something_was_not_read(view, section, reason):
     blind = replace(view, reading=replace(view.reading, gaps=(make_gap(section, reason),)))
@@ -368,6 +370,7 @@ def test_never_fires_and_never_resolves_in_danger_when_something_was_not_read(vi
         assert the_doubt(RULE, blind).on_last_evidence == the_finding(RULE, view)
 
 
+@settings(deadline=None)
 @given(idle_views(), st.lists(ages(20), min_size=2, max_size=2))
 def test_steps_only_ever_come_nearer(view, waits):
     rule = DeploymentIdle(stale_after=timedelta(days=1000))
@@ -379,6 +382,7 @@ def test_steps_only_ever_come_nearer(view, waits):
     assert steps == sorted(steps)
 
 
+@settings(deadline=None)
 @given(idle_views())
 def test_says_at_most_one_thing_of_a_deployment(view):
     assert len(ask(RULE, view)) <= 1

@@ -169,8 +169,8 @@ def _facts(finding: Finding) -> Mapping[str, str | float | None]:
 
 
 def _words(text: str) -> str:
-    """A text without its figures: "2 d 3 h left" says no more than "2 d 2 h left"."""
-    return re.sub(r"[0-9][0-9.,:]*", "0", text)
+    """A text without its figures and durations: "2 d left" says no more than "1 d 23 h left"."""
+    return re.sub(r"([0-9][0-9.,:]*( (d|h|min|s)\b)? ?)+", "0 ", text)
 
 
 A = TypeVar("A", Finding, Undecided)

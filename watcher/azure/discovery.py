@@ -5,6 +5,7 @@ nobody takes its accounts for gone.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -190,14 +191,14 @@ def _described(
 
 def _with_unique_labels(accounts: Sequence[Account]) -> tuple[Account, ...]:
     """Accounts of one name become `name@resource-group`; of one group name too, with the subscription."""
-    names = [account.name.lower() for account in accounts]
-    grouped = [f"{account.name}@{account.resource_group}".lower() for account in accounts]
+    names = Counter(account.name.lower() for account in accounts)
+    groups = Counter(f"{account.name}@{account.resource_group}".lower() for account in accounts)
     unique = []
-    for account, name, group in zip(accounts, names, grouped, strict=True):
+    for account in accounts:
         label = account.name
-        if names.count(name) > 1:
+        if names[label.lower()] > 1:
             label = f"{account.name}@{account.resource_group}"
-            if grouped.count(group) > 1:
+            if groups[label.lower()] > 1:
                 label = f"{label}@{account.subscription}"
         unique.append(replace(account, label=label))
     return tuple(unique)

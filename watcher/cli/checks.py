@@ -26,6 +26,7 @@ def check_config(
     try:
         origin = str(find_config(config or desk.config_path, desk.environ))
         checked = desk.config(config)
+        desk.quieten()
         _build_all(checked)
     except ConfigurationError as exc:
         mistakes = list(exc.problems)

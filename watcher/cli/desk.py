@@ -80,6 +80,13 @@ class Desk:
         finally:
             store.close()
 
+    def quieten(self) -> None:
+        """Let only errors through to the log, and that on standard error: a command speaks for itself."""
+        from watcher import logs
+
+        logs.configure(format="console", level="error", stream=self.err)
+        logs.hide(self._secrets)
+
     def now(self) -> datetime:
         """The time, for the whole of a command."""
         return self.clock()

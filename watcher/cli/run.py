@@ -1,16 +1,215 @@
-"""`run`, `demo` and `simulate`: placeholders until the daemon stands."""
+"""`run`, `demo` and `simulate`: what goes on until it is told to stop, and `run --once`, which ends by itself."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watcher.cli.desk import Desk, Refused
+from watcher.cli.options import ConfigOption, span_of
+
+if TYPE_CHECKING:  # for annotations alone: what these name costs most of a second, and `--help` needs none of it
+    from watcher.config import Config
+    from watcher.rounds import Summary
+
+#: Something could not be seen or delivered.
+_INCOMPLETE = 3
 
 
-def run() -> None:
-    """Watch, in the foreground, until told to stop."""
-    raise NotImplementedError
+def run(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="One complete cycle, a summary, exit.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --once: say what would be recorded and sent, and do neither.")
+    ] = False,
+    config: ConfigOption = None,
+) -> int:
+    """Watch, in the foreground, until SIGTERM or Ctrl-C; SIGHUP reloads the configuration."""
+    desk: Desk = ctx.obj
+    if dry_run and not once:
+        raise typer.BadParameter("goes with --once", param_hint="--dry-run")
+    if once:
+        return _once(desk, desk.config(config), dry_run=dry_run)
+    from watcher import daemon
+    from watcher.config import find_config
+
+    source = find_config(config or desk.config_path, desk.environ)
+    daemon.run(lambda: desk.config(source), source=str(source))
+    return 0
 
 
-def demo() -> None:
-    """A simulated Azure and the real cycles against it; needs no account."""
-    raise NotImplementedError
+def _once(desk: Desk, config: "Config", *, dry_run: bool) -> int:
+    from watcher import assembly, rounds
+    from watcher.daemon import new_event_loop
+
+    _log_quietly(desk, config)
+
+    async def work() -> "Summary":
+        store = assembly.open_for_rehearsal(config) if dry_run else assembly.open_store(config)
+        try:
+            machine = await assembly.assemble(config, store, stream=desk.out)
+            try:
+                if dry_run:
+                    return await rounds.rehearse(machine)
+                with _progress(desk) as show:
+                    return await rounds.once(machine, tell=show)
+            finally:
+                await machine.aclose()
+        finally:
+            store.close()
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        summary = runner.run(work())
+    _tell(desk, summary, dry_run=dry_run)
+    return 0 if summary.is_whole else _INCOMPLETE
 
 
-def simulate() -> None:
-    """Only the simulated Azure."""
-    raise NotImplementedError
+def _log_quietly(desk: Desk, config: "Config") -> None:
+    """The log goes to standard error, and only what is wrong: the summary tells the rest."""
+    from watcher import assembly, logs
+
+    level = "debug" if config.logging.level == "debug" else "warning"
+    logs.configure(format=config.logging.format, level=level, stream=desk.err)
+    logs.hide(assembly.secrets_of(config))
+
+
+@contextlib.contextmanager
+def _progress(desk: Desk) -> Iterator[Callable[[object], None]]:
+    """A bar over the accounts, where somebody looks."""
+    from watcher.cycles import Recorded
+    from watcher.rounds import Begun
+
+    if not desk.err.isatty():
+        yield lambda news: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=desk.err), transient=True) as bar:
+        task = bar.add_task("discovering", total=None)
+
+        def show(news: object) -> None:
+            if isinstance(news, Begun):
+                bar.update(task, description="reading accounts", total=news.accounts)
+            elif isinstance(news, Recorded):
+                bar.advance(task)
+
+        yield show
+
+
+def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
+    """The summary; what could not be seen or delivered has a line of its own."""
+    would = "would be " if dry_run else ""
+    for transition in summary.transitions:
+        if not transition.is_history and dry_run:
+            change = f"{transition.attribute} {transition.before or '(new)'} → {transition.after or 'gone'}"
+            desk.say(f"would record  {transition.kind} {transition.name}: {change}")
+    for notification in summary.notifications if dry_run else ():
+        for told in notification.alerts:
+            desk.say(f"would send    to {notification.receiver} ({told.reason}): {told.alert.finding.summary}")
+    for account, gap in summary.gaps:
+        where = f"{account.label}: " if account is not None else "discovery: "
+        what = f"{gap.section}{' of ' + gap.subject.rpartition('/')[2] if gap.subject else ''}"
+        desk.say(f"not read      {where}{what} ({gap.reason}): {gap.message}", "yellow")
+    for account in summary.failed:
+        desk.say(f"failed        {account.label}: see the log", "red")
+    for delivery in summary.undelivered:
+        why = delivery.last_error or "not tried"
+        desk.say(f"undelivered   {delivery.notification.id} to {delivery.notification.receiver}: {why}", "yellow")
+    desk.say(
+        f"{summary.accounts} accounts read, {len(summary.transitions)} transitions {would}recorded, "
+        f"{len(summary.alerts)} alerts {would}new or changed, {len(summary.notifications)} notifications "
+        f"{would}planned" + ("" if dry_run else f", {summary.delivered} delivered")
+    )
+
+
+def demo(
+    ctx: typer.Context,
+    speed: Annotated[str, typer.Option("--speed", metavar="SPAN", help="Simulated time a second, at most.")] = "1d",
+    duration: Annotated[str, typer.Option("--duration", metavar="SPAN", help="How long the story may take.")] = "60s",
+    no_web: Annotated[bool, typer.Option("--no-web", help="Serve no page.")] = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the ids in the story.")] = 0,
+) -> int:
+    """A simulated Azure on loopback, and the real cycles against it: no account needed."""
+    from rich.console import Console
+
+    from watcher import demo as story
+    from watcher import logs
+    from watcher.daemon import new_event_loop
+
+    desk: Desk = ctx.obj
+    logs.configure(format="auto", level="error", stream=desk.err)
+    console = Console(file=desk.out, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(
+            story.run(
+                console,
+                speed=span_of(speed, option="--speed"),
+                duration=span_of(duration, option="--duration"),
+                with_page=not no_web,
+            )
+        )
+
+
+def simulate(
+    ctx: typer.Context,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 0,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", metavar="FILE", help="By default the demo's.", show_default=False)
+    ] = None,
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="SPAN", help='Simulated time a second: "1s" is wall time.')
+    ] = "1s",
+) -> int:
+    """Only the simulated Azure: prints its address and a ready configuration."""
+    from watcher.daemon import new_event_loop
+
+    desk: Desk = ctx.obj
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_simulate(desk, port=port, file=scenario, speed=span_of(speed, option="--speed")))
+    return 0
+
+
+_READY_CONFIGURATION = """\
+# config.toml: watches this simulated Azure
+[azure]
+cloud = "custom"
+management_url = "{url}"
+metrics_url = "{url}"
+prices_url = "{url}"
+credential = "static"
+token_env = "AZURE_TOKEN"      # export AZURE_TOKEN={token}
+
+[[receivers]]
+name = "console"
+type = "console"
+
+[route]
+receiver = "console"
+"""
+
+
+async def _simulate(desk: Desk, *, port: int, file: Path | None, speed: timedelta) -> None:
+    from watcher.simulator.clock import FastClock
+    from watcher.simulator.loading import ScenarioError, demo, load
+    from watcher.simulator.server import serve
+    from watcher.simulator.world import World
+
+    try:
+        scenario = demo() if file is None else load(file)
+    except (ScenarioError, OSError) as exc:
+        raise Refused(str(exc), code=2) from exc
+    start = scenario.start or datetime.now(UTC)
+    clock = FastClock(start, speed=speed.total_seconds())
+    try:
+        async with serve(World(scenario, start=start), clock, port=port, with_control=True) as running:
+            desk.say(f"simulated Azure at {running.url}, from {start:%Y-%m-%d %H:%M} UTC; Ctrl-C ends it")
+            desk.out.write("\n" + _READY_CONFIGURATION.format(url=running.url, token=scenario.tokens[0]))
+            desk.out.flush()
+            await asyncio.Event().wait()
+    except OSError as exc:
+        raise Refused(f"port {port} cannot be bound: {exc.strerror}; choose another") from exc

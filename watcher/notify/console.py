@@ -47,20 +47,25 @@ def write(message: Message, stream: TextIO) -> None:
 
 
 def _lines(message: Message) -> list[Text]:
-    lines = [Text("━━ ", "dim").append(message.title, _STYLES[message.tone])]
+    lines = [Text().append("━━ ", "dim").append(message.title, _STYLES[message.tone])]
     lines += [Text(f"   {note}", "italic") for note in message.notes]
     for item in message.items:
-        lines += [Text(), *_item_lines(item)] if len(message.items) > 1 else _item_lines(item)
+        parted = len(message.items) > 1
+        lines += [Text()] * parted
+        lines += _item_lines(item, headed=parted or not message.title.endswith(item.summary))
     lines += [Text(f"   {message.footer}", "dim"), Text()]
     return lines
 
 
-def _item_lines(item: Item) -> list[Text]:
-    lines = [Text("   ").append(f"{item.mark:<9}", _STYLES[item.tone]).append(item.summary, "bold")]
-    for place, line in enumerate(item.action.splitlines()):
-        lines.append(
-            Text("   → " if place == 0 else "       ", "cyan").append(line, "default" if place == 0 else "cyan")
-        )
+def _item_lines(item: Item, *, headed: bool) -> list[Text]:
+    """The lines of one alert; `headed` unless the title says the same already."""
+    lines = [Text("   ").append(f"{item.mark:<9}", _STYLES[item.tone]).append(item.summary, "bold")] if headed else []
+    for place, (is_command, step) in enumerate(item.steps()):
+        lead = Text("   → " if place == 0 else "     ", "cyan")
+        indent = "  " if is_command and place else ""
+        for line in step.splitlines():
+            lines.append(lead.copy().append(indent + line, "cyan" if is_command else "default"))
+            lead = Text("     ")
     details = [*item.description.splitlines(), *(f"Evidence: {item.evidence}" if item.evidence else "").splitlines()]
     lines += [Text(f"   {line}") for line in details]
     if item.unverified:

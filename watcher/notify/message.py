@@ -4,6 +4,7 @@ The first two lines of an alert say what happened and what to do; whoever is wok
 plain, cleaned of control characters and not escaped: each notifier knows its own markup.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -44,6 +45,10 @@ _FACTS = (
     ("location", "Location"),
     ("owner", "Owner"),
 )
+#: What a line to be pasted into a shell begins with.
+_COMMAND = re.compile(r"\s*(?:\$ |(?:az|curl|watcher|export|python3?)\s)")
+#: A command behind its prose in one line; it gets a line of its own.
+_INLINE_COMMAND = re.compile(r"(?<=[a-z)]): (?=(?:az|curl|watcher) [-a-z])")
 _LINK_NAMES = {"watcher": "Open in watcher", "portal": "Azure portal"}
 
 
@@ -73,7 +78,7 @@ class Item:
     tone: Tone
     mark: str  #: "CRITICAL", "WARNING", "INFO" or "RESOLVED"
     summary: str  #: one line
-    action: str  #: what to do; its first line says it, commands follow; "" once resolved
+    action: str  #: what to do; its first line says it, commands stand on lines of their own; "" once resolved
     description: str
     evidence: str
     reason: str  #: "first notice", "severity raised to warning", "resolved after 3 d 2 h because …"
@@ -82,17 +87,32 @@ class Item:
     facts: tuple[tuple[str, str], ...]  #: caption and value
     links: tuple[Link, ...]
 
+    def steps(self) -> list[tuple[bool, str]]:
+        """The action in parts, each prose (one line) or a command (True; maybe several lines), in their order."""
+        parts: list[tuple[bool, str]] = []
+        for line in self.action.splitlines():
+            goes_on = bool(parts) and parts[-1][0] and parts[-1][1].endswith("\\")
+            if not line.strip() and not goes_on:
+                continue
+            is_command = goes_on or _COMMAND.match(line) is not None
+            if is_command and parts and parts[-1][0]:
+                parts[-1] = (True, f"{parts[-1][1]}\n{line}")
+            else:
+                parts.append((is_command, line))
+        return parts
+
     def brief(self) -> str:
         """At most two lines: what happened, what to do."""
         lines = [f"{self.mark} · {self.summary}"]
-        if self.action:
-            lines.append(f"→ {self.action.splitlines()[0]}")
+        if steps := self.steps():
+            lines.append(f"→ {steps[0][1]}")
         return "\n".join(lines)
 
     def text(self) -> str:
         """Everything, as plain lines."""
         lines = self.brief().split("\n")
-        lines += [f"  {line}" for line in self.action.splitlines()[1:]]
+        for is_command, step in self.steps()[1:]:
+            lines += [f"  {line}" for line in step.splitlines()] if is_command else [step]
         for part in (self.description, self.evidence and f"Evidence: {self.evidence}", self.unverified):
             lines += part.splitlines()
         lines.append(f"{self.since} · {self.reason}")
@@ -217,7 +237,11 @@ def _item(told: NotificationAlert, voice: Voice) -> Item:
         tone="resolved" if resolved else _TONES[alert.severity],
         mark="RESOLVED" if resolved else alert.severity.upper(),
         summary=shorten(summary, SUMMARY_LIMIT),
-        action="" if resolved else fit(clean(finding.action), TEXT_LIMIT),  # what to do about a past thing misleads
+        action=""
+        if resolved
+        else fit(
+            _INLINE_COMMAND.sub(":\n", clean(finding.action)), TEXT_LIMIT
+        ),  # what to do about a past thing misleads
         description=fit(description, TEXT_LIMIT),
         evidence=fit(evidence, TEXT_LIMIT),
         reason=_reason(told, voice.zone),

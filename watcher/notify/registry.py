@@ -80,7 +80,9 @@ def _webhook(name: str, options: Options, context: Context) -> Notifier:
             try:
                 signers.append(signer(secret))
             except ValueError as exc:
-                raise OptionError(option, str(exc), "see the README on signatures") from None
+                raise OptionError(
+                    option, str(exc), 'write "whsec_" and the key in base64, or any text without that beginning'
+                ) from None
     url = _text(options, "url")
     return WebhookNotifier(name=name, voice=context.voice, client=context.client, url=url, signers=tuple(signers))
 

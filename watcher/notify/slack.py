@@ -24,6 +24,7 @@ from watcher.transport import AsyncClient
 BLOCKS_LIMIT = 50
 HEADER_LIMIT = 150
 TEXT_LIMIT = 3000
+ACTION_LIMIT = 2300  # of a section, by the end of the action; the description has the rest
 FIELD_LIMIT = 2000
 FIELDS_LIMIT = 10
 URL_LIMIT = 3000
@@ -104,11 +105,13 @@ def cut(text: str, limit: int) -> str:
 
 def _item_blocks(item: Item) -> list[Block]:
     text = f"{_EMOJI[item.tone]} *{item.mark}*  *{cut(item.summary, 600)}*"
-    first, _, rest = item.action.partition("\n")
-    if first:
-        text += f"\n→ {cut(first, 600)}"
-    if rest:
-        text += f"\n```{_code(rest, 1000)}```"
+    for place, (is_command, step) in enumerate(item.steps()):
+        room = ACTION_LIMIT - len(text)
+        if room < 100:
+            text += "\n…"
+            break
+        arrow = "→ " if place == 0 else ""
+        text += f"\n{arrow}" + (f"```{_code(step, room)}```" if is_command else cut(step, room))
     if item.description:
         text += "\n" + cut(item.description, TEXT_LIMIT - len(text) - 1)
     section: Block = {"type": "section", "text": _mrkdwn(text)}

@@ -14,7 +14,8 @@ _UNSEEN = re.compile(
 )
 #: What some service turns into a call to everybody: `@here`, `<!channel>`, `<@U123>`, `@everyone`.
 _MENTION = re.compile(r"(?i)(?<=@)(?=here|channel|everyone|all|group|team|room)|(?<=<)(?=[!@#&])")
-_RFC3339 = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z(?!\w)", re.ASCII)
+#: The two ways in which rules write times: RFC 3339, and to the minute.
+_UTC_TIME = re.compile(r"(?<!\d)(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:\.\d{1,6})?Z| (\d\d:\d\d) UTC)(?!\w)", re.ASCII)
 _MARK = "\u200b"  # zero width: the text looks the same and means nothing
 
 
@@ -84,15 +85,15 @@ def spell_time(at: datetime, zone: tzinfo) -> str:
 
 
 def localise(text: str, zone: tzinfo) -> str:
-    """`text` with its times, which rules write as RFC 3339 in UTC, spelt for people."""
+    """`text` with its times, which rules write in UTC, spelt for people."""
 
     def spelt(found: re.Match[str]) -> str:
         try:
-            return spell_time(datetime.fromisoformat(found[0]), zone)
+            return spell_time(datetime.fromisoformat(f"{found[1]}T{found[2] or found[3]}Z"), zone)
         except (ValueError, OverflowError):  # no such day, or one that the zone puts outside the calendar
             return found[0]
 
-    return _RFC3339.sub(spelt, text)
+    return _UTC_TIME.sub(spelt, text)
 
 
 def rfc3339(at: datetime) -> str:

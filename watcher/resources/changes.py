@@ -249,7 +249,9 @@ def _status_transitions(
 ) -> Iterator[Transition]:
     """The steps from one recorded status to the one seen now, with those that fell between two polls."""
     steps = list(_missed_steps(before, job, events))
-    happened_at = job.finished_at if job.status.has_ended else _started_at(events, job.status)
+    happened_at = job.finished_at if job.status.has_ended else None
+    if job.status is JobStatus.RUNNING and (before is None or before.status.is_waiting):  # not resumed after a pause
+        happened_at = _started_at(events)
     if before is None and job.status.is_waiting:  # a job waits from its creation on; no other status begins with it
         happened_at = job.created_at
     steps.append((job.raw_status, happened_at, Source.LISTING))
@@ -292,15 +294,16 @@ def _missed_steps(
             yield status.value, event.created_at, Source.EVENTS
 
 
-def _started_at(events: Iterable[JobEvent], status: JobStatus) -> datetime | None:
-    if status is not JobStatus.RUNNING:
-        return None
+def _started_at(events: Iterable[JobEvent]) -> datetime | None:
     return next((event.created_at for event in events if event.message.lower().startswith("job started")), None)
 
 
 def merge_usage(known: Mapping[str, Usage], read: Mapping[str, Usage]) -> Mapping[str, Usage]:
-    """Join each deployment's calls with what was known of them: an adjoining span is grown, a torn one replaced."""
-    return {name: _join(known.get(name), usage) for name, usage in read.items()}
+    """Join each deployment's calls with what was known of them: an adjoining span is grown, a torn one replaced.
+
+    Deployments that were not read stay as they were known: what is known of one that is gone tells why it is gone.
+    """
+    return {**known, **{name: _join(known.get(name), usage) for name, usage in read.items()}}
 
 
 def _join(known: Usage | None, read: Usage) -> Usage:

@@ -96,13 +96,22 @@ def _cause(
             word="idle",
             severity=Severity.WARNING,
             summary=f"likely deleted by Azure after {duration(idle_lifetime)} without a call",
-            description=f"No successful call is known since {moment(clock.idle_since)}, so Azure was to delete it from "
-            f"{moment(clock.deletion_earliest)} on. That this was the cause is inferred, not read.",
+            description=f"{_due(clock)} That this was the cause is inferred, not read.",
             clock=clock,
         )
     if clock is None or usage_of(view, deployment) is None:
         return _unexplained("its calls were not known, so an idle deletion is possible", clock)
     return _unexplained(f"it was not due for idleness before {moment(clock.deletion_earliest)}", clock)
+
+
+def _due(clock: IdleClock) -> str:
+    if clock.is_bounded:  # its earliest time is that of a deployment never called, and would mislead
+        latest = f", at the latest {moment(clock.deletion_latest)}" if clock.deletion_latest else ""
+        return f"No call is known at least since {moment(clock.idle_since)}, so Azure was to delete it{latest}."
+    return (
+        f"No successful call is known since {moment(clock.idle_since)}, so Azure was to delete it from "
+        f"{moment(clock.deletion_earliest)} on."
+    )
 
 
 def _unexplained(remark: str, clock: IdleClock | None = None) -> _Cause:

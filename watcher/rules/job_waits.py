@@ -39,7 +39,7 @@ class JobPaused:
     def _finding(self, view: View, job: FineTuningJob) -> Finding:
         since = view.status_since.get(job.id)
         is_long = since is not None and view.now - since >= self.remind_after
-        paused_for = f" for {duration(view.now - since)}" if since and view.now > since else ""
+        state = f"has been {job.raw_status} for {duration(view.now - since)}" if since else f"is {job.raw_status}"
         guess, advice = _pause_cause(job)
         return Finding(
             rule=self.name,
@@ -47,7 +47,7 @@ class JobPaused:
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
             labels=job_labels(view.account, job),
-            summary=f"Job {job.id} ({job.model}) in {view.account.label} is {job.raw_status}{paused_for}",
+            summary=f"Job {job.id} ({job.model}) in {view.account.label} {state}",
             description=f"{guess} This is a guess: the service does not say who paused it. {advice}",
             action=f"Resume it:\n{commands.resume_job(view.account, job)}\n"
             f"Or end it; work done is billed:\n{commands.cancel_job(view.account, job)}",

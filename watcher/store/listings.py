@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, or_, select
 
 from watcher.resources.account import Account
+from watcher.resources.changes import ResourceKind
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.fine_tuning import ENDED, FineTuningJob
 from watcher.resources.snapshot import Gap, Reading
@@ -174,3 +175,14 @@ def custom_models(tx: Connection) -> frozenset[str]:
     """Names of all models that recorded jobs have made."""
     c = schema.jobs.c.fine_tuned_model
     return frozenset(tx.execute(select(c).where(c != "").distinct()).scalars())
+
+
+def owners(tx: Connection, owner_tag: str) -> dict[tuple[str, str, str], str]:
+    """The owner of every recorded deployment that names one itself, by account's key, kind and name in lower case."""
+    c = schema.deployments.c
+    found: dict[tuple[str, str, str], str] = {}
+    for account, noun in tx.execute(select(c.account, c.noun).order_by(c.first_seen_at)):
+        owner = next((value for tag, value in noun.tags.items() if tag.lower() == owner_tag.lower()), "")
+        if owner.strip():
+            found[account, ResourceKind.DEPLOYMENT.value, noun.name.lower()] = owner
+    return found

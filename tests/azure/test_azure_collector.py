@@ -1,0 +1,348 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from azure_factories import (
+    ACCOUNT_ID,
+    KEY,
+    NOW,
+    FakeAzure,
+    answer,
+    make_account,
+    make_client,
+    make_collector,
+    make_deployment,
+    raw_account,
+    raw_deployment,
+    raw_event,
+    raw_job,
+    raw_metrics,
+    raw_series,
+    static_credentials,
+)
+
+from watcher.azure.auth import Credentials
+from watcher.azure.clouds import PUBLIC
+from watcher.azure.collector import Collector
+from watcher.resources.changes import absorb, diff
+from watcher.resources.fine_tuning import JobStatus
+from watcher.resources.snapshot import GapReason, Known, Plane, Reading, Section
+from watcher.transport import ConnectError
+
+JOBS = "/openai/v1/fine_tuning/jobs"
+METRICS = "/microsoft.insights/metrics"
+D_KEY = make_deployment("d").key
+
+
+def jobs_page(*jobs, **more):
+    return answer({"object": "list", "data": list(jobs), "has_more": False, **more})
+
+
+def deployments_page(*deployments):
+    return answer({"value": list(deployments)})
+
+
+def healthy(**changes):
+    replies = {
+        JOBS: jobs_page(raw_job("ftjob-1", "running"), raw_job("ftjob-0", "failed")),
+        "/events": answer({"data": [raw_event("e1", "Job started.")], "has_more": False}),
+        "/deployments": deployments_page(raw_deployment("d")),
+        METRICS: answer(raw_metrics(raw_series("d", "200", ("2026-11-22T05:00:00Z", 1)))),
+    }
+    return FakeAzure({path: reply for path, reply in (replies | changes).items() if reply is not None})
+
+
+def known_after(snapshot, **changes):
+    given = {
+        "jobs_digest": snapshot.jobs.digest,
+        "deployments_digest": snapshot.deployments.digest,
+        "statuses": {job.id: job.status for job in snapshot.jobs.items or ()},
+        "deployments": snapshot.deployments.items,
+        "usage": snapshot.usage or {},
+        "dialect": snapshot.dialect,
+    }
+    return Known(**(given | changes))
+
+
+async def collect(azure, known=None, **options):
+    return await make_collector(azure).collect(make_account(), known or Known(), at=NOW, **options)
+
+
+async def test_reads_an_account_at_first_sight_without_asking_for_history():
+    azure = healthy()
+    snapshot = await collect(azure)
+    assert snapshot.gaps == ()
+    assert [job.id for job in snapshot.jobs.items] == ["ftjob-1", "ftjob-0"]
+    assert [deployment.key for deployment in snapshot.deployments.items] == [D_KEY]
+    assert list(snapshot.usage) == ["d"]
+    assert (snapshot.events, snapshot.dialect) == ({}, "v1")
+    assert snapshot.requests == len(azure.requests) == 3
+    assert all(request.method == "GET" for request in azure.requests)
+
+
+async def test_an_unchanged_account_costs_three_requests_and_no_decoding():
+    first = await collect(healthy())
+    azure = healthy()
+    second = await collect(azure, known_after(first))
+    assert (second.jobs.items, second.deployments.items, second.requests) == (None, None, 3)
+    assert (second.jobs.digest, second.deployments.digest) == (first.jobs.digest, first.deployments.digest)
+
+
+async def test_asks_only_for_the_sections_that_are_wanted():
+    azure = healthy()
+    snapshot = await collect(azure, sections=frozenset({Section.JOBS}))
+    assert (snapshot.asked, snapshot.deployments, snapshot.usage) == (frozenset({Section.JOBS}), None, None)
+    assert len(azure.requests) == 1
+
+
+async def test_reads_the_log_of_jobs_that_have_moved_and_of_no_other():
+    first = await collect(healthy())
+    moved = jobs_page(raw_job("ftjob-2", "pending"), raw_job("ftjob-1", "succeeded"), raw_job("ftjob-0", "failed"))
+    azure = healthy(**{JOBS: moved})
+    second = await collect(azure, known_after(first))
+    assert set(second.events) == {"ftjob-1", "ftjob-2"}
+    assert len(azure.asked("/events")) == 2
+
+
+async def test_asks_again_for_the_log_of_an_unexplained_job_though_nothing_has_changed():
+    first = await collect(healthy())
+    azure = healthy()
+    second = await collect(azure, known_after(first, unexplained=frozenset({"ftjob-0"})))
+    assert second.jobs.items is None
+    assert set(second.events) == {"ftjob-0"}
+
+
+async def test_a_log_that_cannot_be_read_is_a_gap_of_its_job():
+    first = await collect(healthy())
+    azure = healthy(**{JOBS: jobs_page(raw_job("ftjob-1", "failed")), "/events": answer("", 403)})
+    second = await collect(azure, known_after(first))
+    assert [(gap.section, gap.subject) for gap in second.gaps] == [(Section.JOBS, "ftjob-1")]
+    assert second.jobs.items is not None
+    assert second.gap(Section.JOBS) is None
+
+
+async def test_a_job_that_cannot_be_read_is_named_and_the_digest_stays_open():
+    azure = healthy(**{JOBS: jobs_page(raw_job("a"), {"id": "b", "status": None})})
+    snapshot = await collect(azure)
+    assert [job.id for job in snapshot.jobs.items] == ["a"]
+    assert [(gap.subject, gap.reason) for gap in snapshot.gaps] == [("b", GapReason.BROKEN)]
+    again = await collect(azure, known_after(snapshot))
+    assert again.jobs.items is not None
+    assert again.gaps == snapshot.gaps
+
+
+@pytest.mark.parametrize("path", [JOBS, "/deployments"])
+async def test_an_item_without_a_name_makes_its_listing_incomplete(path):
+    nameless = jobs_page({"status": "running"}) if path == JOBS else deployments_page({"name": "x"})
+    snapshot = await collect(healthy(**{path: nameless}))
+    section = Section.JOBS if path == JOBS else Section.DEPLOYMENTS
+    assert snapshot.gap(section).reason is GapReason.INCOMPLETE
+    assert (snapshot.jobs if path == JOBS else snapshot.deployments) is None
+
+
+GONE = "/deployments/gone"
+
+
+@pytest.mark.parametrize(
+    ("reply", "absent", "reason"),
+    [
+        (answer({"error": {"code": "DeploymentNotFound", "message": "x"}}, 404), True, None),
+        (answer({"error": {"code": "AuthorizationFailed", "message": "x"}}, 403), False, GapReason.ROLE),
+        (answer("", 429, retry_after="900"), False, GapReason.THROTTLED),
+        (answer("", 500), False, GapReason.BROKEN),
+        (answer("?"), False, GapReason.BROKEN),
+        (ConnectError("x"), False, GapReason.UNREACHABLE),
+        (answer(raw_deployment("gone")), False, None),
+    ],
+    ids=["404", "403", "429", "500", "garbage", "no answer", "still there"],
+)
+async def test_a_missing_deployment_is_asked_for_by_its_own_address(reply, absent, reason):
+    first = await collect(healthy())
+    gone = make_deployment("gone")
+    known = known_after(first, deployments=(*first.deployments.items, gone), deployments_digest="older")
+    azure = healthy(**{GONE: reply})
+    second = await collect(azure, known)
+    assert second.absent == (frozenset({gone.key}) if absent else frozenset())
+    assert [(gap.reason, gap.subject) for gap in second.gaps] == ([(reason, gone.key)] if reason else [])
+    lives = reason is None and not absent
+    assert (gone.key in {deployment.key for deployment in second.deployments.items}) is lives
+
+
+@pytest.mark.parametrize("reply", [answer("", 403), answer(raw_deployment("gone"))], ids=["403", "still there"])
+async def test_what_stays_open_is_asked_again_though_the_listing_is_the_same(reply):
+    first = await collect(healthy())
+    known = known_after(
+        first, deployments=(*first.deployments.items, make_deployment("gone")), deployments_digest="old"
+    )
+    azure = healthy(**{GONE: reply})
+    second = await collect(azure, known)
+    third = await collect(azure, known_after(second, deployments=known.deployments))
+    assert len(azure.asked(GONE)) == 2
+    assert third.deployments.items is not None
+    assert third.gaps == second.gaps
+
+
+async def test_once_gone_it_is_not_asked_for_again():
+    first = await collect(healthy())
+    known = known_after(
+        first, deployments=(*first.deployments.items, make_deployment("gone")), deployments_digest="old"
+    )
+    second = await collect(healthy(), known)
+    assert second.absent
+    azure = healthy()
+    third = await collect(azure, known_after(second))
+    assert (third.deployments.items, third.requests) == (None, 3)
+
+
+async def test_an_unreadable_deployment_is_not_taken_for_gone():
+    azure = healthy(**{"/deployments": deployments_page(raw_deployment("e"), {"id": f"{ACCOUNT_ID}/deployments/D"})})
+    known = Known(deployments=(make_deployment("d"),))
+    snapshot = await collect(azure, known)
+    assert [(gap.subject, gap.section) for gap in snapshot.gaps] == [(D_KEY, Section.DEPLOYMENTS)]
+    assert snapshot.absent == frozenset()
+    assert not azure.asked("/deployments/d")
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (answer("", 401), GapReason.CREDENTIAL),
+        (answer({"error": {"message": "Public access is disabled."}}, 403), GapReason.NETWORK),
+        (answer({"error": {"code": "AuthenticationTypeDisabled"}}, 403), GapReason.KEYS_DISABLED),
+        (answer({"error": {"message": "temporarily blocked"}}, 403), GapReason.BLOCKED),
+        (answer({"error": {"message": "no"}}, 403), GapReason.FORBIDDEN),
+        (answer("", 404), GapReason.NOT_FOUND),
+        (answer("", 429, retry_after="100"), GapReason.THROTTLED),
+        (answer("", 503), GapReason.BROKEN),
+        (answer("", 400), GapReason.BROKEN),
+        (answer("<html>"), GapReason.BROKEN),
+        (ConnectError("x"), GapReason.UNREACHABLE),
+        (answer({"data": [], "has_more": True, "value": "x"}), GapReason.INCOMPLETE),
+    ],
+)
+async def test_each_fault_is_a_gap_of_its_section_and_spoils_no_other(reply, reason):
+    snapshot = await collect(healthy(**{JOBS: reply}))
+    (gap,) = snapshot.gaps
+    assert (gap.section, gap.plane, gap.reason, gap.at, gap.subject) == (Section.JOBS, Plane.DATA, reason, NOW, "")
+    assert snapshot.jobs is None
+    assert snapshot.deployments is not None
+    assert snapshot.usage is not None
+    other = await collect(healthy(**{METRICS: answer("", 403), "/deployments": answer("", 500)}))
+    assert {gap.section for gap in other.gaps} == {Section.METRICS, Section.DEPLOYMENTS}
+    assert other.jobs is not None
+
+
+async def test_a_gap_tells_how_long_to_wait_and_under_which_request():
+    gap = (await collect(healthy(**{JOBS: answer("", 429, retry_after="100", apim_request_id="r-1")}))).gaps[0]
+    assert "wait 100 s" in gap.message
+    assert (gap.status, gap.request_id) == (429, "r-1")
+
+
+async def test_without_a_credential_every_section_says_so_and_nothing_is_asked():
+    def build():
+        raise RuntimeError("no managed identity here")
+
+    azure = healthy()
+    collector = Collector(make_client(azure), PUBLIC, Credentials(build))
+    snapshot = await collector.collect(make_account(), Known(), at=NOW)
+    assert {gap.section for gap in snapshot.gaps} == {Section.JOBS, Section.DEPLOYMENTS, Section.METRICS}
+    assert {gap.reason for gap in snapshot.gaps} == {GapReason.CREDENTIAL}
+    assert azure.requests == []
+
+
+async def test_an_account_with_a_key_needs_no_token_for_its_jobs():
+    azure = healthy()
+    await make_collector(azure, keys={ACCOUNT_ID: "k3y"}).collect(make_account(), Known(), at=NOW)
+    by_key = {request.url.host: "api-key" in request.headers for request in azure.requests}
+    assert by_key == {"ft.openai.azure.com": True, "management.azure.com": False}
+
+
+async def test_metrics_follow_the_deployments_that_were_just_listed():
+    azure = healthy(**{"/deployments": deployments_page(raw_deployment("New"), raw_deployment("d"))})
+    assert set((await collect(azure)).usage) == {"d", "new"}
+
+
+async def test_metrics_go_by_what_is_known_where_the_listing_fails():
+    azure = healthy(**{"/deployments": answer("", 503)})
+    snapshot = await collect(azure, Known(deployments=(make_deployment("old"),)))
+    assert set(snapshot.usage) == {"d", "old"}
+
+
+async def test_an_account_without_deployments_is_not_asked_for_metrics():
+    azure = healthy(**{"/deployments": deployments_page()})
+    snapshot = await collect(azure)
+    assert (snapshot.usage, snapshot.gap(Section.METRICS)) == ({}, None)
+    assert not azure.asked(METRICS)
+
+
+async def test_metrics_are_continued_and_join_what_is_known():
+    first = await collect(healthy())
+    azure = healthy(**{METRICS: answer(raw_metrics())})
+    known = known_after(first)
+    second = await make_collector(azure).collect(make_account(), known, at=NOW + timedelta(hours=3))
+    assert "timespan=2026-11-22T05%3A00%3A00Z%2F2026-11-22T11%3A10%3A00Z" in str(azure.asked(METRICS)[0].url)
+    read = second.usage["d"]
+    assert read.read_from <= first.usage["d"].read_to <= read.read_to
+
+
+async def test_a_cloud_without_the_newer_metric_is_asked_for_the_older():
+    refusal = "Failed to find metric configuration for ModelRequests. Valid metrics: AzureOpenAIRequests"
+    azure = healthy(**{METRICS: [answer({"code": "BadRequest", "message": refusal}, 400), answer(raw_metrics())]})
+    snapshot = await collect(azure)
+    assert snapshot.gaps == ()
+    assert [("ModelRequests" in str(request.url)) for request in azure.asked(METRICS)] == [True, False]
+    other = "Invalid timespan. Valid metrics: AzureOpenAIRequests,ModelRequests"
+    snapshot = await collect(healthy(**{METRICS: answer({"code": "BadRequest", "message": other}, 400)}))
+    assert snapshot.gap(Section.METRICS).reason is GapReason.BROKEN
+
+
+async def test_reads_the_account_itself_and_keeps_what_discovery_said():
+    raw = raw_account(tags={"a": "b"})
+    raw["properties"] |= {
+        "disableLocalAuth": True,
+        "provisioningState": "Deleting",
+        "endpoint": "https://x.example.com",
+    }
+    azure = healthy(**{"/accounts/ft": answer(raw)})
+    account = make_account(owner="me", label="ft@rg", labels={"x": "y"})
+    snapshot = await make_collector(azure).collect(account, Known(), at=NOW, sections=frozenset({Section.ACCOUNT}))
+    seen = snapshot.account
+    assert (seen.owner, seen.label, seen.labels, seen.endpoint) == ("me", "ft@rg", {"x": "y"}, account.endpoint)
+    assert (seen.tags, seen.local_auth_disabled, seen.provisioning_state) == ({"a": "b"}, True, "Deleting")
+
+
+async def test_a_cancelled_collect_ends_at_once():
+    async def hang(_):
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    azure = healthy(**{JOBS: hang, "/deployments": hang})
+    task = asyncio.create_task(collect(azure))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_account_that_hangs_page_after_page_comes_to_its_end():
+    """Each page comes within its limit; together they would take for ever."""
+    numbers = iter(range(9999))
+
+    async def slow(_):
+        await asyncio.sleep(0.03)
+        return jobs_page(raw_job(f"j{next(numbers)}"), has_more=True)
+
+    client = make_client(healthy(**{JOBS: slow}), timeout_s=0.05)
+    snapshot = await Collector(client, PUBLIC, static_credentials()).collect(make_account(), Known(), at=NOW)
+    assert snapshot.gap(Section.JOBS).reason is GapReason.UNREACHABLE
+    assert next(numbers) < 10
+
+
+async def test_what_is_read_twice_is_absorbed_without_a_change():
+    first = await collect(healthy())
+    reading = absorb(Reading(account=make_account()), first)
+    second = await collect(healthy(), known_after(first))
+    assert diff(reading, second) == ()
+    assert absorb(reading, second).jobs == reading.jobs
+    assert reading.jobs[0].status is JobStatus.RUNNING
+    assert first.account.key == KEY

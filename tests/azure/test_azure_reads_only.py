@@ -1,0 +1,65 @@
+"""Promises that the source itself can be held to."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import watcher
+
+PACKAGE = Path(watcher.__file__).parent
+ROOM = sorted((PACKAGE / "azure").glob("*.py"))
+#: Verbs that write. `send` takes a request whose method stands in `client.py`, and is looked at below.
+WRITES = {"post", "put", "patch", "delete", "request"}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
+def test_knows_no_verb_but_get(path):
+    calls = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    assert not {call.attr for call in calls if isinstance(call, ast.Attribute)} & WRITES
+    methods = [
+        node.args[0].value
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Request"
+    ]
+    assert set(methods) <= {"GET"}
+
+
+@pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
+def test_asks_for_no_inference(path):
+    text = path.read_text(encoding="utf-8")
+    assert not [word for word in ("/completions", "/responses", "/embeddings", "chat/") if word in text]
+
+
+@pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
+def test_imports_only_what_stands_below_it(path):
+    ours = {name for name in imports(path) if name.startswith("watcher")}
+    allowed = ("watcher.azure", "watcher.resources", "watcher.errors", "watcher.clock", "watcher.transport")
+    assert not [name for name in ours if not name.startswith(allowed)]
+    assert not {"httpx", "aiohttp"} & {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("name", ["decode", "decode_arm", "lenient", "metrics", "gaps", "clouds"])
+def test_what_decides_does_nothing_else(name):
+    found = {module.partition(".")[0] for module in imports(PACKAGE / "azure" / f"{name}.py")}
+    assert not found & {"asyncio", "structlog", "logging", "os", "time", "random"}
+    assert "watcher.transport" not in imports(PACKAGE / "azure" / f"{name}.py")
+
+
+def test_one_module_imports_httpx():
+    users = [path for path in PACKAGE.rglob("*.py") if "httpx" in imports(path)]
+    assert users in ([], [PACKAGE / "transport.py"])

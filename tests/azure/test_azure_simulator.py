@@ -1,0 +1,210 @@
+"""The room against the simulator, which was written from Azure's documents and shares no code with it."""
+
+from datetime import timedelta
+
+import pytest
+from azure_factories import Sleeps, static_credentials
+
+from watcher.azure.client import AzureClient
+from watcher.azure.clouds import PUBLIC
+from watcher.azure.collector import Collector
+from watcher.azure.discovery import DiscoverySettings, discover
+from watcher.resources.changes import Change, absorb, diff
+from watcher.resources.fine_tuning import JobStatus
+from watcher.resources.snapshot import GapReason, Known, Reading, Section
+from watcher.simulator import (
+    TOKEN,
+    Account,
+    Addresses,
+    Calls,
+    Deployment,
+    Fault,
+    Job,
+    Scenario,
+    SteppedClock,
+    World,
+    create_app,
+    demo,
+)
+from watcher.transport import ASGITransport, client_over
+
+
+class Watched:
+    """A simulated Azure, and one who polls its account `ft` and remembers what it said."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.world = World(scenario)
+        self.clock = SteppedClock(self.world.start)
+        self.app = create_app(self.world, self.clock, addresses=Addresses(azure=True))
+        http = client_over(ASGITransport(self.app))
+        client = AzureClient(http, timeout_s=1, sleep=Sleeps(), rand=lambda: 0.0, clock=self.clock)
+        self.collector = Collector(client, PUBLIC, static_credentials(TOKEN))
+        self.reading = None
+        self.known = Known()
+
+    async def discover(self, **settings):
+        return await discover(self.collector.management, DiscoverySettings(**settings), at=self.clock())
+
+    async def poll(self, **ahead):
+        """One poll, so much later; the snapshot and its transitions."""
+        self.clock.advance(timedelta(**ahead))
+        if self.reading is None:
+            (account,) = (await self.discover()).accounts
+            self.reading = Reading(account=account)
+        snapshot = await self.collector.collect(self.reading.account, self.known, at=self.clock())
+        transitions = diff(self.reading, snapshot)
+        self.reading = absorb(self.reading, snapshot)
+        jobs = self.reading.jobs
+        self.known = Known(
+            jobs_digest=snapshot.jobs.digest if snapshot.jobs else self.known.jobs_digest,
+            deployments_digest=snapshot.deployments.digest if snapshot.deployments else self.known.deployments_digest,
+            statuses=None if jobs is None else {job.id: job.status for job in jobs},
+            deployments=self.reading.deployments or (),
+            usage=self.reading.usage or {},
+            dialect=snapshot.dialect or self.known.dialect,
+        )
+        return snapshot, transitions
+
+
+def watched(*, faults=(), **account) -> Watched:
+    return Watched(Scenario(accounts=(Account(name="ft", **account),), faults=faults))
+
+
+DAY = timedelta(days=1)
+
+
+async def test_the_demo_is_read_without_a_gap_from_its_start_to_its_end():
+    azure = Watched(demo())
+    found = await azure.discover()
+    assert found.is_complete
+    for day in range(18):
+        for account in found.accounts:
+            snapshot = await azure.collector.collect(account, Known(), at=azure.clock())
+            assert snapshot.gaps == (), (day, account.name)
+        azure.clock.advance(DAY)
+    assert azure.app.state.requests.refused_writes == 0
+
+
+@pytest.mark.parametrize("dialects", [("v1",), ("dated",), ("v1", "dated")])
+async def test_follows_a_job_to_its_end_in_either_dialect(dialects):
+    azure = watched(dialects=dialects, jobs=(Job(name="j", created=timedelta(hours=1)),))
+    await azure.poll()
+    seen = []
+    for _ in range(10):
+        snapshot, transitions = await azure.poll(minutes=30)
+        assert snapshot.gaps == ()
+        seen += [transition.after for transition in transitions]
+    assert seen[-1] == "succeeded"
+    assert "running" in seen
+    assert snapshot.dialect == dialects[0]
+
+
+@pytest.mark.parametrize("place", ["error", "events", "both"])
+async def test_a_refusal_between_two_polls_is_explained(place):
+    job = Job(name="j", created=timedelta(hours=1), outcome="rai_data", harm_types=("violence",), text_in=place)
+    azure = watched(jobs=(job,))
+    await azure.poll()
+    snapshot, transitions = await azure.poll(hours=9)
+    (listed,) = snapshot.jobs.items
+    assert listed.status is JobStatus.FAILED
+    texts = [event.message for event in snapshot.events[listed.id]] + [listed.error.message if listed.error else ""]
+    assert any("failed RAI checks for harm types: [violence]" in text for text in texts)
+    assert transitions[-1].after == "failed"
+
+
+async def test_an_unchanged_account_costs_three_requests():
+    azure = watched(
+        jobs=tuple(Job(name=f"j{n}", created=-30 * DAY) for n in range(5)), deployments=(Deployment(name="d"),)
+    )
+    await azure.poll()
+    snapshot, transitions = await azure.poll(minutes=10)
+    assert (snapshot.requests, snapshot.jobs.items, transitions) == (3, None, ())
+
+
+async def test_more_jobs_than_a_page_holds_are_all_read():
+    azure = watched(jobs=tuple(Job(name=f"j{n}", created=-30 * DAY) for n in range(130)))
+    snapshot, _ = await azure.poll()
+    assert len(snapshot.jobs.items) == 130
+
+
+async def test_dates_the_last_good_call_and_claims_silence_only_for_what_was_read():
+    calls = (Calls(from_=-10 * DAY, until=-2 * DAY, per_hour=5),)
+    azure = watched(deployments=(Deployment(name="Bot", created=-20 * DAY, calls=calls), Deployment(name="mute")))
+    snapshot, _ = await azure.poll()
+    bot = snapshot.usage["bot"]
+    last = azure.world.start - 2 * DAY
+    assert last - timedelta(hours=2) <= bot.last_success_at <= last
+    assert snapshot.usage["mute"].last_success_at is None
+    _, _ = await azure.poll(hours=5)
+    assert azure.reading.usage["bot"].last_success_at == bot.last_success_at
+    assert azure.reading.usage["bot"].read_from == bot.read_from
+
+
+async def test_gone_takes_two_signs():
+    azure = watched(deployments=(Deployment(name="a"), Deployment(name="b")))
+    await azure.poll()
+    hidden = Fault(hide=("a",), hidden_status=403)
+    azure.world.faults.add(hidden)
+    snapshot, transitions = await azure.poll(minutes=10)
+    assert transitions == ()
+    assert [(gap.section, gap.reason) for gap in snapshot.gaps if gap.subject] == [
+        (Section.DEPLOYMENTS, GapReason.ROLE)
+    ]
+    azure.world.faults.remove(hidden)
+    azure.world.faults.add(Fault(hide=("a",), hidden_status=404))
+    snapshot, transitions = await azure.poll(minutes=10)
+    assert [(transition.change, transition.name) for transition in transitions] == [(Change.GONE, "a")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault(status=401), GapReason.CREDENTIAL),
+        (Fault(status=429, retry_after=600), GapReason.THROTTLED),
+        (Fault(status=429, retry_after_date=600), GapReason.THROTTLED),
+        (Fault(status=503), GapReason.BROKEN),
+        (Fault(status=502, body="html"), GapReason.BROKEN),
+        (Fault(body="garbage"), GapReason.BROKEN),
+        (Fault(body="cut"), GapReason.BROKEN),
+        (Fault(body="empty"), GapReason.BROKEN),
+        (Fault(body="html"), GapReason.BROKEN),
+        (Fault(hang=True), GapReason.UNREACHABLE),
+    ],
+    ids=str,
+)
+async def test_every_fault_is_a_gap_in_each_section_and_passes(fault, reason):
+    azure = watched(jobs=(Job(name="j", created=-9 * DAY),), deployments=(Deployment(name="d"),))
+    await azure.poll()
+    before = azure.reading
+    azure.world.faults.add(fault)
+    snapshot, transitions = await azure.poll(minutes=10)
+    whole = {gap.section: gap.reason for gap in snapshot.gaps if not gap.subject}
+    assert whole == dict.fromkeys((Section.JOBS, Section.DEPLOYMENTS, Section.METRICS), reason)
+    assert transitions == ()
+    assert (azure.reading.jobs, azure.reading.deployments) == (before.jobs, before.deployments)
+    azure.world.faults.clear()
+    snapshot, transitions = await azure.poll(minutes=20)
+    assert (snapshot.gaps, transitions) == ((), ())
+
+
+async def test_items_of_wrong_types_never_make_anything_gone():
+    azure = watched(jobs=(Job(name="j", created=-9 * DAY),), deployments=(Deployment(name="d"),))
+    await azure.poll()
+    azure.world.faults.add(Fault(body="wrong_types"))
+    snapshot, transitions = await azure.poll(minutes=10)
+    assert snapshot.gaps
+    assert snapshot.absent == frozenset()
+    assert not [transition for transition in transitions if transition.change is Change.GONE]
+
+
+async def test_a_metric_in_error_is_unread_and_not_zero():
+    azure = watched(deployments=(Deployment(name="d"),), faults=(Fault(plane="metrics", metric_error="InternalError"),))
+    snapshot, _ = await azure.poll()
+    assert snapshot.usage is None
+    assert snapshot.gap(Section.METRICS).reason is GapReason.BROKEN
+
+
+async def test_what_passes_on_a_second_try_is_no_gap():
+    azure = watched(faults=(Fault(status=503, times=1), Fault(plane="data", status=429, retry_after=1, times=1)))
+    snapshot, _ = await azure.poll()
+    assert snapshot.gaps == ()

@@ -1,0 +1,111 @@
+"""The record behind `explain --json`."""
+
+from datetime import datetime
+
+from watcher.cli.dossier import AlertFile, Dossier
+from watcher.report.records import (
+    Record,
+    alert_record,
+    deployment_record,
+    event_record,
+    gap_record,
+    job_record,
+    keep_record,
+    route_record,
+    told_record,
+    transition_record,
+)
+from watcher.rules.text import rfc3339
+from watcher.store.alerts import AuditEntry
+
+
+def dossier_record(dossier: Dossier, *, now: datetime) -> Record:
+    """All of a dossier; what does not apply is `null`."""
+    reading, account = dossier.reading, dossier.account
+    label = account.label if account else ""
+    job = deployment = None
+    if dossier.job is not None and reading is not None:
+        one = dossier.job
+        job = job_record(
+            reading.account,
+            one.job,
+            status_since=one.status_since,
+            first_seen_at=one.first_seen_at,
+            is_listed=one.is_listed,
+            as_of=reading.jobs_at,
+        )
+    if dossier.deployment is not None and reading is not None:
+        life = dossier.deployment
+        deployment = deployment_record(
+            reading.account,
+            life.deployment,
+            dossier.standing,
+            first_seen_at=life.first_seen_at,
+            ended_at=life.ended_at,
+            outcome=life.outcome,
+            as_of=reading.deployments_at,
+            now=now,
+        )
+        deployment["basis"] = (dossier.standing.basis or None) if dossier.standing else None
+    return {
+        "account": label or None,
+        "job": job,
+        "deployment": deployment,
+        "inputs": None
+        if reading is None
+        else {
+            "jobs_at": rfc3339(reading.jobs_at),
+            "deployments_at": rfc3339(reading.deployments_at),
+            "metrics_at": rfc3339(reading.usage_at),
+            "gaps": [gap_record(gap) for gap in dossier.gaps],
+        },
+        "keep": keep_record(dossier.keep, label) if dossier.keep else None,
+        "alerts": [_alert_file_record(file) for file in dossier.alerts],
+        "transitions": [transition_record(label, one) for one in dossier.transitions],
+        "events": [event_record(event) for event in dossier.events],
+        "audit": [_audit_record(entry) for entry in dossier.audit],
+    }
+
+
+def _alert_file_record(file: AlertFile) -> Record:
+    return {
+        **alert_record(file.alert, silenced_by=file.silences),
+        "routes": [route_record(route) for route in file.routes],
+        "held": [
+            {"receiver": held.receiver or None, "because": held.because, "until": rfc3339(held.until)}
+            for held in file.held
+        ],
+        "told": [told_record(told) for told in file.told],
+        "deliveries": [
+            {
+                "id": delivery.notification.id,
+                "receiver": delivery.notification.receiver,
+                "reason": delivery.notification.reason.value,
+                "state": delivery.state,
+                "created_at": rfc3339(delivery.notification.created_at),
+                "due_at": rfc3339(delivery.due_at),
+                "attempts": [
+                    {
+                        "at": rfc3339(attempt.at),
+                        "duration_s": attempt.duration_s,
+                        "outcome": attempt.outcome,
+                        "kind": attempt.kind or None,
+                        "detail": attempt.detail,
+                    }
+                    for attempt in attempts
+                ],
+            }
+            for delivery, attempts in file.deliveries
+        ],
+        "audit": [_audit_record(entry) for entry in file.audit],
+    }
+
+
+def _audit_record(entry: AuditEntry) -> Record:
+    return {
+        "at": rfc3339(entry.at),
+        "author": entry.author,
+        "action": entry.action,
+        "subject": entry.subject,
+        "comment": entry.comment,
+    }

@@ -1,0 +1,241 @@
+"""`status`: one screen of what could be seen and what needs attention."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from watcher.cli.desk import Desk
+from watcher.cli.options import ConfigOption, JsonOption, SinceOption, since as since_of
+from watcher.cli.table import Column, Line, table, wrap
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from watcher.report.summary import Happened, Summary
+
+#: Rows that one section shows; the rest is counted, and the listings have them all.
+_MOST = 12
+#: Accounts named in a line about what could not be seen.
+_MOST_NAMED = 3
+
+
+def status(
+    ctx: typer.Context, config: ConfigOption = None, since: SinceOption = None, as_json: JsonOption = False
+) -> None:
+    """One screen: what could be seen and as of when, jobs, deployments at risk, alerts, undelivered notifications."""
+    from watcher.report.summary_record import summary_record
+
+    desk: Desk = ctx.obj
+    settings = desk.config(config)
+    now = desk.now()
+    since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    with desk.store(settings) as store:
+        summary = store.read_now(load, now, since_at)
+    if as_json:
+        desk.document(summary_record(summary, name=settings.watcher.name, since=since_at))
+    else:
+        desk.lines(_screen(summary, settings.watcher.name, desk.width, since_at))
+
+
+def load(tx: "Connection", now: datetime, since: datetime | None) -> "Summary":
+    """The summary of what is stored."""
+    from watcher.report.summary import Undelivered, summarize
+    from watcher.store import alerts, listings, outbox, state
+
+    watched = listings.accounts(tx)
+    under_way = {job.id for account in watched for job in account.reading.jobs or ()}
+    recorded = listings.jobs(tx, statuses=_statuses_under_way()) if under_way else ()
+    return summarize(
+        [account.reading for account in watched],
+        alerts.listed(tx, firing_only=True),
+        now=now,
+        custom_models=listings.custom_models(tx),
+        status_since={(one.job.account, one.job.id): one.status_since for one in recorded},
+        silences=alerts.silences(tx, since=now),
+        undelivered=[
+            Undelivered(
+                id=delivery.notification.id,
+                receiver=delivery.notification.receiver,
+                reason=delivery.notification.reason.value,
+                alerts=len(delivery.notification.alerts),
+                state=delivery.state,
+                created_at=delivery.notification.created_at,
+                due_at=delivery.due_at,
+                attempts=delivery.attempts,
+                last_error=delivery.last_error,
+            )
+            for delivery in outbox.listed(tx)
+        ],
+        happened=list(_happened(tx, since)) if since is not None else (),
+        last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),
+        is_discovery_complete=state.value(tx, state.DISCOVERED) != "incomplete",
+    )
+
+
+def _statuses_under_way() -> list[str]:
+    from watcher.resources.fine_tuning import ENDED, JobStatus
+
+    return [status.value for status in JobStatus if status not in ENDED]
+
+
+def _happened(tx: "Connection", since: datetime) -> "Iterator[Happened]":
+    """What fired, was resolved, or was done by an operator since a time."""
+    from watcher.report.summary import Happened
+    from watcher.store import alerts
+
+    for alert in alerts.listed(tx, since=since):
+        if alert.starts_at >= since:
+            what = "happened" if alert.is_event else "fired"
+            yield Happened(at=alert.starts_at, what=what, summary=alert.finding.summary, alert=alert.id)
+        if alert.ends_at is not None and alert.ends_at >= since:
+            because = f" ({alert.ended_because})" if alert.ended_because else ""
+            summary = f"{alert.finding.rule} {_about(alert.labels)}{because}"
+            yield Happened(at=alert.ends_at, what="resolved", summary=summary, alert=alert.id)
+    for entry in alerts.audit(tx, since=since):
+        what = {"ack": "acknowledged", "silence.add": "silenced", "keep": "kept"}.get(entry.action, entry.action)
+        summary = f"{entry.subject} by {entry.author}: {entry.comment}".removesuffix(": ")
+        yield Happened(at=entry.at, what=what, summary=summary, alert=entry.subject if entry.action == "ack" else "")
+
+
+def _about(labels: dict[str, str]) -> str:
+    subject = labels.get("deployment") or labels.get("job") or ""
+    account = labels.get("account", "")
+    return f"{account}/{subject}" if subject and account else subject or account or labels.get("location", "")
+
+
+def _screen(summary: "Summary", name: str, width: int, since: datetime | None) -> Iterator[Line]:
+    from watcher.cli.wording import past
+
+    cycle = past(summary.last_complete_cycle_at, summary.now, missing="never")
+    yield ((f"watcher {name}", "bold"), (f" · last complete cycle {cycle}", ""))
+    yield ()
+    yield from _coverage(summary, width)
+    yield from _jobs(summary, width)
+    yield from _deployments(summary, width)
+    yield from _alerts(summary, width)
+    yield from _undelivered(summary, width)
+    if since is not None:
+        rows = [[past(one.at, summary.now), one.what, one.summary] for one in summary.happened]
+        columns = [Column("WHEN", 11), Column("WHAT", 12), Column("ABOUT", 20, keeps_end=False)]
+        yield from _section(f"Since {past(since, summary.now)}", columns, rows, width, nothing="nothing happened")
+
+
+def _section(
+    title: str, columns: list[Column], rows: list[list[Any]], width: int, *, nothing: str, more: str = ""
+) -> Iterator[Line]:
+    if not rows:
+        yield ((title, "bold"), (f": {nothing}", ""))
+        yield ()
+        return
+    yield ((f"{title}: {len(rows)}", "bold"),)
+    yield from table(columns, rows[:_MOST], width, indent=2)
+    if len(rows) > _MOST:
+        rest = f"  … and {len(rows) - _MOST} more" + (f": watcher {more}" if more else "")
+        yield ((rest, "dim"),)
+    yield ()
+
+
+def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
+    from watcher.cli.wording import past
+    from watcher.rules.sight import REASONS
+
+    style = "green" if summary.whole == summary.accounts and summary.accounts else "yellow"
+    yield (("Coverage: ", "bold"), (f"{summary.whole} of {summary.accounts} accounts seen whole", style))
+    if not summary.accounts:
+        yield from wrap("no account is known yet: nothing was discovered, or no cycle has run", width, indent=2)
+    if not summary.is_discovery_complete:
+        yield from wrap("discovery was incomplete: there may be accounts that are not known", width, indent=2)
+    for seen in summary.seen if summary.accounts else ():
+        oldest = "" if seen.oldest_at is None else f", the oldest reading {past(seen.oldest_at, summary.now)}"
+        yield from wrap(f"{seen.section.value}: seen in {seen.whole}{oldest}", width, indent=2)
+    for unseen in summary.unseen:
+        names = ", ".join(unseen.accounts[:_MOST_NAMED])
+        if len(unseen.accounts) > _MOST_NAMED:
+            names += f" and {len(unseen.accounts) - _MOST_NAMED} more"
+        because = REASONS[unseen.reason] if unseen.reason is not None else "not read yet"
+        since = "" if unseen.since is None else f", since {past(unseen.since, summary.now)}"
+        last = past(unseen.last_read_at, summary.now, missing="never read")
+        age = f"last read {last}" if unseen.last_read_at else last
+        line = f"NOT SEEN {unseen.section.value} of {names}: {because}{since}; {age}"
+        yield from wrap(line, width, indent=2, style="yellow")
+    yield ()
+
+
+def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
+    from watcher.cli.wording import JOB_STYLES, past
+
+    columns = [Column("ACCOUNT", 10), Column("JOB", 12), Column("MODEL", 10), Column("STATUS", 10), Column("FOR", 9)]
+    rows: list[list[Any]] = [
+        [
+            one.account.label,
+            one.job.id,
+            one.job.model,
+            (one.job.raw_status or one.job.status.value, JOB_STYLES.get(one.job.status.value, "")),
+            past(one.status_since, summary.now).removesuffix(" ago"),
+        ]
+        for one in summary.jobs
+    ]
+    unread = f"; unknown in {summary.jobs_unknown_in}: never read" if summary.jobs_unknown_in else ""
+    title = "Jobs under way"
+    yield from _section(title, columns, rows, width, nothing=f"none{unread}", more="jobs")
+
+
+def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
+    from watcher.cli.wording import past, remaining
+
+    columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12), Column("DELETION", 16), Column("NOTE", 8, keeps_end=False)]
+    rows: list[list[Any]] = []
+    for one in summary.at_risk:
+        standing = one.standing
+        note = ""
+        if standing.unknown_because:
+            note = f"not verified since {past(standing.unknown_since, summary.now)}"
+        elif standing.usage and standing.usage.last_success_at:
+            note = f"last call {past(standing.usage.last_success_at, summary.now)}"
+        rows.append([one.account.label, one.deployment.name, remaining(standing.deletion_earliest, summary.now), note])
+    nothing = "none known"
+    yield from _section("Deployments at risk", columns, rows, width, nothing=nothing, more="deployments --status at_risk")
+    if summary.unknown:
+        columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12), Column("WHY", 20, keeps_end=False)]
+        rows = [[one.account.label, one.deployment.name, one.standing.unknown_because] for one in summary.unknown]
+        title, more = "Deployments whose risk is unknown", "deployments --status unknown"
+        yield from _section(title, columns, rows, width, nothing="", more=more)
+
+
+def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
+    from watcher.cli.wording import past, severity
+
+    columns = [
+        Column("ID", 8, keeps_end=False),
+        Column("SEVERITY", 8),
+        Column("SINCE", 9),
+        Column("ABOUT", 20, keeps_end=False),
+    ]
+    rows: list[list[Any]] = []
+    for one in summary.firing:
+        marks = [mark for mark, holds in (("acked", one.alert.acked_at), ("silenced", one.silences)) if holds]
+        about = (f"[{', '.join(marks)}] " if marks else "") + one.alert.finding.summary
+        since = past(one.alert.starts_at, summary.now).removesuffix(" ago")
+        rows.append([one.alert.id[:12], severity(one.alert.severity), since, about])
+    yield from _section("Firing alerts", columns, rows, width, nothing="none", more="alerts")
+
+
+def _undelivered(summary: "Summary", width: int) -> Iterator[Line]:
+    from watcher.cli.wording import ahead, past
+
+    columns = [
+        Column("RECEIVER", 10),
+        Column("STATE", 7),
+        Column("CREATED", 11),
+        Column("TRIES", 5, is_number=True),
+        Column("LAST ERROR", 16, keeps_end=False),
+    ]
+    rows: list[list[Any]] = []
+    for one in summary.undelivered:
+        due = "" if one.state == "dead" or one.due_at <= summary.now else f"next try {ahead(one.due_at, summary.now)}; "
+        state = (one.state, "red" if one.state == "dead" else "yellow")
+        error = one.last_error or "not tried yet"
+        rows.append([one.receiver, state, past(one.created_at, summary.now), str(one.attempts), due + error])
+    yield from _section("Undelivered notifications", columns, rows, width, nothing="none", more="outbox list")

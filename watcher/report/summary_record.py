@@ -1,0 +1,95 @@
+"""The record behind `status --json`."""
+
+from datetime import datetime
+
+from watcher.report.records import Record, alert_record, document
+from watcher.report.summary import DeploymentStanding, Summary
+from watcher.rules.labels import deployment_labels, job_labels
+from watcher.rules.text import rfc3339
+
+
+def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Record:
+    """The whole screen, without its cuts."""
+    status = {
+        "name": name,
+        "last_complete_cycle_at": rfc3339(summary.last_complete_cycle_at),
+        "since": rfc3339(since),
+        "coverage": {
+            "accounts": summary.accounts,
+            "whole": summary.whole,
+            "is_discovery_complete": summary.is_discovery_complete,
+            "sections": [
+                {"section": seen.section.value, "whole": seen.whole, "oldest_at": rfc3339(seen.oldest_at)}
+                for seen in summary.seen
+            ],
+            "unseen": [
+                {
+                    "section": unseen.section.value,
+                    "reason": unseen.reason.value if unseen.reason else None,
+                    "accounts": list(unseen.accounts),
+                    "since": rfc3339(unseen.since),
+                    "last_read_at": rfc3339(unseen.last_read_at),
+                    "message": unseen.message or None,
+                }
+                for unseen in summary.unseen
+            ],
+        },
+        "jobs": [
+            {
+                "id": one.job.id,
+                "account": one.account.label,
+                "account_id": one.account.id,
+                "status": one.job.status.value,
+                "raw_status": one.job.raw_status,
+                "status_since": rfc3339(one.status_since),
+                "model": one.job.model,
+                "owner": job_labels(one.account, one.job)["owner"],
+                "as_of": rfc3339(one.as_of),
+            }
+            for one in summary.jobs
+        ],
+        "jobs_unknown_in": summary.jobs_unknown_in,
+        "deployments_at_risk": [_standing_record(one, summary.now) for one in summary.at_risk],
+        "deployments_unknown": [_standing_record(one, summary.now) for one in summary.unknown],
+        "alerts": [alert_record(one.alert, silenced_by=one.silences) for one in summary.firing],
+        "undelivered": [
+            {
+                "id": one.id,
+                "receiver": one.receiver,
+                "reason": one.reason,
+                "alerts": one.alerts,
+                "state": one.state,
+                "created_at": rfc3339(one.created_at),
+                "due_at": rfc3339(one.due_at),
+                "attempts": one.attempts,
+                "last_error": one.last_error or None,
+            }
+            for one in summary.undelivered
+        ],
+        "happened": [
+            {"at": rfc3339(one.at), "what": one.what, "summary": one.summary, "alert": one.alert or None}
+            for one in summary.happened
+        ],
+    }
+    return document("status", status, now=summary.now)
+
+
+def _standing_record(one: DeploymentStanding, now: datetime) -> Record:
+    left = one.standing.left(now)
+    return {
+        "id": one.deployment.id,
+        "name": one.deployment.name,
+        "account": one.account.label,
+        "account_id": one.account.id,
+        "model": one.deployment.model,
+        "sku": one.deployment.sku,
+        "owner": deployment_labels(one.account, one.deployment)["owner"],
+        "risk": one.standing.risk.value,
+        "deletion_earliest": rfc3339(one.standing.deletion_earliest),
+        "deletion_latest": rfc3339(one.standing.deletion_latest),
+        "seconds_until_deletion": None if left is None else int(left.total_seconds()),
+        "idle_since": rfc3339(one.standing.idle_since),
+        "unknown_because": one.standing.unknown_because or None,
+        "unknown_since": rfc3339(one.standing.unknown_since),
+        "alert": one.standing.alert.id if one.standing.alert else None,
+    }
