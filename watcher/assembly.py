@@ -28,13 +28,14 @@ from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.cycles import Cadence, Collect, Discover, Discovery, Judgement
+from watcher.memory import Memory
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
 from watcher.rules.finding import Severity
 from watcher.rules.registry import build_rules
 from watcher.store import engine
 from watcher.store.engine import Store
-from watcher.transport import AsyncClient, HTTPError, open_client
+from watcher.transport import AsyncClient, HTTPError, open_client, system_trust
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Machine:
     discover: Discover
     collect: Collect
     judgement: Judgement
+    memory: Memory
     routing: Routing | None  #: `None`: there is no receiver, and nobody is told of anything
     notifiers: Mapping[str, Notifier]
     policy: RetryPolicy
@@ -141,6 +143,7 @@ async def assemble(
         discover=find,
         collect=collector.collect,
         judgement=judgement_of(config),
+        memory=Memory(store),
         routing=routing_of(config),
         notifiers=notifiers,
         policy=RetryPolicy(),
@@ -208,7 +211,20 @@ def judgement_of(config: Config) -> Judgement:
         }
         for name, rule in config.rules.builtin.items()
     }
-    built = build_rules({**options, **config.rules.plugins})
+    rules = config.rules
+    options["deployment_idle"] = {
+        **options["deployment_idle"],
+        # Calls read at the last poll but one are no older than this where metrics are read as seldom as wished.
+        "stale_after": max(timedelta(hours=3), 2 * config.poll.metrics),
+        # The documentation's figure is in dollars; in another currency nothing is known without a price list.
+        **({} if config.pricing.currency == "USD" else {"hosting_per_hour": None}),
+    }
+    options["deployment_gone"] = {
+        **options["deployment_gone"],
+        "idle_lifetime": rules.deployment_idle.lifetime,
+        "developer_lifetime": rules.deployment_expiring.lifetime,
+    }
+    built = build_rules({**options, **rules.plugins})
     for problem in built.problems:
         log.error("rule.broken", path=problem.path, problem=problem.message, cure=problem.cure)
     return Judgement(
@@ -275,6 +291,7 @@ def notifiers_of(config: Config, http: AsyncClient, stream: TextIO | None = None
         public_url=config.watcher.public_url or "",
         client=http,
         stream=stream,
+        smtp_tls=system_trust(),
     )
     specs = []
     for number, receiver in enumerate(config.receivers):

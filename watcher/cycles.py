@@ -7,7 +7,7 @@ database alone.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,9 +20,10 @@ from watcher.alerts.lifecycle import advance, cap
 from watcher.alerts.notification import Notification
 from watcher.clock import Clock
 from watcher.errors import DeliveryError
+from watcher.memory import Memory, Remembered
 from watcher.notify.notifier import Notifier, RetryPolicy, TryAgain
 from watcher.resources.account import Account
-from watcher.resources.changes import Change, ResourceKind, Transition, absorb, diff
+from watcher.resources.changes import Change, ResourceKind, Transition, absorb, closed_gaps, diff
 from watcher.resources.deployment import is_fine_tuned
 from watcher.resources.fine_tuning import ENDED
 from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
@@ -111,6 +112,7 @@ class Recorded:
     gaps: tuple[Gap, ...] = ()  #: open now
     is_stale: bool = False  #: a newer snapshot was recorded meanwhile; nothing was done
     next_at: datetime | None = None  #: when the account is due again
+    remembered: Remembered | None = None  #: for the next poll by this process
 
     @property
     def has_news(self) -> bool:
@@ -124,6 +126,7 @@ async def poll(
     collect: Collect,
     judgement: Judgement,
     store: Store,
+    memory: Memory,
     clock: Clock,
     sections: frozenset[Section] | None = None,
 ) -> Recorded | None:
@@ -132,23 +135,58 @@ async def poll(
     Args:
         sections: What to read; `None`: what the stored due times say, which another process may have moved on.
     """
-    known, due = await store.read(_begin, account, clock())
-    wanted = due if sections is None else sections
-    if not wanted:
+    due = await memory.due(account.key)
+    wanted = sections if sections is not None or due is None else due.sections(clock())
+    if not wanted or due is None:
         return None
-    snapshot = await collect(account, known, sections=wanted, at=clock())  # network, and no transaction open
-    return await store.write(record, snapshot, judgement)  # one transaction, and no network
+    remembered = memory.accounts.get(account.key)
+    if remembered is not None and remembered.revision != due.revision:
+        remembered = None
+    known = remembered.known if remembered else await store.read(observations.known, account.key)
+    snapshot = await collect(due.account, known, sections=wanted, at=clock())  # network, and no transaction open
+    if remembered is not None and (view := unchanged(remembered, snapshot, judgement)) is not None:
+        times = _next_due(view.reading, snapshot, judgement.cadence)
+        touch = observations.Touch(
+            account=account.key,
+            revision=remembered.revision,
+            at=snapshot.at,
+            asked=snapshot.asked,
+            due=tuple(times.items()),
+        )
+        if await memory.touch(touch):
+            memory.accounts[account.key] = replace(remembered, view=view)
+            return Recorded(account=due.account, next_at=due.after(times).at)
+    recorded = await store.write(record, snapshot, judgement)  # one transaction, and no network
+    if recorded.remembered is not None:
+        memory.accounts[account.key] = recorded.remembered
+    return recorded
 
 
-def _begin(tx: Connection, account: Account, now: datetime) -> tuple[Known, frozenset[Section]]:
-    due = observations.due_account(tx, account.key)
-    return observations.known(tx, account.key), due.sections(now) if due else frozenset()
+def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) -> View | None:
+    """The view after a snapshot that says nothing new, or `None` where there is something to record. Pure.
+
+    Time alone may change what the rules say, so they are asked all the same.
+    """
+    says_nothing = (
+        remembered.is_settled
+        and not (snapshot.gaps or snapshot.absent or snapshot.events or snapshot.usage is not None)
+        and all(part is None or part.items is None for part in (snapshot.jobs, snapshot.deployments))
+        and (snapshot.dialect in ("", remembered.known.dialect))
+        and snapshot.account == remembered.view.account
+    )
+    if not says_nothing:
+        return None
+    view = replace(remembered.view, now=snapshot.at, reading=absorb(remembered.view.reading, snapshot))
+    evaluation = evaluate(judgement.rules, view)
+    changed = _advanced(evaluation, judgement, remembered.firing, account=view.account.key, now=view.now)
+    return None if changed else view
 
 
 def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded:
     """Commit snapshot, transitions and alerts together. An older snapshot than the newest recorded changes nothing."""
+    key = snapshot.account.key
     has_new_jobs = snapshot.jobs is not None and snapshot.jobs.items is not None
-    stored = observations.stored(tx, snapshot.account.key, all_jobs=has_new_jobs)
+    stored = observations.stored(tx, key, all_jobs=has_new_jobs)
     if stored is None or (stored.snapshot_at is not None and stored.snapshot_at >= snapshot.at):
         return Recorded(account=snapshot.account, is_stale=True)
     previous = stored.reading
@@ -158,13 +196,40 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded
     observations.save(tx, previous, current, snapshot, transitions, due=due)
     view = _view(tx, stored, current, snapshot, transitions, judgement)
     changed = _judge(tx, view, previous, judgement, undecided=stored.undecided, is_first=stored.snapshot_at is None)
-    next_due = observations.due_account(tx, snapshot.account.key)
+    if changed:
+        observations.bump(tx, key)
+    now_due = observations.due_account(tx, key)
+    known = observations.known(tx, key)
     return Recorded(
         account=snapshot.account,
         transitions=transitions,
         alerts=changed,
         gaps=current.gaps,
-        next_at=next_due.at if next_due else None,
+        next_at=now_due.at if now_due else None,
+        remembered=Remembered(
+            revision=now_due.revision,
+            known=known,
+            view=_without_news(view),
+            firing=alerts.firing(tx, key),
+            is_settled=not current.gaps and not known.unexplained,
+        )
+        if now_due
+        else None,
+    )
+
+
+def _without_news(view: View) -> View:
+    """The view for the polls to come, as long as nothing changes: without what was new, and jobs that have ended."""
+    jobs = view.reading.jobs and tuple(job for job in view.reading.jobs if not job.status.has_ended)
+    return replace(
+        view,
+        reading=replace(view.reading, jobs=jobs),
+        transitions=(),
+        events={},
+        status_since={job.id: view.status_since[job.id] for job in jobs or () if job.id in view.status_since},
+        ended_deployments={},
+        told={},
+        closed_gaps=(),
     )
 
 
@@ -200,6 +265,7 @@ def _view(
         status_since={**stored.status_since, **began},
         ended_deployments=ended,
         custom_models=observations.custom_models(tx, base),
+        closed_gaps=closed_gaps(stored.reading, current),
         told={
             subject: tuple(
                 f"{row.receiver} at {row.at:%Y-%m-%d %H:%M} UTC ({row.step or row.severity})" for row in rows
@@ -254,16 +320,11 @@ def _advance(
     now: datetime,
     first_sight: Collection[ResourceKind] = (),
 ) -> tuple[Alert, ...]:
-    environments = judgement.critical_environments
-    findings = [cap(finding, environments) for finding in evaluation.findings]
-    events = {fingerprint(finding.rule, finding.subject) for finding in findings if finding.kind is FindingKind.EVENT}
-    changed = advance(
+    events = {fingerprint(f.rule, f.subject) for f in evaluation.findings if f.kind is FindingKind.EVENT}
+    changed = _advanced(
+        evaluation,
+        judgement,
         alerts.firing(tx, account),
-        findings,
-        [cap(answer, environments) for answer in evaluation.undecided],
-        evaluation.cleared,
-        rules=evaluation.rules,
-        enabled=judgement.enabled | ABOUT_ITSELF,
         account=account,
         now=now,
         first_sight=first_sight,
@@ -271,6 +332,31 @@ def _advance(
     )
     alerts.save(tx, changed)
     return changed
+
+
+def _advanced(
+    evaluation: Evaluation,
+    judgement: Judgement,
+    firing: Sequence[Alert],
+    *,
+    account: str,
+    now: datetime,
+    first_sight: Collection[ResourceKind] = (),
+    known_events: Collection[str] = (),
+) -> tuple[Alert, ...]:
+    environments = judgement.critical_environments
+    return advance(
+        firing,
+        [cap(finding, environments) for finding in evaluation.findings],
+        [cap(answer, environments) for answer in evaluation.undecided],
+        evaluation.cleared,
+        rules=evaluation.rules,
+        enabled=judgement.enabled | ABOUT_ITSELF,
+        account=account,
+        now=now,
+        first_sight=first_sight,
+        known_events=known_events,
+    )
 
 
 async def discover(find: Discover, *, store: Store, clock: Clock) -> Discovery:

@@ -225,7 +225,12 @@ class Daemon:
         outcome = "failed"
         try:
             recorded = await cycles.poll(
-                account, collect=machine.collect, judgement=machine.judgement, store=machine.store, clock=self._clock
+                account,
+                collect=machine.collect,
+                judgement=machine.judgement,
+                store=machine.store,
+                memory=machine.memory,
+                clock=self._clock,
             )
             if recorded is None or recorded.is_stale:  # another process was here meanwhile
                 stored = await machine.store.read(observations.due_account, account.key)

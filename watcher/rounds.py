@@ -96,6 +96,7 @@ async def poll_all(
                 collect=machine.collect,
                 judgement=machine.judgement,
                 store=machine.store,
+                memory=machine.memory,
                 clock=machine.clock,
                 sections=sections,
             )

@@ -228,6 +228,17 @@ def test_inhibited_while_the_source_fires() -> None:
     assert ("slack", "firing", ["chat"]) in brief(desk.dispatch([target, ended(source, NOW + HOUR)], NOW + HOUR))
 
 
+def test_of_two_sources_the_same_one_is_named_whatever_the_order() -> None:
+    labels = {"plane": "data", "location": "x"}
+    target = make_alert("account_unreachable", labels=labels)
+    late, early = (
+        make_alert("azure_unreachable", name=n, at=at, labels=labels) for n, at in (("a", NOW + SECOND), ("b", NOW))
+    )
+    desk = Desk(make_routing())
+    for alerts in ([target, late, early], [early, late, target]):
+        assert held(desk.plan(alerts, NOW + WAIT), target.id) == [f"inhibited by azure_unreachable ({early.id})"]
+
+
 def test_muted_is_deferred_but_the_excepted_severity_passes() -> None:
     desk = Desk(make_routing(mute=("nights",), mutes=(NIGHTS,)))
     calm = make_alert(name="calm", at=NIGHT)
@@ -275,6 +286,13 @@ def test_what_held_at_first_sight_is_one_message_a_receiver() -> None:
     nearer = raised(alerts[1], NOW + DAY, step="3d")
     (message,) = desk.dispatch([alerts[0], nearer, alerts[2]], NOW + DAY - HOUR).notifications
     assert message.group_labels == {"rule": "deployment_idle", "owner": "search"}
+
+
+def test_first_sight_waits_as_long_as_the_root_says() -> None:
+    desk = Desk(make_routing(child("slack", 'rule=~".*"', group_wait=timedelta())))
+    alert = make_alert(first_sight=True)
+    assert desk.dispatch([alert], NOW).next_at == NOW + WAIT
+    assert brief(desk.dispatch([alert], NOW + WAIT)) == [("slack", "firing", ["chat"])]
 
 
 def test_resolves_of_first_sight_come_together() -> None:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.alerts.interval import WHOLE_DAY, MuteInterval, TimeRange, muted_until
@@ -100,6 +100,7 @@ def test_what_is_always_muted_is_looked_at_again() -> None:
     assert until is not None and timedelta(days=14) <= until - at <= timedelta(days=15)
 
 
+@settings(deadline=None)
 @given(
     st.timedeltas(timedelta(), timedelta(days=365)).map(lambda passed: utc("2026-01-01") + passed),
     st.integers(0, 95),

@@ -3,7 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.alerts.alert import Alert, AlertStatus, fingerprint
@@ -288,6 +288,7 @@ _cleared = st.builds(
 _evaluations = st.tuples(st.lists(_findings, max_size=6), st.lists(_doubts, max_size=3), st.lists(_cleared, max_size=3))
 
 
+@settings(deadline=None)
 @given(st.lists(_evaluations, min_size=1, max_size=5))
 def test_twice_is_once_and_lives_are_whole(
     evaluations: list[tuple[list[Finding], list[Undecided], list[Cleared]]],

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -179,5 +179,7 @@ class Promises(RuleBasedStateMachine):
             assert (row.status is AlertStatus.RESOLVED) is (row.alert_id in ended), "all who were told know it is over"
 
 
-Promises.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+Promises.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestPromises = Promises.TestCase

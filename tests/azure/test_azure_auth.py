@@ -111,12 +111,12 @@ async def test_a_failure_is_told_to_all_without_asking_again():
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("DefaultAzureCredential failed to retrieve a token.\nAttempted credentials:\n\tx", "DefaultAzureCredential failed to retrieve a token."),
+        ("Default failed to retrieve a token.\nAttempted credentials:\n\tx", "Default failed to retrieve a token."),
         ("\n\n  second line", "second line"),
         ("", "RuntimeError"),
         ("x" * 999, "x" * 300),
     ],
-)  # fmt: skip
+)
 async def test_a_failure_is_one_line(text, line):
     with pytest.raises(CredentialError) as caught:
         await Source(failure=RuntimeError(text)).credentials().for_scope("s").header()

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -66,7 +67,11 @@ def test_decodes_all_that_is_read_of_a_deployment():
     raw = raw_deployment(
         "Bot",
         tags={"owner": "a", "n": 1, "none": None},
-        systemData={"createdAt": "2026-01-02T03:04:05.1234567Z", "createdBy": "x@y", "lastModifiedAt": "2026-01-03T00:00:00+02:00"},
+        systemData={
+            "createdAt": "2026-01-02T03:04:05.1234567Z",
+            "createdBy": "x@y",
+            "lastModifiedAt": "2026-01-03T00:00:00+02:00",
+        },
         properties={
             "provisioningState": "failed",
             "deploymentState": "Running",
@@ -75,7 +80,7 @@ def test_decodes_all_that_is_read_of_a_deployment():
             "model": {"format": "OpenAI", "name": "m.ft-1", "version": 1, "sourceAccount": "/subscriptions/other"},
             "capabilities": {"chatCompletion": "true"},
         },
-    )  # fmt: skip
+    )
     bot = decode_deployments(listing(raw), account=KEY).items[0]
     assert bot.key == f"{ACCOUNT_ID}/deployments/Bot".lower()
     assert bot.created_at == datetime(2026, 1, 2, 3, 4, 5, 123456, UTC)
@@ -93,7 +98,12 @@ def test_age_is_not_guessed_without_system_data():
     ("endpoint", "endpoints", "cloud", "expected"),
     [
         ("https://a.openai.azure.com/", None, PUBLIC, "https://a.openai.azure.com"),
-        ("https://a.cognitiveservices.azure.com/", {"k": "https://a.openai.azure.com/"}, PUBLIC, "https://a.openai.azure.com"),
+        (
+            "https://a.cognitiveservices.azure.com/",
+            {"k": "https://a.openai.azure.com/"},
+            PUBLIC,
+            "https://a.openai.azure.com",
+        ),
         (
             "https://a.cognitiveservices.azure.com/",
             {"x": "https://a.services.ai.azure.com/"},
@@ -110,7 +120,7 @@ def test_age_is_not_guessed_without_system_data():
         ("https://[broken", {}, PUBLIC, ""),
         ("", "text", PUBLIC, ""),
     ],
-)  # fmt: skip
+)
 def test_chooses_the_endpoint_by_its_host(endpoint, endpoints, cloud, expected):
     assert endpoint_of(endpoint, endpoints, cloud) == expected
 
@@ -204,7 +214,5 @@ def test_no_json_raises_anything_but_malformed(value):
     )
     for decode in decoders:
         for body in (value, {"value": value}, {"value": [value], "nextLink": value}):
-            try:
+            with suppress(MalformedError):
                 decode(json.dumps(body).encode())
-            except MalformedError:
-                pass

@@ -88,9 +88,11 @@ async def test_a_credential_that_sees_no_list_of_subscriptions_leaves_a_gap():
 
 async def test_the_owner_comes_from_the_account_before_its_group_without_case():
     replies = {
-        ACCOUNTS: listing(raw_account("a", tags={"OWNER": "team-a"}), raw_account("b", tags={}), raw_account("c", group="bare")),
+        ACCOUNTS: listing(
+            raw_account("a", tags={"OWNER": "team-a"}), raw_account("b", tags={}), raw_account("c", group="bare")
+        ),
         "/resourcegroups": listing({"name": "RG-ML", "tags": {"Owner": "team-ml"}}, {"name": "bare"}),
-    }  # fmt: skip
+    }
     found, azure = await find(replies)
     assert {account.name: account.owner for account in found.accounts} == {"a": "team-a", "b": "team-ml", "c": ""}
     assert len(azure.asked("/resourcegroups")) == 1

@@ -13,6 +13,7 @@ NAMES = {Finding: "found", Undecided: "undecided", Cleared: "clear"}
 REFUSED = make_gap(Section.JOBS, GapReason.CREDENTIAL, at=NOW - HOUR)
 SILENT = make_gap(Section.JOBS, GapReason.UNREACHABLE, at=NOW - HOUR)
 BROKEN = make_gap(Section.JOBS, GapReason.BROKEN, at=NOW - HOUR)
+SINGLE = make_gap(Section.JOBS, GapReason.BROKEN, at=NOW - HOUR, subject="ftjob-1")
 THROTTLED = make_gap(Section.JOBS, GapReason.THROTTLED, at=NOW - HOUR)
 
 
@@ -108,6 +109,7 @@ def test_min_accounts():
         pytest.param(
             [make_state("a", SILENT), make_state("b", location="eastus2")], "clear", id="other regions do not count"
         ),
+        pytest.param([make_state("a", SINGLE), make_state("b", SINGLE)], "clear", id="single jobs are no sign"),
         pytest.param([make_state("a", THROTTLED), make_state("b", THROTTLED)], "clear", id="throttled is an answer"),
         pytest.param(
             [make_state("a", SILENT), make_state("b", polled_at=None)], "undecided", id="the other not tried yet"

@@ -76,6 +76,7 @@ def plan(
         groups: When each group was last notified; a group without an entry never was.
         immediate: Wait for neither `group_wait` nor `group_interval`.
     """
+    alerts = sorted(alerts, key=lambda alert: (alert.starts_at, alert.id))  # the order in which they came says nothing
     tellings = tuple(lacking(alerts, routing.root, latest(told), now))
     planned = _Planning(now=now, immediate=immediate, groups=groups or {}, routing=routing)
     _note_unrouted(alerts, planned)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,7 +25,7 @@ from watcher.azure.faults import (
 )
 from watcher.clock import Clock, system_clock
 from watcher.errors import AzureError, MalformedError, ThrottledError, UnavailableError
-from watcher.transport import AsyncClient, Headers, HTTPError, InvalidURL, Request, Response
+from watcher.transport import URL, AsyncClient, Headers, HTTPError, InvalidURL, Request, Response
 
 #: Called after each attempt: the plane's name, the status (0: no answer came), and how long it took in seconds.
 Observer = Callable[[str, int, float], None]
@@ -39,6 +40,7 @@ CONNECT_LIMIT_S = 10.0
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 8.0
 _LONGEST_CLOSURE_S = 3600.0
+_PREPARED_HEADERS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class AzureClient:
         connect_s = min(CONNECT_LIMIT_S, timeout_s)
         self._extensions = {"timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}}
         self._closed_until: dict[str, float] = {}
+        self._prepared: dict[Header, Headers] = {}
 
     @property
     def timeout_s(self) -> float:
@@ -208,19 +211,27 @@ class AzureClient:
         return outcome, took
 
     async def _exchange(self, url: str, header: Header) -> Answer | _Failure:
-        request = Request("GET", url, headers=(*self._headers, header), extensions=self._extensions)
+        headers = self._prepared.get(header) or self._prepare(header)
+        request = Request("GET", _parsed(url), headers=headers, extensions=self._extensions)
         response = await self._http.send(request, stream=True)
         try:
             body = await self._read(response)
         finally:
             await response.aclose()
-        headers, status = response.headers, response.status_code
+        told, status = response.headers, response.status_code
         if 200 <= status < 300:
-            return Answer(body, headers, status, request_id_of(headers))
+            return Answer(body, told, status, request_id_of(told))
         now = self._clock()
-        error = fault_of(status, headers, body, url=url, now=now)
-        wait = retry_after(headers, now)
-        return _Failure(error, may_retry(status, headers), None if wait is None else wait.total_seconds())
+        error = fault_of(status, told, body, url=url, now=now)
+        wait = retry_after(told, now)
+        return _Failure(error, may_retry(status, told), None if wait is None else wait.total_seconds())
+
+    def _prepare(self, header: Header) -> Headers:
+        """All headers of a request, encoded once for each token or key."""
+        if len(self._prepared) >= _PREPARED_HEADERS:
+            self._prepared.clear()
+        prepared = self._prepared[header] = Headers((*self._headers, header))
+        return prepared
 
     async def _read(self, response: Response) -> bytes:
         chunks, size = [], 0
@@ -258,6 +269,12 @@ class AzureClient:
         raise ThrottledError(
             f"Azure asked for a pause, of which {left:.0f} s are left", retry_after=timedelta(seconds=left), url=url
         )
+
+
+@lru_cache(maxsize=8192)
+def _parsed(url: str) -> URL:
+    """Most addresses are asked again at each poll, and parsing one costs as much as the rest of the client."""
+    return URL(url)
 
 
 def _log_attempt(url: str, api: str, outcome: Answer | _Failure, status: int, took: float) -> None:

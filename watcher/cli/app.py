@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import checks, database, deliveries, explain, history, listings, operators, run as running, status
+from watcher.cli import checks, database, deliveries, deployments, explain, history, listings, operators, status
+from watcher.cli import run as running
 from watcher.cli.desk import Desk, Refused
 from watcher.cli.options import ConfigOption
 from watcher.errors import ConfigurationError, NewerSchemaError, OutdatedSchemaError, WatcherError
@@ -29,7 +30,7 @@ def build() -> typer.Typer:
         app.command()(command)
     app.command("check-config")(checks.check_config)
     app.command()(status.status)
-    for listing in (listings.jobs, listings.deployments, listings.accounts, history.transitions, history.alerts):
+    for listing in (listings.jobs, deployments.deployments, listings.accounts, history.transitions, history.alerts):
         app.command()(listing)
     app.command()(explain.explain)
     app.add_typer(_silence(), name="silence")
@@ -47,7 +48,6 @@ def build() -> typer.Typer:
 def _group(help_: str) -> typer.Typer:
     return typer.Typer(
         help=help_,
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -103,6 +103,9 @@ def _root(
     if version:
         desk.out.write(f"watcher {__version__}\n")
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        desk.err.write(ctx.get_help() + "\n")
+        raise typer.Exit(2)
 
 
 def run(args: Sequence[str], desk: Desk | None = None) -> int:

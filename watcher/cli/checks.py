@@ -17,7 +17,7 @@ def check_config(
     online: Annotated[bool, typer.Option("--online", help="Also ask Azure and the channels, sending nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the configuration: every mistake at once, each with its place and its cure."""
+    """Check the configuration. Tells every mistake at once, each with its place and its cure."""
     from watcher.config import find_config, warnings
     from watcher.errors import ConfigurationError
 
@@ -81,7 +81,7 @@ def schema(ctx: typer.Context) -> None:
 
 
 def health(ctx: typer.Context, config: ConfigOption = None) -> None:
-    """Ask the running daemon whether its loops move; exit code 0 if so, else 1."""
+    """Ask the running daemon whether its loops move. Exit code 0 if so, else 1."""
     import urllib.error
     import urllib.request
 

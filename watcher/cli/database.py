@@ -82,6 +82,7 @@ def prune(
     as_json: JsonOption = False,
 ) -> None:
     """Let go of what ended longer ago than `[database] retention`; alerts that fire and their history stay."""
+    import asyncio
     from dataclasses import asdict
 
     from watcher.config import format_duration
@@ -93,8 +94,10 @@ def prune(
     now = desk.now()
     kept = settings.database.retention
     with desk.store(settings) as store:
-        work = store.rehearse_now if dry_run else store.write_now
-        pruned = work(retention.prune, before=now - kept)
+        if dry_run:
+            pruned = asyncio.run(store.rehearse(retention.prune, before=now - kept))
+        else:
+            pruned = store.write_now(retention.prune, before=now - kept)
     counts = asdict(pruned)
     if as_json:
         desk.document(document("pruned", counts, now=now, dry_run=dry_run))

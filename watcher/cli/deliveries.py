@@ -116,7 +116,9 @@ def routes_test(
     settings = desk.config(config)
     routing = routing_of(settings)
     if routing is None:
-        raise Refused("the configuration has no route: nobody is told of anything; add [[receivers]] and [route]", code=2)
+        raise Refused(
+            "the configuration has no route: nobody is told of anything; add [[receivers]] and [route]", code=2
+        )
     routes = explain_routes(given, routing)
     if as_json:
         desk.document(document("routes", [route_record(route) for route in routes], now=desk.now()))
@@ -242,5 +244,5 @@ def _change(ctx: typer.Context, ids: list[str] | None, author: str | None, confi
             return (outbox.retry if action == "retry" else outbox.drop)(tx, wanted, now=now)
 
         count = store.write_now(apply) if wanted else 0
-    done = "are due at once" if action == "retry" else "dropped"
+    done = "made due at once" if action == "retry" else "dropped"
     desk.say(f"{count} notification{'' if count == 1 else 's'} {done}")

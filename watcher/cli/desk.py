@@ -14,7 +14,9 @@ from watcher.cli.table import Line, printable
 from watcher.clock import Clock, system_clock
 from watcher.errors import WatcherError
 
-if TYPE_CHECKING:  # for annotations alone: pydantic and SQLAlchemy cost most of a second, and some commands need neither
+if (
+    TYPE_CHECKING
+):  # for annotations alone: pydantic and SQLAlchemy cost most of a second, and some commands need neither
     from watcher.config import Config
     from watcher.store.engine import Store
 
@@ -72,7 +74,9 @@ class Desk:
         engine = connect(config.database.address.reveal())
         file = engine.url.database if engine.dialect.name == "sqlite" else None
         if file and file != ":memory:" and not Path(file).exists():
-            raise Refused(f"there is no database at {file} yet: start `watcher run`, or run `watcher db upgrade`", code=2)
+            raise Refused(
+                f"there is no database at {file} yet: start `watcher run`, or run `watcher db upgrade`", code=2
+            )
         check_schema(engine)
         store = Store(engine)
         try:

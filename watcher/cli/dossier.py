@@ -129,7 +129,9 @@ def _of_job(
     return Dossier(
         reading=reading,
         job=one,
-        gaps=tuple(gap for gap in reading.gaps if gap.section.value in ("jobs", "account") and gap.subject in ("", id_)),
+        gaps=tuple(
+            gap for gap in reading.gaps if gap.section.value in ("jobs", "account") and gap.subject in ("", id_)
+        ),
         alerts=files,
         transitions=_transitions(tx, one.job.account, ResourceKind.JOB, id_),
         events=observations.events(tx, one.job.account, id_)[-MOST:],
@@ -184,9 +186,7 @@ def _transitions(tx: Connection, account: str, kind: ResourceKind, name: str) ->
     return tuple(one for one in found if one.kind is kind)
 
 
-def _files(
-    tx: Connection, found: Sequence[Alert], routing: Routing | None, now: datetime
-) -> tuple[AlertFile, ...]:
+def _files(tx: Connection, found: Sequence[Alert], routing: Routing | None, now: datetime) -> tuple[AlertFile, ...]:
     held: Mapping[str, tuple[Held, ...]] = {}
     if routing is not None and found:
         held = decide(tx, alerts.unsettled(tx), routing, now).held  # of all: one alert may inhibit another

@@ -1,7 +1,5 @@
 """The record behind `explain --json`."""
 
-from datetime import datetime
-
 from watcher.cli.dossier import AlertFile, Dossier
 from watcher.report.records import (
     Record,
@@ -19,7 +17,7 @@ from watcher.rules.text import rfc3339
 from watcher.store.alerts import AuditEntry
 
 
-def dossier_record(dossier: Dossier, *, now: datetime) -> Record:
+def dossier_record(dossier: Dossier) -> Record:
     """All of a dossier; what does not apply is `null`."""
     reading, account = dossier.reading, dossier.account
     label = account.label if account else ""
@@ -44,7 +42,6 @@ def dossier_record(dossier: Dossier, *, now: datetime) -> Record:
             ended_at=life.ended_at,
             outcome=life.outcome,
             as_of=reading.deployments_at,
-            now=now,
         )
         deployment["basis"] = (dossier.standing.basis or None) if dossier.standing else None
     return {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Changes and lines of a job's log that the text shows; `--json` has them all.
 _MOST = 15
+#: Of the texts beside their captions.
+_INDENT = 15
 
 
 def explain(
@@ -24,7 +26,9 @@ def explain(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Everything about one job, deployment or alert: inputs and their age, the rule, who was told, each attempt."""
+    """Everything about one job, deployment or alert.
+
+    The inputs with their age, the rule and its arithmetic, the routes taken, who was told when, each attempt."""
     from watcher.assembly import routing_of
     from watcher.cli.dossier import find
 
@@ -38,15 +42,15 @@ def explain(
     if as_json:
         from watcher.report.records import document
 
-        desk.document(document("explanation", _record(dossier, now), now=now))
+        desk.document(document("explanation", _record(dossier), now=now))
     else:
         desk.lines(_text(dossier, now, desk.width))
 
 
-def _record(dossier: "Dossier", now: datetime) -> "Record":
+def _record(dossier: "Dossier") -> "Record":
     from watcher.cli.dossier_record import dossier_record
 
-    return dossier_record(dossier, now=now)
+    return dossier_record(dossier)
 
 
 def _text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
@@ -64,8 +68,8 @@ def _text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
 
 def _fact(caption: str, text: str, width: int, style: str = "") -> list[Line]:
     """A caption, and its text beside it over as many lines as it needs."""
-    lines = wrap(text, width, indent=15, style=style)
-    first = ((f"  {caption:<12} ", "dim"), (lines[0][0][0][15:], style))
+    lines = wrap(text, width, indent=_INDENT, style=style, breaks_words=False)
+    first = ((f"  {caption:<12} ", "dim"), (lines[0][0][0][_INDENT:], style))
     return [first, *lines[1:]]
 
 
@@ -139,7 +143,7 @@ def _inputs(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
 
 
 def _clock(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
-    from watcher.cli.wording import ahead
+    from watcher.cli.wording import remaining
     from watcher.report.standing import Risk
 
     standing = dossier.standing
@@ -152,8 +156,8 @@ def _clock(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
     if standing.idle_since is not None:
         yield from _fact("idle since", _stamp(standing.idle_since), width)
     if standing.deletion_earliest is not None:
-        earliest = f"{_stamp(standing.deletion_earliest)} ({ahead(standing.deletion_earliest, now)})"
-        yield from _fact("earliest", earliest, width)
+        text, style = remaining(standing, now)
+        yield from _fact("earliest", f"{_stamp(standing.deletion_earliest)} ({text})", width, style)
     if standing.deletion_latest is not None:
         yield from _fact("latest", _stamp(standing.deletion_latest), width)
     if standing.unknown_because:
@@ -185,7 +189,8 @@ def _alert(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         if text:
             yield from _fact(caption, text, width)
     for name, value in finding.values.items():
-        yield from _fact("value", f"{name} = {'unknown' if value is None else value}", width)
+        if value != "":
+            yield from _fact("value", f"{name} = {'unknown' if value is None else value}", width)
     if alert.acked_at is not None:
         yield from _fact("acked", f"by {alert.acked_by} {past(alert.acked_at, now)}", width)
     yield from _telling(file, now, width)
@@ -215,7 +220,8 @@ def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         text = f"{notification.id} to {notification.receiver}: {notification.reason.value}, {delivery.state}"
         yield from _fact("delivery", text, width)
         for attempt in attempts:
-            detail = ": ".join(filter(None, (attempt.outcome, attempt.kind, attempt.detail)))
+            kind = "" if attempt.detail.startswith(attempt.kind) else attempt.kind
+            detail = ": ".join(filter(None, (attempt.outcome, kind, attempt.detail)))
             yield from _fact("  attempt", f"{_stamp(attempt.at)} after {attempt.duration_s:.1f} s, {detail}", width)
 
 

@@ -1,13 +1,28 @@
 """`transitions` and `alerts`: what changed, and what came of it."""
 
-from datetime import timedelta
-from typing import Annotated, Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from watcher.cli.desk import Desk
-from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, fits, since as since_of
+from watcher.cli.options import (
+    AccountOption,
+    ConfigOption,
+    JsonOption,
+    OwnerOption,
+    SinceOption,
+    fits,
+)
+from watcher.cli.options import (
+    since as since_of,
+)
 from watcher.cli.table import Column, table
+
+if TYPE_CHECKING:
+    from watcher.alerts.alert import Alert
+    from watcher.alerts.silence import Silence
 
 #: Without `--since`: how long events and what has ended are shown.
 _RECENT = timedelta(days=7)
@@ -50,11 +65,7 @@ def transitions(
         place = watched.get(one.account)
         names = (place.label, place.name) if place else (one.account,)
         its_owner = owners.get((one.account, one.kind.value, one.name.lower()), place.owner if place else "")
-        if (
-            fits(account, *names)
-            and fits(status, one.after or "", one.change.value)
-            and fits(owner, its_owner)
-        ):
+        if fits(account, *names) and fits(status, one.after or "", one.change.value) and fits(owner, its_owner):
             shown.append((names[0], one))
     is_cut = len(shown) > limit
     shown = shown[:limit]
@@ -96,14 +107,16 @@ def alerts(
     status: Annotated[
         list[str] | None,
         typer.Option(
-            "--status", metavar="WORD", help="Only firing or resolved, or of this severity or rule; may be repeated."
+            "--status",
+            metavar="WORD",
+            help="Only firing, resolved, event, acked or silenced, or of this severity or rule; may be repeated.",
         ),
     ] = None,
     owner: OwnerOption = None,
     since: SinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Alerts: what fires, and what happened or was resolved in the last 7 d or --since, the loudest first."""
+    """What fires, and what lately happened or was resolved. Lately: in the last 7 days, or --since."""
     from watcher.alerts.alert import AlertStatus
     from watcher.alerts.silence import silenced_by
     from watcher.cli.wording import past, severity
@@ -123,7 +136,7 @@ def alerts(
         alert
         for alert in found
         if fits(account, alert.labels.get("account", ""), names.get(alert.account, ""))
-        and fits(status, alert.status.value, alert.severity.value, alert.finding.rule, alert.finding.kind.value)
+        and fits(status, *_words(alert, silences, now))
         and fits(owner, alert.labels.get("owner", ""))
     ]
     is_over = {alert.id: alert.is_event or alert.status is AlertStatus.RESOLVED for alert in shown}
@@ -151,3 +164,15 @@ def alerts(
             state = ("acked", "cyan")
         rows.append([alert.id[:12], state, severity(alert.severity), past(alert.starts_at, now), alert.finding.summary])
     desk.lines(table(columns, rows, desk.width))
+
+
+def _words(alert: "Alert", silences: "Sequence[Silence]", now: datetime) -> list[str]:
+    """What `--status` may name it by."""
+    from watcher.alerts.silence import silenced_by
+
+    words = ["event" if alert.is_event else alert.status.value, alert.severity.value, alert.finding.rule]
+    if alert.acked_at is not None:
+        words.append("acked")
+    if silenced_by(alert, silences, now):
+        words.append("silenced")
+    return words

@@ -13,6 +13,8 @@ from watcher.cli.options import (
     JsonOption,
     author_or_user,
     span_of,
+)
+from watcher.cli.options import (
     until as until_of,
 )
 from watcher.cli.table import Column, table
@@ -81,7 +83,8 @@ def _hidden_deadlines(tx: "Connection", silence: "Silence", now: datetime) -> li
     for alert in alerts.listed(tx, firing_only=True):
         deadline = _deadline(alert.finding.values.get("deletion_earliest"))
         if deadline is not None and deadline < silence.ends_at and silence.matches(alert.labels):
-            found.append(f"it hides {alert.id}: {alert.finding.summary}; expire it with: watcher silence expire {silence.id}")
+            cure = f"to be told after all: watcher silence expire {silence.id}"
+            found.append(f"it hides {alert.id}: {alert.finding.summary}; {cure}")
     return found
 
 
@@ -160,7 +163,9 @@ def ack(
     author: AuthorOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Say that somebody looks after an alert: no more reminders; steps, a raised severity and the resolve still come."""
+    """Say that somebody looks after an alert.
+
+    Its reminders stop; the steps of a countdown, a raised severity and the resolve still come."""
     from watcher.alerts.alert import AlertStatus
     from watcher.store import alerts
 
@@ -188,13 +193,14 @@ def keep(
     author: AuthorOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Keep a deployment: no waste advice and no early steps until then. The 1 d and 6 h warnings still come.
+    """Keep a deployment for a while.
 
-    Azure does not know of it: only calls keep a deployment from being deleted.
+    No waste advice and no early steps until then; the 1 d and 6 h warnings still come. Azure does not know of it: only
+    calls keep a deployment from being deleted.
     """
     from watcher.alerts.keep import Keep
     from watcher.cli.dossier import find
-    from watcher.cli.wording import ahead
+    from watcher.cli.wording import remaining
     from watcher.rules.text import moment
     from watcher.store import alerts
 
@@ -215,9 +221,9 @@ def keep(
     desk.say(f"{label}/{name} is kept until {moment(until_at)}")
     standing = dossier.standing
     earliest = standing.deletion_earliest if standing else None
-    if earliest is not None and earliest < until_at:
-        when = f"{ahead(earliest, now)}, {moment(earliest)}"
-        desk.complain(f"warning: Azure may delete {name} before that ({when}) unless it is called; keep does not stop it")
+    if standing is not None and earliest is not None and earliest < until_at:
+        text = f"Azure may delete {name} before that, {remaining(standing, now)[0]} ({moment(earliest)})"
+        desk.complain(f"warning: {text}, unless it is called: keep does not stop it")
     elif standing is not None and standing.is_fine_tuned and earliest is None:
         desk.complain(f"warning: when Azure may delete {name} is unknown: {standing.unknown_because}")
 

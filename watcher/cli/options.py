@@ -27,7 +27,9 @@ SinceOption = Annotated[
 CommentOption = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; kept in the audit.")]
 AuthorOption = Annotated[
     str | None,
-    typer.Option("--author", metavar="NAME", help="Who; by default this user of the operating system.", show_default=False),
+    typer.Option(
+        "--author", metavar="NAME", help="Who; by default this user of the operating system.", show_default=False
+    ),
 ]
 
 
@@ -42,10 +44,7 @@ def since(text: str | None, *, now: datetime, zone: tzinfo) -> datetime | None:
 def until(text: str, *, now: datetime, zone: tzinfo, option: str = "--until") -> datetime:
     """A time ahead: a span from now, an RFC 3339 time, or a date, which counts to its end by `zone`."""
     span = _span(text)
-    if span is not None:
-        at = now + span
-    else:
-        at = moment_of(text, option=option, zone=zone, is_end=True)
+    at = moment_of(text, option=option, zone=zone, is_end=True) if span is None else now + span
     if at <= now:
         raise typer.BadParameter(f"{text!r} is past", param_hint=option)
     return at

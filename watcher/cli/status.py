@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from watcher.cli.desk import Desk
-from watcher.cli.options import ConfigOption, JsonOption, SinceOption, since as since_of
-from watcher.cli.table import Column, Line, table, wrap
+from watcher.cli.options import ConfigOption, JsonOption, SinceOption
+from watcher.cli.options import since as since_of
+from watcher.cli.table import Column, Line, cut, printable, table, wrap
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +25,9 @@ _MOST_NAMED = 3
 def status(
     ctx: typer.Context, config: ConfigOption = None, since: SinceOption = None, as_json: JsonOption = False
 ) -> None:
-    """One screen: what could be seen and as of when, jobs, deployments at risk, alerts, undelivered notifications."""
+    """One screen of what matters.
+
+    What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications."""
     from watcher.report.summary_record import summary_record
 
     desk: Desk = ctx.obj
@@ -36,7 +39,8 @@ def status(
     if as_json:
         desk.document(summary_record(summary, name=settings.watcher.name, since=since_at))
     else:
-        desk.lines(_screen(summary, settings.watcher.name, desk.width, since_at))
+        lines = list(_screen(summary, settings.watcher.name, desk.width, since_at))
+        desk.lines(lines if lines[-1] else lines[:-1])
 
 
 def load(tx: "Connection", now: datetime, since: datetime | None) -> "Summary":
@@ -109,7 +113,8 @@ def _screen(summary: "Summary", name: str, width: int, since: datetime | None) -
     from watcher.cli.wording import past
 
     cycle = past(summary.last_complete_cycle_at, summary.now, missing="never")
-    yield ((f"watcher {name}", "bold"), (f" · last complete cycle {cycle}", ""))
+    tail = f" · last complete cycle {cycle}"
+    yield ((cut(f"watcher {printable(name)}", width - len(tail)), "bold"), (tail, ""))
     yield ()
     yield from _coverage(summary, width)
     yield from _jobs(summary, width)
@@ -154,11 +159,12 @@ def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
         names = ", ".join(unseen.accounts[:_MOST_NAMED])
         if len(unseen.accounts) > _MOST_NAMED:
             names += f" and {len(unseen.accounts) - _MOST_NAMED} more"
-        because = REASONS[unseen.reason] if unseen.reason is not None else "not read yet"
-        since = "" if unseen.since is None else f", since {past(unseen.since, summary.now)}"
-        last = past(unseen.last_read_at, summary.now, missing="never read")
-        age = f"last read {last}" if unseen.last_read_at else last
-        line = f"NOT SEEN {unseen.section.value} of {names}: {because}{since}; {age}"
+        line = f"NOT SEEN {unseen.section.value if unseen.section else 'anything'} of {names}: "
+        if unseen.reason is None:
+            line += "not read yet"
+        else:
+            last = f"last read {past(unseen.last_read_at, summary.now)}" if unseen.last_read_at else "never read"
+            line += f"{REASONS[unseen.reason]}, since {past(unseen.since, summary.now)}; {last}"
         yield from wrap(line, width, indent=2, style="yellow")
     yield ()
 
@@ -185,7 +191,12 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
 def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
     from watcher.cli.wording import past, remaining
 
-    columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12), Column("DELETION", 16), Column("NOTE", 8, keeps_end=False)]
+    columns = [
+        Column("ACCOUNT", 10),
+        Column("DEPLOYMENT", 12),
+        Column("DELETION", 16),
+        Column("NOTE", 8, keeps_end=False),
+    ]
     rows: list[list[Any]] = []
     for one in summary.at_risk:
         standing = one.standing
@@ -194,9 +205,11 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
             note = f"not verified since {past(standing.unknown_since, summary.now)}"
         elif standing.usage and standing.usage.last_success_at:
             note = f"last call {past(standing.usage.last_success_at, summary.now)}"
-        rows.append([one.account.label, one.deployment.name, remaining(standing.deletion_earliest, summary.now), note])
+        rows.append([one.account.label, one.deployment.name, remaining(standing, summary.now), note])
     nothing = "none known"
-    yield from _section("Deployments at risk", columns, rows, width, nothing=nothing, more="deployments --status at_risk")
+    yield from _section(
+        "Deployments at risk", columns, rows, width, nothing=nothing, more="deployments --status at_risk"
+    )
     if summary.unknown:
         columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12), Column("WHY", 20, keeps_end=False)]
         rows = [[one.account.label, one.deployment.name, one.standing.unknown_because] for one in summary.unknown]

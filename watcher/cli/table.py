@@ -110,13 +110,25 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Piece]
     return tuple(piece for piece in pieces if piece[0])
 
 
-def wrap(text: str, width: int, *, indent: int = 0, style: str = "") -> list[Line]:
-    """Running text over as many lines as it needs; its own line breaks stay, and long words are broken."""
+#: What begins a line that is meant to be copied whole.
+_COMMANDS = ("az ", "curl ", "watcher ")
+
+
+def wrap(text: str, width: int, *, indent: int = 0, style: str = "", breaks_words: bool = True) -> list[Line]:
+    """Running text over as many lines as it needs; its own line breaks stay.
+
+    Args:
+        breaks_words: Break words that are longer than a line. Without it they, and lines that hold a command, stay
+            whole and run past the width, so that they can be copied.
+    """
     lines: list[Line] = []
     for paragraph in text.split("\n"):
         line = ""
+        if not breaks_words and paragraph.startswith(_COMMANDS):
+            lines.append(_text(printable(paragraph), indent, style))
+            continue
         for word in printable(paragraph).split(" "):
-            while cell_len(word) > width - indent:
+            while breaks_words and cell_len(word) > width - indent:
                 if line:
                     lines.append(_text(line, indent, style))
                     line = ""
@@ -124,7 +136,7 @@ def wrap(text: str, width: int, *, indent: int = 0, style: str = "") -> list[Lin
                 lines.append(_text(part, indent, style))
                 word = word[len(part) :]
             longer = f"{line} {word}" if line else word
-            if cell_len(longer) > width - indent:
+            if line and cell_len(longer) > width - indent:
                 lines.append(_text(line, indent, style))
                 longer = word
             line = longer

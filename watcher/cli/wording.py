@@ -1,10 +1,14 @@
 """How tables say things: styles, and times seen from now."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from watcher.cli.table import Piece
 from watcher.rules.finding import Severity
 from watcher.rules.text import ago, duration
+
+if TYPE_CHECKING:
+    from watcher.report.standing import Standing
 
 SEVERITY_STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 JOB_STYLES = {"failed": "red", "succeeded": "green", "running": "cyan", "paused": "yellow"}
@@ -29,9 +33,12 @@ def ahead(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:
     return f"in {duration(at - now)}" if at > now else f"overdue by {duration(now - at)}"
 
 
-def remaining(at: datetime | None, now: datetime) -> Piece:
-    """As `ahead`, coloured by how near it is."""
-    style = ""
-    if at is not None:
-        style = "bold red" if at - now <= timedelta(days=1) else "yellow" if at - now <= timedelta(days=3) else ""
-    return ahead(at, now), style
+def remaining(standing: "Standing", now: datetime) -> Piece:
+    """The time left until a deletion, coloured by how near it is."""
+    left = standing.left
+    if left is None:
+        return UNKNOWN, ""
+    style = "bold red" if left <= timedelta(days=1) else "yellow" if left <= timedelta(days=3) else ""
+    if left > timedelta():
+        return f"in {duration(left)}", style
+    return (f"overdue by {duration(-left)}" if left else "at any moment"), style

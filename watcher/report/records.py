@@ -1,7 +1,7 @@
 """Nouns as records for programs: what `--json` prints, and the API answers. Pure.
 
-Ids and names are verbatim as Azure has them; times are RFC 3339 in UTC with `Z`; a key is always there, and `null` means
-that its value is not known. Keys are added over time, none is renamed or dropped.
+Ids and names are verbatim as Azure has them; times are RFC 3339 in UTC with `Z`; a key is always there, and `null`
+means that its value is not known or does not apply. Keys are added over time, none is renamed or dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +136,6 @@ def deployment_record(
     ended_at: datetime | None,
     outcome: str,
     as_of: datetime | None,
-    now: datetime,
     owner_tag: str = "owner",
 ) -> Record:
     """A deployment in one of its lives.
@@ -146,7 +145,7 @@ def deployment_record(
         as_of: When the account's deployments were last read whole.
     """
     usage = standing.usage if standing else None
-    left = standing.left(now) if standing else None
+    left = standing.left if standing else None
     return {
         "id": deployment.id,
         "name": deployment.name,

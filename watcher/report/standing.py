@@ -14,7 +14,7 @@ from watcher.alerts.alert import Alert, AlertStatus
 from watcher.resources.deployment import Deployment, SkuKind, Usage, is_fine_tuned
 from watcher.resources.snapshot import Reading
 from watcher.rules.deployments import DEVELOPER_LIFETIME
-from watcher.rules.idle_clock import idle_clock
+from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.rule import View
 from watcher.rules.sight import unread_deployment, unread_usage
 
@@ -45,16 +45,13 @@ class Standing:
     is_fine_tuned: bool
     deletion_earliest: datetime | None = None
     deletion_latest: datetime | None = None
+    left: timedelta | None = None  #: until the deletion may come; zero: at any moment; negative: it is overdue
     idle_since: datetime | None = None
     usage: Usage | None = None
     basis: str = ""  #: what dates the clock, in words
     unknown_because: str = ""  #: also of an alert: what it rests on could not be read since
     unknown_since: datetime | None = None
     alert: Alert | None = None
-
-    def left(self, now: datetime) -> timedelta | None:
-        """Time until the deletion may come; negative: it is overdue; `None`: nothing dates it."""
-        return None if self.deletion_earliest is None else self.deletion_earliest - now
 
 
 def countdowns(alerts: Sequence[Alert]) -> Mapping[tuple[str, str], Alert]:
@@ -90,13 +87,16 @@ def stand(
         unread = unread_deployment(view, deployment)
         earliest = deployment.created_at + DEVELOPER_LIFETIME if deployment.created_at else None
         latest, idle_since = None, None
+        left = max(earliest - now, timedelta()) if earliest else None
         basis = "a Developer deployment is subject to removal 24 h after its creation" if earliest else ""
         is_near = True
     else:
         unread = unread_deployment(view, deployment) or unread_usage(view, deployment, STALE_AFTER)
         clock = idle_clock(deployment, usage)
         earliest = clock.deletion_earliest if clock else None
-        latest, idle_since = (clock.deletion_latest, clock.idle_since) if clock else (None, None)
+        latest = clock.deletion_latest if clock else None
+        idle_since = clock.idle_since if clock and usage is not None else None
+        left = _left(clock, now) if clock else None
         basis = clock.basis if clock else ""
         is_near = earliest is not None and earliest - now <= NEAR
     if alert is not None or (is_near and earliest is not None and unread is None):
@@ -105,12 +105,15 @@ def stand(
         risk = Risk.UNKNOWN
     else:
         risk = Risk.SAFE
-    undated = "" if earliest is not None else "neither its creation nor any call is known"
+    if risk is Risk.UNKNOWN:  # what was not read is no idleness, and dates nothing
+        earliest = latest = left = idle_since = None
+    undated = "" if unread or earliest is not None else "neither its creation nor any call is known"
     return Standing(
         risk=risk,
         is_fine_tuned=True,
         deletion_earliest=earliest,
         deletion_latest=latest,
+        left=left,
         idle_since=idle_since,
         usage=usage,
         basis=basis,
@@ -118,3 +121,9 @@ def stand(
         unknown_since=unread.since if unread else None,
         alert=alert,
     )
+
+
+def _left(clock: IdleClock, now: datetime) -> timedelta:
+    """Overdue only once the latest time has passed: until then it may come at any moment."""
+    latest = clock.deletion_latest
+    return latest - now if latest is not None and latest < now else max(clock.left(now), timedelta())

@@ -29,7 +29,7 @@ class Seen:
 class Unseen:
     """Accounts of which one section could not be read, for one reason."""
 
-    section: Section
+    section: Section | None  #: `None`: nothing at all was read yet
     reason: GapReason | None  #: `None`: not read yet
     accounts: tuple[str, ...]  #: labels
     since: datetime | None  #: when the first of these gaps was met
@@ -175,8 +175,11 @@ def _seen(section: Section, readings: Sequence[Reading]) -> Seen:
 
 def _unseen(readings: Sequence[Reading]) -> tuple[Unseen, ...]:
     """Gaps by section and reason; where all accounts of one reason stand together, a thousand of them are one line."""
-    found: dict[tuple[Section, GapReason | None], list[tuple[Reading, Gap | None]]] = {}
+    found: dict[tuple[Section | None, GapReason | None], list[tuple[Reading, Gap | None]]] = {}
     for reading in readings:
+        if not reading.gaps and all(read_at(reading, section) is None for section in SECTIONS):
+            found.setdefault((None, None), []).append((reading, None))
+            continue
         for section in (Section.ACCOUNT, *SECTIONS):
             gaps = {gap.reason: gap for gap in reversed(reading.gaps) if gap.section is section}
             for reason, gap in gaps.items():
@@ -187,9 +190,9 @@ def _unseen(readings: Sequence[Reading]) -> tuple[Unseen, ...]:
 
 
 def _unseen_group(
-    section: Section, reason: GapReason | None, members: Sequence[tuple[Reading, Gap | None]]
+    section: Section | None, reason: GapReason | None, members: Sequence[tuple[Reading, Gap | None]]
 ) -> Unseen:
-    times = [read_at(reading, section) for reading, _ in members]
+    times = [read_at(reading, section) if section else None for reading, _ in members]
     return Unseen(
         section=section,
         reason=reason,
@@ -200,9 +203,7 @@ def _unseen_group(
     )
 
 
-def _running(
-    readings: Sequence[Reading], status_since: Mapping[tuple[str, str], datetime]
-) -> Iterable[RunningJob]:
+def _running(readings: Sequence[Reading], status_since: Mapping[tuple[str, str], datetime]) -> Iterable[RunningJob]:
     for reading in readings:
         for job in reading.jobs or ():
             if not job.status.has_ended:

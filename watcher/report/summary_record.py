@@ -24,7 +24,7 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
             ],
             "unseen": [
                 {
-                    "section": unseen.section.value,
+                    "section": unseen.section.value if unseen.section else None,
                     "reason": unseen.reason.value if unseen.reason else None,
                     "accounts": list(unseen.accounts),
                     "since": rfc3339(unseen.since),
@@ -49,8 +49,8 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
             for one in summary.jobs
         ],
         "jobs_unknown_in": summary.jobs_unknown_in,
-        "deployments_at_risk": [_standing_record(one, summary.now) for one in summary.at_risk],
-        "deployments_unknown": [_standing_record(one, summary.now) for one in summary.unknown],
+        "deployments_at_risk": [_standing_record(one) for one in summary.at_risk],
+        "deployments_unknown": [_standing_record(one) for one in summary.unknown],
         "alerts": [alert_record(one.alert, silenced_by=one.silences) for one in summary.firing],
         "undelivered": [
             {
@@ -74,8 +74,8 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
     return document("status", status, now=summary.now)
 
 
-def _standing_record(one: DeploymentStanding, now: datetime) -> Record:
-    left = one.standing.left(now)
+def _standing_record(one: DeploymentStanding) -> Record:
+    left = one.standing.left
     return {
         "id": one.deployment.id,
         "name": one.deployment.name,

@@ -16,7 +16,7 @@ from watcher.alerts.silence import Silence
 from watcher.errors import StoreError
 from watcher.rules.finding import FindingKind, Severity, Subject
 from watcher.store import schema
-from watcher.store.upsert import upsert
+from watcher.store.upsert import chunks, upsert
 
 
 def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
@@ -82,7 +82,7 @@ def settle(tx: Connection, ids: Collection[str]) -> None:
 def told(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
     """What each receiver was last told of each of these alerts."""
     found: dict[tuple[str, str], Told] = {}
-    for some in _chunks(sorted(alert_ids)):
+    for some in chunks(sorted(alert_ids)):
         rows = tx.execute(select(schema.told).where(schema.told.c.alert_id.in_(some)).order_by(schema.told.c.sequence))
         for row in rows:
             found[row.alert_id, row.receiver] = _told(row)
@@ -299,7 +299,3 @@ def _silence(row: Row[Any]) -> Silence:
         author=row.author,
         comment=row.comment,
     )
-
-
-def _chunks(ids: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))

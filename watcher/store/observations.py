@@ -1,11 +1,12 @@
 """Accounts, jobs, deployments, usage, gaps and transitions: loaded as nouns, and saved where they changed."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, insert, select, update
 
 from watcher.resources.account import Account
 from watcher.resources.changes import Change, ResourceKind, Source, Transition
@@ -14,7 +15,7 @@ from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobEvent, JobSta
 from watcher.resources.snapshot import Gap, GapReason, Known, Plane, Reading, Section, Snapshot
 from watcher.rules.rule import AccountState
 from watcher.store import schema
-from watcher.store.upsert import upsert
+from watcher.store.upsert import chunks, upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class DueAccount:
     """An account with its stored due times; `None` is "at once"."""
 
     account: Account
+    revision: int
     jobs_at: datetime | None
     deployments_at: datetime | None
     metrics_at: datetime | None
@@ -31,6 +33,15 @@ class DueAccount:
         """When the first of its sections is due."""
         times = (self.jobs_at, self.deployments_at, self.metrics_at)
         return None if None in times else min(at for at in times if at is not None)
+
+    def after(self, due: Mapping[Section, datetime]) -> "DueAccount":
+        """With the new times of some sections."""
+        return replace(
+            self,
+            jobs_at=due.get(Section.JOBS, self.jobs_at),
+            deployments_at=due.get(Section.DEPLOYMENTS, self.deployments_at),
+            metrics_at=due.get(Section.METRICS, self.metrics_at),
+        )
 
     def sections(self, now: datetime) -> frozenset[Section]:
         """What is due at `now`."""
@@ -80,30 +91,91 @@ def save_accounts(tx: Connection, found: Sequence[Account], *, is_complete: bool
 
 def due_accounts(tx: Connection) -> tuple[DueAccount, ...]:
     """All accounts in scope with their due times, in the order of their labels."""
-    c = schema.accounts.c
-    rows = tx.execute(
-        select(c.noun, c.next_jobs_at, c.next_deployments_at, c.next_metrics_at)
-        .where(c.removed_at.is_(None))
-        .order_by(c.label)
-    )
-    return tuple(
-        DueAccount(account=noun, jobs_at=jobs, deployments_at=deployments, metrics_at=metrics)
-        for noun, jobs, deployments, metrics in rows
-    )
+    return tuple(_due_account(row) for row in tx.execute(_DUE.order_by(schema.accounts.c.label)))
+
+
+def due(tx: Connection, keys: Sequence[str]) -> dict[str, DueAccount]:
+    """Those of some accounts that are in scope."""
+    found = {}
+    for some in chunks(keys):
+        for row in tx.execute(_DUE_OF, {"keys": some}):
+            found[row.key] = _due_account(row)
+    return found
 
 
 def due_account(tx: Connection, account: str) -> DueAccount | None:
     """One account with its stored due times; `None` if it is not in scope."""
-    c = schema.accounts.c
-    row = tx.execute(
-        select(c.noun, c.next_jobs_at, c.next_deployments_at, c.next_metrics_at).where(
-            c.key == account, c.removed_at.is_(None)
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    noun, jobs, deployments, metrics = row
-    return DueAccount(account=noun, jobs_at=jobs, deployments_at=deployments, metrics_at=metrics)
+    return due(tx, [account]).get(account)
+
+
+_DUE = select(
+    schema.accounts.c.key,
+    schema.accounts.c.noun,
+    schema.accounts.c.revision,
+    schema.accounts.c.next_jobs_at,
+    schema.accounts.c.next_deployments_at,
+    schema.accounts.c.next_metrics_at,
+).where(schema.accounts.c.removed_at.is_(None))
+_DUE_OF = _DUE.where(schema.accounts.c.key.in_(bindparam("keys", expanding=True)))
+
+
+def _due_account(row: Any) -> DueAccount:
+    _, noun, revision, jobs, deployments, metrics = row
+    return DueAccount(account=noun, revision=revision, jobs_at=jobs, deployments_at=deployments, metrics_at=metrics)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """All that an unchanged snapshot leaves behind: when it was taken, and when the next ones are due."""
+
+    account: str
+    revision: int  #: of the stored account that it was held against
+    at: datetime
+    asked: frozenset[Section]
+    due: tuple[tuple[Section, datetime], ...]
+
+
+def touch(tx: Connection, touches: Sequence[Touch]) -> dict[Touch, bool]:
+    """Note unchanged snapshots; `False` for those whose account has changed, or has a newer snapshot, meanwhile."""
+    done: dict[Touch, bool] = {}
+    for some in chunks(touches):
+        query = _TOUCHED.with_for_update() if tx.dialect.name == "postgresql" else _TOUCHED
+        held = {row.key: row for row in tx.execute(query, {"keys": [one.account for one in some]})}
+        for one in some:
+            row = held.get(one.account)
+            is_older = row is None or row.snapshot_at is None or row.snapshot_at >= one.at
+            done[one] = row is not None and not is_older and row.revision == one.revision
+    by_sections: dict[frozenset[Section], list[dict[str, Any]]] = {}
+    for one in (one for one, was_done in done.items() if was_done):
+        values = {"account": one.account, "at": one.at} | {f"next_{section}": at for section, at in one.due}
+        by_sections.setdefault(one.asked, []).append(values)
+    for asked, rows in by_sections.items():
+        tx.execute(_touching(asked), rows)
+    return done
+
+
+_TOUCHED = (
+    select(schema.accounts.c.key, schema.accounts.c.revision, schema.accounts.c.snapshot_at)
+    .where(schema.accounts.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(schema.accounts.c.key)  # two processes lock in the same order
+)
+
+
+@cache
+def _touching(asked: frozenset[Section]) -> Update:
+    columns: dict[str, Any] = {"snapshot_at": bindparam("at"), "polled_at": bindparam("at")}
+    for section in asked & _NEXT_COLUMNS.keys():
+        columns[_NEXT_COLUMNS[section]] = bindparam(f"next_{section}")
+        columns[_READ_COLUMNS[section]] = bindparam("at")
+    return update(schema.accounts).where(schema.accounts.c.key == bindparam("account")).values(columns)
+
+
+_NEXT_COLUMNS = {
+    Section.JOBS: "next_jobs_at",
+    Section.DEPLOYMENTS: "next_deployments_at",
+    Section.METRICS: "next_metrics_at",
+}
+_READ_COLUMNS = {Section.JOBS: "jobs_at", Section.DEPLOYMENTS: "deployments_at", Section.METRICS: "usage_at"}
 
 
 def account_states(tx: Connection) -> tuple[AccountState, ...]:
@@ -281,14 +353,15 @@ def _account_values(
         values["deployments_digest"] = snapshot.deployments.digest
     if snapshot.dialect:
         values["dialect"] = snapshot.dialect
-    columns = {
-        Section.JOBS: "next_jobs_at",
-        Section.DEPLOYMENTS: "next_deployments_at",
-        Section.METRICS: "next_metrics_at",
-    }
     for section, at in due.items():
-        values[columns[section]] = at
+        values[_NEXT_COLUMNS[section]] = at
     return values
+
+
+def bump(tx: Connection, account: str) -> None:
+    """Say that something of an account changed, so that nobody goes on with what was remembered of it."""
+    c = schema.accounts.c
+    tx.execute(update(schema.accounts).where(c.key == account).values(revision=c.revision + 1))
 
 
 def _gap_values(gap: Gap) -> dict[str, Any]:

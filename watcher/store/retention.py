@@ -25,8 +25,8 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
     """Delete what ended before a time; returns how much. Safe to repeat.
 
     An alert goes with what was told of it once it is over, everyone was told, and no delivery of it is under way; a
-    notification once it is over and every alert it told of goes too. A transition that some rule has yet to judge stays, and
-    so does the audit.
+    notification once it is over and every alert it told of goes too. A transition that some rule has yet to judge
+    stays, and so does the audit.
     """
     alerts = _ended_alerts(before)
     notifications = _ended_notifications(before, alerts)

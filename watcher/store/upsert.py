@@ -1,7 +1,7 @@
-"""Insert or update, in the dialect at hand."""
+"""Insert or update, in the dialect at hand; and long lists of keys in pieces that every database takes."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,3 +29,11 @@ def upsert(
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(key))
     tx.execute(statement)
+
+
+T = TypeVar("T")
+
+
+def chunks(items: Sequence[T], size: int = 500) -> Iterator[list[T]]:
+    """`items` in pieces."""
+    return (list(items[start : start + size]) for start in range(0, len(items), size))

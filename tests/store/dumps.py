@@ -1,0 +1,21 @@
+"""What a database holds, to be compared."""
+
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Engine
+
+from watcher.store import schema
+
+
+def dump(engine: Engine) -> dict[str, list[Any]]:
+    """All rows of all tables."""
+    with engine.execution_options(readonly=True).begin() as tx:
+        return {
+            table.name: sorted(map(tuple, tx.execute(sqlalchemy.select(table))), key=repr)
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def changed_tables(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
