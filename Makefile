@@ -4,20 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where the machine's own default index lacks a package, pip's usual settings (pip.conf, PIP_*) apply.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+UPGRADE ?=
 
+.DELETE_ON_ERROR:
 .PHONY: help demo test lint typecheck lock bench clean
 help:
 	@echo "make demo    watch the whole story on a simulated Azure (no account needed)"
 	@echo "make test    everything CI runs: ruff, mypy --strict, tests on SQLite and PostgreSQL"
 	@echo "make bench   measure the poll cycle against bare aiohttp and the openai SDK"
-	@echo "make lock    renew requirements-dev.txt (maintainers; needs uv)"
+	@echo "make lock    renew the locks, requirements*.txt (maintainers; needs uv; UPGRADE=--upgrade takes newer versions)"
+	@echo "make clean   remove the environment and the caches"
 
 $(VENV)/.ok: requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "watcher needs Python 3.11 or newer; set PYTHON=python3.x" >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --require-hashes -r requirements-dev.txt
-	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer, or name one with PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "watcher needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`; name another: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Creating $(VENV) and installing what requirements-dev.txt locks; this takes a minute or two, once." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(VENV)/.ok
@@ -36,9 +42,12 @@ typecheck: $(VENV)/.ok
 bench: $(VENV)/.ok
 	$(BIN)/python benchmarks/poll.py
 
+# Development first: what runs in production is then locked to the very versions that are tested.
 lock:
-	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header -o requirements-dev.txt
+	@command -v uv >/dev/null || { echo "uv is missing; it makes the locks, and nothing else here needs it" >&2; exit 1; }
+	$(COMPILE) $(UPGRADE) pyproject.toml --group dev --group build -o requirements-dev.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra postgres --constraint requirements-dev.txt --no-annotate -o requirements.txt
+	$(COMPILE) $(UPGRADE) --group build --constraint requirements-dev.txt --no-annotate -o requirements-build.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -35,7 +35,7 @@ from watcher.rules.finding import Severity
 from watcher.rules.registry import build_rules
 from watcher.store import engine
 from watcher.store.engine import Store
-from watcher.transport import AsyncClient, HTTPError, open_client, system_trust
+from watcher.transport import AsyncClient, Client, HTTPError, open_client, system_trust
 
 log = structlog.get_logger()
 
@@ -99,7 +99,7 @@ async def assemble(
     wall_clock: Clock = system_clock,
     observer: Observer | None = None,
     stream: TextIO | None = None,
-    http: AsyncClient | None = None,
+    http: Client | None = None,
 ) -> Machine:
     """Build everything, and start nothing.
 

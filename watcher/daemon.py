@@ -98,6 +98,7 @@ class Daemon:
         self._accounts: dict[str, Account] = {}
         self._polling: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()  #: of machines that a reload has replaced
         self._untried: set[str] = set()
         self._dispatch = Wake()
         self._deliver = Wake()
@@ -167,7 +168,7 @@ class Daemon:
                     await rounds.deliver_due(self._machine)
             except (TimeoutError, WatcherError) as exc:
                 log.warning("drain.incomplete", error=str(exc) or "the time was up")
-        under_way = (*tasks, *polls, *self._delivering.values())
+        under_way = (*tasks, *polls, *self._delivering.values(), *self._closing)
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
@@ -382,7 +383,9 @@ class Daemon:
         log.info("configuration.reloaded")
         await self._note_itself([])
         under_way = list(self._polling.values())
-        asyncio.get_running_loop().create_task(_close_later(old, under_way), name="close the old configuration")
+        closing = asyncio.create_task(_close_later(old, under_way), name="close the old configuration")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         await self._discover()
 
     async def _note_itself(self, findings: Sequence[Finding]) -> None:
@@ -430,10 +433,12 @@ def _forget(tasks: dict[str, asyncio.Task[None]], key: str, _: asyncio.Task[None
 
 
 async def _close_later(machine: Machine, polls: list[asyncio.Task[None]]) -> None:
-    if polls:
-        await asyncio.wait(polls, timeout=60)
-    await asyncio.sleep(30)  # a delivery that is under way ends within its lease
-    await machine.aclose()
+    try:
+        if polls:
+            await asyncio.wait(polls, timeout=60)
+        await asyncio.sleep(30)  # a delivery that is under way ends within its lease
+    finally:  # cut short by a stop
+        await machine.aclose()
 
 
 def log_recorded(recorded: cycles.Recorded, *, duration_s: float) -> None:

@@ -24,6 +24,7 @@ from tests.factories import (
 )
 from watcher import cycles
 from watcher.alerts.dispatch import Routing
+from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.route import RouteSpec, build_route
 from watcher.cli.app import run
 from watcher.cli.desk import Desk
@@ -129,13 +130,15 @@ class World:
 
     def dispatch_and_deliver(self) -> None:
         """Tell everybody: the webhook refuses for good, the console takes all."""
-        routes = (RouteSpec(receiver="hook", matchers=_idle()),)
+        routes = (RouteSpec(receiver="hook", matchers=parse_matchers(['rule="deployment_idle"'])),)
         root = build_route(RouteSpec(receiver="screen", group_by=("rule",), routes=routes))
+
+        def clock() -> datetime:
+            return SEEN_AT
 
         async def work() -> None:
             store = self.open()
             try:
-                clock = lambda: SEEN_AT  # noqa: E731
                 await cycles.dispatch(
                     routing=Routing(root=root), store=store, clock=clock, wall_clock=clock, immediate=True
                 )
@@ -151,12 +154,6 @@ class World:
                 store.close()
 
         asyncio.run(work())
-
-
-def _idle() -> Any:
-    from watcher.alerts.matcher import parse_matchers
-
-    return parse_matchers(['rule="deployment_idle"'])
 
 
 class Taking:

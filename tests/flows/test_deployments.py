@@ -43,7 +43,7 @@ async def test_tells_first_sight_in_one_message_and_a_recovery_by_traffic(build)
     assert abs(values["idle_cost"] - 13 * 24 * values["hosting_per_hour"]) < 2
     assert "/chat/completions" in told["week"]["annotations"]["action"]
 
-    flow.world.call("ft", "week", at=now())
+    flow.world.call("ft", "week", at=now() - timedelta(minutes=2))  # metrics are read to the last full minute
     await until(lambda: len(flow.sink.hooks) == 2, "the resolve")
     await flow.polls("ft", 2)
     (resolved,) = flow.sink.hooks[1].alerts

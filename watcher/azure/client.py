@@ -25,7 +25,7 @@ from watcher.azure.faults import (
 )
 from watcher.clock import Clock, system_clock
 from watcher.errors import AzureError, MalformedError, ThrottledError, UnavailableError
-from watcher.transport import URL, AsyncClient, Headers, HTTPError, InvalidURL, Request, Response
+from watcher.transport import URL, Client, Headers, HTTPError, InvalidURL, Request, Response
 
 #: Called after each attempt: the plane's name, the status (0: no answer came), and how long it took in seconds.
 Observer = Callable[[str, int, float], None]
@@ -108,7 +108,7 @@ class AzureClient:
 
     def __init__(
         self,
-        http: AsyncClient,
+        http: Client,
         *,
         timeout_s: float = 30.0,
         concurrency: int = 64,
@@ -213,7 +213,7 @@ class AzureClient:
     async def _exchange(self, url: str, header: Header) -> Answer | _Failure:
         headers = self._prepared.get(header) or self._prepare(header)
         request = Request("GET", _parsed(url), headers=headers, extensions=self._extensions)
-        response = await self._http.send(request, stream=True)
+        response = await self._http.exchange(request)
         try:
             body = await self._read(response)
         finally:

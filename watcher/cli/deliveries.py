@@ -174,7 +174,7 @@ def outbox_list(
         desk.document(document("notifications", records, now=now))
         return
     columns = [
-        Column("ID", 28),
+        Column("ID", 28, is_id=True),
         Column("RECEIVER", 8),
         Column("STATE", 7),
         Column("CREATED", 6),

@@ -79,13 +79,13 @@ def deployments(
         desk.document(document("deployments", records, now=now))
         return
     columns = [
-        Column("ACCOUNT", 10),
-        Column("DEPLOYMENT", 12),
-        Column("SKU", 8),
+        Column("ACCOUNT", 8),
+        Column("DEPLOYMENT", 10, is_id=True),
+        Column("SKU", 6),
         Column("STATE", 9),
         Column("RISK", 8),
-        Column("DELETION", 12),
-        Column("LAST CALL", 9),
+        Column("DELETION", 10),
+        Column("LAST CALL", 12),
     ]
     rows = [_deployment_row(seen, one, standing, now) for seen, one, standing in shown]
     desk.lines(table(columns, rows, desk.width))

@@ -75,8 +75,8 @@ def transitions(
         return
     columns = [
         Column("WHEN", 10),
-        Column("ACCOUNT", 10),
-        Column("KIND", 5),
+        Column("ACCOUNT", 8),
+        Column("KIND", 3, keeps_end=False),
         Column("NAME", 12),
         Column("CHANGE", 16, keeps_end=False),
     ]

@@ -72,12 +72,11 @@ def jobs(
         desk.document(document("jobs", records, now=now))
         return
     columns = [
-        Column("ACCOUNT", 10),
-        Column("JOB", 14),
-        Column("MODEL", 12),
+        Column("ACCOUNT", 8),
+        Column("JOB", 14, is_id=True),
+        Column("MODEL", 8),
         Column("STATUS", 9),
-        Column("FOR", 8),
-        Column("CREATED", 8),
+        Column("FOR", 6),
     ]
     rows: list[list[Any]] = [
         [
@@ -86,7 +85,6 @@ def jobs(
             one.job.model,
             (one.job.raw_status or one.job.status.value, JOB_STYLES.get(one.job.status.value, "")),
             past(one.status_since, now).removesuffix(" ago"),
-            past(one.job.created_at, now),
         ]
         for one in shown
     ]

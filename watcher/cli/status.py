@@ -172,7 +172,13 @@ def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
 def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
     from watcher.cli.wording import JOB_STYLES, past
 
-    columns = [Column("ACCOUNT", 10), Column("JOB", 12), Column("MODEL", 10), Column("STATUS", 10), Column("FOR", 9)]
+    columns = [
+        Column("ACCOUNT", 10),
+        Column("JOB", 12, is_id=True),
+        Column("MODEL", 10),
+        Column("STATUS", 10),
+        Column("FOR", 9),
+    ]
     rows: list[list[Any]] = [
         [
             one.account.label,
@@ -193,7 +199,7 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
 
     columns = [
         Column("ACCOUNT", 10),
-        Column("DEPLOYMENT", 12),
+        Column("DEPLOYMENT", 12, is_id=True),
         Column("DELETION", 16),
         Column("NOTE", 8, keeps_end=False),
     ]
@@ -211,7 +217,7 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
         "Deployments at risk", columns, rows, width, nothing=nothing, more="deployments --status at_risk"
     )
     if summary.unknown:
-        columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12), Column("WHY", 20, keeps_end=False)]
+        columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12, is_id=True), Column("WHY", 20, keeps_end=False)]
         rows = [[one.account.label, one.deployment.name, one.standing.unknown_because] for one in summary.unknown]
         title, more = "Deployments whose risk is unknown", "deployments --status unknown"
         yield from _section(title, columns, rows, width, nothing="", more=more)

@@ -23,6 +23,7 @@ class Column:
     least: int = 6  #: it is never made narrower, unless its content is
     keeps_end: bool = True  #: cut in the middle; false: at the end
     is_number: bool = False
+    is_id: bool = False  #: is typed into other commands, and so made narrower only once nothing else can be
 
 
 def printable(text: str) -> str:
@@ -82,7 +83,8 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Piece]], width: i
     widths = [max(cell_len(row[index][0]) for row in rows) for index in range(len(columns))]
     excess = sum(widths) + _GUTTER * (len(widths) - 1) - width
     while excess > 0:
-        yielding = [index for index, column in enumerate(columns) if widths[index] > column.least]
+        wide = [index for index, column in enumerate(columns) if widths[index] > column.least]
+        yielding = [index for index in wide if not columns[index].is_id] or wide
         if not yielding:
             break
         widths[max(yielding, key=lambda index: widths[index])] -= 1

@@ -22,8 +22,11 @@ def severity(value: Severity) -> Piece:
 
 
 def past(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:
-    """`12 min ago`, or in words that it is not known."""
-    return missing if at is None else ago(at, now)
+    """`12 min ago`, in the largest unit alone; or in words that it is not known."""
+    if at is None:
+        return missing
+    words = ago(at, now).split()
+    return " ".join(words) if len(words) <= 3 else f"{words[0]} {words[1]} ago"
 
 
 def ahead(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
-from watcher.resources.snapshot import Gap, Reading, Section, Snapshot
+from watcher.resources.snapshot import Gap, Reading, Snapshot
 
 
 class ResourceKind(StrEnum):

@@ -260,12 +260,14 @@ def _last_read(view: View, plane: Plane) -> str:
 
 def _cleared(rule: str, view: View, plane: Plane, reasons: frozenset[GapReason]) -> Iterator[Cleared]:
     """Why a plane's alert no longer holds, where that can be said."""
+    if not (view.reading.gaps or view.closed_gaps):
+        return  # the usual case
     subject = plane_subject(view.account, plane)
     others = [gap for gap in view.reading.gaps if gap.plane is plane and not gap.subject and gap.reason not in reasons]
     read_at = _read_at(view, plane)
     if others:
         yield Cleared(rule=rule, subject=subject, because=f"the cause has changed: {REASONS[others[0].reason]}")
-    elif read_at is not None and not _gaps(view, plane, reasons):
+    elif view.closed_gaps and read_at is not None and not _gaps(view, plane, reasons):
         closed = [gap.at for gap in view.closed_gaps if gap.plane is plane and gap.reason in reasons]
         unread = f"; unread for {duration(read_at - min(closed))}" if closed else ""
         yield Cleared(rule=rule, subject=subject, because=f"readable again since {moment(read_at)}{unread}")

@@ -20,7 +20,7 @@ class Configured:
         return self.rule.name
 
     def evaluate(self, view: View) -> Iterator[Answer]:
-        yield from _adjusted(self.rule.evaluate(view), self.severity, self.labels)
+        return _adjusted(self.rule.evaluate(view), self.severity, self.labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +36,14 @@ class ConfiguredFleet:
         return self.rule.name
 
     def evaluate(self, fleet: Fleet) -> Iterator[Answer]:
-        yield from _adjusted(self.rule.evaluate(fleet), self.severity, self.labels)
+        return _adjusted(self.rule.evaluate(fleet), self.severity, self.labels)
 
 
-def _adjusted(answers: Iterable[Answer], severity: Severity | None, labels: Mapping[str, str]) -> Iterator[Answer]:
+def _adjusted(answers: Iterator[Answer], severity: Severity | None, labels: Mapping[str, str]) -> Iterator[Answer]:
+    return _adjust_each(answers, severity, labels) if severity or labels else answers
+
+
+def _adjust_each(answers: Iterable[Answer], severity: Severity | None, labels: Mapping[str, str]) -> Iterator[Answer]:
     def adjust(finding: Finding) -> Finding:
         return replace(finding, severity=severity or finding.severity, labels={**finding.labels, **labels})
 

@@ -52,12 +52,16 @@ class View:
 
     def is_verified(self, section: Section) -> bool:
         """Whether the section's reading is as new as the polls wish it: read at least once, and no gap open."""
-        read_at = {
-            Section.ACCOUNT: self.reading.jobs_at or self.reading.deployments_at,
-            Section.JOBS: self.reading.jobs_at,
-            Section.DEPLOYMENTS: self.reading.deployments_at,
-            Section.METRICS: self.reading.usage_at,
-        }[section]
+        reading = self.reading
+        match section:
+            case Section.ACCOUNT:
+                read_at = reading.jobs_at or reading.deployments_at
+            case Section.JOBS:
+                read_at = reading.jobs_at
+            case Section.DEPLOYMENTS:
+                read_at = reading.deployments_at
+            case Section.METRICS:
+                read_at = reading.usage_at
         return read_at is not None and self.gap(section) is None
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _STEP_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
@@ -25,6 +26,7 @@ def hours(span: timedelta) -> str:
     return f"{span // timedelta(hours=1)} h"
 
 
+@lru_cache(maxsize=4096)  # the same times are told at each poll, and formatting one costs more than most rules
 def moment(at: datetime) -> str:
     """`2026-11-22 08:00 UTC`."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

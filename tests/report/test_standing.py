@@ -1,0 +1,62 @@
+"""How a deployment stands: never idle from absence, and dated only by what was read."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_reading, make_usage
+from watcher.report.standing import Risk, Standing, stand
+from watcher.resources.snapshot import GapReason, Section
+
+
+def standing(deployment: Any, usage: Any = (), gaps: Any = (), at: datetime = NOW, **changes: Any) -> Standing:
+    reading = make_reading(deployments=[deployment], usage=usage, gaps=gaps, at=at)
+    return stand(deployment, reading, **{"alert": None, "custom_models": (), "now": NOW, **changes})
+
+
+METRICS_GAP = make_gap(Section.METRICS, GapReason.ROLE)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "usage", "gaps", "risk"),
+    [
+        pytest.param({}, [make_usage(last_success_at=NOW - HOUR)], (), Risk.SAFE, id="called"),
+        pytest.param({}, [make_usage(last_success_at=NOW - 10 * DAY)], (), Risk.AT_RISK, id="near"),
+        pytest.param({}, [make_usage()], (), Risk.AT_RISK, id="never called in the metrics"),
+        pytest.param({}, (), (), Risk.UNKNOWN, id="no usage of it"),
+        pytest.param({}, None, (), Risk.UNKNOWN, id="metrics never read"),
+        pytest.param({}, None, (METRICS_GAP,), Risk.UNKNOWN, id="metrics refused"),
+        pytest.param(
+            {}, [make_usage(last_success_at=NOW - HOUR)], (METRICS_GAP,), Risk.SAFE, id="safe on the last evidence"
+        ),
+        pytest.param(
+            {}, [make_usage(last_success_at=NOW - 10 * DAY)], (METRICS_GAP,), Risk.UNKNOWN, id="near on old evidence"
+        ),
+        pytest.param({"created_at": NOW - DAY}, None, (), Risk.SAFE, id="young: its creation alone says so"),
+        pytest.param({"created_at": None}, (), (), Risk.UNKNOWN, id="nothing dates it"),
+        pytest.param({"model": "gpt-4o-mini"}, None, (), Risk.EXEMPT, id="base model"),
+        pytest.param({"sku": "DeveloperTier", "created_at": NOW - HOUR}, None, (), Risk.AT_RISK, id="developer"),
+        pytest.param({"sku": "DeveloperTier", "created_at": None}, None, (), Risk.UNKNOWN, id="developer, undated"),
+    ],
+)
+def test_risk(deployment: dict[str, Any], usage: Any, gaps: Any, risk: Risk) -> None:
+    found = standing(make_deployment(**deployment), usage, gaps)
+    assert found.risk is risk
+    if risk is Risk.UNKNOWN:
+        assert (found.deletion_earliest, found.left, found.idle_since) == (None, None, None)
+        assert found.unknown_because
+
+
+def test_a_model_that_a_job_made_is_fine_tuned_whatever_its_name() -> None:
+    deployment = make_deployment(model="my-own-name")
+    assert standing(deployment, [make_usage()], custom_models={"my-own-name"}).is_fine_tuned
+
+
+def test_between_the_two_times_it_may_come_at_any_moment_and_is_overdue_past_the_later() -> None:
+    failed = {"last_failure_at": NOW - DAY}
+    between = standing(make_deployment(), [make_usage(last_success_at=NOW - 16 * DAY + HOUR, **failed)])
+    past = standing(make_deployment(), [make_usage(last_success_at=NOW - 16 * DAY + HOUR)])
+    assert between.left is not None and past.left is not None
+    assert between.left == 0 * DAY
+    assert past.left < 0 * DAY
