@@ -29,8 +29,11 @@ $(VENV)/.ok: requirements-dev.txt pyproject.toml
 demo: $(VENV)/.ok
 	@$(BIN)/watcher demo
 
+# A test that hangs is ended and named, in place of a run that never ends.
+NO_HANGING := -o faulthandler_timeout=120 -o faulthandler_exit_on_timeout=true
+
 test: lint typecheck
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(NO_HANGING)
 
 lint: $(VENV)/.ok
 	$(BIN)/ruff check .

@@ -276,9 +276,9 @@ CONTENDERS = {"watcher": watcher, "aiohttp": aiohttp, "openai": openai}
 
 
 def _run(work: Callable[[], Awaitable[object]]) -> object:
-    import uvloop
+    from watcher.daemon import new_event_loop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work())
 
 

@@ -117,23 +117,7 @@ async def assemble(
     if http is None:
         http = open_client(connections=config.poll.concurrency + 64)
         closing.push_async_callback(http.aclose)
-    cloud = cloud_of(config)
-    credentials = credentials_of(config, cloud)
-    client = AzureClient(
-        http,
-        timeout_s=config.poll.timeout.total_seconds(),
-        concurrency=config.poll.concurrency,
-        observer=observer,
-    )
-    keys = {
-        account.resource_id.lower(): account.api_key.reveal() for account in config.azure.accounts if account.api_key
-    }
-    collector = Collector(client, cloud, credentials, keys=keys, api=config.azure.api)
-    settings = discovery_settings(config)
-
-    async def find() -> Discovery:
-        return await discover(collector.management, settings, at=clock())
-
+    collector, find = eyes_of(config, http, clock, observer)
     notifiers = notifiers_of(config, http, stream)
     for notifier in notifiers.values():
         closing.push_async_callback(notifier.aclose)
@@ -153,6 +137,28 @@ async def assemble(
         ping=heartbeat_of(config, http),
         closing=closing,
     )
+
+
+def eyes_of(config: Config, http: Client, clock: Clock, observer: Observer | None = None) -> tuple[Collector, Discover]:
+    """What reads accounts, and what finds them."""
+    cloud = cloud_of(config)
+    credentials = credentials_of(config, cloud)
+    client = AzureClient(
+        http,
+        timeout_s=config.poll.timeout.total_seconds(),
+        concurrency=config.poll.concurrency,
+        observer=observer,
+    )
+    keys = {
+        account.resource_id.lower(): account.api_key.reveal() for account in config.azure.accounts if account.api_key
+    }
+    collector = Collector(client, cloud, credentials, keys=keys, api=config.azure.api)
+    settings = discovery_settings(config)
+
+    async def find() -> Discovery:
+        return await discover(collector.management, settings, at=clock())
+
+    return collector, find
 
 
 def cloud_of(config: Config) -> Cloud:

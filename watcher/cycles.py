@@ -6,7 +6,7 @@ database alone.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -20,6 +20,7 @@ from watcher.alerts.lifecycle import advance, cap
 from watcher.alerts.notification import Notification
 from watcher.clock import Clock
 from watcher.errors import DeliveryError
+from watcher.logs import clean
 from watcher.memory import Memory, Remembered
 from watcher.notify.notifier import Notifier, RetryPolicy, TryAgain
 from watcher.resources.account import Account
@@ -144,6 +145,8 @@ async def poll(
         remembered = None
     known = remembered.known if remembered else await store.read(observations.known, account.key)
     snapshot = await collect(due.account, known, sections=wanted, at=clock())  # network, and no transaction open
+    if snapshot.gaps:
+        snapshot = replace(snapshot, gaps=without_secrets(snapshot.gaps))
     if remembered is not None and (view := unchanged(remembered, snapshot, judgement)) is not None:
         times = _next_due(view.reading, snapshot, judgement.cadence)
         touch = observations.Touch(
@@ -231,6 +234,11 @@ def _without_news(view: View) -> View:
         told={},
         closed_gaps=(),
     )
+
+
+def without_secrets(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """The gaps as they may be stored and told: a service may quote the very token or key that it refuses."""
+    return tuple(replace(gap, message=clean(gap.message)) for gap in gaps)
 
 
 def _next_due(current: Reading, snapshot: Snapshot, cadence: Cadence) -> dict[Section, datetime]:
@@ -384,6 +392,7 @@ async def review(*, judgement: Judgement, store: Store, clock: Clock) -> tuple[A
 
 def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
     """`review`, inside a transaction."""
+    alerts.lock_fleet(tx)
     fleet = Fleet(now=now, accounts=observations.account_states(tx))
     return _advance(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
 
@@ -392,6 +401,7 @@ def note_itself(
     tx: Connection, findings: Sequence[Finding], judgement: Judgement, *, now: datetime
 ) -> tuple[Alert, ...]:
     """Record what `watcher` cannot do: the conditions about itself that hold, all of them; the others are over."""
+    alerts.lock_fleet(tx)
     enabled = judgement.enabled | ABOUT_ITSELF
     changed = advance(alerts.firing(tx, ""), findings, rules=ABOUT_ITSELF, account="", now=now, enabled=enabled)
     alerts.save(tx, changed)
@@ -426,7 +436,7 @@ def decide(
         open_alerts,
         routing=routing,
         told=alerts.told(tx, {alert.id for alert in open_alerts}),
-        groups=outbox.groups(tx),
+        groups=outbox.groups(tx, since=now - max(route.group_interval for route in routing.root.walk())),
         silences=alerts.silences(tx, since=now),
         keeps=alerts.keeps(tx, since=now),
         now=now,
@@ -492,24 +502,29 @@ async def _deliver_one(
 ) -> Delivered:
     at, began = wall_clock(), time.monotonic()
     due_at: datetime | None = None
-    kind, detail = "", ""
+    kind, detail, failure = "", "", None
     try:
         receipt = await notifier.send(delivery.notification, now=clock())
     except DeliveryError as error:
+        failure = error
+    except Exception as error:  # a notifier may be other people's: whatever it raises, those behind it must go out
+        log.exception("notifier.failed", receiver=delivery.notification.receiver, notification=delivery.notification.id)
+        failure = DeliveryError(f"the notifier failed: {type(error).__name__}", permanent=False, kind="server")
+    if failure is None:
+        outcome, detail = "delivered", receipt.detail
+    else:
         decision = policy.decide(
-            error,
+            failure,
             notification_id=delivery.notification.id,
             attempts=delivery.attempts + 1,
             first_at=delivery.first_tried_at or at,
             now=wall_clock(),
         )
-        kind = error.kind
+        kind = failure.kind
         if isinstance(decision, TryAgain):
-            outcome, detail, due_at = "retry", error.message, decision.at
+            outcome, detail, due_at = "retry", failure.message, decision.at
         else:
             outcome, detail = "dead", decision.because
-    else:
-        outcome, detail = "delivered", receipt.detail
     attempt = outbox.Attempt(
         at=at, duration_s=round(time.monotonic() - began, 3), outcome=outcome, kind=kind, detail=detail
     )

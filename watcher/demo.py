@@ -39,7 +39,7 @@ from watcher.web.server import serving
 _STYLES = {"info": "blue", "warning": "yellow", "critical": "bold red", "resolved": "green"}
 
 #: Discovery sees everything at once; a step is at most this long, so that time is seen to pass.
-_LONGEST_STEP = timedelta(hours=1)
+_LONGEST_STEP = timedelta(hours=2)
 
 _CONFIGURATION = """
 [watcher]
@@ -59,10 +59,10 @@ token_env = "DEMO_TOKEN"
 tag_labels = ["environment"]
 
 [poll]
-active = "20m"
-quiet = "1h"
-deployments = "1h"
-metrics = "1h"
+active = "30m"
+quiet = "2h"
+deployments = "2h"
+metrics = "2h"
 timeout = "3s"
 
 [[receivers]]

@@ -6,7 +6,7 @@ The daemon runs the same cycles, each on its own time.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -72,12 +72,17 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
         transitions=tuple(t for one in recorded for t in one.transitions),
         alerts=(*(alert for one in recorded for alert in one.alerts), *alerts),
         notifications=tuple(notifications),
-        gaps=(*((None, gap) for gap in found.gaps), *((one.account, gap) for one in recorded for gap in one.gaps)),
+        gaps=_gaps(found, recorded),
         failed=tuple(one.account for one in due if one.account.key not in polled),
         undelivered=undelivered,
         delivered=delivered,
         duration_s=asyncio.get_running_loop().time() - began,
     )
+
+
+def _gaps(found: cycles.Discovery, recorded: Iterable[cycles.Recorded]) -> tuple[tuple[Account | None, Gap], ...]:
+    discovery = ((None, gap) for gap in cycles.without_secrets(found.gaps))
+    return (*discovery, *((one.account, gap) for one in recorded for gap in one.gaps))
 
 
 async def poll_all(
@@ -174,7 +179,17 @@ def _foreign_lease(tx: Connection, now: datetime, receivers: Sequence[str]) -> t
 
 async def complete(machine: Machine) -> None:
     """Note that every account was tried since the time before, and ping the heartbeat."""
+    await note_complete(machine)
+    await ping(machine)
+
+
+async def note_complete(machine: Machine) -> None:
+    """Note that every account was tried since the time before."""
     await machine.store.write(state.put, state.CYCLE_COMPLETED, at=machine.clock())
+
+
+async def ping(machine: Machine) -> None:
+    """Ping the heartbeat, where there is one; takes as long as that takes, and never raises for it."""
     if machine.ping is not None:
         with suppress(asyncio.TimeoutError):
             await machine.ping()
@@ -187,9 +202,10 @@ async def rehearse(machine: Machine) -> Summary:
     known = {account.key: await machine.store.read(observations.known, account.key) for account in found.accounts}
 
     async def one(account: Account) -> Snapshot:
-        return await machine.collect(
+        snapshot = await machine.collect(
             account, known.get(account.key, Known()), sections=cycles.EVERYTHING, at=machine.clock()
         )
+        return replace(snapshot, gaps=cycles.without_secrets(snapshot.gaps))
 
     snapshots = await asyncio.gather(*map(one, found.accounts))
     return await machine.store.rehearse(_rehearse, machine, found, snapshots, began)
@@ -211,5 +227,5 @@ def _rehearse(
         transitions=tuple(t for one in recorded for t in one.transitions),
         alerts=(*(alert for one in recorded for alert in one.alerts), *alerts),
         notifications=notifications,
-        gaps=(*((None, gap) for gap in found.gaps), *((one.account, gap) for one in recorded for gap in one.gaps)),
+        gaps=_gaps(found, recorded),
     )

@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import pytest
 
 from tests.flows.sink import Sink, serve_sink
 from watcher.simulator import TOKEN, Account, Deployment, Job, Scenario, World
+from watcher.simulator.jobs import job_id
 from watcher.simulator.server import Running, serve
 
 #: For everything that has to come about; far more than it takes, since the machine may be busy.
@@ -81,7 +83,7 @@ async def until(holds: Callable[[], Any], what: str = "", *, within: float = PAT
     deadline = time.monotonic() + within
     while not (found := holds()):
         assert time.monotonic() < deadline, f"not within {within:g} s: {what or holds}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
     return found
 
 
@@ -150,7 +152,6 @@ class Program:
 class Daemon(Program):
     """`watcher run`, and its page."""
 
-    token: str = ""
     client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(trust_env=False, timeout=5))
 
     async def page(self) -> str:
@@ -171,7 +172,7 @@ class Daemon(Program):
         deadline = time.monotonic() + PATIENCE_S
         while (answer := await self.get("/readyz")).status_code != 200:
             assert time.monotonic() < deadline, answer.text
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.05)
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code, which has to come within 10 s."""
@@ -213,9 +214,9 @@ class Flow:
 
     def configure(self, **parts: str) -> Path:
         """Write the configuration; `parts` fill its places, see `CONFIGURATION`."""
-        url = self.database or f"sqlite:///{self.database_file}"
+        self.environ["DATABASE_URL"] = self.database or f"sqlite:///{self.database_file}"
         values = {
-            "database": f'url = "{url}"',
+            "database": 'url_env = "DATABASE_URL"',
             "azure": self.azure.url,
             "sink": self.sink.url,
             "interval": "1s",
@@ -268,19 +269,13 @@ class Flow:
     def end(self, account: str, job: Job, status: str, **changes: Any) -> str:
         """Let a `running_job` come to `status` now; returns its id as Azure has it."""
         at = self.world.moment(now()) - job.created
-        self.move(account, job, (*job.timeline, (status, at)), **changes)
+        self.world.replace_job(account, replace(job, timeline=(*job.timeline, (status, at)), **changes))
         return self.job_id(account, job)
 
-    def move(self, account: str, job: Job, timeline: Sequence[tuple[str, timedelta]], **changes: Any) -> None:
-        values = {name: getattr(job, name) for name in type(job).__dataclass_fields__}
-        self.world.replace_job(account, Job(**{**values, "timeline": tuple(timeline), **changes}))
-
     def job_id(self, account: str, job: Job) -> str:
-        from watcher.simulator.jobs import job_id
-
         return job_id(next(one for one in self.world.scenario.accounts if one.key == account), job)
 
-    async def polls(self, account: str, count: int = 2, *, api: str = "jobs") -> None:
+    async def polls(self, account: str, count: int = 1, *, api: str = "jobs") -> None:
         """Wait until `count` more polls of this account, begun from now on, have been answered and recorded."""
 
         def answered() -> int:
@@ -310,25 +305,28 @@ class Flow:
 
 
 @pytest.fixture
-async def build(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Makes a `Flow` over some accounts. At the end nothing was written to Azure, and no error was logged unasked."""
+async def build(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Makes a `Flow` over some accounts. At the end nothing was written to Azure, and no error was logged unasked.
+
+    Its database stands at the newest schema, since the migration costs each first start most of a second; a test that
+    wants none removes the file.
+    """
     flows: list[Flow] = []
     async with AsyncExitStack() as stack:
 
-        async def make(
-            *accounts: Account, folder: str = "", environ: Mapping[str, str] | None = None, **scenario: Any
-        ) -> Flow:
-            world = World(Scenario(accounts=accounts, metrics_delay=timedelta(0), **scenario), start=now())
+        async def make(*accounts: Account) -> Flow:
+            world = World(Scenario(accounts=accounts, metrics_delay=timedelta(0)), start=now())
             azure = await stack.enter_async_context(serve(world, now))
             sink = await stack.enter_async_context(serve_sink())
-            basic = {"PATH": os.environ.get("PATH", ""), "HOME": str(tmp_path), "AZURE_TOKEN": TOKEN}
+            environ = {"PATH": os.environ.get("PATH", ""), "HOME": str(tmp_path), "AZURE_TOKEN": TOKEN}
             flow = Flow(
                 folder=tmp_path,
                 azure=azure,
                 sink=sink,
                 stack=stack,
-                environ={**basic, "HOOK_SECRET": sink.secret, **(environ or {})},
+                environ={**environ, "HOOK_SECRET": sink.secret},
             )
+            shutil.copyfile(sqlite_template, flow.database_file)
             flows.append(flow)
             return flow
 

@@ -95,6 +95,7 @@ class Sink:
 
     async def ping(self, _: Request) -> Response:
         self.pings += 1
+        await self._open.wait()
         return Response(status_code=200)
 
 

@@ -25,7 +25,7 @@ async def test_tells_first_sight_in_one_message_and_a_recovery_by_traffic(build)
     )
     daemon = await flow.daemon()
     await until(lambda: flow.sink.hooks, "the message of first sight")
-    await flow.polls("ft", 2)
+    await flow.polls("ft")
     assert len(flow.sink.hooks) == 1, "one message for all that holds at first sight"
     told = {alert["labels"]["deployment"]: alert for alert in flow.sink.alerts}
     assert {name: (alert["rule"], alert["severity"]) for name, alert in told.items()} == {
@@ -45,7 +45,7 @@ async def test_tells_first_sight_in_one_message_and_a_recovery_by_traffic(build)
 
     flow.world.call("ft", "week", at=now() - timedelta(minutes=2))  # metrics are read to the last full minute
     await until(lambda: len(flow.sink.hooks) == 2, "the resolve")
-    await flow.polls("ft", 2)
+    await flow.polls("ft")
     (resolved,) = flow.sink.hooks[1].alerts
     assert flow.sink.hooks[1].reason == "resolved"
     assert (resolved["status"], resolved["labels"]["deployment"]) == ("resolved", "week")
@@ -77,7 +77,7 @@ async def test_tells_gone_from_unreadable_and_hidden(build):
     await until(lambda: len(flow.sink.of("account_unreachable")) >= 2)
     await until(lambda: flow.azure.requests.matching(api="deployment", account="veiled", status=403))
     await until(lambda: len(flow.azure.requests.matching(api="deployment", account="pale", status=200)) >= 2)
-    await flow.polls("losing", 2)
+    await flow.polls("losing")
 
     (gone,) = flow.sink.of("deployment_gone")
     assert gone["labels"]["deployment"] == "lost"

@@ -54,7 +54,7 @@ async def test_tells_each_outcome_once_in_both_dialects(build):
         expected[flow.end(account, halting, "paused")] = "job_paused"
     await until(lambda: len(flow.sink.alerts) >= len(expected), f"{flow.sink.rules()}")
     for account in ("speaks-v1", "speaks-dated"):
-        await flow.polls(account, 2)
+        await flow.polls(account)
     told = {alert["labels"]["job"]: alert["rule"] for alert in flow.sink.alerts}
     assert told == expected
     assert len(flow.sink.alerts) == len(expected), "each once"
@@ -104,5 +104,5 @@ async def test_tells_of_a_job_that_began_and_ended_between_two_polls(build):
         Job(name="quick", created=flow.world.moment(now()), timeline=(("failed", timedelta(0)),), outcome="failed"),
     )
     await until(lambda: flow.sink.of("job_failed"))
-    await flow.polls("ft", 2)
+    await flow.polls("ft")
     assert flow.sink.rules() == ["job_failed"]

@@ -41,7 +41,7 @@ async def test_mails_an_alert_and_its_resolve_in_one_thread(build):
         await until(lambda: mailbox.mails and flow.sink.hooks)
         flow.world.call("ft", "idle", at=now() - timedelta(minutes=2))
         await until(lambda: len(mailbox.mails) == 2 and len(flow.sink.hooks) == 2)
-        await flow.polls("ft", 2)
+        await flow.polls("ft")
         assert await daemon.stop() == 0
         assert len(mailbox.mails) == 2
     first, second = (message_from_bytes(envelope.content, policy=policy.default) for envelope in mailbox.mails)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.flows.conftest import ft, now, running_job, until
+from tests.flows.conftest import ft, now, running_job
 from watcher.simulator import Account, Fault, Job
 
 
@@ -15,6 +15,7 @@ async def test_rehearses_runs_and_asks_little(build):
     flow = await build(
         Account(name="ft", jobs=(ended, alive), deployments=(idle,)), Account(name="calm", location="westus")
     )
+    flow.database_file.unlink()
     code, rehearsal = await flow.once("--dry-run")
     assert code == 0
     assert "would send    to hook (firing): idle in ft is deleted in" in rehearsal.stdout
@@ -62,14 +63,13 @@ async def test_names_what_could_not_be_seen_or_delivered(build):
     assert flow.outbox("dead")[0] in undelivered and "hook" in undelivered and "410" in undelivered
 
     flow.world.faults.clear()
-    flow.sql("DELETE FROM notifications")
+    flow.sql("UPDATE notifications SET state = 'dropped'")
     flow.sink.recover()
     once_failing = Fault(plane="data", status=503, times=1)
     flow.world.faults.add(once_failing)
     code, program = await flow.once()
     assert code == 0, "what succeeds on retry is no gap: " + program.stdout
     assert flow.world.faults.strikes(once_failing) == 1
-    await until(lambda: flow.sink.hooks)
 
 
 async def test_two_runs_at_once_announce_once(build):

@@ -1,11 +1,8 @@
 """Restarts, two processes at once, and processes that are killed: nothing is lost, nothing is told twice."""
 
 import asyncio
-import os
 import signal
 from datetime import timedelta
-
-import pytest
 
 from tests.flows.conftest import ft, now, running_job, until
 from watcher.simulator import Account, Fault
@@ -25,20 +22,16 @@ async def test_says_nothing_again_after_a_restart(build):
     flow.end("ft", second, "succeeded")  # while nobody watches
     again = await flow.daemon()
     await until(lambda: flow.sink.of("job_succeeded"), "what happened meanwhile")
-    await flow.polls("ft", 2)
+    await flow.polls("ft")
     assert flow.sink.alerts[: len(told)] == told
     assert [alert["rule"] for alert in flow.sink.alerts[len(told) :]] == ["job_succeeded"]
     assert await again.stop() == 0
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
-async def test_two_daemons_announce_once(build, backend):
+async def test_two_daemons_announce_once(build, empty_url):
     jobs = [running_job(f"job-{number}") for number in range(6)]
     flow = await build(Account(name="ft", jobs=tuple(jobs), deployments=(ft("idle", timedelta(days=13)), ft("lost"))))
-    if backend == "postgresql":
-        flow.database = os.environ.get("WATCHER_TEST_DATABASE_URL", "")
-        if not flow.database:
-            pytest.skip("WATCHER_TEST_DATABASE_URL names no PostgreSQL")
+    flow.database = empty_url
     flow.configure()
     pair = await asyncio.gather(flow.start_daemon(), flow.start_daemon())
     for daemon in pair:
@@ -69,7 +62,7 @@ async def test_a_delivery_that_was_killed_goes_out_again_under_its_id(build):
 
     await flow.daemon()
     await until(lambda: flow.sink.hooks)
-    await flow.polls("ft", 2)
+    await flow.polls("ft")
     assert [hook.id for hook in flow.sink.hooks] == [flow.sink.tried[0].id]
     assert [one["rule"] for one in flow.sink.alerts] == ["job_failed"]
     assert flow.sink.hooks[0].alerts == flow.sink.tried[0].alerts
@@ -84,7 +77,7 @@ async def test_run_once_waits_for_the_lease_of_a_process_that_was_killed(build):
     await until(lambda: flow.sink.tried)
     await killed.kill()
     flow.sink.recover()
-    lease = 8
+    lease = 6
     _end_leases(flow, in_s=lease)
     began = now()
     code, _ = await flow.once()
@@ -127,8 +120,9 @@ async def test_delivers_after_a_stop_what_the_sink_refused_before(build):
     await until(lambda: flow.outbox("pending") and daemon.log("delivery.failed"))
     assert await daemon.stop() == 0
     flow.sink.recover()
+    flow.sql("UPDATE notifications SET due_at = created_at")  # the first wait would be 10 to 12 s
     again = await flow.daemon()
-    await until(lambda: flow.sink.hooks, within=20)  # the first wait is 10 to 12 s
+    await until(lambda: flow.sink.hooks)
     assert [hook.id for hook in flow.sink.hooks] == [flow.sink.tried[0].id]
     again.send(signal.SIGINT)
     assert await again.wait(10) == 0

@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from tests.flows.conftest import ft, running_job, until
 from watcher.simulator import Account, Fault
@@ -111,4 +112,28 @@ async def test_looks_for_accounts_again_soon_when_that_failed(build):
     flow.world.faults.clear()
     await until(lambda: flow.sink.of("deployment_idle"))
     await daemon.ready()
+    assert await daemon.stop() == 0
+
+
+async def test_a_heartbeat_that_hangs_holds_up_nothing(build):
+    flow = await build(Account(name="ft"))
+    flow.configure(more='[heartbeat]\nurl_env = "HEARTBEAT_URL"')
+    flow.sink.hang()
+    daemon = await flow.daemon(HEARTBEAT_URL=f"{flow.sink.url}/ping")
+    await until(lambda: flow.sink.pings)
+    await flow.polls("ft")
+    assert flow.sink.pings == 1, "the next one waits for the one that hangs"
+    flow.sink.recover()
+    await until(lambda: flow.sink.pings == 2)
+    assert await daemon.stop() == 0
+
+
+async def test_polls_as_often_as_the_shortest_interval_says(build):
+    """Once a second, not at every second tick."""
+    flow = await build(Account(name="ft", jobs=(running_job("job"),)))
+    daemon = await flow.daemon()
+    await until(lambda: len(daemon.log("poll.completed")) >= 6)
+    times = [datetime.fromisoformat(line["timestamp"]) for line in daemon.log("poll.completed")]
+    gaps = sorted(later - earlier for earlier, later in pairwise(times))
+    assert gaps[len(gaps) // 2] < timedelta(seconds=1.5), gaps
     assert await daemon.stop() == 0

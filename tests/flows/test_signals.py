@@ -19,7 +19,7 @@ async def test_refuses_a_broken_configuration_and_takes_a_good_one(build):
     await until(lambda: flow.sink.hooks, "the alert about the configuration")
     daemon.send(signal.SIGHUP)
     await until(lambda: len(daemon.log("configuration.rejected")) == 2)
-    await flow.polls("ft", 2)
+    await flow.polls("ft")
     assert flow.sink.rules() == ["configuration_rejected"], "once, however often it is refused"
     assert "poll.quiet" in flow.sink.hooks[0].alerts[0]["annotations"]["description"]
     assert flow.sink.hooks[0].alerts[0]["severity"] == "warning"

@@ -132,7 +132,7 @@ async def test_a_full_disk_fails_the_write_that_met_it_and_none_that_was_told_co
     outcomes = await in_one_batch(counter, add_one, fill, add_one)
     told_committed = sum(outcome is None for outcome in outcomes)
     assert isinstance(outcomes[1], DatabaseUnavailableError)
-    assert "full" in str(outcomes[1])
+    assert "is full" in str(outcomes[1])
     assert await counter.read(count) == told_committed
 
 
@@ -144,8 +144,10 @@ async def test_a_write_whose_waiter_left_is_done_whole_or_not_at_all(counter):
         assert go_on.wait(5)
         add_one(tx)
 
-    under_way, waiting = asyncio.create_task(counter.write(slow)), asyncio.create_task(counter.write(add_one))
+    under_way = asyncio.create_task(counter.write(slow))
     await asyncio.to_thread(has_begun.wait, 5)
+    waiting = asyncio.create_task(counter.write(add_one))
+    await asyncio.sleep(0)  # it hands its write over
     under_way.cancel()
     waiting.cancel()
     await asyncio.wait([under_way, waiting])
@@ -234,7 +236,8 @@ def test_upsert_inserts_then_updates_and_keeps_what_only_a_new_row_gets(store):
 def test_every_connection_to_sqlite_waits_and_holds_foreign_keys(engine, backend):
     if backend != "sqlite":
         pytest.skip("pragmas are SQLite's")
-    with engine.connect() as one, engine.connect() as other:
+    reader = engine.execution_options(readonly=True)
+    with reader.connect() as one, reader.connect() as other:
         for connection in (one, other):
             answers = [
                 connection.exec_driver_sql(f"PRAGMA {name}").scalar()

@@ -28,26 +28,21 @@ def set_revision(engine, number):
 def test_the_migrations_make_the_tables_of_the_schema(empty):
     upgrade(empty)
     with empty.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        # (alembic takes the default '' on SQLite for a change)
+        options = {"compare_type": True, "compare_server_default": empty.dialect.name != "sqlite"}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, schema.metadata) == []
 
 
-def test_the_migrations_make_the_partial_and_unique_indexes_of_the_schema(empty, tmp_path):
+def test_the_migrations_make_the_partial_and_unique_indexes_of_the_schema(empty):
     """`compare_metadata` does not look at the conditions of partial indexes."""
     upgrade(empty)
-    other = connect(f"sqlite:///{tmp_path / 'other.db'}") if empty.dialect.name == "sqlite" else None
-    if other is None:
-        with empty.begin() as tx:
-            migrated = index_definitions(tx)
-            tx.execute(sqlalchemy.text("DROP SCHEMA public CASCADE"))
-            tx.execute(sqlalchemy.text("CREATE SCHEMA public"))
-            schema.metadata.create_all(tx)
-            assert index_definitions(tx) == migrated
-    else:
-        with empty.begin() as migrated_tx, other.begin() as tx:
-            schema.metadata.create_all(tx)
-            assert index_definitions(tx) == index_definitions(migrated_tx)
-        other.dispose()
+    with empty.begin() as tx:
+        migrated = index_definitions(tx)
+        schema.metadata.drop_all(tx)
+        schema.metadata.create_all(tx)
+        assert index_definitions(tx) == migrated
+        assert any("ends_at IS NULL" in definition for definition in migrated)
 
 
 def index_definitions(tx):

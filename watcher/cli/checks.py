@@ -68,8 +68,48 @@ def _build_all(config: Any) -> None:
 
 
 def probe(desk: Desk, config: Any) -> int:
-    """Ask Azure and each channel whether they would answer; returns the exit code. A hook: nothing fills it yet."""
-    raise Refused("check-config --online is not in this version; leave --online out")
+    """Ask Azure for everything that a poll reads, and each channel whether it would take a message; sends nothing."""
+    import asyncio
+
+    from watcher import assembly
+    from watcher.clock import system_clock
+    from watcher.errors import DeliveryError, WatcherError
+    from watcher.resources.snapshot import Known, Section
+    from watcher.transport import open_client
+
+    async def ask() -> bool:
+        is_whole = True
+        http = open_client()
+        try:
+            notifiers = assembly.notifiers_of(config, http)
+            collector, find = assembly.eyes_of(config, http, system_clock)
+            try:
+                found = await find()
+            except WatcherError as exc:
+                desk.say(f"azure: {exc}", "red")
+                return False
+            for gap in found.gaps:
+                desk.say(f"discovery: {gap.reason}: {gap.message}", "red")
+            desk.say(f"discovery: {len(found.accounts)} accounts", "green" if found.is_complete else "yellow")
+            everything = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
+            for account in found.accounts:
+                read = await collector.collect(account, Known(), at=system_clock(), sections=everything)
+                for gap in read.gaps:
+                    desk.say(f"{account.label}: {gap.section} cannot be read ({gap.reason}): {gap.message}", "red")
+                if not read.gaps:
+                    desk.say(f"{account.label}: jobs, deployments and metrics can be read", "green")
+                is_whole = is_whole and not read.gaps
+            for name, notifier in notifiers.items():
+                try:
+                    desk.say(f"receiver {name}: {(await notifier.probe()).detail}", "green")
+                except DeliveryError as exc:
+                    desk.say(f"receiver {name}: {exc.kind}: {exc}", "red")
+                    is_whole = False
+            return is_whole and found.is_complete
+        finally:
+            await http.aclose()
+
+    return 0 if asyncio.run(ask()) else 3
 
 
 def schema(ctx: typer.Context) -> None:

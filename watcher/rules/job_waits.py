@@ -10,7 +10,7 @@ from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.resources.snapshot import Section
 from watcher.rules import commands, text
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
-from watcher.rules.labels import job_labels, portal_link
+from watcher.rules.labels import job_labels, job_name, portal_link
 from watcher.rules.rule import View, job_subject
 from watcher.rules.sight import unread_section
 from watcher.rules.text import ago, duration, moment, rfc3339
@@ -39,7 +39,9 @@ class JobPaused:
     def _finding(self, view: View, job: FineTuningJob) -> Finding:
         since = view.status_since.get(job.id)
         is_long = since is not None and view.now - since >= self.remind_after
-        state = f"has been {job.raw_status} for {duration(view.now - since)}" if since else f"is {job.raw_status}"
+        state = f"is {job.raw_status}"
+        if since is not None and view.now - since >= timedelta(minutes=1):
+            state = f"has been {job.raw_status} for {duration(view.now - since)}"
         guess, advice = _pause_cause(job)
         return Finding(
             rule=self.name,
@@ -47,7 +49,7 @@ class JobPaused:
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
             labels=job_labels(view.account, job),
-            summary=f"Job {job.id} ({job.model}) in {view.account.label} {state}",
+            summary=f"{job_name(view.account, job)} {state}",
             description=f"{guess} This is a guess: the service does not say who paused it. {advice}",
             action=f"Resume it:\n{commands.resume_job(view.account, job)}\n"
             f"Or end it; work done is billed:\n{commands.cancel_job(view.account, job)}",
@@ -118,8 +120,7 @@ class JobStalled:
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
             labels=job_labels(view.account, job),
-            summary=f"Job {job.id} ({job.model}) in {view.account.label} has been {job.raw_status} for "
-            f"{duration(view.now - since)}",
+            summary=f"{job_name(view.account, job)} has been {job.raw_status} for {duration(view.now - since)}",
             description=f"That is longer than the {duration(limit)} allowed by the configuration. {likely}{promised}",
             action=f"See whether its log moves:\n{commands.read_job_events(view.account, job)}\n"
             f"Or end it; work done is billed, waiting is not:\n{commands.cancel_job(view.account, job)}",

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from watcher.resources.fine_tuning import FineTuningJob
 from watcher.rules import commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
-from watcher.rules.labels import job_labels, portal_link
+from watcher.rules.labels import job_labels, job_name, portal_link
 from watcher.rules.outcome import EVENTS_WAIT, EndedJob, Outcome, ended_jobs
 from watcher.rules.rai import has_trained
 from watcher.rules.rule import View, job_subject
@@ -103,12 +102,6 @@ def _evidence(view: View, ended: EndedJob) -> str:
     return "; ".join(lines)
 
 
-def _named(view: View, job: FineTuningJob) -> str:
-    """`ftjob-1 (gpt-4.1-2025-04-14, "support") in contoso-ft`."""
-    about = ", ".join(part for part in (job.model, f'"{job.suffix}"' if job.suffix else "") if part)
-    return f"{job.id}{f' ({about})' if about else ''} in {view.account.label}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSucceeded(_EndedJobRule):
     """Finds jobs that have succeeded, and says how to deploy their model."""
@@ -131,7 +124,7 @@ class JobSucceeded(_EndedJobRule):
             else "Deploy it once the job shows its model's name. "
         )
         return _Words(
-            summary=f"Job {_named(view, job)} succeeded{f': {model}' if model else ''}",
+            summary=f"{job_name(view.account, job)} succeeded",
             description=description,
             action=deploy
             + "Mind that hosting costs by the hour from its creation, called or not, and that Azure deletes a "
@@ -157,7 +150,7 @@ class JobCancelled(_EndedJobRule):
         )
         billed = next((e.message for e in reversed(ended.events or ()) if "tokens billed" in e.message.lower()), "")
         return _Words(
-            summary=f"Job {_named(view, job)} was cancelled",
+            summary=f"{job_name(view.account, job)} was cancelled",
             description=" ".join(part for part in (cost, billed and f'The service says: "{billed}"') if part),
             action="Nothing needs doing if this was meant. Otherwise start the job again from its training file"
             + (f" {job.training_file}." if job.training_file else "."),
@@ -175,7 +168,7 @@ class JobFailed(_EndedJobRule):
     def words(self, view: View, ended: EndedJob) -> _Words:
         job, reason = ended.job, _reason(ended)
         return _Words(
-            summary=f"Job {_named(view, job)} failed{f': {_first_line(reason)}' if reason else ''}",
+            summary=f"{job_name(view.account, job)} failed{f': {_first_line(reason)}' if reason else ''}",
             description=(f"The service says: {sentence(reason)}" if reason else "The service gives no reason.")
             + (f" Error code: {job.error.code}." if job.error and job.error.code else "")
             + " Failed jobs are not billed, by Azure's pricing page.",
@@ -202,7 +195,7 @@ def _rai_summary(view: View, ended: EndedJob, verdict: str) -> str:
     refusal = ended.refusal
     harms = ", ".join(refusal.harm_types) if refusal else ""
     unclassified = "" if refusal and refusal.is_known_wording else " (RAI, unclassified)"
-    return f"Job {_named(view, ended.job)}: {verdict}{unclassified}{f': {harms}' if harms else ''}"
+    return f"{job_name(view.account, ended.job)}: {verdict}{unclassified}{f': {harms}' if harms else ''}"
 
 
 def _rai_description(ended: EndedJob, remark: str) -> str:

@@ -43,3 +43,9 @@ def portal_link(account: Account, resource_id: str | None = None) -> Mapping[str
     """The resource's page in the portal; the account's own, if no id is given."""
     portal = _PORTALS.get(account.cloud, "https://portal.azure.com")
     return {"portal": f"{portal}/#@/resource{resource_id or account.id}/overview"}
+
+
+def job_name(account: Account, job: FineTuningJob) -> str:
+    """`Job "support" of gpt-4.1-2025-04-14 in contoso-ft`; the id, long as it is, only where nobody gave a suffix."""
+    name = f'"{job.suffix}"' if job.suffix else job.id
+    return f"Job {name}{f' of {job.model}' if job.model else ''} in {account.label}"

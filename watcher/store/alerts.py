@@ -16,6 +16,7 @@ from watcher.alerts.silence import Silence
 from watcher.errors import StoreError
 from watcher.rules.finding import FindingKind, Severity, Subject
 from watcher.store import schema
+from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks, upsert
 
 
@@ -26,6 +27,11 @@ def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
         c.account == account, c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value
     )
     return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))
+
+
+def lock_fleet(tx: Connection) -> None:
+    """Take turns with other processes over the alerts that span accounts, which no account's row guards."""
+    take_turns(tx, "fleet")
 
 
 def recorded_events(tx: Connection, fingerprints: Collection[str]) -> frozenset[str]:

@@ -80,6 +80,8 @@ class Store:
         self._readers = concurrent.futures.ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
         self._most_in_a_batch = _MOST_IN_A_BATCH.get(engine.dialect.name, 1)
         self._jobs: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._is_closed = False
         self._writer = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
         self._writer.start()
 
@@ -119,14 +121,19 @@ class Store:
 
     def close(self) -> None:
         """Finish what was handed over, and let go of the database."""
-        self._jobs.put(None)
+        with self._door:
+            self._is_closed = True
+            self._jobs.put(None)
         self._writer.join()
         self._readers.shutdown()
         self.engine.dispose()
 
     def _submit(self, fn: Callable[[Connection], R]) -> "concurrent.futures.Future[R]":
         write = _Write(fn)
-        self._jobs.put(write)
+        with self._door:  # nothing is handed over behind the writer's back, where it would wait for ever
+            if self._is_closed:
+                raise DatabaseUnavailableError("the database is closed: this process is ending")
+            self._jobs.put(write)
         return write.future
 
     def _write_forever(self) -> None:
@@ -175,11 +182,17 @@ class _Write:
     def run(self, tx: Connection, *, in_savepoint: bool) -> "tuple[_Write, Any, BaseException | None]":
         if not in_savepoint:
             return self, self.fn(tx), None
+        savepoint = tx.begin_nested()
         try:
-            with translated(), tx.begin_nested():
-                return self, self.fn(tx), None
+            with translated():
+                value = self.fn(tx)
+                savepoint.commit()
         except Exception as exc:
+            if not tx.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+                raise  # a full disk, say: SQLite has taken back the whole transaction by itself, and so the whole batch
+            savepoint.rollback()
             return self, None, exc
+        return self, value, None
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobEvent, JobSta
 from watcher.resources.snapshot import Gap, GapReason, Known, Plane, Reading, Section, Snapshot
 from watcher.rules.rule import AccountState
 from watcher.store import schema
+from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks, upsert
 
 
@@ -64,6 +65,7 @@ def save_accounts(tx: Connection, found: Sequence[Account], *, is_complete: bool
 
     Accounts that it did not find leave the scope only when it was complete: what could not be listed is not gone.
     """
+    take_turns(tx, "discovery")
     known = {row.key: row for row in tx.execute(select(schema.accounts))}
     for account in found:
         row = known.get(account.key)
@@ -178,6 +180,13 @@ _NEXT_COLUMNS = {
 _READ_COLUMNS = {Section.JOBS: "jobs_at", Section.DEPLOYMENTS: "deployments_at", Section.METRICS: "usage_at"}
 
 
+def bring_forward(tx: Connection, latest: Mapping[Section, datetime]) -> None:
+    """Let no section be due later than `latest` says: intervals may have been made shorter since the last poll."""
+    for section, at in latest.items():
+        column = schema.accounts.c[_NEXT_COLUMNS[section]]
+        tx.execute(update(schema.accounts).where(column > at).values({column.name: at}))
+
+
 def account_states(tx: Connection) -> tuple[AccountState, ...]:
     """Each account in scope with its open gaps and when it was last tried."""
     c = schema.accounts.c
@@ -280,7 +289,9 @@ def gaps(tx: Connection, account: str | None = None) -> tuple[Gap, ...]:
     query = select(schema.gaps)
     if account is not None:
         query = query.where(schema.gaps.c.account == account)
-    return tuple(gap_of(row) for row in tx.execute(query.order_by(schema.gaps.c.section, schema.gaps.c.subject)))
+    found = map(gap_of, tx.execute(query.order_by(schema.gaps.c.account)))
+    # In the order of `open_gaps`, which a database's collation may not know: another order would look like a change.
+    return tuple(sorted(found, key=lambda gap: (gap.section, gap.subject, gap.reason)))
 
 
 def gap_of(row: Row[Any]) -> Gap:
@@ -326,7 +337,7 @@ def save(
     if current.gaps != previous.gaps:
         changed += 1
         tx.execute(delete(schema.gaps).where(schema.gaps.c.account == key))
-        for gap in current.gaps:
+        for gap in {(gap.section, gap.subject, gap.reason): gap for gap in current.gaps}.values():
             tx.execute(insert(schema.gaps).values(account=key, **_gap_values(gap)))
     tx.execute(
         update(schema.accounts)
@@ -347,9 +358,10 @@ def _account_values(
     }
     if was_changed:
         values["revision"] = current.revision + 1
-    if snapshot.jobs is not None:
+    # A digest belongs to the items that are stored: where none came along, what is stored may be another process's.
+    if snapshot.jobs is not None and snapshot.jobs.items is not None:
         values["jobs_digest"] = snapshot.jobs.digest
-    if snapshot.deployments is not None:
+    if snapshot.deployments is not None and snapshot.deployments.items is not None:
         values["deployments_digest"] = snapshot.deployments.digest
     if snapshot.dialect:
         values["dialect"] = snapshot.dialect
@@ -386,16 +398,8 @@ def _save_jobs(
     since = {t.name: t.occurred_at or t.observed_at for t in transitions if t.kind is ResourceKind.JOB}
     listed = {job.id for job in current.jobs or ()}
     changed = [job for job in current.jobs or () if before.get(job.id) != job]
-    vanished = (
-        tx.execute(
-            update(schema.jobs)
-            .where(schema.jobs.c.account == snapshot.account.key, schema.jobs.c.is_listed)
-            .where(schema.jobs.c.id.in_(sorted(before.keys() - listed)))
-            .values(is_listed=False)
-        )
-        if before.keys() - listed
-        else None
-    )
+    moved = _list(tx, snapshot.account.key, before.keys() - listed, is_listed=False)
+    moved += _list(tx, snapshot.account.key, before.keys() & listed, is_listed=True)
     for job in changed:
         values: dict[str, Any] = {
             "status": job.status.value,
@@ -412,7 +416,16 @@ def _save_jobs(
         else:
             key = {"account": snapshot.account.key, "id": job.id}
             upsert(tx, schema.jobs, key, {"status_since": snapshot.at, "first_seen_at": snapshot.at, **values})
-    return len(changed) + (vanished.rowcount if vanished is not None else 0)
+    return len(changed) + moved
+
+
+def _list(tx: Connection, account: str, ids: Collection[str], *, is_listed: bool) -> int:
+    """Note whether the newest listing has these jobs; returns for how many that is new."""
+    if not ids:
+        return 0
+    c = schema.jobs.c
+    where = (c.account == account) & (c.is_listed != is_listed) & c.id.in_(sorted(ids))
+    return tx.execute(update(schema.jobs).where(where).values(is_listed=is_listed)).rowcount
 
 
 def _save_deployments(
@@ -435,7 +448,13 @@ def _save_deployments(
             tx,
             schema.deployments,
             {"key": deployment.key, "incarnation": deployment.incarnation},
-            {"account": deployment.account, "name": deployment.name, "noun": deployment, "ended_at": None},
+            {
+                "account": deployment.account,
+                "name": deployment.name,
+                "noun": deployment,
+                "ended_at": None,  # Azure may bring back what it had declared gone
+                "outcome": "",
+            },
             only_new={"first_seen_at": snapshot.at},
         )
     return len(changed) + len(ended)

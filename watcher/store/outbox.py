@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select,
 
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told
 from watcher.store import schema
+from watcher.store.turns import take_turns
 
 #: As long as one send may take (contract): another process takes a delivery over after this.
 LEASE = timedelta(seconds=30)
@@ -52,8 +53,7 @@ class Attempt:
 
 def lock_dispatch(tx: Connection) -> None:
     """Take turns with other processes until the end of the transaction. SQLite's writers do so anyway."""
-    if tx.dialect.name == "postgresql":
-        tx.execute(select(func.pg_advisory_xact_lock(func.hashtext("watcher.dispatch"))))
+    take_turns(tx, "dispatch")
 
 
 def add(tx: Connection, planned: Sequence[tuple[Notification, Sequence[Told]]], *, now: datetime) -> int:
@@ -107,13 +107,12 @@ def _told_values(told: Told) -> dict[str, Any]:
     }
 
 
-def groups(tx: Connection, group_keys: Collection[str] | None = None) -> dict[tuple[str, str], datetime]:
-    """When each receiver's group was last told something, by receiver and group key."""
+def groups(tx: Connection, *, since: datetime) -> dict[tuple[str, str], datetime]:
+    """When each receiver's group was last told something, by receiver and group key; those told before `since` are left
+    out."""
     c = schema.notifications.c
-    query = select(c.receiver, c.group_key, func.max(c.created_at)).group_by(c.receiver, c.group_key)
-    if group_keys is not None:
-        query = query.where(c.group_key.in_(sorted(group_keys)))
-    return {(receiver, key): at for receiver, key, at in tx.execute(query)}
+    query = select(c.receiver, c.group_key, func.max(c.created_at)).where(c.created_at >= since)
+    return {(receiver, key): at for receiver, key, at in tx.execute(query.group_by(c.receiver, c.group_key))}
 
 
 def claim(
@@ -152,14 +151,20 @@ def _waits_for_an_earlier_one() -> Any:
         .select_from(mine)
         .join(theirs, and_(theirs.c.alert_id == mine.c.alert_id, theirs.c.receiver == mine.c.receiver))
         .join(earlier, earlier.c.id == theirs.c.notification_id)
-        .where(mine.c.notification_id == c.id, earlier.c.sequence < c.sequence, earlier.c.state == "pending")
+        .where(
+            # With the alerts that it stands for: the news that a deployment is gone must not overtake its countdown.
+            mine.c.notification_id.in_((c.id, "")),
+            mine.c.sequence == c.sequence,
+            earlier.c.sequence < c.sequence,
+            earlier.c.state == "pending",
+        )
     )
 
 
 def renew(tx: Connection, delivery: Delivery, *, now: datetime) -> bool:
-    """Hold a lease for as long again; `False` if it was lost."""
+    """Hold a lease for as long again; `False` if it was lost, or an operator gave the delivery up meanwhile."""
     c = schema.notifications.c
-    where = and_(c.id == delivery.notification.id, c.fence == delivery.fence)
+    where = and_(c.id == delivery.notification.id, c.fence == delivery.fence, c.state == "pending")
     return tx.execute(update(schema.notifications).where(where).values(lease_until=now + LEASE)).rowcount == 1
 
 

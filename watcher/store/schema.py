@@ -24,7 +24,7 @@ from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.rules.finding import Finding
-from watcher.store.types import Noun, UtcDateTime
+from watcher.store.types import Noun, UtcDateTime, Words
 
 #: The newest migration, known here too so that an ordinary start need not load alembic.
 HEAD = "0001"
@@ -68,7 +68,7 @@ gaps = Table(
     Column("subject", String, primary_key=True),
     Column("reason", String, primary_key=True),
     Column("plane", String, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Words, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("status", Integer),
     Column("request_id", String, nullable=False),
@@ -101,7 +101,7 @@ job_events = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("level", String, nullable=False),
     Column("type", String, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Words, nullable=False),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
 )
 
@@ -141,8 +141,8 @@ transitions = Table(
     Column("incarnation", String, nullable=False),
     Column("change", String, nullable=False),
     Column("attribute", String, nullable=False),
-    Column("before", Text),
-    Column("after", Text),
+    Column("before", Words),
+    Column("after", Words),
     Column("observed_at", UtcDateTime, nullable=False),
     Column("occurred_at", UtcDateTime),
     Column("source", String, nullable=False),
@@ -169,11 +169,11 @@ alerts = Table(
     Column("finding", Noun(Finding), nullable=False),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime),
-    Column("ended_because", Text, nullable=False),
+    Column("ended_because", Words, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("raised_at", UtcDateTime, nullable=False),
     Column("unverified_since", UtcDateTime),
-    Column("unverified_because", Text, nullable=False),
+    Column("unverified_because", Words, nullable=False),
     Column("is_first_sight", Boolean, nullable=False),
     Column("acked_at", UtcDateTime),
     Column("acked_by", String, nullable=False),
@@ -211,14 +211,14 @@ notifications = Table(
     Column("lease_until", UtcDateTime),
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("ended_at", UtcDateTime),
-    Column("last_error", Text, nullable=False, server_default=""),
+    Column("last_error", Words, nullable=False, server_default=""),
     Index(
         "ix_notifications_pending",
         "due_at",
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
-    Index(None, "receiver", "group_key", "created_at"),
+    Index(None, "created_at"),
     UniqueConstraint("sequence"),
 )
 
@@ -248,7 +248,7 @@ attempts = Table(
     Column("duration_s", Float, nullable=False),
     Column("outcome", String, nullable=False),  # delivered, retry, dead
     Column("kind", String, nullable=False),  # why it failed: auth, rate_limited, timeout, …
-    Column("detail", Text, nullable=False),  # what the other side said, without secrets
+    Column("detail", Words, nullable=False),  # what the other side said, without secrets
     ForeignKeyConstraint(["notification_id"], ["notifications.id"]),
     Index(None, "notification_id"),
 )
@@ -261,7 +261,7 @@ silences = Table(
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
     Column("author", String, nullable=False),
-    Column("comment", Text, nullable=False),
+    Column("comment", Words, nullable=False),
 )
 
 keeps = Table(
@@ -271,7 +271,7 @@ keeps = Table(
     Column("deployment", String, primary_key=True),  # name in lower case: a keep carries over to a new life of the name
     Column("until", UtcDateTime, nullable=False),
     Column("author", String, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )
 
@@ -283,7 +283,7 @@ audit = Table(
     Column("author", String, nullable=False),
     Column("action", String, nullable=False),
     Column("subject", String, nullable=False),
-    Column("comment", Text, nullable=False),
+    Column("comment", Words, nullable=False),
 )
 
 #: One row a purpose: locked by whoever does what only one process may do at a time, and remembers times of the whole.
@@ -292,6 +292,6 @@ state = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("at", UtcDateTime),
-    Column("value", Text, nullable=False, server_default=""),
+    Column("value", Words, nullable=False, server_default=""),
     Column("fence", Integer, nullable=False, server_default="0"),
 )

@@ -1,4 +1,4 @@
-"""Column types: aware UTC times, and whole nouns as JSON text."""
+"""Column types: aware UTC times, texts that others wrote, and whole nouns as JSON text."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text that Azure, a receiver or an operator wrote. PostgreSQL refuses a NUL in it, which JSON may well bring."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 class Noun(TypeDecorator[Any]):

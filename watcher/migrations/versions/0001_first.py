@@ -121,12 +121,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     )
-    op.create_index(
-        op.f("ix_notifications_receiver_group_key_created_at"),
-        "notifications",
-        ["receiver", "group_key", "created_at"],
-        unique=False,
-    )
+    op.create_index(op.f("ix_notifications_created_at"), "notifications", ["created_at"], unique=False)
     op.create_table(
         "silences",
         sa.Column("id", sa.String(), nullable=False),

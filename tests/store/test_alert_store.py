@@ -1,0 +1,189 @@
+"""Alerts, what was told of them, and what operators said."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.alerts.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    NOW,
+    ended,
+    make_alert,
+    make_keep,
+    make_silence,
+    make_subject,
+    raised,
+)
+from watcher.alerts.alert import AlertStatus
+from watcher.alerts.silence import Silence
+from watcher.errors import DatabaseUnavailableError
+from watcher.rules.finding import Severity
+from watcher.store import alerts
+
+from .test_outbox import make_notification, put
+
+
+def save(store, *changed):
+    store.write_now(alerts.save, changed)
+
+
+def test_an_alert_comes_back_as_it_was_saved(store):
+    alert = replace(
+        make_alert(
+            first_sight=True,
+            values={"price": 1.7, "count": 3, "at": "2026-11-22T08:00:00Z", "none": None},
+            links={"portal": "https://portal"},
+            description="søk\n搜索",
+            step="3d",
+            occurred_at=NOW - DAY,
+        ),
+        unverified_since=NOW - HOUR,
+        unverified_because="no answer came",
+        acked_at=NOW,
+        acked_by="operator",
+    )
+    save(store, alert)
+    assert store.read_now(alerts.firing, ACCOUNT) == (alert,)
+    assert store.read_now(alerts.find, alert.id) == alert
+
+
+def test_saving_again_updates_and_keeps_the_acknowledgement(store):
+    """A poll that loaded the alert before somebody acknowledged it must not take that back."""
+    alert = make_alert()
+    save(store, alert)
+    store.write_now(alerts.acknowledge, alert, author="operator", comment="on it", now=NOW)
+    save(store, raised(alert, NOW + HOUR, severity=Severity.CRITICAL))
+    (found,) = store.read_now(alerts.firing, ACCOUNT)
+    assert (found.severity, found.acked_by, found.acked_at) == (Severity.CRITICAL, "operator", NOW)
+    (entry,) = store.read_now(alerts.audit, subject=alert.id)
+    assert (entry.author, entry.action, entry.comment, entry.at) == ("operator", "ack", "on it", NOW)
+
+
+def test_one_fingerprint_is_open_once(store, open_store):
+    """Whatever else fails to keep two processes apart."""
+    save(store, make_alert())
+    with pytest.raises(DatabaseUnavailableError, match="refused"):
+        save(open_store(), make_alert(at=NOW + HOUR))
+    assert len(store.read_now(alerts.firing, ACCOUNT)) == 1
+
+
+def test_two_transactions_that_open_the_same_alert_at_the_same_time_open_one(store, open_store):
+    save(store, make_alert())
+    save(open_store(), make_alert())
+    assert len(store.read_now(alerts.firing, ACCOUNT)) == 1
+
+
+def test_what_ended_may_fire_again_as_another_alert(store):
+    first = make_alert()
+    second = make_alert(at=NOW + DAY)
+    save(store, first)
+    save(store, ended(first, NOW + HOUR))
+    save(store, second)
+    assert store.read_now(alerts.firing, ACCOUNT) == (second,)
+    assert store.read_now(alerts.listed) == (second, ended(first, NOW + HOUR))
+    assert store.read_now(alerts.listed, firing_only=True) == (second,)
+    assert store.read_now(alerts.listed, since=NOW + 2 * HOUR) == (second,)
+    assert store.read_now(alerts.counts) == {("deployment_failed", "warning"): 1}
+
+
+def test_events_are_neither_firing_nor_forgotten(store):
+    event, condition = make_alert("job_failed"), make_alert()
+    save(store, event, condition)
+    assert store.read_now(alerts.firing, ACCOUNT) == (condition,)
+    prints = {event.fingerprint, condition.fingerprint, "unknown"}
+    assert store.read_now(alerts.recorded_events, prints) == {event.fingerprint}
+    assert store.read_now(alerts.recorded_events, set()) == set()
+
+
+def test_dispatch_looks_at_what_is_unsettled_and_again_at_what_changes(store):
+    one, other = make_alert(), make_alert(name="other", at=NOW + HOUR)
+    save(store, other, one)
+    assert store.read_now(alerts.unsettled) == (one, other)
+    store.write_now(alerts.settle, [one.id, other.id])
+    store.write_now(alerts.settle, [])
+    assert store.read_now(alerts.unsettled) == ()
+    save(store, ended(one, NOW + HOUR))
+    assert store.read_now(alerts.unsettled) == (ended(one, NOW + HOUR),)
+
+
+def test_what_a_receiver_knows_is_what_it_was_told_last(store):
+    alert = make_alert()
+    later = raised(alert, NOW, severity=Severity.CRITICAL)
+    put(store, make_notification(alert), make_notification(alert, receiver="mail"))
+    put(store, make_notification(later, at=NOW))  # in the same instant: the order of decisions counts
+    told = {row.receiver: row.severity for row in store.read_now(alerts.told, {alert.id})}
+    assert told == {"slack": Severity.CRITICAL, "mail": Severity.WARNING}
+    assert len(store.read_now(alerts.told_history, alert.id)) == 3
+    assert store.read_now(alerts.told, set()) == ()
+
+
+def test_more_alerts_than_a_statement_takes_parameters(store):
+    some = [make_alert(name=f"d{n}") for n in range(1200)]
+    save(store, *some)
+    assert len(store.read_now(alerts.unsettled)) == 1200
+    put(store, make_notification(*some))
+    assert len(store.read_now(alerts.told, {alert.id for alert in some})) == 1200
+
+
+def test_a_resolve_that_another_notification_stands_for_is_told(store):
+    alert, gone = make_alert("deployment_idle"), make_alert("deployment_gone")
+    put(store, make_notification(gone, covers=[ended(alert, NOW)]))
+    (told,) = store.read_now(alerts.told, {alert.id})
+    assert (told.status, told.notification_id) == (AlertStatus.RESOLVED, "")
+
+
+def test_who_was_told_of_a_deployment(store):
+    alert = make_alert()
+    put(store, make_notification(alert), make_notification(alert, receiver="mail"))
+    found = store.read_now(alerts.told_of_subjects, ACCOUNT, {make_subject(), make_subject("other")})
+    assert {row.receiver for row in found[make_subject()]} == {"slack", "mail"}
+    assert make_subject("other") not in found
+
+
+def test_an_alert_is_found_by_the_beginning_of_its_id_or_fingerprint(store):
+    old, new, other = make_alert(), make_alert(at=NOW + DAY), make_alert(name="other")
+    save(store, ended(old, NOW + HOUR), new, other)
+    assert store.read_now(alerts.find, new.id[:12]) == new
+    assert store.read_now(alerts.find, new.fingerprint[:10]) == new
+    for ambiguous in ("alr_", "alr%", "alr\\", "_", "nothing"):
+        assert store.read_now(alerts.find, ambiguous) is None
+
+
+def test_a_deployments_alerts_are_listed_newest_first(store):
+    old, new = make_alert(), make_alert("deployment_idle", at=NOW + DAY)
+    save(store, old, new, make_alert(name="other", subject=make_subject("other", incarnation="life-9")))
+    assert store.read_now(alerts.of_subject, ACCOUNT, "life-1") == (new, old)
+
+
+# What operators say
+
+
+def test_a_silence_lasts_until_it_ends_or_is_ended(store):
+    silence = store.write_now(
+        alerts.add_silence, ['rule=~"job_.+"', "account!=x"], ends_at=NOW + DAY, author="me", comment="known", now=NOW
+    )
+    assert isinstance(silence, Silence)
+    assert store.read_now(alerts.silences, since=NOW) == (silence,)
+    assert store.read_now(alerts.silences, since=NOW + DAY) == ()
+    expired = store.write_now(alerts.expire_silence, silence.id, author="you", now=NOW + HOUR)
+    assert expired == replace(silence, ends_at=NOW + HOUR)
+    assert store.write_now(alerts.expire_silence, silence.id, author="you", now=NOW + HOUR) is None
+    assert store.write_now(alerts.expire_silence, "sil_none", author="you", now=NOW) is None
+    actions = [(entry.action, entry.author, entry.subject) for entry in store.read_now(alerts.audit)]
+    assert actions == [("silence.expire", "you", silence.id), ("silence.add", "me", silence.id)]
+    assert silence.matches({"rule": "job_failed", "account": "y"})
+    assert make_silence("rule=x", until=NOW + DAY).is_active(NOW)
+
+
+def test_a_later_keep_replaces_an_earlier_one_of_the_same_name(store):
+    keep = make_keep(NOW + DAY, deployment="Chat")
+    store.write_now(alerts.save_keep, keep, now=NOW)
+    longer = replace(keep, deployment="chat", until=NOW + timedelta(days=9))
+    store.write_now(alerts.save_keep, longer, now=NOW)
+    assert store.read_now(alerts.keeps, since=NOW) == (longer,)
+    assert len(store.read_now(alerts.audit)) == 2
+    store.write_now(alerts.drop_keep, ACCOUNT, "CHAT")
+    assert store.read_now(alerts.keeps, since=NOW) == ()

@@ -1,0 +1,248 @@
+"""The outbox, by hand; `test_outbox_machine.py` tries it in any order."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from tests.alerts.factories import NOW, ended, make_alert
+from watcher.alerts.dispatch import told_rows
+from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, notification_id
+from watcher.store import alerts as alert_store
+from watcher.store import outbox
+from watcher.store.outbox import LEASE, Attempt
+
+SECOND = timedelta(seconds=1)
+BOTH = ("mail", "slack")
+
+
+def make_notification(*alerts, receiver="slack", reason=NotifyReason.FIRING, at=NOW, covers=()):
+    told = tuple(NotificationAlert(alert=alert, reason=reason) for alert in alerts)
+    return Notification(
+        id=notification_id(receiver, told, at),
+        receiver=receiver,
+        route="route",
+        group_key='route:{"rule":"x"}',
+        group_labels={"rule": "x"},
+        reason=reason,
+        alerts=told,
+        covers=tuple(covers),
+        created_at=at,
+    )
+
+
+def put(store, *notifications, now=NOW):
+    """Save the alerts and add the notifications, as dispatch does; returns how many were new."""
+    about = {entry.alert.id: entry.alert for n in notifications for entry in n.alerts}
+    about |= {alert.id: alert for n in notifications for alert in n.covers}
+
+    def write(tx):
+        alert_store.save(tx, about.values())
+        return outbox.add(tx, [(n, told_rows(n)) for n in notifications], now=now)
+
+    return store.write_now(write)
+
+
+def claim(store, owner="me", *, receivers=BOTH, now=NOW, **options):
+    return store.write_now(outbox.claim, owner, receivers=receivers, now=now, **options)
+
+
+def mark(store, delivery, *, state="delivered", at=NOW, due_at=None):
+    outcome = {"delivered": "delivered", "pending": "retry", "dead": "dead"}[state]
+    attempt = Attempt(
+        at=at, duration_s=0.25, outcome=outcome, kind="" if outcome == "delivered" else "timeout", detail="x"
+    )
+    return store.write_now(outbox.mark, delivery, attempt, state=state, due_at=due_at)
+
+
+def ids(deliveries):
+    return [delivery.notification.id for delivery in deliveries]
+
+
+@pytest.fixture
+def alert():
+    return make_alert()
+
+
+def test_a_notification_comes_back_as_it_was_decided(store, alert):
+    notification = make_notification(alert, make_alert(name="other"))
+    assert put(store, notification) == 1
+    (delivery,) = claim(store)
+    assert delivery.notification == notification
+    assert (delivery.state, delivery.attempts, delivery.first_tried_at) == ("pending", 0, None)
+    assert store.read_now(outbox.counts) == {"pending": 1}
+    assert ids(store.read_now(outbox.of_alert, alert.id)) == [notification.id]
+
+
+def test_what_is_told_stays_as_it_was_when_the_alert_changes(store, alert):
+    put(store, make_notification(alert))
+    store.write_now(alert_store.save, [ended(alert, NOW + SECOND)])
+    (delivery,) = claim(store)
+    assert delivery.notification.alerts[0].alert == alert
+
+
+def test_the_same_decision_twice_is_one_row(store, alert):
+    assert put(store, make_notification(alert)) == 1
+    assert put(store, make_notification(alert)) == 0
+    assert len(store.read_now(alert_store.told_history, alert.id)) == 1
+
+
+def test_two_owners_claim_disjoint_deliveries(store, open_store):
+    put(store, *(make_notification(make_alert(name=f"d{n}")) for n in range(6)))
+    first, second = claim(store, "one"), claim(open_store(), "two")
+    assert (len(first), len(second)) == (4, 2)
+    assert not set(ids(first)) & set(ids(second))
+    assert claim(store, "three") == ()
+
+
+def test_owners_that_claim_at_the_same_time_claim_disjoint_deliveries(store, open_store):
+    put(store, *(make_notification(make_alert(name=f"d{n}")) for n in range(12)))
+    stores, barrier, claimed = [open_store() for _ in range(3)], threading.Barrier(3), []
+
+    def run(owner):
+        barrier.wait()
+        for _ in range(4):
+            claimed.extend(ids(claim(owner, str(id(owner)), per_receiver=2)))
+
+    threads = [threading.Thread(target=run, args=(owner,)) for owner in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) == len(set(claimed))
+    claimed += ids(claim(store, per_receiver=12))  # whoever met a locked row left it to others
+    assert len(claimed) == len(set(claimed)) == 12
+
+
+def test_a_lease_ends_and_whoever_lost_it_marks_nothing(store, alert):
+    put(store, make_notification(alert))
+    (mine,) = claim(store, "one")
+    assert claim(store, "two", now=NOW + LEASE - SECOND) == ()
+    (theirs,) = claim(store, "two", now=NOW + LEASE)
+    assert theirs.fence > mine.fence
+    assert mark(store, mine, state="dead") is False
+    assert store.write_now(outbox.renew, mine, now=NOW + LEASE) is False
+    (delivery,) = store.read_now(outbox.listed)
+    assert (delivery.state, delivery.attempts, delivery.lease_until) == ("pending", 0, NOW + LEASE + LEASE)
+    assert mark(store, theirs) is True
+    assert store.read_now(outbox.counts) == {"delivered": 1}
+
+
+def test_both_tries_at_one_delivery_are_on_record(store, alert):
+    notification = make_notification(alert)
+    put(store, notification)
+    (mine,) = claim(store, "one")
+    (theirs,) = claim(store, "two", now=NOW + LEASE)
+    mark(store, theirs, at=NOW + LEASE)
+    mark(store, mine, state="pending", at=NOW + LEASE + SECOND, due_at=NOW)
+    attempts = store.read_now(outbox.attempts, notification.id)
+    assert [attempt.outcome for attempt in attempts] == ["delivered", "retry"]
+    assert attempts[0].duration_s == 0.25
+    assert store.read_now(outbox.attempt_counts) == {("slack", "delivered"): 1, ("slack", "retry"): 1}
+
+
+def test_a_renewed_lease_holds_for_as_long_again(store, alert):
+    put(store, make_notification(alert))
+    (mine,) = claim(store)
+    assert store.write_now(outbox.renew, mine, now=NOW + 20 * SECOND) is True
+    assert claim(store, "two", now=NOW + LEASE) == ()
+    assert len(claim(store, "two", now=NOW + 20 * SECOND + LEASE)) == 1
+
+
+def test_a_lease_on_what_was_dropped_is_lost(store, alert):
+    """An operator gave it up while those before it were being sent: it is not sent any more."""
+    put(store, make_notification(alert))
+    (mine,) = claim(store)
+    store.write_now(outbox.drop, ids([mine]), now=NOW)
+    assert store.write_now(outbox.renew, mine, now=NOW) is False
+    assert mark(store, mine) is False
+    assert store.read_now(outbox.counts) == {"dropped": 1}
+
+
+def test_news_of_one_alert_reach_a_receiver_in_order_and_hold_up_no_other(store, alert):
+    over = ended(alert, NOW + SECOND)
+    first = {r: make_notification(alert, receiver=r) for r in BOTH}
+    second = {r: make_notification(over, receiver=r, reason=NotifyReason.RESOLVED, at=NOW + SECOND) for r in BOTH}
+    other = make_notification(make_alert(name="other"))
+    put(store, *first.values(), *second.values(), other)
+    claimed = {delivery.notification.id: delivery for delivery in claim(store)}
+    assert set(claimed) == {first["mail"].id, first["slack"].id, other.id}
+    mark(store, claimed[first["mail"].id])
+    mark(store, claimed[first["slack"].id], state="pending", due_at=NOW + 10 * SECOND)
+    assert ids(claim(store)) == [second["mail"].id]
+    (again,) = claim(store, now=NOW + 10 * SECOND)
+    assert again.notification.id == first["slack"].id
+    assert (again.attempts, again.first_tried_at, again.last_error) == (1, NOW, "x")
+    mark(store, again, state="dead")
+    assert ids(claim(store, now=NOW + 10 * SECOND)) == [second["slack"].id]
+
+
+def test_news_that_stand_for_a_resolve_do_not_overtake_what_they_resolve(store, alert):
+    """Told last that it will be deleted, a receiver that knew it as gone would believe in it again."""
+    gone = make_alert("deployment_gone", at=NOW + SECOND)
+    put(store, make_notification(alert))
+    (first,) = claim(store)
+    mark(store, first, state="pending", due_at=NOW + 60 * SECOND)
+    over = ended(alert, NOW + SECOND)
+    put(store, make_notification(gone, covers=[over], at=NOW + SECOND))
+    assert claim(store, now=NOW + SECOND) == ()
+    (again,) = claim(store, now=NOW + 60 * SECOND)
+    mark(store, again)
+    assert [d.notification.alerts[0].alert.id for d in claim(store, now=NOW + 60 * SECOND)] == [gone.id]
+
+
+def test_next_due_is_when_something_can_be_tried(store, alert):
+    def due():
+        return store.read_now(outbox.next_due, receivers=BOTH)
+
+    assert due() is None
+    put(store, make_notification(alert), now=NOW + SECOND)
+    assert due() == NOW + SECOND
+    put(store, make_notification(ended(alert, NOW), reason=NotifyReason.RESOLVED, at=NOW + SECOND))
+    assert due() == NOW + SECOND  # the second waits for the first
+    assert store.read_now(outbox.next_due, receivers=("mail",)) is None
+    assert store.read_now(outbox.next_due, receivers=()) is None
+    (delivery,) = claim(store, now=NOW + SECOND)
+    assert due() == NOW + SECOND + LEASE
+    mark(store, delivery, state="pending", due_at=NOW + 90 * SECOND)
+    assert due() == NOW + 90 * SECOND
+
+
+def test_a_receiver_that_is_not_configured_keeps_its_deliveries(store, alert):
+    put(store, make_notification(alert, receiver="gone"))
+    assert claim(store) == ()
+    assert len(claim(store, receivers=("gone",))) == 1
+
+
+def test_retry_makes_the_dead_due_again_with_a_fresh_budget(store, alert):
+    notification = make_notification(alert)
+    put(store, notification)
+    (delivery,) = claim(store)
+    mark(store, delivery, state="dead")
+    later = NOW + timedelta(days=4)
+    assert store.write_now(outbox.retry, [notification.id], now=later) == 1
+    (again,) = claim(store, now=later)
+    assert (again.state, again.first_tried_at, again.ended_at) == ("pending", None, None)
+    mark(store, again, at=later)
+    assert store.write_now(outbox.retry, [notification.id], now=later) == 0  # delivered is delivered
+    (done,) = store.read_now(outbox.listed, states=("delivered",))
+    assert (done.ended_at, done.last_error) == (later, "")
+
+
+def test_drop_gives_up_for_good(store, alert):
+    notification = make_notification(alert)
+    put(store, notification)
+    assert store.write_now(outbox.drop, [notification.id], now=NOW) == 1
+    assert store.write_now(outbox.drop, [notification.id], now=NOW) == 0
+    assert store.write_now(outbox.retry, [notification.id], now=NOW) == 0
+    assert claim(store) == ()
+
+
+def test_groups_remember_when_each_was_last_told(store, alert):
+    put(store, make_notification(alert))
+    put(store, make_notification(alert, at=NOW + SECOND), make_notification(alert, receiver="mail"))
+    key = 'route:{"rule":"x"}'
+    expected = {("slack", key): NOW + SECOND, ("mail", key): NOW}
+    assert store.read_now(outbox.groups) == expected
+    assert store.read_now(outbox.groups, [key, "no such group"]) == expected
+    assert store.read_now(outbox.groups, ["no such group"]) == {}

@@ -1,0 +1,134 @@
+"""What is let go of, and what is counted."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.alerts.factories import DAY, HOUR, NOW, ended, make_alert, make_keep
+from tests.factories import ACCOUNT, make_account, make_deployment, make_gap, make_job, make_snapshot
+from watcher.cycles import Judgement, record
+from watcher.resources.fine_tuning import JobStatus
+from watcher.store import alerts, counts, observations, outbox, retention, state
+from watcher.store.retention import Pruned
+
+from .dumps import dump
+from .test_outbox import claim, make_notification, mark, put
+
+BEFORE = NOW + 10 * DAY
+
+
+def prune(store, before=BEFORE):
+    return store.write_now(retention.prune, before=before)
+
+
+def tell(store, *notifications, state="delivered"):
+    put(store, *notifications)
+    for delivery in claim(store, receivers=("slack", "mail"), per_receiver=100):
+        mark(store, delivery, state=state)
+
+
+def settle(store, *some):
+    store.write_now(alerts.settle, [alert.id for alert in some])
+
+
+@pytest.fixture
+def over():
+    return ended(make_alert(), NOW + HOUR)
+
+
+def test_what_is_over_and_told_goes_with_all_that_hangs_on_it(store, over):
+    event = make_alert("job_failed")
+    tell(store, make_notification(over), make_notification(event, receiver="mail"))
+    settle(store, over, event)
+    assert prune(store) == Pruned(alerts=2, notifications=2, attempts=2)
+    left = {name for name, rows in dump(store.engine).items() if rows}
+    assert left == set()
+    assert prune(store) == Pruned()
+
+
+def test_what_ended_later_stays(store, over):
+    tell(store, make_notification(over))
+    settle(store, over)
+    before = dump(store.engine)
+    assert prune(store, before=NOW) == Pruned()
+    assert dump(store.engine) == before
+
+
+@pytest.mark.parametrize("delivery", ["pending", "told", "untold"])
+def test_nothing_goes_that_somebody_may_still_have_to_be_told_of(store, over, delivery):
+    if delivery == "untold":
+        store.write_now(alerts.save, [over])  # dispatch has not seen to it
+    elif delivery == "pending":
+        put(store, make_notification(over))
+        settle(store, over)
+    else:
+        tell(store, make_notification(make_alert()))  # it goes on firing
+        settle(store, make_alert())
+    before = dump(store.engine)
+    assert prune(store) == Pruned()
+    assert dump(store.engine) == before
+
+
+def test_a_notification_stays_with_the_last_alert_that_it_told_of(store, over):
+    going_on = make_alert(name="other")
+    tell(store, make_notification(over, going_on))
+    settle(store, over)
+    assert prune(store) == Pruned(alerts=1)
+    assert len(store.read_now(alerts.told, {going_on.id})) == 1
+    store.write_now(alerts.save, [ended(going_on, NOW + DAY)])
+    settle(store, going_on)
+    assert prune(store) == Pruned(alerts=1, notifications=1, attempts=1)
+
+
+def test_a_dead_or_dropped_delivery_goes_too(store, over):
+    tell(store, make_notification(over), state="dead")
+    settle(store, over)
+    assert prune(store).notifications == 1
+
+
+def test_history_goes_and_what_is_yet_to_be_judged_stays(store):
+    store.write_now(observations.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
+    jobs = [make_job(), make_job("ftjob-2")]
+    seen = store.write_now(record, make_snapshot(jobs=jobs), Judgement(rules=())).transitions
+    store.write_now(observations.mark_undecided, ACCOUNT.key, {seen[0].key}, set())
+    assert prune(store) == Pruned(transitions=1)
+    assert store.read_now(observations.transitions) == seen[:1]
+
+
+def test_operators_words_go_when_they_are_over_and_the_audit_stays(store):
+    store.write_now(alerts.add_silence, ["rule=x"], ends_at=BEFORE - HOUR, author="me", comment="", now=NOW)
+    store.write_now(alerts.save_keep, make_keep(BEFORE - HOUR), now=NOW)
+    store.write_now(alerts.save_keep, make_keep(BEFORE, deployment="other"), now=NOW)
+    assert prune(store) == Pruned(silences=1, keeps=1)
+    assert len(store.read_now(alerts.audit)) == 3
+
+
+def test_everything_is_counted(store):
+    broken, unread = make_account("broken"), make_account("unread")
+    store.write_now(observations.save_accounts, [ACCOUNT, broken, unread], is_complete=True, now=NOW)
+    quiet = Judgement(rules=())
+    seen = make_snapshot(
+        jobs=[make_job(), make_job("ftjob-2"), make_job("ftjob-3", status=JobStatus.FAILED)],
+        deployments=[make_deployment(), make_deployment("other", sku="Developer")],
+    )
+    store.write_now(record, seen, quiet)
+    store.write_now(record, make_snapshot(account=broken, gaps=(make_gap(), make_gap(subject="x"))), quiet)
+    deletion = {"deletion_earliest": (NOW + DAY).isoformat()}
+    idle = make_alert("deployment_idle", values=deletion)
+    put(store, make_notification(idle), make_notification(make_alert("job_failed")))
+    store.write_now(state.put, state.CYCLE_COMPLETED, at=NOW)
+    found = store.read_now(counts.counts, NOW)
+    assert found.accounts == {"ok": 1, "gaps": 1, "unread": 1}
+    assert found.jobs == {"running": 2, "failed": 1}
+    assert found.deployments == {("Standard", "Succeeded"): 1, ("Developer", "Succeeded"): 1}
+    assert found.until_deletion == {("contoso-ft", "chat"): DAY.total_seconds()}
+    assert found.alerts == {("deployment_idle", "warning", "firing"): 1}
+    assert found.outbox == {"pending": 2}
+    assert found.last_complete_cycle == NOW
+    assert store.read_now(outbox.counts) == {"pending": 2}
+
+
+def test_an_empty_database_counts_nothing(store):
+    found = store.read_now(counts.counts, NOW)
+    assert found == replace(found, jobs={}, deployments={}, until_deletion={}, alerts={}, outbox={})
+    assert (found.accounts, found.last_complete_cycle) == ({"ok": 0, "gaps": 0, "unread": 0}, None)
