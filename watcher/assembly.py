@@ -28,6 +28,7 @@ from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.cycles import Cadence, Collect, Discover, Discovery, Judgement
+from watcher.errors import ConfigurationError, CredentialError
 from watcher.memory import Memory
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
@@ -179,15 +180,18 @@ def cloud_of(config: Config) -> Cloud:
 def credentials_of(config: Config, cloud: Cloud) -> Credentials:
     """The configured credential; asks for no token yet."""
     azure = config.azure
-    return open_credentials(
-        azure.credential,
-        is_custom=cloud.is_custom,
-        authority_url=cloud.authority_url,
-        tenant_id=azure.tenant_id or "",
-        client_id=azure.client_id or "",
-        client_secret=azure.client_secret.reveal() if azure.client_secret else "",
-        token=azure.token.reveal() if azure.token else "",
-    )
+    try:
+        return open_credentials(
+            azure.credential,
+            is_custom=cloud.is_custom,
+            authority_url=cloud.authority_url,
+            tenant_id=azure.tenant_id or "",
+            client_id=azure.client_id or "",
+            client_secret=azure.client_secret.reveal() if azure.client_secret else "",
+            token=azure.token.reveal() if azure.token else "",
+        )
+    except CredentialError as exc:  # something is missing, and no token was asked for yet
+        raise ConfigurationError([("azure.credential", str(exc), "")]) from exc
 
 
 def discovery_settings(config: Config) -> DiscoverySettings:

@@ -172,6 +172,8 @@ class Daemon:
                 async with asyncio.timeout(DRAIN_S / 2):
                     await rounds.announce(self._machine)
                     await rounds.deliver_due(self._machine)
+                    if self._delivering:  # cut off, they would be sent again, and only once their lease is over
+                        await asyncio.wait(self._delivering.values())
             except (TimeoutError, WatcherError) as exc:
                 log.warning("drain.incomplete", error=str(exc) or "the time was up")
         under_way = (*tasks, *polls, *self._delivering.values(), *self._closing, *([self._ping] if self._ping else []))

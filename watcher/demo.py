@@ -6,11 +6,12 @@ have finished. So the story is the same on a fast machine and a slow one; `speed
 
 import asyncio
 import json
+import random
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -29,6 +30,7 @@ from watcher.assembly import Machine
 from watcher.resources.changes import Change, Transition
 from watcher.simulator.clock import SteppedClock
 from watcher.simulator.loading import demo as demo_scenario
+from watcher.simulator.scenario import Scenario
 from watcher.simulator.server import serve
 from watcher.simulator.world import World
 from watcher.store import counts, observations
@@ -103,16 +105,20 @@ class _Tally:
     received: list[dict[str, Any]] = field(default_factory=list)  #: by the webhook sink
 
 
-async def run(out: Console, *, speed: timedelta, duration: timedelta, with_page: bool) -> int:
+async def run(
+    out: Console, *, speed: timedelta, duration: timedelta | None = None, with_page: bool, seed: int = 0
+) -> int:
     """Tell the story once; returns the exit code.
 
     Args:
         out: Where the timeline goes, and the messages of the receiver `console`.
         speed: Simulated time a second, at most.
-        duration: Wall time for the story; what is left then is told as fast as can be seen.
+        duration: Wall time after which it ends, wherever the story is; `None`: at its end, or on a terminal with
+            Ctrl-C, so that the page can be looked at.
         with_page: Serve health and metrics meanwhile.
+        seed: Of how long the jobs wait and run; 0: as the story is written.
     """
-    scenario = demo_scenario()
+    scenario = _varied(demo_scenario(), seed)
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     clock, world, tally = SteppedClock(start), World(scenario, start=start), _Tally()
     async with AsyncExitStack() as stack:
@@ -134,12 +140,30 @@ async def run(out: Console, *, speed: timedelta, duration: timedelta, with_page:
             out.print(Text(f"Page at {page} (/healthz, /readyz, /metrics)"))
         out.print(Text(f"{scenario.title}: {scenario.length.days} days, told in steps.\n"))
         teller = _Teller(out, start, tally)
-        await _tell(machine, clock, start + scenario.length, speed, duration, teller)
-        _summarise(out, tally, scenario.length)
-        if with_page and out.is_terminal:
-            out.print(Text("The page stays up until Ctrl-C."))
-            await asyncio.Event().wait()
+        try:
+            async with asyncio.timeout(None if duration is None else duration.total_seconds()):
+                await _tell(machine, clock, start + scenario.length, speed, teller)
+                _summarise(out, tally, clock() - start)
+                if with_page and out.is_terminal:
+                    out.print(Text("The page stays up until Ctrl-C."))
+                    await asyncio.Event().wait()
+        except TimeoutError:
+            if clock() < start + scenario.length:
+                out.print(Text("\nThe time is up before the story is."))
+                _summarise(out, tally, clock() - start)
     return 0
+
+
+def _varied(scenario: Scenario, seed: int) -> Scenario:
+    """The same story with other durations; what must meet (a deployment and its model) still does."""
+    if not seed:
+        return scenario
+    chance = random.Random(seed)
+    accounts = []
+    for account in scenario.accounts:
+        jobs = [replace(job, queued_for=job.queued_for * chance.uniform(0.5, 1.2)) for job in account.jobs]
+        accounts.append(replace(account, jobs=tuple(jobs)))
+    return replace(scenario, accounts=tuple(accounts))
 
 
 async def _tell(
@@ -147,7 +171,6 @@ async def _tell(
     clock: SteppedClock,
     end: datetime,
     speed: timedelta,
-    duration: timedelta,
     teller: "_Teller",
 ) -> None:
     """Step through the story: advance, poll what is due, review, dispatch, deliver."""
@@ -165,9 +188,7 @@ async def _tell(
         moments = [one.at for one in due if one.at is not None]
         upcoming = min([*moments, clock() + _LONGEST_STEP, *([next_at] if next_at else [])])
         clock.move_to(max(upcoming, clock() + timedelta(seconds=1)))
-        # Not faster than `speed`, unless the wall time that was allowed would not do.
-        pace = max(speed.total_seconds(), (end - start).total_seconds() / max(duration.total_seconds() - 5, 1))
-        ahead = (clock() - start).total_seconds() / pace - (time.monotonic() - began)
+        ahead = (clock() - start).total_seconds() / speed.total_seconds() - (time.monotonic() - began)
         if ahead > 0:
             await asyncio.sleep(ahead)
 
@@ -249,7 +270,7 @@ class _Teller:
 
 def _summarise(out: Console, tally: _Tally, length: timedelta) -> None:
     out.print()
-    out.print(Text(f"Summary of {length.days} simulated days", "bold"))
+    out.print(Text(f"Summary of {round(length / timedelta(days=1))} simulated days", "bold"))
     out.print(Text(f"  requests to Azure     {tally.requests}"))
     out.print(Text(f"  transitions recorded  {tally.transitions}"))
     out.print(Text(f"  alerts fired          {sum(tally.fired.values())}, {tally.resolved} resolved"))

@@ -41,9 +41,11 @@ def test_checking_touches_no_database(empty_world: World) -> None:
     assert not empty_world.database.exists()
 
 
-def test_online_is_refused_in_words(empty_world: World) -> None:
+def test_online_names_what_does_not_answer_and_touches_no_database(empty_world: World) -> None:
     done = empty_world.watcher("check-config", "--online")
-    assert (done.code, "not in this version" in done.err) == (1, True)
+    assert done.code == 3
+    assert "discovery:" in done.out
+    assert not empty_world.database.exists()
 
 
 def test_the_schema_is_one_document(empty_world: World) -> None:

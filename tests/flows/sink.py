@@ -53,15 +53,16 @@ class Sink:
     tried: list[Hook] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
     pings: int = 0  #: GETs of /ping, for a heartbeat
+    _accepts_late: bool = False
     _open: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hang(self) -> None:
         """Answer nothing until `recover`."""
         self._open.clear()
 
-    def recover(self) -> None:
-        """Accept everything; requests that hang are let go without being accepted."""
-        self.status = 204
+    def recover(self, *, accept: bool = False) -> None:
+        """Accept everything; requests that hang are let go, accepted or not."""
+        self.status, self._accepts_late = 204, accept
         self._open.set()
 
     @property
@@ -88,7 +89,8 @@ class Sink:
         self.tried.append(hook)
         if not self._open.is_set():
             await self._open.wait()
-            return Response(status_code=503)
+            if not self._accepts_late:
+                return Response(status_code=503)
         if self.status < 300:
             self.hooks.append(hook)
         return Response(status_code=self.status)

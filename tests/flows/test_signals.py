@@ -50,6 +50,21 @@ async def test_takes_over_rules_receivers_and_intervals_at_once(build):
     assert await daemon.stop() == 0
 
 
+async def test_a_stop_lets_a_delivery_that_is_under_way_end(build):
+    """Cut off it would be sent a second time, half a minute later."""
+    job = running_job("last")
+    flow = await build(Account(name="ft", jobs=(job,)))
+    daemon = await flow.daemon()
+    flow.sink.hang()
+    flow.end("ft", job, "failed", outcome="failed")
+    await until(lambda: flow.sink.tried)
+    daemon.send(signal.SIGTERM)
+    await until(lambda: daemon.log("daemon.stopping"))
+    flow.sink.recover(accept=True)
+    assert await daemon.wait(within=10) == 0
+    assert (len(flow.sink.hooks), flow.outbox("pending")) == (1, [])
+
+
 async def test_stops_in_time_while_azure_and_the_sink_hang(build):
     job = running_job("last")
     flow = await build(Account(name="ft", jobs=(job,)), Account(name="other", location="westus"))

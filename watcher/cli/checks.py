@@ -51,9 +51,10 @@ def _build_all(config: Any) -> None:
     """All of assembly that needs no network: rules, routes and receivers."""
     import asyncio
 
-    from watcher.assembly import judgement_of, notifiers_of, routing_of
+    from watcher.assembly import cloud_of, credentials_of, judgement_of, notifiers_of, routing_of
     from watcher.transport import open_client
 
+    credentials_of(config, cloud_of(config))
     judgement_of(config)
     routing_of(config)
 

@@ -130,9 +130,11 @@ def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
 def demo(
     ctx: typer.Context,
     speed: Annotated[str, typer.Option("--speed", metavar="SPAN", help="Simulated time a second, at most.")] = "1d",
-    duration: Annotated[str, typer.Option("--duration", metavar="SPAN", help="How long the story may take.")] = "60s",
+    duration: Annotated[
+        str | None, typer.Option("--duration", metavar="SPAN", help="End after this long.", show_default=False)
+    ] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="Serve no page.")] = False,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the ids in the story.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of how long jobs wait in the story.")] = 0,
 ) -> int:
     """A simulated Azure on loopback, and the real cycles against it: no account needed."""
     from rich.console import Console
@@ -149,8 +151,9 @@ def demo(
             story.run(
                 console,
                 speed=span_of(speed, option="--speed"),
-                duration=span_of(duration, option="--duration"),
+                duration=span_of(duration, option="--duration") if duration else None,
                 with_page=not no_web,
+                seed=seed,
             )
         )
 

@@ -39,7 +39,7 @@ def find_config(path: Path | None, environ: Mapping[str, str], *, search: Sequen
         if _is_there(candidate):
             return candidate
     places = ", ".join(str(candidate) for candidate in search)
-    cure = "write one with `watcher init`, or name it with --config or WATCHER_CONFIG"
+    cure = "write one with the help of config.example.toml, or name it with --config or WATCHER_CONFIG"
     raise ConfigurationError([("", f"no configuration found ({places})", cure)])
 
 
