@@ -79,7 +79,8 @@ class Wake:
     async def wait(self, at_most: float | None) -> None:
         """Until it is set, or `at_most` seconds have passed."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), at_most)
+            async with asyncio.timeout(at_most):  # `wait_for` of 3.11 swallows a cancellation that comes with the event
+                await self._event.wait()
         self._event.clear()
 
 
@@ -179,7 +180,7 @@ class Daemon:
         under_way = (*tasks, *polls, *self._delivering.values(), *self._closing, *([self._ping] if self._ping else []))
         for task in under_way:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.wait(under_way, timeout=1)  # what takes no cancellation must not hold up the stop
         self._scheduler.shutdown(wait=False)
         await self._machine.aclose()
 
