@@ -188,7 +188,7 @@ async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
     loaded = config.parse(text, environ={"TOKEN": "bench-token"})
     store = assembly.open_store(loaded)
     machine = await assembly.assemble(loaded, store, observer=observe)
-    found = await machine.discover()
+    found = await machine.discover(())
     await store.write(observations.save_accounts, found.accounts, is_complete=True, now=machine.clock())
     assert len(found.accounts) == accounts, found.gaps
     sections = frozenset({Section.JOBS, Section.DEPLOYMENTS})

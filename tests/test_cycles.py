@@ -27,6 +27,7 @@ from watcher.alerts.dispatch import Routing
 from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.notification import NotifyReason
 from watcher.alerts.route import RouteSpec, build_route
+from watcher.azure.discovery import Discovery
 from watcher.cycles import Judgement, note_itself, record
 from watcher.errors import DeliveryError
 from watcher.memory import Memory
@@ -559,3 +560,17 @@ def test_a_poll_leaves_other_accounts_alone(watched):
     save(watched, jobs=[], deployments=[make_deployment()], usage=[make_usage(last_success_at=LAST_CALL)])
     save(watched, account=far, jobs=[], deployments=[], usage=[])
     assert len(open_alerts(watched)) == 1
+
+
+async def test_alerts_of_an_account_that_left_the_scope_end(watched):
+    save(watched, gaps=(make_gap(at=NOW),), jobs=None, deployments=[], usage=[])
+    assert watched.read_now(alerts.firing, ACCOUNT.key)
+
+    async def nothing(known):
+        assert [account.key for account in known] == [ACCOUNT.key]
+        return Discovery(accounts=(), is_complete=True, gaps=())
+
+    await cycles.discover(nothing, store=watched, clock=lambda: NOW + HOUR)
+    assert watched.read_now(alerts.firing, ACCOUNT.key) == ()
+    (ended,) = watched.read_now(alerts.listed)
+    assert "no longer includes it" in ended.ended_because

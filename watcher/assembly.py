@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,6 +32,7 @@ from watcher.errors import ConfigurationError, CredentialError
 from watcher.memory import Memory
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
+from watcher.resources.account import Account
 from watcher.rules.finding import Severity
 from watcher.rules.registry import build_rules
 from watcher.store import engine
@@ -156,8 +157,8 @@ def eyes_of(config: Config, http: Client, clock: Clock, observer: Observer | Non
     collector = Collector(client, cloud, credentials, keys=keys, api=config.azure.api)
     settings = discovery_settings(config)
 
-    async def find() -> Discovery:
-        return await discover(collector.management, settings, at=clock())
+    async def find(known: Sequence[Account]) -> Discovery:
+        return await discover(collector.management, settings, at=clock(), known=known)
 
     return collector, find
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
-from watcher.alerts.alert import Alert, AlertStatus, fingerprint
+from watcher.alerts.alert import Alert, AlertStatus, end, fingerprint
 from watcher.alerts.dispatch import Plan, Routing, plan, told_rows
 from watcher.alerts.lifecycle import advance, cap
 from watcher.alerts.notification import Notification
@@ -66,7 +66,7 @@ class Discovery(Protocol):
     def gaps(self) -> Sequence[Gap]: ...
 
 
-Discover = Callable[[], Awaitable[Discovery]]
+Discover = Callable[[Sequence[Account]], Awaitable[Discovery]]  #: given the accounts watched so far
 
 
 class Collect(Protocol):
@@ -369,7 +369,8 @@ def _advanced(
 
 async def discover(find: Discover, *, store: Store, clock: Clock) -> Discovery:
     """Find the accounts to watch, and record them."""
-    found = await find()
+    watched = await store.read(observations.due_accounts)
+    found = await find([one.account for one in watched])
     await store.write(_save_discovery, found, clock())
     log.info(
         "discovery.completed",
@@ -381,7 +382,10 @@ async def discover(find: Discover, *, store: Store, clock: Clock) -> Discovery:
 
 
 def _save_discovery(tx: Connection, found: Discovery, now: datetime) -> None:
-    observations.save_accounts(tx, found.accounts, is_complete=found.is_complete, now=now)
+    removed = observations.save_accounts(tx, found.accounts, is_complete=found.is_complete, now=now)
+    for account in removed:
+        because = "its account is gone, or the configuration no longer includes it"
+        alerts.save(tx, [end(alert, now=now, because=because) for alert in alerts.firing(tx, account)])
     state.put(tx, state.DISCOVERED, at=now, value="" if found.is_complete else "incomplete")
 
 

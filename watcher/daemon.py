@@ -393,6 +393,7 @@ class Daemon:
         for one in done:
             self.metrics.notifications.labels(receiver=receiver, outcome=one.attempt.outcome).inc()
         if done:
+            self._delivering.pop(receiver, None)  # first: whoever wakes now must find the lane free
             self._deliver.set()  # there may be more, and some waited for these
 
     async def _backstop(self) -> None:
@@ -492,8 +493,9 @@ class Daemon:
             sd_notify("WATCHDOG=1")
 
 
-def _forget(tasks: dict[str, asyncio.Task[None]], key: str, _: asyncio.Task[None]) -> None:
-    tasks.pop(key, None)
+def _forget(tasks: dict[str, asyncio.Task[None]], key: str, task: asyncio.Task[None]) -> None:
+    if tasks.get(key) is task:  # else it made way for its successor itself
+        del tasks[key]
 
 
 async def _close_later(machine: Machine, polls: list[asyncio.Task[None]]) -> None:

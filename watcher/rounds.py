@@ -198,7 +198,8 @@ async def ping(machine: Machine) -> None:
 async def rehearse(machine: Machine) -> Summary:
     """What `once` would record and send. Reads Azure and the database, and writes to neither it nor any channel."""
     began = asyncio.get_running_loop().time()
-    found = await machine.discover()
+    watched = await machine.store.read(observations.due_accounts)
+    found = await machine.discover([one.account for one in watched])
     known = {account.key: await machine.store.read(observations.known, account.key) for account in found.accounts}
 
     async def one(account: Account) -> Snapshot:

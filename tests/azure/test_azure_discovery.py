@@ -15,11 +15,11 @@ def listing(*items):
     return answer({"value": list(items)})
 
 
-async def find(replies, **settings):
+async def find(replies, known=(), **settings):
     azure = FakeAzure(replies)
     management = Management(make_client(azure), PUBLIC, static_credentials().for_scope("s"))
     given = {"subscriptions": (SUBSCRIPTION,)} | settings
-    return await discover(management, DiscoverySettings(**given), at=NOW), azure
+    return await discover(management, DiscoverySettings(**given), at=NOW, known=known), azure
 
 
 def names(discovery):
@@ -156,3 +156,40 @@ async def test_equal_names_are_told_apart_by_their_group():
         f"a@one@{OTHER}",
         "b",
     ]
+
+
+@pytest.mark.parametrize(
+    ("own_answer", "kept", "complete"),
+    [
+        pytest.param(answer({"error": {"code": "ResourceNotFound", "message": "gone"}}, 404), False, True, id="gone"),
+        pytest.param(
+            answer({"error": {"code": "AuthorizationFailed", "message": "no"}}, 403), True, False, id="hidden by role"
+        ),
+        pytest.param(answer(raw_account("b")), True, True, id="the list lies"),
+    ],
+)
+async def test_an_account_that_no_list_names_any_more_leaves_only_if_its_own_address_says_so(
+    own_answer, kept, complete
+):
+    before, _ = await find({ACCOUNTS: listing(raw_account("a"), raw_account("b"))})
+    replies = {ACCOUNTS: listing(raw_account("a")), "/accounts/b": own_answer}
+    found, _ = await find(replies, known=before.accounts)
+    assert names(found) == (["a", "b"] if kept else ["a"])
+    assert found.is_complete is complete
+
+
+async def test_what_the_configuration_no_longer_wants_leaves_without_a_question():
+    before, _ = await find({ACCOUNTS: listing(raw_account("a"), raw_account("b"))})
+    found, azure = await find({ACCOUNTS: listing(raw_account("a"))}, known=before.accounts, exclude=("b",))
+    assert (names(found), found.is_complete) == (["a"], True)
+    assert not [request for request in azure.requests if request.url.path.endswith("/accounts/b")]
+
+
+async def test_the_owner_stays_where_the_tags_of_its_group_cannot_be_read_just_now():
+    groups = answer({"value": [{"name": "rg-one", "tags": {"owner": "search"}}]})
+    raw = raw_account("a", group="rg-one")
+    raw["tags"] = {}
+    before, _ = await find({ACCOUNTS: listing(raw), "/resourcegroups": groups})
+    assert before.accounts[0].owner == "search"
+    found, _ = await find({ACCOUNTS: listing(raw), "/resourcegroups": answer("", 500)}, known=before.accounts)
+    assert found.accounts[0].owner == "search"

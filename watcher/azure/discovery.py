@@ -15,7 +15,7 @@ from watcher.azure.clouds import Cloud
 from watcher.azure.decode_arm import KINDS, split_id
 from watcher.azure.gaps import gap_of, gap_of_item
 from watcher.azure.management import Management
-from watcher.errors import AzureError
+from watcher.errors import AzureError, NotFoundError
 from watcher.resources.account import Account
 from watcher.resources.snapshot import Gap, Section
 
@@ -54,11 +54,15 @@ class Discovery:
     ] = ()  #: `subject` is the subscription's id path, or the account's id; "": the list of subscriptions
 
 
-async def discover(management: Management, settings: DiscoverySettings, *, at: datetime) -> Discovery:
+async def discover(
+    management: Management, settings: DiscoverySettings, *, at: datetime, known: Sequence[Account] = ()
+) -> Discovery:
     """Ask ARM once for everything; Azure's faults become gaps.
 
     Args:
         at: When this happens, for the gaps.
+        known: The accounts watched so far. Lists filtered by role shrink without a word, so one that is missing is
+            asked for by its own address, and leaves only if that answers 404 (or the configuration no longer wants it).
     """
     gaps: list[Gap] = []
     found: dict[str, Account] = {}
@@ -66,13 +70,25 @@ async def discover(management: Management, settings: DiscoverySettings, *, at: d
         subscriptions = await _subscriptions(management, settings, at, gaps)
         listings = await asyncio.gather(*(_listed(management, one, settings, at, gaps) for one in subscriptions))
         found = {account.key: account for listing in listings for account in listing}
+        missing = [one for one in known if one.key not in found and _is_wanted(one, settings)]
+        missing = [one for one in missing if one.subscription.lower() in {name.lower() for name in subscriptions}]
+        confirmed = await asyncio.gather(*(_confirmed(management, one, at, gaps) for one in missing))
+        found.update((account.key, account) for account in confirmed if account is not None)
     given = await asyncio.gather(*(_given(management, one, found, at, gaps) for one in settings.accounts))
     found.update((account.key, account) for account in given if account is not None)
     chosen = sorted(found.values(), key=lambda account: account.key)
     group_tags = await _group_tags(management, chosen, settings)
     labels = {one.resource_id.strip("/").lower(): one.labels for one in settings.accounts}
+    owners = {account.key: account.owner for account in known}
     described = [
-        _described(account, settings, group_tags, labels.get(account.key.strip("/"), {})) for account in chosen
+        _described(
+            account,
+            settings,
+            group_tags,
+            labels.get(account.key.strip("/"), {}),
+            known_owner=owners.get(account.key, ""),
+        )
+        for account in chosen
     ]
     return Discovery(accounts=_with_unique_labels(described), is_complete=not gaps, gaps=tuple(gaps))
 
@@ -112,6 +128,17 @@ def _is_wanted(account: Account, settings: DiscoverySettings) -> bool:
 
 def _matches(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name.lower(), glob.lower()) for glob in globs)
+
+
+async def _confirmed(management: Management, known: Account, at: datetime, gaps: list[Gap]) -> Account | None:
+    """An account that no list names any more: `None` if its own address says that it is gone."""
+    try:
+        return await management.account(known.id)
+    except NotFoundError:
+        return None
+    except AzureError as exc:
+        gaps.append(gap_of(exc, Section.ACCOUNT, at, subject=known.key))
+        return known
 
 
 async def _given(
@@ -180,10 +207,16 @@ def _described(
     settings: DiscoverySettings,
     group_tags: Mapping[tuple[str, str], Mapping[str, str]],
     labels: Mapping[str, str],
+    *,
+    known_owner: str,
 ) -> Account:
-    """`account` with its owner and labels: configuration before its own tags before those of its group."""
-    of_group = group_tags.get((account.subscription.lower(), account.resource_group.lower()), {})
-    owner = labels.get("owner") or _tag(account.tags, settings.owner_tag) or _tag(of_group, settings.owner_tag)
+    """`account` with its owner and labels: configuration before its own tags before those of its group.
+
+    Where the group's tags could not be read just now, its owner stays who it was.
+    """
+    of_group = group_tags.get((account.subscription.lower(), account.resource_group.lower()))
+    from_group = known_owner if of_group is None else _tag(of_group, settings.owner_tag)
+    owner = labels.get("owner") or _tag(account.tags, settings.owner_tag) or from_group
     from_tags = {name: value for name in settings.tag_labels if (value := _tag(account.tags, name))}
     given = {name: value for name, value in labels.items() if name != "owner"}
     return replace(account, owner=owner, labels={**from_tags, **given})

@@ -85,7 +85,7 @@ def probe(desk: Desk, config: Any) -> int:
             notifiers = assembly.notifiers_of(config, http)
             collector, find = assembly.eyes_of(config, http, system_clock)
             try:
-                found = await find()
+                found = await find(())
             except WatcherError as exc:
                 desk.say(f"azure: {exc}", "red")
                 return False

@@ -60,8 +60,8 @@ class Stored:
     undecided: tuple[Transition, ...]
 
 
-def save_accounts(tx: Connection, found: Sequence[Account], *, is_complete: bool, now: datetime) -> None:
-    """Take over what discovery found; writes only what changed.
+def save_accounts(tx: Connection, found: Sequence[Account], *, is_complete: bool, now: datetime) -> tuple[str, ...]:
+    """Take over what discovery found; writes only what changed. Returns the keys of accounts that left the scope.
 
     Accounts that it did not find leave the scope only when it was complete: what could not be listed is not gone.
     """
@@ -84,11 +84,11 @@ def save_accounts(tx: Connection, found: Sequence[Account], *, is_complete: bool
                     revision=schema.accounts.c.revision + 1,
                 )
             )
-    if is_complete:
-        present = {account.key for account in found}
-        for key, row in known.items():
-            if key not in present and row.removed_at is None:
-                tx.execute(update(schema.accounts).where(schema.accounts.c.key == key).values(removed_at=now))
+    present = {account.key for account in found}
+    left = [key for key, row in known.items() if key not in present and row.removed_at is None] if is_complete else []
+    for key in left:
+        tx.execute(update(schema.accounts).where(schema.accounts.c.key == key).values(removed_at=now))
+    return tuple(left)
 
 
 def due_accounts(tx: Connection) -> tuple[DueAccount, ...]:
