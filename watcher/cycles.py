@@ -190,7 +190,7 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded
     key = snapshot.account.key
     has_new_jobs = snapshot.jobs is not None and snapshot.jobs.items is not None
     stored = observations.stored(tx, key, all_jobs=has_new_jobs)
-    if stored is None or (stored.snapshot_at is not None and stored.snapshot_at >= snapshot.at):
+    if stored is None or observations.is_overtaken(stored.snapshot_at, snapshot.at):
         return Recorded(account=snapshot.account, is_stale=True)
     previous = stored.reading
     transitions = diff(previous, snapshot)

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from tests.flows.conftest import ft
 from tests.flows.machine import stepped
 from watcher.simulator import Account, Calls
@@ -38,7 +36,6 @@ async def test_counts_an_idle_deployment_down_to_its_deletion(tmp_path):
         }
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the outbox does not keep what a notification covers")
 async def test_the_news_that_a_deployment_is_gone_names_the_alert_that_it_ends(tmp_path):
     async with stepped(tmp_path, Account(name="ft", deployments=(ft("idle", 14 * DAY),))) as flow:
         await flow.step(DAY + HOUR)

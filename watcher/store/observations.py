@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -137,6 +137,18 @@ class Touch:
     due: tuple[tuple[Section, datetime], ...]
 
 
+def is_overtaken(newest: datetime | None, at: datetime) -> bool:
+    """Whether a snapshot taken `at` is no newer than the newest recorded.
+
+    One that lies far behind was not overtaken, for no poll takes so long: the clock was ahead, and was set back.
+    """
+    return newest is not None and timedelta() <= newest - at < _LONGEST_POLL
+
+
+#: Far longer than any poll may take; see `is_overtaken`.
+_LONGEST_POLL = timedelta(minutes=15)
+
+
 def touch(tx: Connection, touches: Sequence[Touch]) -> dict[Touch, bool]:
     """Note unchanged snapshots; `False` for those whose account has changed, or has a newer snapshot, meanwhile."""
     done: dict[Touch, bool] = {}
@@ -145,8 +157,7 @@ def touch(tx: Connection, touches: Sequence[Touch]) -> dict[Touch, bool]:
         held = {row.key: row for row in tx.execute(query, {"keys": [one.account for one in some]})}
         for one in some:
             row = held.get(one.account)
-            is_older = row is None or row.snapshot_at is None or row.snapshot_at >= one.at
-            done[one] = row is not None and not is_older and row.revision == one.revision
+            done[one] = row is not None and row.revision == one.revision and not is_overtaken(row.snapshot_at, one.at)
     by_sections: dict[frozenset[Section], list[dict[str, Any]]] = {}
     for one in (one for one, was_done in done.items() if was_done):
         values = {"account": one.account, "at": one.at} | {f"next_{section}": at for section, at in one.due}

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
 
+from watcher.alerts.alert import Alert
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told
 from watcher.store import schema
 from watcher.store.turns import take_turns
@@ -22,6 +23,7 @@ from watcher.store.turns import take_turns
 LEASE = timedelta(seconds=30)
 
 _alerts = msgspec.json.Decoder(tuple[NotificationAlert, ...])
+_covers = msgspec.json.Decoder(tuple[Alert, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ def add(tx: Connection, planned: Sequence[tuple[Notification, Sequence[Told]]], 
                 group_labels=dict(notification.group_labels),
                 reason=notification.reason.value,
                 alerts=msgspec.json.encode(notification.alerts).decode(),
+                covers=msgspec.json.encode(notification.covers).decode(),
                 created_at=notification.created_at,
                 state="pending",
                 due_at=now,
@@ -290,6 +293,7 @@ def _delivery(row: Row[Any], **changes: Any) -> Delivery:
         group_labels=row.group_labels,
         reason=NotifyReason(row.reason),
         alerts=_alerts.decode(row.alerts),
+        covers=_covers.decode(row.covers),
         created_at=row.created_at,
     )
     return Delivery(notification=notification, **(values | changes))

@@ -202,6 +202,7 @@ notifications = Table(
     Column("group_labels", Noun(dict[str, str]), nullable=False),
     Column("reason", String, nullable=False),
     Column("alerts", Text, nullable=False),  # what is told, as it was when it was decided: NotificationAlert as JSON
+    Column("covers", Text, nullable=False),  # the ended alerts that it stands for: Alert as JSON
     Column("created_at", UtcDateTime, nullable=False),
     Column("state", String, nullable=False),  # pending, delivered, dead, dropped
     Column("due_at", UtcDateTime, nullable=False),  # wall time, as the lease
