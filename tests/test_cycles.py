@@ -29,8 +29,8 @@ from watcher.alerts.notification import NotifyReason
 from watcher.alerts.route import RouteSpec, build_route
 from watcher.azure.discovery import Discovery
 from watcher.cycles import Judgement, note_itself, record
+from watcher.cycles.memory import Memory
 from watcher.errors import DeliveryError
-from watcher.memory import Memory
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Listing, Section

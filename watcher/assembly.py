@@ -28,8 +28,8 @@ from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.cycles import Cadence, Collect, Discover, Discovery, Judgement
+from watcher.cycles.memory import Memory
 from watcher.errors import ConfigurationError, CredentialError
-from watcher.memory import Memory
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
 from watcher.resources.account import Account

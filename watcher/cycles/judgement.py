@@ -1,0 +1,98 @@
+"""How what was seen is judged, and what becomes of the alerts."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from watcher.alerts.alert import Alert, fingerprint
+from watcher.alerts.lifecycle import advance, cap
+from watcher.resources.changes import ResourceKind
+from watcher.rules.finding import FindingKind
+from watcher.rules.itself import CONFIGURATION_REJECTED
+from watcher.rules.rule import (
+    Evaluation,
+    FleetRule,
+    Rule,
+)
+from watcher.store import alerts
+
+#: Rules that no evaluation answers for: whoever meets the trouble notes it, see `note_itself`.
+ABOUT_ITSELF = frozenset({CONFIGURATION_REJECTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How often each section is read."""
+
+    active: timedelta = timedelta(minutes=1)  #: jobs, while one is under way
+    quiet: timedelta = timedelta(minutes=10)  #: jobs, otherwise
+    deployments: timedelta = timedelta(minutes=10)
+    metrics: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How what was seen is judged: the rules in force, and what the operator said about severity and owners."""
+
+    rules: tuple[Rule, ...]
+    fleet_rules: tuple[FleetRule, ...] = ()
+    cadence: Cadence = Cadence()
+    critical_environments: frozenset[str] = frozenset()
+    owner_tag: str = "owner"
+
+    @property
+    def enabled(self) -> frozenset[str]:
+        """Names of all rules in force."""
+        return frozenset(rule.name for rule in self.rules) | {rule.name for rule in self.fleet_rules}
+
+
+def advance_stored(
+    tx: Connection,
+    evaluation: Evaluation,
+    judgement: Judgement,
+    *,
+    account: str,
+    now: datetime,
+    first_sight: Collection[ResourceKind] = (),
+) -> tuple[Alert, ...]:
+    """Take an evaluation over into the stored alerts of an account ("": those that span accounts)."""
+    events = {fingerprint(f.rule, f.subject) for f in evaluation.findings if f.kind is FindingKind.EVENT}
+    changed = advanced(
+        evaluation,
+        judgement,
+        alerts.firing(tx, account),
+        account=account,
+        now=now,
+        first_sight=first_sight,
+        known_events=alerts.recorded_events(tx, events),
+    )
+    alerts.save(tx, changed)
+    return changed
+
+
+def advanced(
+    evaluation: Evaluation,
+    judgement: Judgement,
+    firing: Sequence[Alert],
+    *,
+    account: str,
+    now: datetime,
+    first_sight: Collection[ResourceKind] = (),
+    known_events: Collection[str] = (),
+) -> tuple[Alert, ...]:
+    """The alerts that an evaluation changes or opens. Pure."""
+    environments = judgement.critical_environments
+    return advance(
+        firing,
+        [cap(finding, environments) for finding in evaluation.findings],
+        [cap(answer, environments) for answer in evaluation.undecided],
+        evaluation.cleared,
+        rules=evaluation.rules,
+        enabled=judgement.enabled | ABOUT_ITSELF,
+        account=account,
+        now=now,
+        first_sight=first_sight,
+        known_events=known_events,
+    )

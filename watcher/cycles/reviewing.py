@@ -1,0 +1,41 @@
+"""Review: the alerts that span accounts, or are about `watcher` itself."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from watcher.alerts.alert import Alert
+from watcher.alerts.lifecycle import advance
+from watcher.clock import Clock
+from watcher.cycles.judgement import ABOUT_ITSELF, Judgement, advance_stored
+from watcher.rules.finding import Finding
+from watcher.rules.rule import (
+    Fleet,
+    evaluate_fleet,
+)
+from watcher.store import alerts, observations
+from watcher.store.engine import Store
+
+
+async def review(*, judgement: Judgement, store: Store, clock: Clock) -> tuple[Alert, ...]:
+    """Look for one cause behind many accounts' troubles, from stored state alone."""
+    return await store.write(review_now, judgement, clock())
+
+
+def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
+    """`review`, inside a transaction."""
+    alerts.lock_fleet(tx)
+    fleet = Fleet(now=now, accounts=observations.account_states(tx))
+    return advance_stored(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
+
+
+def note_itself(
+    tx: Connection, findings: Sequence[Finding], judgement: Judgement, *, now: datetime
+) -> tuple[Alert, ...]:
+    """Record what `watcher` cannot do: the conditions about itself that hold, all of them; the others are over."""
+    alerts.lock_fleet(tx)
+    enabled = judgement.enabled | ABOUT_ITSELF
+    changed = advance(alerts.firing(tx, ""), findings, rules=ABOUT_ITSELF, account="", now=now, enabled=enabled)
+    alerts.save(tx, changed)
+    return changed
