@@ -411,6 +411,7 @@ def _save_jobs(
     changed = [job for job in current.jobs or () if before.get(job.id) != job]
     moved = _list(tx, snapshot.account.key, before.keys() - listed, is_listed=False)
     moved += _list(tx, snapshot.account.key, before.keys() & listed, is_listed=True)
+    new = []
     for job in changed:
         values: dict[str, Any] = {
             "status": job.status.value,
@@ -426,7 +427,9 @@ def _save_jobs(
             tx.execute(update(schema.jobs).where(where).values(values))
         else:
             key = {"account": snapshot.account.key, "id": job.id}
-            upsert(tx, schema.jobs, key, {"status_since": snapshot.at, "first_seen_at": snapshot.at, **values})
+            new.append(key | {"status_since": snapshot.at, "first_seen_at": snapshot.at} | values)
+    if new:  # all at once: at first sight there may be a hundred
+        tx.execute(insert(schema.jobs), new)
     return len(changed) + moved
 
 
