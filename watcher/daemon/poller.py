@@ -1,0 +1,215 @@
+"""Discovery and polls: a heap of due times, the polls under way, and the cycle that they complete together.
+
+The heap is rebuilt from the store after each discovery. Polls run side by side, one at most for each account; a cycle
+is complete once every account has been tried, and is then told to the heartbeat.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from watcher import cycles, rounds
+from watcher.assembly import DISCOVERY_INTERVAL
+from watcher.clock import Clock
+from watcher.daemon.current import Current
+from watcher.daemon.journal import log_recorded
+from watcher.daemon.progress import Progress
+from watcher.daemon.tasks import UnderWay
+from watcher.errors import DatabaseUnavailableError, StoreError
+from watcher.resources.account import Account
+from watcher.resources.snapshot import Section
+from watcher.store import observations, state
+from watcher.web.metrics import Metrics
+
+log = structlog.get_logger()
+
+TICK = timedelta(seconds=1)
+
+
+class Poller:
+    """Finds accounts and polls each when it is due, until it is closed."""
+
+    def __init__(
+        self,
+        current: Current,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        progress: Progress,
+        tell: Callable[[], None],
+        discover_at: Callable[[datetime], None],
+    ) -> None:
+        """Prepare to poll.
+
+        Args:
+            tell: Called when something was recorded that others may have to hear of.
+            discover_at: Has `discover` called at this time rather than a whole interval later.
+        """
+        self._current = current
+        self._clock = clock
+        self._metrics = metrics
+        self._progress = progress
+        self._tell = tell
+        self._discover_at = discover_at
+        self._heap: list[tuple[datetime, str]] = []
+        self._accounts: dict[str, Account] = {}
+        self._untried: set[str] = set()
+        self._discovered = False
+        self._discovery_wait = timedelta()  #: before the next try of a discovery that was not complete
+        self._is_closed = False
+        self.polls = UnderWay()
+        self.ping: asyncio.Task[None] | None = None
+        self.completed_at: datetime | None = None  #: when a cycle was last complete
+
+    async def resume(self) -> None:
+        """Learn from the store when a cycle was last complete."""
+        self.completed_at = await self._current.machine.store.read(state.at, state.CYCLE_COMPLETED)
+
+    def close(self) -> None:
+        """Start no more polls; those under way go on."""
+        self._is_closed = True
+
+    def missing(self) -> tuple[str, ...]:
+        """What is missing before the first complete cycle, for people; empty: nothing."""
+        reasons = []
+        if not self._discovered:
+            reasons.append("accounts have not been discovered yet")
+        if self.completed_at is None:
+            untried = sorted(self._accounts[key].label for key in self._untried if key in self._accounts)
+            reasons.append("no cycle was complete yet" + (f"; not tried: {', '.join(untried[:10])}" if untried else ""))
+        return tuple(reasons)
+
+    # Discovery
+
+    async def discover(self) -> None:
+        """Look for accounts, and rebuild the heap; safe to repeat."""
+        machine = self._current.machine
+        is_complete = False
+        try:
+            found = await cycles.discover(machine.discover, store=machine.store, clock=self._clock)
+            await self._refill()
+            is_complete = found.is_complete
+            self._discovered = self._discovered or is_complete or bool(self._accounts)
+            if is_complete and not self._accounts:
+                await self._complete()  # there is nothing to try
+        except Exception:  # the cycle's boundary: discovery is tried again, and known accounts are watched meanwhile
+            log.exception("discovery.failed")
+            await self._refill()
+        self._discover_again(is_complete)
+        self._progress.note_once()
+
+    def _discover_again(self, is_complete: bool) -> None:
+        """Soon where something could not be asked, then later and later: a right may be missing for ever."""
+        if is_complete:
+            self._discovery_wait = timedelta()
+            return
+        active = self._current.machine.judgement.cadence.active
+        self._discovery_wait = min(2 * self._discovery_wait or active, DISCOVERY_INTERVAL)
+        self._discover_at(datetime.now(UTC) + self._discovery_wait)
+
+    async def _refill(self) -> None:
+        """Rebuild the heap from the stored due times; none lies further ahead than the intervals of now."""
+        machine, now = self._current.machine, self._clock()
+        cadence = machine.judgement.cadence
+        latest = {
+            Section.JOBS: now + cadence.quiet,
+            Section.DEPLOYMENTS: now + cadence.deployments,
+            Section.METRICS: now + cadence.metrics,
+        }
+        await machine.store.write(observations.bring_forward, latest)
+        due = await machine.store.read(observations.due_accounts)
+        self._accounts = {one.account.key: one.account for one in due}
+        self._untried &= self._accounts.keys()
+        if not self._untried and self.completed_at is None:
+            self._untried = set(self._accounts)
+        now = self._clock()
+        self._heap = [(one.at or now, one.account.key) for one in due]
+        heapq.heapify(self._heap)
+
+    # Polls
+
+    async def tick(self) -> None:
+        """Start the polls that are due, and show that we are alive."""
+        self._progress.note("tick")
+        self._start_due()
+
+    def _start_due(self) -> None:
+        """Start the polls that are due."""
+        if self._is_closed:
+            return
+        now = self._clock()
+        while self._heap and self._heap[0][0] <= now:
+            _, key = heapq.heappop(self._heap)
+            account = self._accounts.get(key)
+            if account is not None and key not in self.polls:
+                self.polls.start(key, self._poll(account), name=f"poll {account.label}")
+
+    async def _poll(self, account: Account) -> None:
+        structlog.contextvars.bind_contextvars(cycle="poll", account=account.label)
+        began = time.monotonic()
+        machine = self._current.machine
+        next_at = self._clock() + machine.judgement.cadence.active
+        outcome = "failed"
+        try:
+            recorded = await cycles.poll(
+                account,
+                collect=machine.collect,
+                judgement=machine.judgement,
+                store=machine.store,
+                memory=machine.memory,
+                clock=self._clock,
+            )
+            if recorded is None or recorded.is_stale:  # another process was here meanwhile
+                stored = await machine.store.read(observations.due_account, account.key)
+                next_at = (stored.at if stored is not None else None) or next_at
+                outcome = "elsewhere"
+            else:
+                next_at = recorded.next_at or next_at
+                outcome = "gaps" if recorded.gaps else "complete"
+                log_recorded(recorded, duration_s=round(time.monotonic() - began, 3))
+                if recorded.has_news or recorded.gaps:
+                    self._tell()
+        except DatabaseUnavailableError as exc:
+            log.error("poll.failed", error=str(exc))
+        except Exception:  # the cycle's boundary: a defect in one account's poll must not end the others
+            log.exception("poll.failed")
+        finally:
+            self._metrics.polls.labels(outcome=outcome).inc()
+            self._metrics.poll_duration.observe(time.monotonic() - began)
+        try:
+            await self._tried(account)
+        finally:
+            self._poll_again(account.key, next_at)
+
+    def _poll_again(self, key: str, at: datetime) -> None:
+        """Put an account back on the heap, its poll being over: what comes due while one is under way is dropped."""
+        self.polls.make_way(key)
+        heapq.heappush(self._heap, (at, key))
+        left = at - self._clock()
+        if left < TICK:  # the next tick may just miss it, and then come as late again
+            asyncio.get_running_loop().call_later(max(0.0, left.total_seconds()) + 0.001, self._start_due)
+
+    # The cycle
+
+    async def _tried(self, account: Account) -> None:
+        """Complete the cycle when every account has been tried since the last one, gaps included."""
+        self._untried.discard(account.key)
+        if self._untried or not self._discovered:
+            return
+        self._untried = set(self._accounts)
+        await self._complete()
+        self._tell()  # what spans accounts is looked at again
+
+    async def _complete(self) -> None:
+        try:
+            await rounds.note_complete(self._current.machine)
+            self.completed_at = self._clock()
+        except StoreError as exc:
+            log.error("cycle.failed", error=str(exc))
+            return
+        if self.ping is None or self.ping.done():  # a ping that hangs holds up nothing
+            self.ping = asyncio.create_task(rounds.ping(self._current.machine), name="ping")

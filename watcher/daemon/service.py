@@ -1,0 +1,213 @@
+"""The daemon itself: it starts the page, the scheduler and the loops, and ends them gracefully.
+
+APScheduler holds a handful of jobs: the tick that starts what polls are due, discovery, the backstop of dispatch and
+delivery, housekeeping, and the watchdog.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from watcher import assembly, config, logs, rounds
+from watcher.assembly import DISCOVERY_INTERVAL, Machine
+from watcher.clock import Clock, system_clock
+from watcher.config import Config
+from watcher.daemon import page
+from watcher.daemon.current import Current
+from watcher.daemon.loop import new_event_loop
+from watcher.daemon.poller import TICK, Poller
+from watcher.daemon.progress import Progress
+from watcher.daemon.reloading import Reloader
+from watcher.daemon.systemd import sd_notify, watchdog_interval
+from watcher.daemon.teller import BACKSTOP, Teller
+from watcher.errors import StoreError, WatcherError
+from watcher.store import retention
+from watcher.store.engine import Store
+from watcher.web.app import Health
+from watcher.web.metrics import Metrics
+
+log = structlog.get_logger()
+
+HOUSEKEEPING = timedelta(hours=24)
+#: What is under way at SIGTERM has this long; then it is cancelled, which loses nothing.
+DRAIN_S = 5.0
+
+
+class Daemon:
+    """Runs a machine until it is told to stop."""
+
+    def __init__(
+        self, machine: Machine, *, load: Callable[[], Config], source: str = "", clock: Clock = system_clock
+    ) -> None:
+        """Prepare to run `machine`; `load` reads the configuration anew from `source`, at SIGHUP."""
+        self._current = current = Current(machine)
+        self._clock = clock
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._stop = asyncio.Event()
+        self._progress = Progress()
+        self.metrics = Metrics(lambda: page.figures(current.machine.store, clock()))
+        self._teller = Teller(current, clock=clock, metrics=self.metrics, progress=self._progress)
+        self._poller = Poller(
+            current,
+            clock=clock,
+            metrics=self.metrics,
+            progress=self._progress,
+            tell=self._teller.wake,
+            discover_at=self._discover_at,
+        )
+        self._reloader = Reloader(
+            current,
+            load=load,
+            source=source,
+            clock=clock,
+            observer=self.metrics.azure_request,
+            polls=self._poller.polls,
+            discover=self._poller.discover,
+            tell=self._teller.wake,
+        )
+
+    async def run(self) -> None:
+        """Run until SIGTERM, SIGINT or `stop`; returns once all is let go of."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
+        async with AsyncExitStack() as stack:
+            served = page.serve(self._current.machine.config, health=self._health, metrics=self.metrics)
+            address = await stack.enter_async_context(served)
+            self._schedule()
+            tasks = [
+                asyncio.create_task(work(), name=name)
+                for name, work in (
+                    ("dispatch", self._teller.dispatch_forever),
+                    ("deliver", self._teller.deliver_forever),
+                    ("reload", self._reloader.reload_forever),
+                )
+            ]
+            await self._poller.resume()
+            self._scheduler.start()
+            log.info("daemon.started", page=address, pid=os.getpid())
+            sd_notify(f"READY=1\nSTATUS=watching; page at {address}")
+            await self._stop.wait()
+            sd_notify("STOPPING=1")
+            log.info("daemon.stopping", polls=len(self._poller.polls))
+            await self._drain(tasks)
+        log.info("daemon.stopped")
+
+    def stop(self) -> None:
+        """End `run` soon; safe to repeat, and from a signal handler."""
+        self._poller.close()
+        self._stop.set()
+
+    def _schedule(self) -> None:
+        add = self._scheduler.add_job
+        now = datetime.now(UTC)
+        discovery_s = DISCOVERY_INTERVAL.total_seconds()
+        add(self._poller.tick, "interval", seconds=TICK.total_seconds(), next_run_time=now, id="tick")
+        add(self._poller.discover, "interval", seconds=discovery_s, next_run_time=now, id="discover")
+        add(self._teller.backstop, "interval", seconds=BACKSTOP.total_seconds(), id="backstop")
+        add(self._housekeep, "interval", hours=HOUSEKEEPING.total_seconds() / 3600, id="housekeeping")
+        watchdog = watchdog_interval()
+        if watchdog is not None:
+            add(self._feed_watchdog, "interval", seconds=watchdog, next_run_time=now, id="watchdog")
+        self._scheduler.add_listener(lambda _: self.metrics.overruns.inc(), EVENT_JOB_MAX_INSTANCES)
+
+    def _discover_at(self, at: datetime) -> None:
+        self._scheduler.modify_job("discover", next_run_time=at)
+
+    async def _drain(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Let what is under way end, for a while; then cancel it. The scheduler itself would cancel at once."""
+        self._scheduler.pause()
+        polls = self._poller.polls.tasks()
+        if polls:
+            await asyncio.wait(polls, timeout=DRAIN_S / 2)
+        await self._tell_the_last()
+        ping, lanes = self._poller.ping, self._teller.lanes.tasks()
+        under_way = (*tasks, *polls, *lanes, *self._reloader.closing, *([ping] if ping else []))
+        for task in under_way:
+            task.cancel()
+        await asyncio.wait(under_way, timeout=1)  # what takes no cancellation must not hold up the stop
+        self._scheduler.shutdown(wait=False)
+        await self._current.machine.aclose()
+
+    async def _tell_the_last(self) -> None:
+        """What the last polls found is decided now; the next run would tell of it too."""
+        if self._current.machine.routing is None:
+            return
+        try:
+            async with asyncio.timeout(DRAIN_S / 2):
+                await rounds.announce(self._current.machine)
+                await rounds.deliver_due(self._current.machine)
+                if lanes := self._teller.lanes.tasks():
+                    await asyncio.wait(lanes)  # cut off, they would be sent again, and only once their lease is over
+        except (TimeoutError, WatcherError) as exc:
+            log.warning("drain.incomplete", error=str(exc) or "the time was up")
+
+    async def _housekeep(self) -> None:
+        """Delete what ended longer ago than the configuration keeps it."""
+        machine = self._current.machine
+        try:
+            pruned = await machine.store.write(
+                retention.prune, before=self._clock() - machine.config.database.retention
+            )
+        except StoreError as exc:
+            log.error("housekeeping.failed", error=str(exc))
+            return
+        log.info("housekeeping.completed", pruned=str(pruned))
+
+    async def _feed_watchdog(self) -> None:
+        if self._progress.is_alive:
+            sd_notify("WATCHDOG=1")
+
+    def _health(self) -> Health:
+        return Health(
+            is_alive=self._progress.is_alive,
+            not_ready=self._poller.missing(),
+            last_progress_at=self._progress.last_at,
+            last_complete_cycle_at=self._poller.completed_at,
+        )
+
+
+def run(load: Callable[[], Config], *, source: str = "") -> None:
+    """Load the configuration, build everything, and run until told to stop.
+
+    Args:
+        load: Reads the configuration; called again at each SIGHUP.
+        source: Where it is read from, for texts.
+
+    Raises:
+        WatcherError: it could not start.
+    """
+    loaded = load()
+    logs.configure(format=loaded.logging.format, level=loaded.logging.level)
+    logs.hide(assembly.secrets_of(loaded))
+    store = assembly.open_store(loaded)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_run(loaded, store, load, source))
+    finally:
+        store.close()
+
+
+async def _run(loaded: Config, store: Store, load: Callable[[], Config], source: str) -> None:
+    counted: list[Daemon] = []
+
+    def observe(api: str, status: int, duration_s: float) -> None:
+        for daemon in counted:
+            daemon.metrics.azure_request(api, status, duration_s)
+
+    machine = await assembly.assemble(loaded, store, observer=observe)
+    for text in config.warnings(loaded):
+        log.warning("configuration.not_in_effect", what=text)
+    daemon = Daemon(machine, load=load, source=source)
+    counted.append(daemon)
+    await daemon.run()
