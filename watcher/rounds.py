@@ -24,6 +24,10 @@ from watcher.store import observations, outbox, state
 log = structlog.get_logger()
 
 
+#: How often to look whether another process has let go of a delivery.
+_LOOK_AGAIN_S = 0.2
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A pass begins over this many accounts."""
@@ -161,7 +165,7 @@ async def deliver_due(machine: Machine, *, tell: Told = lambda _: None, wait_for
         wait = await machine.store.read(_foreign_lease, machine.wall_clock(), tuple(machine.notifiers))
         if not wait_for_others or wait is None:
             return accepted
-        await asyncio.sleep(wait.total_seconds())
+        await asyncio.sleep(min(wait.total_seconds(), _LOOK_AGAIN_S))  # most leases end with a delivery, long before
 
 
 def _foreign_lease(tx: Connection, now: datetime, receivers: Sequence[str]) -> timedelta | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from watcher.config import Config
 from watcher.store import counts
@@ -30,8 +31,8 @@ def _hosts(host: str, public_url: str | None) -> tuple[str, ...]:
     if host in ("0.0.0.0", "::", ""):
         return ("*",)
     named = {host, f"[{host}]" if ":" in host else host, "localhost", "127.0.0.1", "[::1]"}
-    if public_url:
-        named.add(public_url.split("://", 1)[-1].split("/", 1)[0].rsplit(":", 1)[0])
+    if public_url and (name := urlsplit(public_url).hostname):
+        named.add(f"[{name}]" if ":" in name else name)
     return tuple(sorted(named))
 
 

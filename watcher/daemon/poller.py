@@ -57,7 +57,8 @@ class Poller:
         self._discover_at = discover_at
         self._heap: list[tuple[datetime, str]] = []
         self._accounts: dict[str, Account] = {}
-        self._untried: set[str] = set()
+        self._untried: set[str] | None = None  #: since the last complete cycle; `None`: not yet looked up
+        self._discovering = asyncio.Lock()  # a reload discovers too, at any time
         self._discovered = False
         self._discovery_wait = timedelta()  #: before the next try of a discovery that was not complete
         self._is_closed = False
@@ -79,7 +80,7 @@ class Poller:
         if not self._discovered:
             reasons.append("accounts have not been discovered yet")
         if self.completed_at is None:
-            untried = sorted(self._accounts[key].label for key in self._untried if key in self._accounts)
+            untried = sorted(self._accounts[key].label for key in self._untried or () if key in self._accounts)
             reasons.append("no cycle was complete yet" + (f"; not tried: {', '.join(untried[:10])}" if untried else ""))
         return tuple(reasons)
 
@@ -87,20 +88,27 @@ class Poller:
 
     async def discover(self) -> None:
         """Look for accounts, and rebuild the heap; safe to repeat."""
+        async with self._discovering:
+            is_complete = False
+            try:
+                is_complete = await self._discover()
+            except Exception:  # the cycle's boundary: it is tried again, and known accounts are watched meanwhile
+                log.exception("discovery.failed")
+            self._discover_again(is_complete)
+            self._progress.note_once()
+
+    async def _discover(self) -> bool:
         machine = self._current.machine
         is_complete = False
         try:
             found = await cycles.discover(machine.discover, store=machine.store, clock=self._clock)
-            await self._refill()
             is_complete = found.is_complete
-            self._discovered = self._discovered or is_complete or bool(self._accounts)
-            if is_complete and not self._accounts:
-                await self._complete()  # there is nothing to try
-        except Exception:  # the cycle's boundary: discovery is tried again, and known accounts are watched meanwhile
-            log.exception("discovery.failed")
+        finally:
             await self._refill()
-        self._discover_again(is_complete)
-        self._progress.note_once()
+        self._discovered = self._discovered or is_complete or bool(self._accounts)
+        if is_complete and not self._accounts:
+            await self._complete()  # there is nothing to try
+        return is_complete
 
     def _discover_again(self, is_complete: bool) -> None:
         """Soon where something could not be asked, then later and later: a right may be missing for ever."""
@@ -123,12 +131,17 @@ class Poller:
         await machine.store.write(observations.bring_forward, latest)
         due = await machine.store.read(observations.due_accounts)
         self._accounts = {one.account.key: one.account for one in due}
+        if self._untried is None:  # just started: what was tried before counts, and a crash in a loop completes nothing
+            states = await machine.store.read(observations.account_states)
+            self._untried = {one.account.key for one in states if not self._was_tried(one.polled_at)}
         self._untried &= self._accounts.keys()
-        if not self._untried and self.completed_at is None:
-            self._untried = set(self._accounts)
         now = self._clock()
-        self._heap = [(one.at or now, one.account.key) for one in due]
+        # Those whose poll is under way come back by themselves.
+        self._heap = [(one.at or now, one.account.key) for one in due if one.account.key not in self.polls]
         heapq.heapify(self._heap)
+
+    def _was_tried(self, polled_at: datetime | None) -> bool:
+        return polled_at is not None and self.completed_at is not None and polled_at > self.completed_at
 
     # Polls
 
@@ -197,6 +210,8 @@ class Poller:
 
     async def _tried(self, account: Account) -> None:
         """Complete the cycle when every account has been tried since the last one, gaps included."""
+        if self._untried is None:
+            return
         self._untried.discard(account.key)
         if self._untried or not self._discovered:
             return

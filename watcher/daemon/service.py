@@ -72,7 +72,7 @@ class Daemon:
             observer=self.metrics.azure_request,
             polls=self._poller.polls,
             discover=self._poller.discover,
-            tell=self._teller.wake,
+            tell=self._teller.wake_all,
         )
 
     async def run(self) -> None:
@@ -151,6 +151,8 @@ class Daemon:
                     await asyncio.wait(lanes)  # cut off, they would be sent again, and only once their lease is over
         except (TimeoutError, WatcherError) as exc:
             log.warning("drain.incomplete", error=str(exc) or "the time was up")
+        except Exception:  # a defect here must not keep us from letting go of everything
+            log.exception("drain.failed")
 
     async def _housekeep(self) -> None:
         """Delete what ended longer ago than the configuration keeps it."""
@@ -210,4 +212,7 @@ async def _run(loaded: Config, store: Store, load: Callable[[], Config], source:
         log.warning("configuration.not_in_effect", what=text)
     daemon = Daemon(machine, load=load, source=source)
     counted.append(daemon)
-    await daemon.run()
+    try:
+        await daemon.run()
+    finally:
+        await machine.aclose()  # where it could not even start; otherwise it is closed already

@@ -40,10 +40,14 @@ class Teller:
         """Something was recorded: look whether somebody is to be told. Safe to repeat."""
         self._dispatch.set()
 
-    async def backstop(self) -> None:
-        """Wake both loops, lest something was missed."""
+    def wake_all(self) -> None:
+        """The configuration changed: look at everything again. Safe to repeat."""
         self._dispatch.set()
         self._deliver.set()
+
+    async def backstop(self) -> None:
+        """Wake both loops, lest something was missed. (A plain function would run in a thread.)"""
+        self.wake_all()
 
     async def dispatch_forever(self) -> None:
         await self._forever("dispatch", self._dispatch, self._dispatch_once)

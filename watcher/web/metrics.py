@@ -38,7 +38,7 @@ class Metrics:
         )
         self.polls = Counter(
             "watcher_polls",
-            "Polls of one account, by outcome: complete, gaps, failed",
+            "Polls of one account, by outcome: complete, gaps, failed, elsewhere (by another process)",
             ["outcome"],
             registry=self.registry,
         )
