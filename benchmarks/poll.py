@@ -162,7 +162,7 @@ async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
 
     from watcher import assembly, config, logs, rounds
     from watcher.resources.snapshot import Section
-    from watcher.store import observations
+    from watcher.store import scope
 
     logs.configure(level="error")
     text = f"""
@@ -189,7 +189,7 @@ async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
     store = assembly.open_store(loaded)
     machine = await assembly.assemble(loaded, store, observer=observe)
     found = await machine.discover(())
-    await store.write(observations.save_accounts, found.accounts, is_complete=True, now=machine.clock())
+    await store.write(scope.save_accounts, found.accounts, is_complete=True, now=machine.clock())
     assert len(found.accounts) == accounts, found.gaps
     sections = frozenset({Section.JOBS, Section.DEPLOYMENTS})
     await rounds.poll_all(machine, found.accounts, sections=sections | {Section.METRICS})

@@ -33,10 +33,10 @@ from watcher.cycles.memory import Memory
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.resources.fine_tuning import JobStatus
-from watcher.resources.snapshot import Listing, Section
+from watcher.resources.snapshot import NAMELESS, GapReason, Listing, Section
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, listings, observations, outbox
+from watcher.store import alerts, listings, observations, outbox, scope, state
 
 RULES = build_rules({}, plugins=())
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -58,7 +58,7 @@ LAST_CALL = NOW - 8 * DAY - 2 * HOUR
 
 @pytest.fixture
 def watched(store):
-    store.write_now(observations.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
     return store
 
 
@@ -260,7 +260,7 @@ async def test_a_poll_asks_for_what_is_due_and_nothing_else(watched, clock):
 
 
 async def test_an_account_that_left_the_scope_is_not_polled(watched, clock):
-    watched.write_now(observations.save_accounts, [], is_complete=True, now=NOW)
+    watched.write_now(scope.save_accounts, [], is_complete=True, now=NOW)
     azure = Azure(clock)
     assert await poll(watched, azure, Memory(watched), sections=cycles.EVERYTHING) is None
     assert azure.asked == []
@@ -394,11 +394,11 @@ def test_two_processes_that_start_on_an_empty_database_find_the_same_accounts(op
     accounts = [make_account(f"a{n}") for n in range(20)]
     together(
         *(
-            partial(open_store().write_now, observations.save_accounts, found, is_complete=True, now=NOW)
+            partial(open_store().write_now, scope.save_accounts, found, is_complete=True, now=NOW)
             for found in (accounts, accounts[::-1])
         )
     )
-    assert len(open_store().read_now(observations.due_accounts)) == 20
+    assert len(open_store().read_now(scope.due_accounts)) == 20
 
 
 # Deliver
@@ -556,7 +556,7 @@ def test_a_review_leaves_trouble_with_itself_alone(watched):
 
 def test_a_poll_leaves_other_accounts_alone(watched):
     far = make_account("far-away")
-    watched.write_now(observations.save_accounts, [far], is_complete=False, now=NOW)
+    watched.write_now(scope.save_accounts, [far], is_complete=False, now=NOW)
     save(watched, jobs=[], deployments=[make_deployment()], usage=[make_usage(last_success_at=LAST_CALL)])
     save(watched, account=far, jobs=[], deployments=[], usage=[])
     assert len(open_alerts(watched)) == 1
@@ -570,7 +570,73 @@ async def test_alerts_of_an_account_that_left_the_scope_end(watched):
         assert [account.key for account in known] == [ACCOUNT.key]
         return Discovery(accounts=(), is_complete=True, gaps=())
 
-    await cycles.discover(nothing, store=watched, clock=lambda: NOW + HOUR)
+    await cycles.discover(nothing, judgement=JUDGEMENT, store=watched, clock=lambda: NOW + HOUR)
     assert watched.read_now(alerts.firing, ACCOUNT.key) == ()
     (ended,) = watched.read_now(alerts.listed)
     assert "no longer includes it" in ended.ended_because
+
+
+async def test_what_was_in_an_account_that_is_gone_is_told_to_be_gone(watched):
+    deployment = make_deployment(created_at=NOW - 20 * DAY)
+    save(watched, jobs=[], deployments=[deployment], usage=[make_usage(last_success_at=LAST_CALL)])
+    dispatch(watched)
+
+    async def gone(known):
+        return Discovery(accounts=(), is_complete=False, gaps=(make_gap(),), gone=frozenset({ACCOUNT.key}))
+
+    await cycles.discover(gone, judgement=JUDGEMENT, store=watched, clock=lambda: NOW + HOUR)
+    by_rule = {alert.finding.rule: alert for alert in watched.read_now(alerts.listed)}
+    assert by_rule["deployment_gone"].labels["cause"] == "account_gone"
+    assert "its account is gone" in by_rule["deployment_idle"].ended_because
+    (told,) = dispatch(watched, now=NOW + HOUR).notifications
+    assert [one.alert.finding.rule for one in told.alerts] == ["deployment_gone"]
+    assert watched.read_now(scope.due_accounts) == ()
+
+
+def test_a_tag_keeps_a_deployment_as_the_command_does(watched):
+    def seen(at, **tags):
+        tagged = make_deployment(created_at=NOW - 20 * DAY, tags=tags)
+        save(watched, at=at, jobs=[], deployments=[tagged], usage=[make_usage(last_success_at=LAST_CALL)])
+        return watched.read_now(alerts.keeps, since=NOW)
+
+    (kept,) = seen(NOW, **{"Watcher-Keep-Until": "2027-01-01"})
+    assert (kept.until.isoformat(), kept.author) == ("2027-01-02T00:00:00+00:00", "tag watcher-keep-until")
+    assert not dispatch(watched).notifications  # the 7 d step is an early one
+    assert seen(NOW + MINUTE, **{"watcher-keep-until": "some day"}) == ()
+    assert dispatch(watched, now=NOW + MINUTE).notifications
+
+
+async def test_total_blindness_is_told_until_discovery_sees_again(store):
+    def blind(at):
+        gap = make_gap(Section.ACCOUNT, GapReason.CREDENTIAL, message="no token", at=at)
+        return Discovery(accounts=(), is_complete=False, gaps=(gap,))
+
+    async def seeing(known):
+        return Discovery(accounts=(ACCOUNT,), is_complete=True)
+
+    for now in (NOW, NOW + HOUR):
+        store.write_now(cycles.save_discovery, blind(now), JUDGEMENT, now)
+        store.write_now(cycles.review_now, JUDGEMENT, now)
+    (alert,) = store.read_now(alerts.firing, "")
+    assert alert.finding.rule == "credential_failing"
+    assert alert.finding.occurred_at == NOW
+    assert [gap.at for gap in store.read_now(state.discovery_gaps)] == [NOW]
+
+    await cycles.discover(seeing, judgement=JUDGEMENT, store=store, clock=lambda: NOW + 2 * HOUR)
+    save(store, at=NOW + 2 * HOUR, jobs=[], deployments=[], usage=[])
+    store.write_now(cycles.review_now, JUDGEMENT, NOW + 2 * HOUR)
+    assert store.read_now(alerts.firing, "") == ()
+    assert store.read_now(state.discovery_gaps) == ()
+
+
+def test_what_an_older_watcher_noted_of_discovery_is_no_gap(store):
+    store.write_now(state.put, state.DISCOVERED, at=NOW, value="incomplete")
+    assert store.read_now(state.discovery_gaps) == ()
+
+
+def test_a_job_stays_while_a_listing_holds_one_without_an_id(watched):
+    settled(watched)
+    nameless = make_gap(Section.JOBS, GapReason.BROKEN, subject=NAMELESS)
+    save(watched, jobs=[make_job(id="ftjob-new")], deployments=[], usage=[], gaps=(nameless,))
+    stored = watched.read_now(observations.stored, ACCOUNT.key, all_jobs=False)
+    assert {job.id for job in stored.reading.jobs} == {make_job().id, "ftjob-new"}

@@ -229,6 +229,11 @@ def judgement_of(config: Config) -> Judgement:
         "stale_after": max(timedelta(hours=3), 2 * config.poll.metrics),
         # The documentation's figure is in dollars; in another currency nothing is known without a price list.
         **({} if config.pricing.currency == "USD" else {"hosting_per_hour": None}),
+        "currency": config.pricing.currency,
+        "prices": tuple(
+            (price.model.lower(), price.sku.lower(), float(price.hosting_per_hour)) for price in config.pricing.table
+        ),
+        "discount_percent": float(config.pricing.discount_percent),
     }
     options["deployment_gone"] = {
         **options["deployment_gone"],
@@ -299,7 +304,7 @@ def notifiers_of(config: Config, http: AsyncClient, stream: TextIO | None = None
     context = Context(
         watcher_name=config.watcher.name,
         zone=config.watcher.timezone,
-        public_url=config.watcher.public_url or "",
+        public_url="",  # no link until there are pages to open
         client=http,
         stream=stream,
         smtp_tls=system_trust(),

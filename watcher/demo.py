@@ -33,7 +33,7 @@ from watcher.simulator.loading import demo as demo_scenario
 from watcher.simulator.scenario import Scenario
 from watcher.simulator.server import serve
 from watcher.simulator.world import World
-from watcher.store import counts, observations
+from watcher.store import counts, scope
 from watcher.web.app import Health, create_app
 from watcher.web.metrics import Figures, Metrics
 from watcher.web.server import serving
@@ -175,16 +175,16 @@ async def _tell(
 ) -> None:
     """Step through the story: advance, poll what is due, review, dispatch, deliver."""
     start, began = clock(), time.monotonic()
-    await cycles.discover(machine.discover, store=machine.store, clock=clock)
+    await cycles.discover(machine.discover, judgement=machine.judgement, store=machine.store, clock=clock)
     next_at: datetime | None = start
     while clock() <= end:
-        due = await machine.store.read(observations.due_accounts)
+        due = await machine.store.read(scope.due_accounts)
         now = clock()
         ready = [one.account for one in due if one.at is None or one.at <= now]
         await rounds.poll_all(machine, ready, tell=teller)
         next_at = await _announce(machine, teller)
         await rounds.deliver_due(machine, tell=teller)
-        due = await machine.store.read(observations.due_accounts)
+        due = await machine.store.read(scope.due_accounts)
         moments = [one.at for one in due if one.at is not None]
         upcoming = min([*moments, clock() + _LONGEST_STEP, *([next_at] if next_at else [])])
         clock.move_to(max(upcoming, clock() + timedelta(seconds=1)))

@@ -5,10 +5,11 @@
     ├── AzureError                  status, request_id, url (no query)
     │   ├── CredentialError         no token could be had
     │   ├── UnauthorizedError       401
-    │   ├── ForbiddenError          403: reason
+    │   ├── ForbiddenError          403 (or 401 with a cause): reason
     │   ├── NotFoundError           404
     │   ├── ThrottledError          429: retry_after
     │   ├── UnavailableError        timeout, connection failure, 5xx
+    │   │   └── NoEndpointError     there is no address to ask
     │   └── MalformedError          an answer that is not what the API promises
     │       └── IncompleteError     a listing that does not come to its end, or leaves items unreadable
     ├── DeliveryError               permanent, kind, retry_after
@@ -41,6 +42,7 @@ __all__ = [
     "IncompleteError",
     "MalformedError",
     "NewerSchemaError",
+    "NoEndpointError",
     "NotFoundError",
     "OutdatedSchemaError",
     "Problem",
@@ -181,6 +183,10 @@ class ThrottledError(AzureError):
 
 class UnavailableError(AzureError):
     """Azure could not be reached or failed: timeout, connection failure or 5xx."""
+
+
+class NoEndpointError(UnavailableError):
+    """ARM names no data-plane address that a token may be sent to; see `endpoint` in `[[azure.accounts]]`."""
 
 
 class MalformedError(AzureError):

@@ -19,7 +19,7 @@ from watcher.assembly import Machine
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.snapshot import Gap, Known, Section, Snapshot
-from watcher.store import observations, outbox, state
+from watcher.store import observations, outbox, scope, state
 
 log = structlog.get_logger()
 
@@ -55,26 +55,31 @@ class Summary:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything was seen and everything was delivered."""
-        return not (self.gaps or self.failed or self.undelivered)
+        """Whether everything was seen and everything was delivered; to see no account at all is to see nothing."""
+        return bool(self.accounts) and not (self.gaps or self.failed or self.undelivered)
 
 
 async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     """Discover, poll everything whatever its due time, evaluate, dispatch without waiting, and deliver what is due."""
     began = asyncio.get_running_loop().time()
-    found = await cycles.discover(machine.discover, store=machine.store, clock=machine.clock)
-    due = await machine.store.read(observations.due_accounts)
+    found, lost = await cycles.discover(
+        machine.discover, judgement=machine.judgement, store=machine.store, clock=machine.clock
+    )
+    for one in lost:
+        tell(one)
+    due = await machine.store.read(scope.due_accounts)
     tell(Begun(accounts=len(due)))
     recorded = await poll_all(machine, [one.account for one in due], sections=cycles.EVERYTHING, tell=tell)
     notifications, alerts = await announce(machine, immediate=True, tell=tell)
+    await machine.store.write(outbox.try_now, now=machine.wall_clock())  # who runs it by hand has mended the channel
     delivered = await deliver_due(machine, tell=tell, wait_for_others=True)
     undelivered = await machine.store.read(outbox.listed)
     await complete(machine)
     polled = {one.account.key for one in recorded}
     return Summary(
         accounts=len(due),
-        transitions=tuple(t for one in recorded for t in one.transitions),
-        alerts=(*(alert for one in recorded for alert in one.alerts), *alerts),
+        transitions=tuple(t for one in (*lost, *recorded) for t in one.transitions),
+        alerts=(*(alert for one in (*lost, *recorded) for alert in one.alerts), *alerts),
         notifications=tuple(notifications),
         gaps=_gaps(found, recorded),
         failed=tuple(one.account for one in due if one.account.key not in polled),
@@ -202,7 +207,7 @@ async def ping(machine: Machine) -> None:
 async def rehearse(machine: Machine) -> Summary:
     """What `once` would record and send. Reads Azure and the database, and writes to neither it nor any channel."""
     began = asyncio.get_running_loop().time()
-    watched = await machine.store.read(observations.due_accounts)
+    watched = await machine.store.read(scope.due_accounts)
     found = await machine.discover([one.account for one in watched])
     known = {account.key: await machine.store.read(observations.known, account.key) for account in found.accounts}
 
@@ -220,8 +225,8 @@ def _rehearse(
     tx: Connection, machine: Machine, found: cycles.Discovery, snapshots: Iterable[Snapshot], began: float
 ) -> Summary:
     now = machine.clock()
-    observations.save_accounts(tx, found.accounts, is_complete=found.is_complete, now=now)
-    recorded = [cycles.record(tx, snapshot, machine.judgement) for snapshot in snapshots]
+    lost = cycles.save_discovery(tx, found, machine.judgement, now)
+    recorded = [*lost, *(cycles.record(tx, snapshot, machine.judgement) for snapshot in snapshots)]
     alerts = cycles.review_now(tx, machine.judgement, now)
     notifications: tuple[Notification, ...] = ()
     if machine.routing is not None:

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,7 +27,7 @@ from watcher.azure.clouds import PUBLIC
 from watcher.azure.collector import Collector
 from watcher.resources.changes import absorb, diff
 from watcher.resources.fine_tuning import JobStatus
-from watcher.resources.snapshot import GapReason, Known, Plane, Reading, Section
+from watcher.resources.snapshot import NAMELESS, GapReason, Known, Plane, Reading, Section
 from watcher.transport import ConnectError
 
 JOBS = "/openai/v1/fine_tuning/jobs"
@@ -131,13 +132,44 @@ async def test_a_job_that_cannot_be_read_is_named_and_the_digest_stays_open():
     assert again.gaps == snapshot.gaps
 
 
-@pytest.mark.parametrize("path", [JOBS, "/deployments"])
-async def test_an_item_without_a_name_makes_its_listing_incomplete(path):
-    nameless = jobs_page({"status": "running"}) if path == JOBS else deployments_page({"name": "x"})
-    snapshot = await collect(healthy(**{path: nameless}))
-    section = Section.JOBS if path == JOBS else Section.DEPLOYMENTS
-    assert snapshot.gap(section).reason is GapReason.INCOMPLETE
-    assert (snapshot.jobs if path == JOBS else snapshot.deployments) is None
+async def test_a_job_without_an_id_costs_that_job_and_leaves_the_digest_open():
+    azure = healthy(**{JOBS: jobs_page(raw_job("a"), {"status": "running"}, {"status": "failed"})})
+    snapshot = await collect(azure)
+    assert [job.id for job in snapshot.jobs.items] == ["a"]
+    assert [(gap.subject, gap.reason) for gap in snapshot.gaps] == [(NAMELESS, GapReason.BROKEN)]
+    assert snapshot.gap(Section.JOBS) is None
+    assert (await collect(azure, known_after(snapshot))).jobs.items is not None
+
+
+async def test_no_job_is_missing_while_one_in_the_list_has_no_id():
+    snapshot = await collect(healthy(**{JOBS: jobs_page(raw_job("a"), {"status": "running"})}))
+    lost = replace(snapshot.jobs.items[0], id="lost")
+    reading = Reading(account=make_account(), jobs=(lost,), jobs_at=NOW)
+    assert {job.id for job in absorb(reading, snapshot).jobs} == {"a", "lost"}
+
+
+async def test_pages_go_on_after_a_job_without_an_id():
+    pages = [jobs_page(raw_job("b"), {"status": "running"}, has_more=True), jobs_page(raw_job("a"))]
+    snapshot = await collect(healthy(**{JOBS: pages}))
+    assert [job.id for job in snapshot.jobs.items] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "listed"),
+    [(answer("", 404), {D_KEY}), (answer(raw_deployment("gone")), {D_KEY, make_deployment("gone").key})],
+    ids=["404", "still there"],
+)
+async def test_no_deployment_is_gone_while_one_in_the_list_has_no_id(reply, listed):
+    gone = make_deployment("gone")
+    known = Known(deployments=(make_deployment("d"), gone))
+    replies = {"/deployments": deployments_page(raw_deployment("d"), {"name": "x"}), GONE: reply}
+    snapshot = await collect(healthy(**replies), known)
+    assert {deployment.key for deployment in snapshot.deployments.items} == listed
+    assert snapshot.absent == frozenset()
+    assert {gap.subject for gap in snapshot.gaps} == {NAMELESS} | ({gone.key} - listed)
+    assert snapshot.deployments.digest.endswith("~")
+    reading = Reading(account=make_account(), deployments=known.deployments, deployments_at=NOW)
+    assert {deployment.key for deployment in absorb(reading, snapshot).deployments} == {D_KEY, gone.key}
 
 
 GONE = "/deployments/gone"
@@ -255,6 +287,25 @@ async def test_an_account_with_a_key_needs_no_token_for_its_jobs():
     await make_collector(azure, keys={ACCOUNT_ID: "k3y"}).collect(make_account(), Known(), at=NOW)
     by_key = {request.url.host: "api-key" in request.headers for request in azure.requests}
     assert by_key == {"ft.openai.azure.com": True, "management.azure.com": False}
+
+
+async def test_a_refused_key_is_told_apart_from_a_refused_credential():
+    refused = {"code": "401", "message": "Access denied due to invalid subscription key or wrong API endpoint."}
+    azure = healthy(**{JOBS: answer({"error": refused}, 401)})
+    by_key = await make_collector(azure, keys={ACCOUNT_ID: "k3y"}).collect(make_account(), Known(), at=NOW)
+    assert by_key.gap(Section.JOBS).reason is GapReason.KEY
+    assert (await collect(azure)).gap(Section.JOBS).reason is GapReason.CREDENTIAL
+
+
+async def test_an_account_without_an_address_is_no_outage():
+    account = make_account(endpoint="")
+    snapshot = await make_collector(healthy()).collect(account, Known(), at=NOW)
+    assert snapshot.gap(Section.JOBS).reason is GapReason.NO_ENDPOINT
+
+
+async def test_no_wait_is_told_where_none_is_left():
+    snapshot = await collect(healthy(**{JOBS: answer("", 429, retry_after="0")}))
+    assert "wait" not in snapshot.gap(Section.JOBS).message
 
 
 async def test_metrics_follow_the_deployments_that_were_just_listed():

@@ -1,3 +1,4 @@
+import json
 import socket
 import ssl
 from datetime import timedelta
@@ -131,6 +132,26 @@ def test_each_status_has_its_error(status, kind):
     assert error.url == "https://ft.openai.azure.com/openai/v1/fine_tuning/jobs"
     if isinstance(error, ThrottledError):
         assert error.retry_after == timedelta(seconds=9)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ({"code": "PermissionDenied", "message": "The principal lacks the required data action"}, "role"),
+        ({"code": "401", "message": "The principal lacks the required data action `x`"}, "role"),
+        ({"code": "AuthorizationFailed", "message": "no"}, "role"),
+        ({"message": "The client does not have authorization to perform action"}, "role"),
+        ({"code": "AuthenticationTypeDisabled", "message": "no"}, "keys_disabled"),
+        ({"code": "401", "message": "Access denied due to invalid subscription key or wrong API endpoint."}, None),
+        ({"code": "ExpiredAuthenticationToken", "message": "The access token expiry UTC time is earlier"}, None),
+        ({"code": "InvalidAuthenticationTokenTenant", "message": "The access token is from the wrong issuer"}, None),
+    ],
+)
+def test_tells_a_missing_role_from_a_refused_credential_at_401(error, reason):
+    fault = fault_of(401, {}, json.dumps({"error": error}).encode(), url=URL, now=NOW)
+    assert fault.status == 401
+    assert getattr(fault, "reason", None) == reason
+    assert isinstance(fault, ForbiddenError if reason else UnauthorizedError)
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,13 @@ def test_health_without_a_daemon(empty_world: World) -> None:
     empty_world.environ["WATCHER_WEB__LISTEN"] = "127.0.0.1:9"
     done = empty_world.watcher("health")
     assert (done.code, "does not answer" in done.err) == (1, True)
+
+
+def test_looking_needs_no_secret_but_the_database_s_while_acting_needs_all(empty_world: World) -> None:
+    empty_world.open().close()
+    empty_world.environ.clear()
+    assert empty_world.watcher("jobs").code == 0
+    assert empty_world.watcher("status").code == 0
+    for command in (("run", "--once"), ("check-config",), ("notify", "test")):
+        done = empty_world.watcher(*command)
+        assert (done.code, "is not set" in done.err) == (2, True), command

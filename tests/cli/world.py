@@ -33,7 +33,7 @@ from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.resources.snapshot import GapReason, Section, Snapshot
 from watcher.rules.registry import build_rules
-from watcher.store import observations, state
+from watcher.store import scope, state
 from watcher.store.engine import Store, connect, upgrade
 
 SEEN_AT = NOW - 5 * MINUTE
@@ -121,7 +121,7 @@ class World:
         store = self.open()
         try:
             found = [*accounts, *(snapshot.account for snapshot in snapshots)]
-            store.write_now(observations.save_accounts, found, is_complete=False, now=snapshots[0].at)
+            store.write_now(scope.save_accounts, found, is_complete=False, now=snapshots[0].at)
             for snapshot in snapshots:
                 assert not store.write_now(cycles.record, snapshot, judgement).is_stale
             store.write_now(state.put, state.CYCLE_COMPLETED, at=snapshots[-1].at)

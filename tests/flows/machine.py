@@ -10,7 +10,7 @@ from watcher import assembly, config, cycles, rounds
 from watcher.assembly import Machine
 from watcher.simulator import TOKEN, Account, Scenario, SteppedClock, World
 from watcher.simulator.server import Running, serve
-from watcher.store import observations
+from watcher.store import scope
 
 _CONFIGURATION = """
 [watcher]
@@ -67,7 +67,7 @@ class Stepped:
         """Let time pass, then do all that is due."""
         self.clock.advance(by)
         store = self.machine.store
-        due = await store.read(observations.due_accounts)
+        due = await store.read(scope.due_accounts)
         ready = [one.account for one in due if one.at is None or one.at <= self.clock()]
         recorded = await rounds.poll_all(self.machine, ready)
         await rounds.announce(self.machine)
@@ -75,7 +75,9 @@ class Stepped:
         return recorded
 
     async def discover(self) -> None:
-        await cycles.discover(self.machine.discover, store=self.machine.store, clock=self.clock)
+        await cycles.discover(
+            self.machine.discover, judgement=self.machine.judgement, store=self.machine.store, clock=self.clock
+        )
 
 
 @contextlib.asynccontextmanager

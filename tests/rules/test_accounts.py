@@ -7,6 +7,7 @@ from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
 from watcher.rules.finding import FindingKind, Severity
 from watcher.rules.itself import configuration_rejected
+from watcher.rules.sight import REASONS
 
 RULES = (AccountUnreachable(), AccountForbidden(), AccountThrottled(), MetricsStale())
 JOB = "ftjob-1"
@@ -41,6 +42,7 @@ def gap(section, reason, age=HOUR, **changes):
             for reason in (
                 GapReason.ROLE,
                 GapReason.NETWORK,
+                GapReason.KEY,
                 GapReason.KEYS_DISABLED,
                 GapReason.BLOCKED,
                 GapReason.FORBIDDEN,
@@ -57,9 +59,11 @@ def gap(section, reason, age=HOUR, **changes):
             {("account_forbidden", "data"), ("account_forbidden", "metrics")},
             id="two planes",
         ),
-        pytest.param([gap(Section.JOBS, GapReason.THROTTLED, 10 * MINUTE - SECOND)], set(), id="throttled a while"),
         pytest.param(
-            [gap(Section.JOBS, GapReason.THROTTLED, 10 * MINUTE)], {("account_throttled", "data")}, id="throttled"
+            [gap(Section.JOBS, GapReason.THROTTLED, SECOND * 0)], {("account_throttled", "data")}, id="throttled"
+        ),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.NO_ENDPOINT)], {("account_unreachable", "data")}, id="no usable address"
         ),
         pytest.param(
             [gap(Section.DEPLOYMENTS, GapReason.ROLE, subject="/d/x")],
@@ -110,6 +114,7 @@ def test_old_metrics_without_a_gap_are_only_not_due():
         (Section.METRICS, GapReason.ROLE, "--role 'Monitoring Reader' --scope " + ACCOUNT.id),
         (Section.JOBS, GapReason.NETWORK, "private endpoint"),
         (Section.JOBS, GapReason.KEYS_DISABLED, "disableLocalAuth"),
+        (Section.JOBS, GapReason.KEY, "api_key_env or api_key_file"),
         (Section.JOBS, GapReason.BLOCKED, "support request"),
         (Section.JOBS, GapReason.CREDENTIAL, "check-config --online"),
         (Section.JOBS, GapReason.FORBIDDEN, "does not say why"),
@@ -183,3 +188,19 @@ def test_a_rejected_configuration_is_one_condition_of_the_watcher():
         == "The configuration /etc/watcher/config.toml was refused: route.receiver: unknown (and 1 more)"
     )
     assert "rules.x: unknown" in finding.description
+
+
+def test_an_account_without_an_address_is_told_how_to_give_it_one():
+    finding = the_finding(AccountUnreachable(), make_view(gaps=[gap(Section.JOBS, GapReason.NO_ENDPOINT)]))
+    assert "no usable data-plane address" in finding.summary
+    assert "`endpoint = " in finding.action
+    assert "[[azure.accounts]]" in finding.action
+
+
+def test_every_reason_has_its_words():
+    assert set(REASONS) == set(GapReason)
+
+
+def test_throttling_may_be_told_later():
+    view = make_view(gaps=[gap(Section.JOBS, GapReason.THROTTLED, 10 * MINUTE - SECOND)])
+    assert not found(AccountThrottled(after=10 * MINUTE), view)

@@ -14,6 +14,8 @@ REFUSED = make_gap(Section.JOBS, GapReason.CREDENTIAL, at=NOW - HOUR)
 SILENT = make_gap(Section.JOBS, GapReason.UNREACHABLE, at=NOW - HOUR)
 BROKEN = make_gap(Section.JOBS, GapReason.BROKEN, at=NOW - HOUR)
 SINGLE = make_gap(Section.JOBS, GapReason.BROKEN, at=NOW - HOUR, subject="ftjob-1")
+OWN_KEY = make_gap(Section.JOBS, GapReason.KEY, at=NOW - HOUR)
+NO_ENDPOINT = make_gap(Section.JOBS, GapReason.NO_ENDPOINT, at=NOW - HOUR)
 THROTTLED = make_gap(Section.JOBS, GapReason.THROTTLED, at=NOW - HOUR)
 
 
@@ -63,6 +65,8 @@ def on_data(rule, view, subject=None):
             "found",
             id="another cloud accepts its own",
         ),
+        pytest.param([make_state("a", OWN_KEY), make_state("b", OWN_KEY)], "clear", id="keys of their own"),
+        pytest.param([make_state("a", REFUSED), make_state("b", OWN_KEY)], "found", id="another with its own key"),
         pytest.param(
             [make_state("a", make_gap(Section.JOBS, GapReason.CREDENTIAL, subject="x")), make_state("b")],
             "clear",
@@ -109,6 +113,7 @@ def test_min_accounts():
         pytest.param(
             [make_state("a", SILENT), make_state("b", location="eastus2")], "clear", id="other regions do not count"
         ),
+        pytest.param([make_state("a", NO_ENDPOINT), make_state("b", NO_ENDPOINT)], "clear", id="without an address"),
         pytest.param([make_state("a", SINGLE), make_state("b", SINGLE)], "clear", id="single jobs are no sign"),
         pytest.param([make_state("a", THROTTLED), make_state("b", THROTTLED)], "clear", id="throttled is an answer"),
         pytest.param(
@@ -131,3 +136,11 @@ def test_azure_unreachable_words():
     assert finding.labels == {"cloud": "public", "location": "swedencentral", "plane": "data"}
     assert finding.summary.endswith("for 2 of 2 accounts")
     assert finding.severity is Severity.CRITICAL
+
+
+def test_a_credential_refused_for_metrics_hides_deletions_only():
+    refused = make_gap(Section.METRICS, GapReason.CREDENTIAL, at=NOW - HOUR)
+    (finding,) = evaluate_fleet([CREDENTIAL], fleet(make_state("a", refused))).findings
+
+    assert "coming deletions cannot be seen" in finding.description
+    assert "job" not in finding.description

@@ -76,6 +76,7 @@ def test_steps_and_severity_by_time_left(left, step, severity):
         pytest.param(idle_view(sku="DeveloperTier"), "none", id="Developer"),
         pytest.param(idle_view(sku="developer"), "none", id="developer, spelt otherwise"),
         pytest.param(idle_view(provisioning_state=ProvisioningState.DELETING), "none", id="being deleted"),
+        pytest.param(idle_view(provisioning_state=ProvisioningState.FAILED), "none", id="failed"),
         pytest.param(idle_view(provisioning_state=ProvisioningState.UNKNOWN), "found", id="unknown state"),
         pytest.param(idle_view(usage=None), "undecided", id="metrics without this deployment"),
         pytest.param(idle_view(gaps=[make_gap(Section.METRICS)]), "undecided", id="metrics gap"),
@@ -316,6 +317,25 @@ def test_steps_and_price_follow_the_options():
     assert finding.step == "12h"
     assert finding.values["idle_cost"] is None
     assert not found(rule, idle_view(usage={"last_success_at": NOW - 9 * DAY}))
+
+
+@pytest.mark.parametrize(
+    ("prices", "discount", "hourly"),
+    [
+        pytest.param((), 0, 1.70, id="the documented example"),
+        pytest.param((("*.ft-*", "standard", 2.0),), 0, 2.0, id="an own price"),
+        pytest.param(
+            (("*", "globalstandard", 9.0), ("*", "*", 3.0), ("*", "*", 4.0)), 0, 3.0, id="the first that fits"
+        ),
+        pytest.param((("o4-*", "*", 9.0),), 50, 0.85, id="a discount on the documented one"),
+    ],
+)
+def test_an_own_price_goes_before_the_documented_one_and_a_discount_off_both(prices, discount, hourly):
+    rule = DeploymentIdle(prices=prices, discount_percent=discount)
+    finding = the_finding(rule, idle_view(usage={"last_success_at": NOW - 12 * DAY}))
+    assert finding.values["hosting_per_hour"] == hourly
+    assert finding.values["idle_cost"] == round(hourly * 288, 2)
+    assert ("configured list price" in finding.description) is (hourly in (2.0, 3.0))
 
 
 def ages(limit=60):

@@ -9,7 +9,7 @@ from sqlalchemy.exc import StatementError
 
 from tests.factories import NOW, make_account
 from watcher.errors import DatabaseUnavailableError
-from watcher.store import observations, schema, state
+from watcher.store import schema, scope, state
 from watcher.store.upsert import upsert
 
 from .dumps import dump
@@ -161,8 +161,8 @@ async def test_a_rehearsal_answers_and_leaves_no_trace(counter):
 
     def run(tx):
         add_one(tx)
-        observations.save_accounts(tx, [make_account()], is_complete=True, now=NOW)
-        return count(tx), len(observations.due_accounts(tx))
+        scope.save_accounts(tx, [make_account()], is_complete=True, now=NOW)
+        return count(tx), len(scope.due_accounts(tx))
 
     assert await counter.rehearse(run) == (1, 1)
     with pytest.raises(Fault):

@@ -23,7 +23,8 @@ from watcher.cycles import Judgement, record
 from watcher.resources.changes import Change
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import GapReason, Listing, Section
-from watcher.store import listings, observations
+from watcher.store import listings, observations, scope
+from watcher.store.gaps import gaps as open_gaps
 
 from .dumps import changed_tables, dump
 
@@ -33,7 +34,7 @@ QUIET = Judgement(rules=())
 
 @pytest.fixture
 def watched(store):
-    store.write_now(observations.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
     return store
 
 
@@ -64,8 +65,8 @@ def test_an_account_comes_back_as_it_was_found(store):
         local_auth_disabled=True,
         kind="AIServices",
     )
-    store.write_now(observations.save_accounts, [account], is_complete=True, now=NOW)
-    (due,) = store.read_now(observations.due_accounts)
+    store.write_now(scope.save_accounts, [account], is_complete=True, now=NOW)
+    (due,) = store.read_now(scope.due_accounts)
     assert due.account == account
     assert due.at is None
     assert due.sections(NOW) == {Section.JOBS, Section.DEPLOYMENTS, Section.METRICS}
@@ -73,20 +74,20 @@ def test_an_account_comes_back_as_it_was_found(store):
 
 def test_discovering_the_same_again_writes_nothing(watched):
     before = dump(watched.engine)
-    watched.write_now(observations.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
+    watched.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
     assert dump(watched.engine) == before
 
 
 def test_an_account_leaves_the_scope_only_by_a_complete_discovery_and_may_return(watched):
     other = make_account("other")
-    watched.write_now(observations.save_accounts, [other], is_complete=False, now=NOW)
-    assert len(watched.read_now(observations.due_accounts)) == 2
-    watched.write_now(observations.save_accounts, [other], is_complete=True, now=NOW)
-    assert [due.account for due in watched.read_now(observations.due_accounts)] == [other]
-    assert watched.read_now(observations.due_account, KEY) is None
-    assert [state.account for state in watched.read_now(observations.account_states)] == [other]
-    watched.write_now(observations.save_accounts, [ACCOUNT], is_complete=False, now=NOW)
-    assert watched.read_now(observations.due_account, KEY).account == ACCOUNT
+    watched.write_now(scope.save_accounts, [other], is_complete=False, now=NOW)
+    assert len(watched.read_now(scope.due_accounts)) == 2
+    watched.write_now(scope.save_accounts, [other], is_complete=True, now=NOW)
+    assert [due.account for due in watched.read_now(scope.due_accounts)] == [other]
+    assert watched.read_now(scope.due_account, KEY) is None
+    assert [state.account for state in watched.read_now(scope.account_states)] == [other]
+    watched.write_now(scope.save_accounts, [ACCOUNT], is_complete=False, now=NOW)
+    assert watched.read_now(scope.due_account, KEY).account == ACCOUNT
 
 
 def test_a_snapshot_of_an_unknown_account_changes_nothing(store):
@@ -203,11 +204,11 @@ def test_known_is_what_collect_may_take_for_granted(watched):
 
 def test_due_times_move_for_what_was_asked_alone(watched):
     save(watched, jobs=[make_job()], asked=frozenset({Section.JOBS}))
-    due = watched.read_now(observations.due_account, KEY)
+    due = watched.read_now(scope.due_account, KEY)
     assert (due.jobs_at, due.deployments_at, due.metrics_at) == (NOW + MINUTE, None, None)
     assert due.at is None
     save(watched, at=NOW + SECOND, jobs=[make_job(status=JobStatus.SUCCEEDED)])
-    due = watched.read_now(observations.due_account, KEY)
+    due = watched.read_now(scope.due_account, KEY)
     assert (due.jobs_at, due.metrics_at) == (NOW + SECOND + 10 * MINUTE, NOW + SECOND + HOUR)
     assert due.sections(NOW + 10 * MINUTE) == set()
     assert due.sections(NOW + SECOND + 10 * MINUTE) == {Section.JOBS, Section.DEPLOYMENTS}
@@ -248,7 +249,7 @@ def test_only_jobs_under_way_are_loaded_where_the_list_is_unchanged(watched):
 
 def test_the_same_job_id_in_two_accounts_is_two_jobs(watched):
     far = make_account("far-away")
-    watched.write_now(observations.save_accounts, [far], is_complete=False, now=NOW)
+    watched.write_now(scope.save_accounts, [far], is_complete=False, now=NOW)
     save(watched, jobs=[make_job()])
     save(watched, account=far, jobs=[make_job(account=far.key, status=JobStatus.FAILED)])
     assert [one.job.status for one in watched.read_now(listings.jobs, account_keys=[KEY])] == [JobStatus.RUNNING]
@@ -274,7 +275,7 @@ def test_texts_that_no_database_takes_do_not_stop_a_poll(watched):
     gap = make_gap(message="bad \x00 gateway")
     save(watched, jobs=[job], gaps=(gap,), events={"ftjob-1": [make_event("a\x00b")]})
     assert jobs_of(watched)["ftjob-1"].job == job
-    (found,) = watched.read_now(observations.gaps, KEY)
+    (found,) = watched.read_now(open_gaps, KEY)
     assert found.message == "bad \N{REPLACEMENT CHARACTER} gateway"
 
 
@@ -325,17 +326,17 @@ def test_what_is_known_of_calls_outlives_the_deployment(watched):
 def test_a_gap_keeps_the_time_it_was_met_first_and_closes(watched):
     save(watched, gaps=(make_gap(),))
     save(watched, at=NOW + HOUR, gaps=(make_gap(at=NOW + HOUR, message="still"),))
-    (gap,) = watched.read_now(observations.gaps)
+    (gap,) = watched.read_now(open_gaps)
     assert (gap.at, gap.message) == (NOW, "still")
-    (state,) = watched.read_now(observations.account_states)
+    (state,) = watched.read_now(scope.account_states)
     assert (state.gaps, state.polled_at) == ((gap,), NOW + HOUR)
     save(watched, at=NOW + 2 * HOUR, jobs=[])
-    assert watched.read_now(observations.gaps) == ()
+    assert watched.read_now(open_gaps) == ()
 
 
 def test_two_gaps_of_one_name_are_one(watched):
     save(watched, gaps=(make_gap(message="first"), make_gap(message="second")))
-    assert len(watched.read_now(observations.gaps, KEY)) == 1
+    assert len(watched.read_now(open_gaps, KEY)) == 1
 
 
 def test_gaps_come_back_in_the_order_in_which_they_are_compared(watched):
@@ -383,8 +384,8 @@ def test_custom_models_are_known_across_accounts(watched):
 
 def touch_of(store, *, at=NOW + MINUTE, revision=None, asked=frozenset({Section.JOBS})):
     if revision is None:
-        revision = store.read_now(observations.due_account, KEY).revision
-    return observations.Touch(
+        revision = store.read_now(scope.due_account, KEY).revision
+    return scope.Touch(
         account=KEY, revision=revision, at=at, asked=asked, due=tuple((section, at + HOUR) for section in asked)
     )
 
@@ -393,11 +394,11 @@ def test_a_touch_moves_times_alone(watched):
     save(watched, jobs=[make_job()], deployments=[make_deployment()])
     before = dump(watched.engine)
     touch = touch_of(watched)
-    assert watched.write_now(observations.touch, [touch]) == {touch: True}
+    assert watched.write_now(scope.touch, [touch]) == {touch: True}
     assert changed_tables(before, dump(watched.engine)) == {"accounts"}
     found = reading(watched)
     assert (found.jobs_at, found.deployments_at) == (NOW + MINUTE, NOW)
-    assert watched.read_now(observations.due_account, KEY).jobs_at == NOW + MINUTE + HOUR
+    assert watched.read_now(scope.due_account, KEY).jobs_at == NOW + MINUTE + HOUR
     assert save(watched, at=NOW + MINUTE, jobs=[]).is_stale
 
 
@@ -406,5 +407,5 @@ def test_a_touch_that_comes_too_late_changes_nothing(watched, change):
     save(watched, jobs=[make_job()])
     before = dump(watched.engine)
     touch = touch_of(watched, **change)
-    assert watched.write_now(observations.touch, [touch]) == {touch: False}
+    assert watched.write_now(scope.touch, [touch]) == {touch: False}
     assert dump(watched.engine) == before

@@ -8,7 +8,7 @@ from tests.alerts.factories import DAY, HOUR, NOW, ended, make_alert, make_keep
 from tests.factories import ACCOUNT, make_account, make_deployment, make_gap, make_job, make_snapshot
 from watcher.cycles import Judgement, record
 from watcher.resources.fine_tuning import JobStatus
-from watcher.store import alerts, counts, observations, outbox, retention, state
+from watcher.store import alerts, counts, observations, outbox, retention, scope, state
 from watcher.store.retention import Pruned
 
 from .dumps import dump
@@ -87,7 +87,7 @@ def test_a_dead_or_dropped_delivery_goes_too(store, over):
 
 
 def test_history_goes_and_what_is_yet_to_be_judged_stays(store):
-    store.write_now(observations.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
     jobs = [make_job(), make_job("ftjob-2")]
     seen = store.write_now(record, make_snapshot(jobs=jobs), Judgement(rules=())).transitions
     store.write_now(observations.mark_undecided, ACCOUNT.key, {seen[0].key}, set())
@@ -105,7 +105,7 @@ def test_operators_words_go_when_they_are_over_and_the_audit_stays(store):
 
 def test_everything_is_counted(store):
     broken, unread = make_account("broken"), make_account("unread")
-    store.write_now(observations.save_accounts, [ACCOUNT, broken, unread], is_complete=True, now=NOW)
+    store.write_now(scope.save_accounts, [ACCOUNT, broken, unread], is_complete=True, now=NOW)
     quiet = Judgement(rules=())
     seen = make_snapshot(
         jobs=[make_job(), make_job("ftjob-2"), make_job("ftjob-3", status=JobStatus.FAILED)],

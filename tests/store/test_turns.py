@@ -6,7 +6,7 @@ from tests.factories import ACCOUNT, NOW, make_account
 from watcher.cycles import Judgement, note_itself, review_now
 from watcher.errors import DatabaseUnavailableError
 from watcher.rules.itself import configuration_rejected
-from watcher.store import alerts, observations, outbox
+from watcher.store import alerts, observations, outbox, scope
 
 
 def note(tx):
@@ -18,7 +18,7 @@ TURNS = {
     "fleet": alerts.lock_fleet,
     "review": lambda tx: review_now(tx, Judgement(rules=()), NOW),
     "note_itself": note,
-    "discovery": lambda tx: observations.save_accounts(tx, [], is_complete=False, now=NOW),
+    "discovery": lambda tx: scope.save_accounts(tx, [], is_complete=False, now=NOW),
     "record": lambda tx: observations.stored(tx, ACCOUNT.key, all_jobs=False),
 }
 
@@ -28,7 +28,7 @@ def test_whoever_comes_second_waits(store, open_store, backend, turn):
     if backend == "sqlite":
         pytest.skip("SQLite's writers take turns anyway, see test_engine.py")
     other = open_store()
-    store.write_now(observations.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
 
     def impatient(tx):
         tx.exec_driver_sql("SET LOCAL lock_timeout = 1")
@@ -43,7 +43,7 @@ def test_whoever_comes_second_waits(store, open_store, backend, turn):
 
 def test_polls_of_different_accounts_do_not_wait_for_each_other(store, open_store):
     other, far = open_store(), make_account("far-away")
-    store.write_now(observations.save_accounts, [ACCOUNT, far], is_complete=True, now=NOW)
+    store.write_now(scope.save_accounts, [ACCOUNT, far], is_complete=True, now=NOW)
     if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer")
     with store.engine.begin() as tx:

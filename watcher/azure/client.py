@@ -24,7 +24,7 @@ from watcher.azure.faults import (
     retry_after,
 )
 from watcher.clock import Clock, system_clock
-from watcher.errors import AzureError, MalformedError, ThrottledError, UnavailableError
+from watcher.errors import AzureError, MalformedError, ThrottledError, UnauthorizedError, UnavailableError
 from watcher.transport import URL, Client, Headers, HTTPError, InvalidURL, Request, Response
 
 #: Called after each attempt: the plane's name, the status (0: no answer came), and how long it took in seconds.
@@ -173,7 +173,7 @@ class AzureClient:
             if isinstance(outcome, Answer):
                 self._budget.give_back()
                 return outcome
-            if outcome.error.status == 401 and not renewed and auth.refused(header):
+            if isinstance(outcome.error, UnauthorizedError) and not renewed and auth.refused(header):
                 header, renewed = await auth.header(), True
                 continue
             pause = self._pause(outcome, attempt)
@@ -266,9 +266,8 @@ class AzureClient:
         if left <= 0:
             self._closed_until.pop(lane, None)
             return
-        raise ThrottledError(
-            f"Azure asked for a pause, of which {left:.0f} s are left", retry_after=timedelta(seconds=left), url=url
-        )
+        rest = f"of which {left:.0f} s are left" if round(left) > 0 else "which is about to end"
+        raise ThrottledError(f"Azure asked for a pause, {rest}", retry_after=timedelta(seconds=left), url=url)
 
 
 @lru_cache(maxsize=8192)

@@ -17,7 +17,7 @@ from watcher.azure.client import Allowance, AzureClient
 from watcher.azure.clouds import Cloud
 from watcher.azure.decode import decode_jobs
 from watcher.azure.decode_arm import decode_deployments
-from watcher.azure.gaps import gap_of, gap_of_item
+from watcher.azure.gaps import gap_of, gap_of_item, gaps_of_items
 from watcher.azure.management import Management
 from watcher.azure.openai import Api, Dialect, OpenAI
 from watcher.azure.paging import decode_pages, digest_of
@@ -33,6 +33,9 @@ _SECTION_LIMITS = 3
 _FOLLOW_UPS = 4
 #: Ends a digest that must not be taken for "unchanged" next time, since something was left open.
 _OPEN_END = "~"
+
+#: What is known of a deployment whose listing is not whole.
+_PERHAPS = "its own address answers 404, but the listing holds an item without an id, which it may be"
 
 ALL_SECTIONS = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
 
@@ -90,8 +93,8 @@ class Collector:
         """
         spent: list[Allowance] = []
 
-        def guarded(section: Section, read: Awaitable[_Part]) -> "asyncio.Task[_Part]":
-            return group.create_task(_guarded(read, section, at))
+        def guarded(section: Section, read: Awaitable[_Part], *, by_key: bool = False) -> "asyncio.Task[_Part]":
+            return group.create_task(_guarded(read, section, at, by_key=by_key))
 
         def allowance() -> Allowance:
             spent.append(Allowance(self._limit_s))
@@ -103,7 +106,8 @@ class Collector:
             if Section.ACCOUNT in sections:
                 tasks.append(guarded(Section.ACCOUNT, self._account(account, allowance())))
             if Section.JOBS in sections:
-                tasks.append(guarded(Section.JOBS, self._jobs(account, known, at, allowance(), allowance())))
+                jobs = self._jobs(account, known, at, allowance(), allowance())
+                tasks.append(guarded(Section.JOBS, jobs, by_key=account.key in self._keys))
             if Section.DEPLOYMENTS in sections:
                 listing = guarded(Section.DEPLOYMENTS, self._deployments(account, known, at, allowance()))
                 tasks.append(listing)
@@ -137,9 +141,10 @@ class Collector:
             gaps: tuple[Gap, ...] = ()
             wanted = known.unexplained
         else:
-            jobs, bad = decode_pages(pages.bodies, partial(decode_jobs, account=account.key), lambda job: job.id)
+            decode = partial(decode_jobs, account=account.key)
+            jobs, bad = decode_pages(pages.bodies, decode, lambda job: job.id, may_lack_ids=True)
             listing = Listing(digest=digest + _OPEN_END if bad else digest, items=jobs)
-            gaps = tuple(gap_of_item(item.problem, Section.JOBS, at, subject=item.id) for item in bad)
+            gaps = gaps_of_items(bad, Section.JOBS, at)
             wanted = _moved(jobs, known.statuses) | (known.unexplained & {job.id for job in jobs})
         events, unread = await self._events(account, wanted, auth, pages.dialect, at, for_events)
         return _Part(jobs=listing, events=events, dialect=pages.dialect, gaps=(*gaps, *unread))
@@ -165,7 +170,7 @@ class Collector:
                         account, job, auth, dialect=dialect, allowance=allowance
                     )
                 except AzureError as exc:
-                    gaps.append(gap_of(exc, Section.JOBS, at, subject=job))
+                    gaps.append(gap_of(exc, Section.JOBS, at, subject=job, by_key=account.key in self._keys))
                     return
             gaps.extend(gap_of_item(item.problem, Section.JOBS, at, subject=job) for item in bad[:1])
 
@@ -177,14 +182,16 @@ class Collector:
         digest = digest_of(bodies)
         if digest == known.deployments_digest:
             return _Part(deployments=Listing(digest=digest, items=None))
-        listed, bad = decode_pages(bodies, partial(decode_deployments, account=account.key), lambda item: item.key)
-        seen = {deployment.key for deployment in listed} | {item.id.lower() for item in bad}
+        decode = partial(decode_deployments, account=account.key)
+        listed, unread = decode_pages(bodies, decode, lambda item: item.key, may_lack_ids=True)
+        bad = [replace(item, id=item.id.lower()) for item in unread]
+        seen = {deployment.key for deployment in listed} | {item.id for item in bad}
         missing = [deployment for deployment in known.deployments if deployment.key not in seen]
         found, absent, open_ones = await self._confirm(missing, account, at, allowance)
-        gaps = (
-            *(gap_of_item(item.problem, Section.DEPLOYMENTS, at, subject=item.id.lower()) for item in bad),
-            *open_ones,
-        )
+        if not all(item.id for item in bad):  # no complete listing: of the two signs that one is gone, one is lacking
+            open_ones = (*open_ones, *(gap_of_item(_PERHAPS, Section.DEPLOYMENTS, at, subject=key) for key in absent))
+            absent = frozenset()
+        gaps = (*gaps_of_items(bad, Section.DEPLOYMENTS, at), *open_ones)
         # A listing that lacks what lives is asked about again at each poll, even if it stays the same.
         is_settled = not bad and len(absent) == len(missing)
         return _Part(
@@ -248,11 +255,11 @@ class Collector:
             return await self._management.metrics(account, metrics.query_of(span, metrics.METRICS[:1]), allowance)
 
 
-async def _guarded(read: Awaitable[_Part], section: Section, at: datetime) -> _Part:
+async def _guarded(read: Awaitable[_Part], section: Section, at: datetime, *, by_key: bool) -> _Part:
     try:
         return await read
     except AzureError as exc:
-        return _Part(gaps=(gap_of(exc, section, at),))
+        return _Part(gaps=(gap_of(exc, section, at, by_key=by_key),))
 
 
 def _moved(jobs: Iterable[FineTuningJob], statuses: Mapping[str, JobStatus] | None) -> frozenset[str]:

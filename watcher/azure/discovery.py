@@ -49,9 +49,12 @@ class Discovery:
 
     accounts: tuple[Account, ...]
     is_complete: bool  #: `False`: what is missing here may exist all the same
+    gone: frozenset[str] = frozenset()  #: keys of known accounts whose own address answered 404
     gaps: tuple[
         Gap, ...
     ] = ()  #: `subject` is the subscription's id path, or the account's id; "": the list of subscriptions
+    subscriptions: tuple[str, ...] = ()  #: ids of those that were asked for their accounts
+    cloud: str = "public"
 
 
 async def discover(
@@ -66,6 +69,8 @@ async def discover(
     """
     gaps: list[Gap] = []
     found: dict[str, Account] = {}
+    gone: set[str] = set()
+    subscriptions: Sequence[str] = ()
     if settings.is_enabled:
         subscriptions = await _subscriptions(management, settings, at, gaps)
         listings = await asyncio.gather(*(_listed(management, one, settings, at, gaps) for one in subscriptions))
@@ -74,6 +79,7 @@ async def discover(
         missing = [one for one in missing if one.subscription.lower() in {name.lower() for name in subscriptions}]
         confirmed = await asyncio.gather(*(_confirmed(management, one, at, gaps) for one in missing))
         found.update((account.key, account) for account in confirmed if account is not None)
+        gone = {one.key for one, account in zip(missing, confirmed, strict=True) if account is None}
     given = await asyncio.gather(*(_given(management, one, found, at, gaps) for one in settings.accounts))
     found.update((account.key, account) for account in given if account is not None)
     chosen = sorted(found.values(), key=lambda account: account.key)
@@ -90,7 +96,14 @@ async def discover(
         )
         for account in chosen
     ]
-    return Discovery(accounts=_with_unique_labels(described), is_complete=not gaps, gaps=tuple(gaps))
+    return Discovery(
+        accounts=_with_unique_labels(described),
+        is_complete=not gaps,
+        gone=frozenset(gone),
+        gaps=tuple(gaps),
+        subscriptions=tuple(subscriptions),
+        cloud=management.cloud.name,
+    )
 
 
 async def _subscriptions(

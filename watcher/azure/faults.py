@@ -48,6 +48,10 @@ def fault_of(status: int, headers: Mapping[str, str], body: bytes, *, url: str, 
     text = f"{code}: {said}" if code and said else code or said or f"HTTP {status} without a word of explanation"
     request_id = request_id_of(headers)
     if status == 401:
+        # The data plane answers a missing data role, and a key where keys are disabled, with 401 as well as with 403.
+        reason = forbidden_reason(code, said)
+        if reason in ("role", "keys_disabled"):
+            return ForbiddenError(text, reason=reason, status=status, request_id=request_id, url=url)
         return UnauthorizedError(text, status=status, request_id=request_id, url=url)
     if status == 403:
         return ForbiddenError(text, reason=forbidden_reason(code, said), status=status, request_id=request_id, url=url)
@@ -133,7 +137,7 @@ _FORBIDDEN: tuple[tuple[ForbiddenReason, tuple[str, ...]], ...] = (
 
 
 def forbidden_reason(code: str, message: str) -> ForbiddenReason:
-    """Why a 403 was given, by the texts that the services use; `unknown` where none fits.
+    """Why a 403 (or a 401 with a cause) was given, by the texts that the services use; `unknown` where none fits.
 
     The wording of a network rule often speaks of permission too, so that the narrower causes are looked for first.
     """

@@ -14,7 +14,7 @@ from watcher.azure.client import Allowance, AzureClient
 from watcher.azure.decode import decode_checkpoints, decode_events, decode_job
 from watcher.azure.lenient import BadItem
 from watcher.azure.paging import Bodies, cursor_pages, decode_pages
-from watcher.errors import NotFoundError, UnavailableError
+from watcher.errors import NoEndpointError, NotFoundError
 from watcher.resources.account import Account
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobEvent
 
@@ -60,7 +60,7 @@ class OpenAI:
         Raises:
             NotFoundError: neither dialect knows of jobs here.
             IncompleteError: the pages do not move on.
-            UnavailableError: the account has no address that a token may be sent to.
+            NoEndpointError: the account has no address that a token may be sent to.
         """
         tried = self._dialects(dialect)
         for candidate in tried:
@@ -122,6 +122,6 @@ def _event_key(event: JobEvent) -> str:
 
 def _url(account: Account, dialect: Dialect, path: str = "") -> str:
     if not account.endpoint:
-        raise UnavailableError("the account names no data-plane address over https")
+        raise NoEndpointError("the account names no data-plane address over https")
     base, query = _DIALECTS[dialect]
     return f"{account.endpoint}{base}{path}?limit={PAGE_SIZE}{query}"

@@ -9,7 +9,7 @@ the last item's id (data plane). The guards are ours: a list that does not move 
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -35,12 +35,8 @@ class _More(msgspec.Struct):
     has_more: bool | None = False
 
 
-class _Id(msgspec.Struct):
-    id: str
-
-
 class _Ids(msgspec.Struct):
-    data: list[_Id]
+    data: list[Any]
 
 
 _LINK = msgspec.json.Decoder(_Link)
@@ -113,11 +109,13 @@ async def cursor_pages(
 
 
 def _last_id(body: bytes) -> str:
+    """The id of the page's last item that has one: what follows it without an id is only read twice."""
     try:
-        ids = _IDS.decode(body).data
+        items = _IDS.decode(body).data
     except _UNREADABLE:
         return ""
-    return ids[-1].id if ids else ""
+    ids = (item.get("id") for item in reversed(items) if isinstance(item, dict))
+    return next((found for found in ids if isinstance(found, str) and found), "")
 
 
 def digest_of(bodies: Iterable[bytes]) -> str:
@@ -130,9 +128,12 @@ def digest_of(bodies: Iterable[bytes]) -> str:
 
 
 def decode_pages(
-    bodies: Bodies, decode: Callable[[bytes], Page[T]], key: Callable[[T], str]
+    bodies: Bodies, decode: Callable[[bytes], Page[T]], key: Callable[[T], str], *, may_lack_ids: bool = False
 ) -> tuple[tuple[T, ...], tuple[BadItem, ...]]:
     """The items of all pages, and those that could not be read; of two items with one key the later page's.
+
+    Args:
+        may_lack_ids: Give the good items even where a bad one has no id; then none that is not listed is missing.
 
     Raises:
         IncompleteError: an item could not be read, nor its id: anything may be missing from the list.
@@ -145,7 +146,7 @@ def decode_pages(
         items.update((key(item), item) for item in page.items)
         bad.extend(page.bad)
     nameless = next((item for item in bad if not item.id), None)
-    if nameless is not None:
+    if nameless is not None and not may_lack_ids:
         raise IncompleteError(f"an item of the list cannot be read, nor its id: {nameless.problem}")
     return tuple(items.values()), tuple(bad)
 

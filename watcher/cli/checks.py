@@ -25,7 +25,7 @@ def check_config(
     origin, checked, mistakes = "", None, []
     try:
         origin = str(find_config(config or desk.config_path, desk.environ))
-        checked = desk.config(config)
+        checked = desk.config(config, needs_secrets=True)
         desk.quieten()
         _build_all(checked)
     except ConfigurationError as exc:

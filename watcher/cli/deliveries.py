@@ -26,7 +26,7 @@ def notify_test(
     import asyncio
 
     desk: Desk = ctx.obj
-    settings = desk.config(config)
+    settings = desk.config(config, needs_secrets=True)
     desk.quieten()
     known = [receiver.name for receiver in settings.receivers]
     wanted = list(dict.fromkeys(receivers or known))

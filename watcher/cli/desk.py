@@ -49,16 +49,20 @@ class Desk:
 
     # What is known
 
-    def config(self, path: Path | None) -> "Config":
+    def config(self, path: Path | None, *, needs_secrets: bool = False) -> "Config":
         """The configuration. Its secrets are kept out of all that `complain` writes.
+
+        Args:
+            needs_secrets: All of them must be readable; without it, only the database's.
 
         Raises:
             ConfigurationError: with every mistake.
         """
         from watcher.config import load
 
-        config = load(path or self.config_path, self.environ)
-        self._secrets = tuple(text for secret in config.secrets() if len(text := secret.reveal()) >= _LEAST_SECRET)
+        config = load(path or self.config_path, self.environ, is_lenient=not needs_secrets)
+        known = (secret.reveal() for secret in config.secrets() if not secret.is_missing)
+        self._secrets = tuple(text for text in known if len(text) >= _LEAST_SECRET)
         return config
 
     @contextlib.contextmanager

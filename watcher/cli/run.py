@@ -33,12 +33,12 @@ def run(
     if dry_run and not once:
         raise typer.BadParameter("goes with --once", param_hint="--dry-run")
     if once:
-        return _once(desk, desk.config(config), dry_run=dry_run)
+        return _once(desk, desk.config(config, needs_secrets=True), dry_run=dry_run)
     from watcher import daemon
     from watcher.config import find_config
 
     source = find_config(config or desk.config_path, desk.environ)
-    daemon.run(lambda: desk.config(source), source=str(source))
+    daemon.run(lambda: desk.config(source, needs_secrets=True), source=str(source))
     return 0
 
 
@@ -115,6 +115,12 @@ def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
         where = f"{account.label}: " if account is not None else "discovery: "
         what = f"{gap.section}{' of ' + gap.subject.rpartition('/')[2] if gap.subject else ''}"
         desk.say(f"not read      {where}{what} ({gap.reason}): {gap.message}", "yellow")
+    if not summary.accounts and not summary.gaps:
+        desk.say(
+            "not read      no account was found: does the credential have a role on a subscription with Azure OpenAI? "
+            "does [azure.discovery] leave all out?",
+            "yellow",
+        )
     for account in summary.failed:
         desk.say(f"failed        {account.label}: see the log", "red")
     for delivery in summary.undelivered:

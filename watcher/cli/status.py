@@ -74,7 +74,7 @@ def load(tx: "Connection", now: datetime, since: datetime | None) -> "Summary":
         ],
         happened=list(_happened(tx, since)) if since is not None else (),
         last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),
-        is_discovery_complete=state.value(tx, state.DISCOVERED) != "incomplete",
+        is_discovery_complete=not state.value(tx, state.DISCOVERED),
     )
 
 

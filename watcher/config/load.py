@@ -50,8 +50,11 @@ def _is_there(path: Path) -> bool:
         return True  # opening it will tell why it cannot be read
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], *, is_lenient: bool = False) -> Config:
     """Find, read and check the configuration. Secrets are read now, from `environ` and files.
+
+    Args:
+        is_lenient: Let secrets other than the database's be unreadable, as they may well be for whoever only looks.
 
     Raises:
         ConfigurationError: with every mistake; only a file that is no TOML tells nothing but that.
@@ -64,10 +67,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         raise ConfigurationError([(str(found), f"cannot be read ({reason})", "let this user read it")]) from exc
-    return parse(text, environ=environ, origin=found)
+    return parse(text, environ=environ, origin=found, is_lenient=is_lenient)
 
 
-def parse(text: str, *, environ: Mapping[str, str], origin: Path = Path("config.toml")) -> Config:
+def parse(
+    text: str, *, environ: Mapping[str, str], origin: Path = Path("config.toml"), is_lenient: bool = False
+) -> Config:
     """Check the text of a configuration; `origin` is named in errors, and relative `*_file` start at its directory.
 
     Raises:
@@ -80,7 +85,7 @@ def parse(text: str, *, environ: Mapping[str, str], origin: Path = Path("config.
     overrides, problems = _overrides(document, environ)
     for override in overrides:
         problems += _lay_over(document, override)
-    surroundings = Surroundings(environ=environ, directory=origin.parent)
+    surroundings = Surroundings(environ=environ, directory=origin.parent, is_lenient=is_lenient)
     try:
         config = Config.model_validate(document, context=surroundings)
     except ValidationError as exc:

@@ -26,6 +26,7 @@ def _has_slack_bot(config: Config) -> bool:
 
 #: One line for each thing not done yet; the version that does it deletes its line.
 _NOT_YET: tuple[tuple[str, Callable[[Config], bool]], ...] = (
+    ("[watcher] public_url", lambda config: config.watcher.public_url is not None),
     (
         '[pricing] source = "retail"',
         lambda config: "pricing" in config.model_fields_set and config.pricing.source == "retail",

@@ -22,6 +22,8 @@ from watcher.config.values import (
 
 
 def _web_secret(secret: Secret) -> Secret:
+    if secret.is_missing:
+        return secret
     try:
         check_url(secret.reveal())
     except Invalid as exc:

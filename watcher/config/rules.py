@@ -73,10 +73,6 @@ class AccountRule(RuleOptions):
     after: Duration = timedelta()
 
 
-class AccountThrottled(RuleOptions):
-    after: Duration = timedelta(minutes=10)
-
-
 class MetricsStale(RuleOptions):
     after: Duration = timedelta(hours=3)
 
@@ -117,7 +113,7 @@ class Rules(Table):
     file_failed: RuleOptions = Field(default_factory=RuleOptions)
     account_unreachable: AccountRule = Field(default_factory=AccountRule)
     account_forbidden: AccountRule = Field(default_factory=AccountRule)
-    account_throttled: AccountThrottled = Field(default_factory=AccountThrottled)
+    account_throttled: AccountRule = Field(default_factory=AccountRule)
     metrics_stale: MetricsStale = Field(default_factory=MetricsStale)
     credential_failing: CommonCause = Field(default_factory=CommonCause)
     azure_unreachable: CommonCause = Field(default_factory=CommonCause)

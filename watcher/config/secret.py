@@ -22,6 +22,8 @@ class Surroundings:
     environ: Mapping[str, str] = field(repr=False)
     #: Relative `*_file` paths start here: the directory of the configuration, as in Alertmanager.
     directory: Path
+    #: A secret that cannot be read is no mistake until somebody wants it, as most commands do not.
+    is_lenient: bool = False
 
 
 class Secret:
@@ -46,6 +48,11 @@ class Secret:
         """
         return self if self._read is None else Secret(self._read(), source=self.source, read=self._read)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether it could not be read, where that is allowed."""
+        return False
+
     def __repr__(self) -> str:
         return "***"
 
@@ -56,12 +63,42 @@ class Secret:
         return hash(self._value)
 
 
+class MissingSecret(Secret):
+    """One that could not be read; wanting it raises why."""
+
+    __slots__ = ("_problem",)
+
+    def __init__(self, problem: Invalid) -> None:
+        super().__init__("")
+        self._problem = problem
+
+    def reveal(self) -> str:
+        raise self._problem
+
+    @property
+    def is_missing(self) -> bool:
+        return True
+
+
+def _read_or_missing(read: Callable[[], Secret], info: ValidationInfo) -> Secret:
+    try:
+        return read()
+    except Invalid as exc:
+        if isinstance(info.context, Surroundings) and info.context.is_lenient:
+            return MissingSecret(exc)
+        raise
+
+
 def _secret_from_env(name: object, info: ValidationInfo) -> Secret:
     if isinstance(name, Secret):
         return name
     if not isinstance(name, str) or not re.fullmatch(_VARIABLE, name):
         # The text is not repeated: it may be the secret itself.
         raise Invalid("is not the name of a variable", "write the variable's name, not the secret")
+    return _read_or_missing(lambda: _from_variable(name, info), info)
+
+
+def _from_variable(name: str, info: ValidationInfo) -> Secret:
     environ = info.context.environ if isinstance(info.context, Surroundings) else {}
     value = environ.get(name)
     if value is not None and (value := value.rstrip("\r\n")):
@@ -87,7 +124,7 @@ def _secret_from_file(name: object, info: ValidationInfo) -> Secret:
     def read() -> str:
         return _read_secret(path, shown)
 
-    return Secret(read(), source=str(path), read=read)
+    return _read_or_missing(lambda: Secret(read(), source=str(path), read=read), info)
 
 
 def _read_secret(path: Path, shown: str) -> str:

@@ -5,7 +5,7 @@ database alone.
 """
 
 from watcher.cycles.delivery import Delivered, deliver
-from watcher.cycles.discovery import Discover, Discovery, discover
+from watcher.cycles.discovery import Discover, Discovery, discover, save_discovery
 from watcher.cycles.dispatching import decide, dispatch, dispatch_now
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.cycles.memory import Memory
@@ -32,6 +32,7 @@ __all__ = [
     "record",
     "review",
     "review_now",
+    "save_discovery",
     "unchanged",
     "without_secrets",
 ]

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from watcher.alerts.alert import Alert
 from watcher.resources.snapshot import Known
 from watcher.rules.rule import View
-from watcher.store import observations
+from watcher.store import scope
 from watcher.store.engine import Store
 
 K = TypeVar("K")
@@ -36,10 +36,8 @@ class Memory:
 
     def __init__(self, store: Store) -> None:
         self.accounts: dict[str, Remembered] = {}
-        self.due: Together[str, observations.DueAccount] = Together(lambda keys: store.read(observations.due, keys))
-        self.touch: Together[observations.Touch, bool] = Together(
-            lambda touches: store.write(observations.touch, touches)
-        )
+        self.due: Together[str, scope.DueAccount] = Together(lambda keys: store.read(scope.due, keys))
+        self.touch: Together[scope.Touch, bool] = Together(lambda touches: store.write(scope.touch, touches))
 
 
 class Together(Generic[K, V]):

@@ -8,13 +8,14 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert
+from watcher.alerts.keep import Keep
 from watcher.clock import Clock
 from watcher.cycles.judgement import Cadence, Judgement, advance_stored, advanced
 from watcher.cycles.memory import Memory, Remembered
 from watcher.logs import clean
 from watcher.resources.account import Account
 from watcher.resources.changes import Change, ResourceKind, Transition, absorb, closed_gaps, diff
-from watcher.resources.deployment import is_fine_tuned
+from watcher.resources.deployment import KEEP_TAG, is_fine_tuned, keep_until
 from watcher.resources.fine_tuning import ENDED
 from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
 from watcher.rules.rule import (
@@ -22,7 +23,7 @@ from watcher.rules.rule import (
     deployment_subject,
     evaluate,
 )
-from watcher.store import alerts, observations
+from watcher.store import alerts, observations, scope
 from watcher.store.engine import Store
 
 EVERYTHING = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
@@ -82,7 +83,7 @@ async def poll(
         snapshot = replace(snapshot, gaps=without_secrets(snapshot.gaps))
     if remembered is not None and (view := unchanged(remembered, snapshot, judgement)) is not None:
         times = _next_due(view.reading, snapshot, judgement.cadence)
-        touch = observations.Touch(
+        touch = scope.Touch(
             account=account.key,
             revision=remembered.revision,
             at=snapshot.at,
@@ -123,18 +124,19 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded
     key = snapshot.account.key
     has_new_jobs = snapshot.jobs is not None and snapshot.jobs.items is not None
     stored = observations.stored(tx, key, all_jobs=has_new_jobs)
-    if stored is None or observations.is_overtaken(stored.snapshot_at, snapshot.at):
+    if stored is None or scope.is_overtaken(stored.snapshot_at, snapshot.at):
         return Recorded(account=snapshot.account, is_stale=True)
     previous = stored.reading
     transitions = diff(previous, snapshot)
     current = absorb(previous, snapshot)
     due = _next_due(current, snapshot, judgement.cadence)
     observations.save(tx, previous, current, snapshot, transitions, due=due)
+    _keep_by_tag(tx, previous, current, now=snapshot.at)
     view = _view(tx, stored, current, snapshot, transitions, judgement)
     changed = _judge(tx, view, previous, judgement, undecided=stored.undecided, is_first=stored.snapshot_at is None)
     if changed:
-        observations.bump(tx, key)
-    now_due = observations.due_account(tx, key)
+        scope.bump(tx, key)
+    now_due = scope.due_account(tx, key)
     known = observations.known(tx, key)
     return Recorded(
         account=snapshot.account,
@@ -152,6 +154,26 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded
         if now_due
         else None,
     )
+
+
+def _keep_by_tag(tx: Connection, previous: Reading, current: Reading, *, now: datetime) -> None:
+    """Take over a tag that wants a deployment to be kept, where it is new, changed or gone: as the command `keep`."""
+    before = {deployment.key: keep_until(deployment) for deployment in previous.deployments or ()}
+    for deployment in current.deployments or ():
+        until = keep_until(deployment)
+        if until == before.get(deployment.key):
+            continue
+        if until is not None:
+            by_tag = Keep(
+                account=current.account.key,
+                deployment=deployment.name,
+                until=until,
+                author=f"tag {KEEP_TAG}",
+                reason="the deployment's own tag",
+            )
+            alerts.save_keep(tx, by_tag, now=now)
+        else:
+            alerts.drop_keep(tx, current.account.key, deployment.name)
 
 
 def _without_news(view: View) -> View:

@@ -14,7 +14,7 @@ from watcher.rules.rule import (
     Fleet,
     evaluate_fleet,
 )
-from watcher.store import alerts, observations
+from watcher.store import alerts, scope, state
 from watcher.store.engine import Store
 
 
@@ -26,7 +26,14 @@ async def review(*, judgement: Judgement, store: Store, clock: Clock) -> tuple[A
 def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
     """`review`, inside a transaction."""
     alerts.lock_fleet(tx)
-    fleet = Fleet(now=now, accounts=observations.account_states(tx))
+    found = state.discovery(tx)
+    fleet = Fleet(
+        now=now,
+        accounts=scope.account_states(tx),
+        discovery_gaps=found.gaps,
+        subscriptions=found.subscriptions,
+        cloud=found.cloud,
+    )
     return advance_stored(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
 
 

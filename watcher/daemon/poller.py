@@ -22,7 +22,7 @@ from watcher.daemon.tasks import UnderWay
 from watcher.errors import DatabaseUnavailableError, StoreError
 from watcher.resources.account import Account
 from watcher.resources.snapshot import Section
-from watcher.store import observations, state
+from watcher.store import scope, state
 from watcher.web.metrics import Metrics
 
 log = structlog.get_logger()
@@ -101,7 +101,12 @@ class Poller:
         machine = self._current.machine
         is_complete = False
         try:
-            found = await cycles.discover(machine.discover, store=machine.store, clock=self._clock)
+            found, lost = await cycles.discover(
+                machine.discover, judgement=machine.judgement, store=machine.store, clock=self._clock
+            )
+            for recorded in lost:
+                log_recorded(recorded, duration_s=0.0)
+            self._tell()  # of accounts that are gone, and of what discovery could not see
             is_complete = found.is_complete
         finally:
             await self._refill()
@@ -128,11 +133,11 @@ class Poller:
             Section.DEPLOYMENTS: now + cadence.deployments,
             Section.METRICS: now + cadence.metrics,
         }
-        await machine.store.write(observations.bring_forward, latest)
-        due = await machine.store.read(observations.due_accounts)
+        await machine.store.write(scope.bring_forward, latest)
+        due = await machine.store.read(scope.due_accounts)
         self._accounts = {one.account.key: one.account for one in due}
         if self._untried is None:  # just started: what was tried before counts, and a crash in a loop completes nothing
-            states = await machine.store.read(observations.account_states)
+            states = await machine.store.read(scope.account_states)
             self._untried = {one.account.key for one in states if not self._was_tried(one.polled_at)}
         self._untried &= self._accounts.keys()
         now = self._clock()
@@ -177,7 +182,7 @@ class Poller:
                 clock=self._clock,
             )
             if recorded is None or recorded.is_stale:  # another process was here meanwhile
-                stored = await machine.store.read(observations.due_account, account.key)
+                stored = await machine.store.read(scope.due_account, account.key)
                 next_at = (stored.at if stored is not None else None) or next_at
                 outcome = "elsewhere"
             else:

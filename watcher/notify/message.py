@@ -229,7 +229,7 @@ def _item(told: NotificationAlert, voice: Voice) -> Item:
     summary = localise(one_line(finding.summary), voice.zone)
     description, evidence = (localise(clean(text), voice.zone) for text in (finding.description, finding.evidence))
     if resolved:  # what was said while it fired is no longer true, and must not read as if it were
-        summary, description, evidence = _outcome(alert, voice.zone), f"Until then: {summary}", ""
+        summary, description, evidence = outcome(alert, voice.zone), f"Until then: {summary}", ""
     facts = tuple((caption, one_line(labels[label])) for label, caption in _FACTS if labels.get(label))
     return Item(
         alert_id=alert.id,
@@ -257,7 +257,7 @@ def _item(told: NotificationAlert, voice: Voice) -> Item:
 _TONES: Mapping[str, Tone] = {"critical": "critical", "warning": "warning", "info": "info"}
 
 
-def _outcome(alert: Alert, zone: tzinfo) -> str:
+def outcome(alert: Alert, zone: tzinfo) -> str:
     """What a resolved alert is about, and how it ended."""
     labels = alert.finding.labels
     name, account = labels.get("deployment") or labels.get("job"), labels.get("account")

@@ -7,11 +7,11 @@ RFC 3339 in UTC with `Z`; texts are cleaned of control characters and not escape
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
-from watcher.alerts.alert import Alert
+from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import Notification, NotificationAlert
-from watcher.notify.message import is_sample, links_of
+from watcher.notify.message import is_sample, links_of, outcome
 from watcher.notify.wording import clean, fit, one_line, rfc3339, shorten
 
 VERSION = 1
@@ -71,14 +71,24 @@ def _alert(told: NotificationAlert, public_url: str) -> Json:
         "occurred_at": _time(finding.occurred_at),
         "unverified_since": _time(alert.unverified_since),
         "labels": {name: _word(value) for name, value in alert.labels.items()},
-        "annotations": {
-            "summary": _word(one_line(finding.summary)),
-            "description": fit(clean(finding.description), TEXT_LIMIT),
-            "action": fit(clean(finding.action), TEXT_LIMIT),
-            "evidence": fit(clean(finding.evidence), TEXT_LIMIT),
-        },
+        "annotations": _annotations(alert),
         "values": {name: _value(value) for name, value in finding.values.items()},
         "links": {"watcher": "", "portal": "", **links_of(alert, public_url)},
+    }
+
+
+def _annotations(alert: Alert) -> Json:
+    """The texts; of what is over only how it ended: what was said while it fired is true no longer."""
+    finding = alert.finding
+    summary = one_line(finding.summary)
+    if alert.status is AlertStatus.RESOLVED:
+        description = fit(f"Until then: {summary}", TEXT_LIMIT)
+        return {"summary": _word(outcome(alert, UTC)), "description": description, "action": "", "evidence": ""}
+    return {
+        "summary": _word(summary),
+        "description": fit(clean(finding.description), TEXT_LIMIT),
+        "action": fit(clean(finding.action), TEXT_LIMIT),
+        "evidence": fit(clean(finding.evidence), TEXT_LIMIT),
     }
 
 

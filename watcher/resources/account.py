@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+#: In place of a provisioning state: the account's own address answers 404.
+GONE = "gone"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -24,6 +27,10 @@ class Account:
     created_at: datetime | None = None
     local_auth_disabled: bool = False
     provisioning_state: str = "Succeeded"
+
+    @property
+    def is_gone(self) -> bool:
+        return self.provisioning_state == GONE
 
     @property
     def key(self) -> str:

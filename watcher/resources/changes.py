@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
-from watcher.resources.snapshot import Gap, Reading, Snapshot
+from watcher.resources.snapshot import NAMELESS, Gap, Reading, Section, Snapshot
 
 
 class ResourceKind(StrEnum):
@@ -91,7 +91,7 @@ def absorb(previous: Reading, current: Snapshot) -> Reading:
     if current.jobs is not None:
         jobs_at = current.at
         if current.jobs.items is not None:
-            jobs = _distinct(current.jobs.items)
+            jobs = _distinct((*_kept_jobs(previous, current), *current.jobs.items))
     deployments, deployments_at = previous.deployments, previous.deployments_at
     if current.deployments is not None:
         deployments_at = current.at
@@ -110,6 +110,15 @@ def absorb(previous: Reading, current: Snapshot) -> Reading:
         usage_at=usage_at,
         gaps=open_gaps(previous.gaps, current),
     )
+
+
+def _kept_jobs(previous: Reading, current: Snapshot) -> Iterator[FineTuningJob]:
+    """The known jobs that are not listed and may be listed all the same: as an item that could not be read."""
+    unread = current.unread_items(Section.JOBS)
+    if not unread or current.jobs is None:
+        return
+    listed = {job.id for job in current.jobs.items or ()}
+    yield from (job for job in previous.jobs or () if job.id not in listed and (job.id in unread or NAMELESS in unread))
 
 
 def _distinct(jobs: Sequence[FineTuningJob]) -> tuple[FineTuningJob, ...]:

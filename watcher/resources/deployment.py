@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 
@@ -102,6 +102,25 @@ def is_fine_tuned(model: str, custom_models: Collection[str] = ()) -> bool:
     checkpoint by its id `ftchkpt-…`; models of the OpenAI platform begin with `ft:`.
     """
     return model in custom_models or bool(_FINE_TUNED.search(model))
+
+
+#: A tag with a date, or a time in RFC 3339, until which a deployment is wanted.
+KEEP_TAG = "watcher-keep-until"
+
+
+def keep_until(deployment: Deployment) -> datetime | None:
+    """Until when the deployment's own tag wants it to be kept; `None` without one that can be read.
+
+    A date counts to its end, in UTC.
+    """
+    text = next((value for name, value in deployment.tags.items() if name.lower() == KEEP_TAG), "").strip()
+    try:
+        if len(text) == len("2026-12-31"):
+            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,21 +40,34 @@ class GapReason(StrEnum):
     """Why a section could not be read. Each asks for another cure."""
 
     CREDENTIAL = "credential"  #: no token, or the token was refused (401)
-    ROLE = "role"  #: 403: the credential lacks a role
+    ROLE = "role"  #: 403, or 401 of the data plane: the credential lacks a role
     NETWORK = "network"  #: 403: a firewall or a private endpoint keeps us out
+    KEY = "key"  #: the account's own api-key was refused (401)
     KEYS_DISABLED = "keys_disabled"  #: 403: local authentication is disabled, and we came with a key
     BLOCKED = "blocked"  #: 403: the resource has been temporarily blocked
     FORBIDDEN = "forbidden"  #: 403 without a cause that we know
     THROTTLED = "throttled"  #: 429 until the budget of retries was spent
     UNREACHABLE = "unreachable"  #: no answer: DNS, TLS, refused, reset, or the time limit
+    NO_ENDPOINT = "no_endpoint"  #: ARM names no data-plane address that a token may be sent to
     BROKEN = "broken"  #: 5xx, or an answer that is no sense
     NOT_FOUND = "not_found"  #: 404 where a list was expected
     INCOMPLETE = "incomplete"  #: pages that do not move on, or as many series as were asked for at most
 
 
 FORBIDDEN_REASONS = frozenset(
-    {GapReason.ROLE, GapReason.NETWORK, GapReason.KEYS_DISABLED, GapReason.BLOCKED, GapReason.FORBIDDEN}
+    {
+        GapReason.ROLE,
+        GapReason.NETWORK,
+        GapReason.KEY,
+        GapReason.KEYS_DISABLED,
+        GapReason.BLOCKED,
+        GapReason.FORBIDDEN,
+    }
 )
+
+#: The `subject` of the gap that items of a listing leave which are unreadable, their ids too. While there are such,
+#: nothing that is not listed counts as missing: it may be one of them.
+NAMELESS = "an item without an id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +118,10 @@ class Snapshot:
     def gap(self, section: Section) -> Gap | None:
         """Why the whole of a section could not be read, or `None`."""
         return next((gap for gap in self.gaps if gap.section is section and not gap.subject), None)
+
+    def unread_items(self, section: Section) -> frozenset[str]:
+        """What of a section's items stayed unread: their ids, and `NAMELESS` for those whose id did so too."""
+        return frozenset(gap.subject for gap in self.gaps if gap.section is section and gap.subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,17 @@ PLANE_NAMES = {
     Plane.METRICS: "the metrics",
 }
 
-_UNREACHABLE = frozenset({GapReason.UNREACHABLE, GapReason.BROKEN, GapReason.NOT_FOUND, GapReason.INCOMPLETE})
-_REFUSED = FORBIDDEN_REASONS | {GapReason.CREDENTIAL}
-_THROTTLED = frozenset({GapReason.THROTTLED})
+UNREACHABLE = frozenset(
+    {
+        GapReason.UNREACHABLE,
+        GapReason.BROKEN,
+        GapReason.NOT_FOUND,
+        GapReason.INCOMPLETE,
+        GapReason.NO_ENDPOINT,
+    }
+)
+REFUSED = FORBIDDEN_REASONS | {GapReason.CREDENTIAL}
+THROTTLED = frozenset({GapReason.THROTTLED})
 
 #: A single job or deployment that cannot be read is no outage of its account until it has lasted this long.
 _SINGLE_AFTER = timedelta(hours=1)
@@ -50,13 +58,13 @@ class AccountUnreachable:
             after = max(self.after, _SINGLE_AFTER)
             gaps = [
                 gap
-                for gap in _gaps(view, plane, _UNREACHABLE)
+                for gap in _gaps(view, plane, UNREACHABLE)
                 if view.now - gap.at >= (after if gap.subject else self.after)
             ]
             if gaps:
                 yield self._finding(view, plane, gaps)
             else:
-                yield from _cleared(self.name, view, plane, _UNREACHABLE)
+                yield from _cleared(self.name, view, plane, UNREACHABLE)
 
     def _finding(self, view: View, plane: Plane, gaps: list[Gap]) -> Finding:
         first = gaps[0]
@@ -67,15 +75,21 @@ class AccountUnreachable:
             plane,
             gaps,
             summary=f"{view.account.label} cannot be read on {PLANE_NAMES[plane]}{whose}: {REASONS[first.reason]}",
-            action="Check that this address answers from where watcher runs: "
-            + (
-                view.account.endpoint
-                if plane is Plane.DATA
-                else "Azure Resource Manager and Azure Monitor of this cloud"
-            )
-            + ". If others see it too, look at Azure's status page; a single failure often mends itself. "
-            + "watcher tries again at each poll.",
+            action=_reach(view.account, plane, first.reason),
         )
+
+
+def _reach(account: Account, plane: Plane, reason: GapReason) -> str:
+    if reason is GapReason.NO_ENDPOINT:
+        return (
+            "ARM names no address of this account that a token may be sent to: none at all, or plain http. Set "
+            f'`endpoint = "https://…"` in its entry of [[azure.accounts]] with resource_id = "{account.id}".'
+        )
+    where = account.endpoint if plane is Plane.DATA else "Azure Resource Manager and Azure Monitor of this cloud"
+    return (
+        f"Check that this address answers from where watcher runs: {where}. If others see it too, look at Azure's "
+        "status page; a single failure often mends itself. watcher tries again at each poll."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +102,11 @@ class AccountForbidden:
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         for plane in Plane:
-            gaps = [gap for gap in _gaps(view, plane, _REFUSED) if view.now - gap.at >= self.after]
+            gaps = [gap for gap in _gaps(view, plane, REFUSED) if view.now - gap.at >= self.after]
             if gaps:
                 yield self._finding(view, plane, gaps)
             else:
-                yield from _cleared(self.name, view, plane, _REFUSED)
+                yield from _cleared(self.name, view, plane, REFUSED)
 
     def _finding(self, view: View, plane: Plane, gaps: list[Gap]) -> Finding:
         first = gaps[0]
@@ -108,7 +122,7 @@ class AccountForbidden:
 
 
 def _cure(account: Account, plane: Plane, reason: GapReason) -> str:
-    grant = f"Grant the least role that this plane asks for:\n{commands.assign_role(account, plane)}"
+    grant = f"Grant the least role that this plane asks for:\n{commands.assign_role(account.id, plane)}"
     match reason:
         case GapReason.CREDENTIAL:
             return (
@@ -124,6 +138,12 @@ def _cure(account: Account, plane: Plane, reason: GapReason) -> str:
                 "account's Networking page, or:\n"
                 f"az cognitiveservices account network-rule list -g {account.resource_group} -n {account.name} "
                 f"--subscription {account.subscription}"
+            )
+        case GapReason.KEY:
+            return (
+                "The account's own api-key was refused (401). Check api_key_env or api_key_file of its entry in "
+                f'[[azure.accounts]] with resource_id = "{account.id}": the key may have been renewed, or be of '
+                "another account. Without a key watcher comes with a token."
             )
         case GapReason.KEYS_DISABLED:
             return (
@@ -144,11 +164,11 @@ class AccountThrottled:
 
     name: ClassVar[str] = "account_throttled"
 
-    after: timedelta = timedelta(minutes=10)
+    after: timedelta = timedelta()
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         for plane in Plane:
-            gaps = [gap for gap in _gaps(view, plane, _THROTTLED) if view.now - gap.at >= self.after]
+            gaps = [gap for gap in _gaps(view, plane, THROTTLED) if view.now - gap.at >= self.after]
             if gaps:
                 yield _finding_for(
                     self.name,
@@ -160,7 +180,7 @@ class AccountThrottled:
                     "raise [poll] quiet, deployments or metrics, or lower concurrency.",
                 )
             else:
-                yield from _cleared(self.name, view, plane, _THROTTLED)
+                yield from _cleared(self.name, view, plane, THROTTLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +201,7 @@ class MetricsStale:
             if read_at is not None:
                 because = f"the metrics are readable again, read {moment(read_at)}"
                 yield Cleared(rule=self.name, subject=subject, because=because)
-        elif gap.reason in _REFUSED:
+        elif gap.reason in REFUSED:
             because = f"the metrics are now refused: {REASONS[gap.reason]}; see account_forbidden"
             yield Cleared(rule=self.name, subject=subject, because=because)
         elif view.now - (read_at or gap.at) >= self.after:

@@ -107,9 +107,9 @@ def _bearer(account: Account) -> str:
     return f'-H "Authorization: Bearer $({token})"'
 
 
-def assign_role(account: Account, plane: Plane) -> str:
-    """Gives the identity of `watcher` the least role that `plane` asks for."""
+def assign_role(scope: str, plane: Plane) -> str:
+    """Gives the identity of `watcher` the least role that `plane` asks for, on an ARM id."""
     return (
         f'az role assignment create --assignee "<object id of the identity that watcher uses>" '
-        f"--role {shlex.quote(ROLES[plane])} --scope {shlex.quote(account.id)}"
+        f"--role {shlex.quote(ROLES[plane])} --scope {shlex.quote(scope)}"
     )

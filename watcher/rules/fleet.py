@@ -8,18 +8,22 @@ from typing import ClassVar
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import Gap, GapReason, Plane
 from watcher.rules.accounts import PLANE_NAMES
+from watcher.rules.discovery import CREDENTIAL, SILENT, common_gap
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.rule import AccountState, Fleet
 from watcher.rules.text import ago, counted, moment, rfc3339, sentence
 
-_SILENT = frozenset({GapReason.UNREACHABLE, GapReason.BROKEN})
+#: Gaps of accounts that say nothing of the common credential, nor of Azure: their own configuration is at fault.
+_OWN_FAULT = frozenset({GapReason.KEY, GapReason.NO_ENDPOINT})
+#: What stands in the place of an account's label for what discovery met.
+_DISCOVERY = "discovery"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialFailing:
     """Finds a credential that is refused by at least `min_accounts` accounts of a cloud, and accepted by none since.
 
-    Where the cloud has fewer accounts, all of them suffice.
+    Where the cloud has fewer accounts, all of them suffice; so does a discovery that is refused all that it asks.
     """
 
     name: ClassVar[str] = "credential_failing"
@@ -30,23 +34,34 @@ class CredentialFailing:
         clouds: defaultdict[str, list[AccountState]] = defaultdict(list)
         for state in fleet.accounts:
             clouds[state.account.cloud].append(state)
+        everywhere = common_gap(fleet, CREDENTIAL)
+        if everywhere is not None:
+            clouds[fleet.cloud] += ()
         for cloud, states in sorted(clouds.items()):
             for plane in Plane:
-                yield from self._judge(fleet, cloud, plane, states)
+                is_discovered = plane is Plane.ARM and cloud == fleet.cloud
+                yield from self._judge(fleet, cloud, plane, states, everywhere if is_discovered else None)
 
-    def _judge(self, fleet: Fleet, cloud: str, plane: Plane, states: list[AccountState]) -> Iterator[Answer]:
+    def _judge(
+        self, fleet: Fleet, cloud: str, plane: Plane, all_states: list[AccountState], everywhere: Gap | None
+    ) -> Iterator[Answer]:
         subject = Subject(id=f"credential {cloud}", kind=ResourceKind.CREDENTIAL, incarnation=plane.value)
-        refused = _hit(states, plane, frozenset({GapReason.CREDENTIAL}))
+        states = _with_a_say(all_states, plane)
+        refused = _hit(states, plane, CREDENTIAL)
+        least = min(self.min_accounts, len(states))
+        if everywhere is not None:
+            refused, least = {_DISCOVERY: everywhere, **refused}, 1
         begun_at = min((gap.at for gap in refused.values()), default=None)
         accepted = [
             state
             for state in states
-            if begun_at is not None
+            if everywhere is None  # which nothing has refuted
+            and begun_at is not None
             and state.polled_at is not None
             and state.polled_at >= begun_at
             and not any(gap.plane is plane and not gap.subject for gap in state.gaps)
         ]
-        if len(refused) >= min(self.min_accounts, len(states)) and refused and not accepted:
+        if len(refused) >= least and refused and not accepted:
             yield self._finding(fleet, cloud, plane, subject, refused)
         elif any(state.polled_at is None for state in states) and not accepted:
             yield Undecided(rule=self.name, subject=subject, because="some accounts have not been tried yet")
@@ -61,21 +76,41 @@ class CredentialFailing:
             severity=Severity.CRITICAL,
             subject=subject,
             labels={"cloud": cloud, "plane": plane.value},
-            summary=f"The credential of cloud {cloud} is refused on {PLANE_NAMES[plane]} by "
-            f"{counted(len(refused), 'account')}, and accepted by none",
-            description=f"{_said(refused)} watcher sees nothing there until this is mended: neither failures of jobs "
-            "nor coming deletions.",
+            summary=f"The credential of cloud {cloud} is refused on {PLANE_NAMES[plane]} {_by(refused)}, "
+            "and accepted by none",
+            description=f"{_said(refused)} watcher sees nothing there until this is mended: {_UNSEEN[plane]}.",
             action="Check [azure] credential and tenant_id, and whether the secret or certificate has expired; then "
             "run `watcher check-config --online`. A token in a file is read anew by each poll.",
             evidence=_evidence(fleet, refused),
-            values={"accounts": len(refused), "since": rfc3339(min(gap.at for gap in refused.values()))},
+            values={
+                "accounts": len(refused.keys() - {_DISCOVERY}),
+                "since": rfc3339(min(gap.at for gap in refused.values())),
+            },
             occurred_at=min(gap.at for gap in refused.values()),
         )
 
 
+#: What cannot be seen where a plane refuses itself.
+_UNSEEN = {
+    Plane.ARM: "neither new accounts nor deployments that fail or are gone",
+    Plane.DATA: "no job that fails or succeeds",
+    Plane.METRICS: "coming deletions cannot be seen",
+}
+
+
+def _by(refused: Mapping[str, Gap]) -> str:
+    accounts = len(refused.keys() - {_DISCOVERY})
+    if _DISCOVERY not in refused:
+        return f"by {counted(accounts, 'account')}"
+    return f"at discovery and by {counted(accounts, 'account')}" if accounts else "at discovery"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureUnreachable:
-    """Finds a plane of a region that is silent for `min_accounts` accounts and more than half of those tried."""
+    """Finds a plane of a region that is silent for `min_accounts` accounts and more than half of those tried.
+
+    Without a region: the control plane of a cloud that gave discovery no answer at all.
+    """
 
     name: ClassVar[str] = "azure_unreachable"
 
@@ -88,11 +123,14 @@ class AzureUnreachable:
         for (cloud, location), states in sorted(regions.items()):
             for plane in Plane:
                 yield self._judge(fleet, cloud, location, plane, states)
+        if (everywhere := common_gap(fleet, SILENT)) is not None:
+            yield self._finding_of_discovery(fleet, everywhere)
 
     def _judge(self, fleet: Fleet, cloud: str, location: str, plane: Plane, states: list[AccountState]) -> Answer:
         subject = Subject(id=f"{cloud} {location}", kind=ResourceKind.REGION, incarnation=plane.value)
+        states = _with_a_say(states, plane)
         tried = [state for state in states if state.polled_at is not None]
-        silent = _hit(tried, plane, _SILENT)
+        silent = _hit(tried, plane, SILENT)
         if len(silent) >= self.min_accounts and 2 * len(silent) > len(tried):
             return self._finding(fleet, cloud, location, plane, subject, silent, len(tried))
         if len(tried) < len(states):
@@ -127,6 +165,33 @@ class AzureUnreachable:
             values={"accounts": len(silent), "tried": tried, "since": rfc3339(since)},
             occurred_at=since,
         )
+
+    def _finding_of_discovery(self, fleet: Fleet, gap: Gap) -> Finding:
+        said = _said({_DISCOVERY: gap}).replace("The first of them says", "Azure or the network says")
+        return Finding(
+            rule=self.name,
+            kind=FindingKind.CONDITION,
+            severity=Severity.CRITICAL,
+            subject=Subject(id=fleet.cloud, kind=ResourceKind.REGION, incarnation=Plane.ARM.value),
+            labels={"cloud": fleet.cloud, "plane": Plane.ARM.value},
+            summary=f"Azure ({fleet.cloud}) gives discovery no answer on {PLANE_NAMES[Plane.ARM]}",
+            description=f"{said} One cause is likely, at Azure or in the network of watcher; no account can be found, "
+            "and those that are known may not be readable either.",
+            action="Check name resolution, proxy and outgoing network where watcher runs, [azure] cloud and, in a "
+            "custom cloud, management_url; look at Azure's status page. watcher tries again by itself.",
+            evidence=_evidence(fleet, {_DISCOVERY: gap}),
+            values={"accounts": 0, "tried": 0, "since": rfc3339(gap.at)},
+            occurred_at=gap.at,
+        )
+
+
+def _with_a_say(states: Iterable[AccountState], plane: Plane) -> list[AccountState]:
+    """Without the accounts that their own configuration keeps from being asked there."""
+    return [
+        state
+        for state in states
+        if not any(gap.plane is plane and gap.reason in _OWN_FAULT and not gap.subject for gap in state.gaps)
+    ]
 
 
 def _hit(states: Iterable[AccountState], plane: Plane, reasons: frozenset[GapReason]) -> dict[str, Gap]:

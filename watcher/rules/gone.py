@@ -55,9 +55,14 @@ class DeploymentGone:
             subject=deployment_subject(deployment),
             labels={**deployment_labels(view.account, deployment, view.owner_tag), "cause": cause.word},
             summary=f"{deployment.name} in {view.account.label} is gone: {cause.summary}",
-            description=f"{cause.description} The model {deployment.model} is expected to be there still and to be "
+            description=cause.description
+            if view.account.is_gone
+            else f"{cause.description} The model {deployment.model} is expected to be there still and to be "
             "deployable again. Callers of this name get errors until then.",
-            action=f"If it is still needed, deploy it again:\n{commands.redeploy(view.account, deployment)}",
+            action="If this was a mistake, see whether the account can be recovered:\n"
+            f"az cognitiveservices account list-deleted --subscription {view.account.subscription}"
+            if view.account.is_gone
+            else f"If it is still needed, deploy it again:\n{commands.redeploy(view.account, deployment)}",
             evidence=_evidence(view, deployment, transition, clock),
             values={
                 "cause": cause.word,
@@ -80,6 +85,14 @@ def _cause(
     developer_lifetime: timedelta,
 ) -> _Cause:
     seen_at, created = transition.observed_at, deployment.created_at
+    if view.account.is_gone:
+        return _Cause(
+            word="account_gone",
+            severity=Severity.WARNING,
+            summary="its account is gone",
+            description=f"The account {view.account.label} was deleted or moved, with all that was in it: its own "
+            "address answers 404. Who did it is not read by this version.",
+        )
     if deployment.sku_kind is SkuKind.DEVELOPER:
         if created is not None and created + developer_lifetime <= seen_at:
             return _Cause(
@@ -126,7 +139,10 @@ def _unexplained(remark: str, clock: IdleClock | None = None) -> _Cause:
 
 
 def _evidence(view: View, deployment: Deployment, transition: Transition, clock: IdleClock | None) -> str:
-    lines = [f"a complete listing lacked it and its own address answered 404, seen {moment(transition.observed_at)}"]
+    what = "the account" if view.account.is_gone else "it"
+    lines = [
+        f"a complete listing lacked {what} and its own address answered 404, seen {moment(transition.observed_at)}"
+    ]
     if deployment.provisioning_state is ProvisioningState.DELETING:
         lines.append("it was last seen being deleted")
     if clock is not None:

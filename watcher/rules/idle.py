@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
@@ -23,7 +24,8 @@ _DAY = timedelta(days=1)
 class DeploymentIdle:
     """Finds fine-tuned deployments that come within `warn_before` of their deletion for idleness.
 
-    Developer deployments are left to `deployment_expiring`; base models never go idle.
+    Developer deployments are left to `deployment_expiring`, failed ones to `deployment_failed`; base models never go
+    idle.
     """
 
     name: ClassVar[str] = "deployment_idle"
@@ -36,6 +38,9 @@ class DeploymentIdle:
     #: The hosting fee of standard deployments; `None`: unknown, and no cost is told.
     hosting_per_hour: float | None = 1.70
     currency: str = "USD"
+    #: The operator's own prices: globs of model and SKU in lower case, and the fee an hour; the first that fits counts.
+    prices: tuple[tuple[str, str, float], ...] = ()
+    discount_percent: float = 0.0  #: negotiated, off every price
     #: Where the fee comes from, told with every amount.
     price_source: str = "an estimate from the example price on Azure's pages; not an invoice"
 
@@ -55,6 +60,9 @@ class DeploymentIdle:
         subject, usage = deployment_subject(deployment), usage_of(view, deployment)
         if deployment.provisioning_state is ProvisioningState.DELETING:
             yield Cleared(rule=self.name, subject=subject, because="the deployment is being deleted")
+            return
+        if deployment.provisioning_state is ProvisioningState.FAILED:  # it takes no call; `deployment_failed` tells
+            yield Cleared(rule=self.name, subject=subject, because="its provisioning failed: see deployment_failed")
             return
         clock = idle_clock(deployment, usage, self.lifetime)
         step = step_crossed(clock.left(view.now), self.warn_before) if clock else None
@@ -104,8 +112,20 @@ class DeploymentIdle:
 
     def _price(self, deployment: Deployment) -> float | None:
         """By the hour, called or not; `None` where what is billed is not by the hour of hosting, or not known."""
-        hosted = (SkuKind.STANDARD, SkuKind.OTHER)
-        return self.hosting_per_hour if deployment.sku_kind in hosted else None
+        price = self._own_price(deployment)
+        if price is None and deployment.sku_kind in (SkuKind.STANDARD, SkuKind.OTHER):
+            price = self.hosting_per_hour
+        return None if price is None else round(price * (1 - self.discount_percent / 100), 6)
+
+    def _own_price(self, deployment: Deployment) -> float | None:
+        model, sku = deployment.model.lower(), deployment.sku.lower()
+        fits = (price for models, skus, price in self.prices if fnmatchcase(model, models) and fnmatchcase(sku, skus))
+        return next(fits, None)
+
+    def _source(self, deployment: Deployment) -> str:
+        own = "the configured list price; not an invoice"
+        source = self.price_source if self._own_price(deployment) is None else own
+        return f"{source}; less {self.discount_percent:g} %" if self.discount_percent else source
 
     def _description(self, view: View, deployment: Deployment, clock: IdleClock, price: float | None) -> str:
         parts = [
@@ -117,7 +137,7 @@ class DeploymentIdle:
             least = "at least " if clock.is_bounded else ""
             parts.append(
                 f"Idle hosting so far: {least}{idle:.2f} {self.currency}, at {price:.2f} {self.currency} an hour "
-                f"({self.price_source})."
+                f"({self._source(deployment)})."
             )
         parts.extend(_doubts(deployment))
         return " ".join(parts)

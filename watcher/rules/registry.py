@@ -10,6 +10,7 @@ from watcher.errors import ConfigurationError, Problem
 from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
 from watcher.rules.configured import Configured, ConfiguredFleet
 from watcher.rules.deployments import DeploymentExpiring, DeploymentFailed
+from watcher.rules.discovery import DiscoveryForbidden, DiscoveryThrottled, DiscoveryUnreachable
 from watcher.rules.finding import Severity
 from watcher.rules.fleet import AzureUnreachable, CredentialFailing
 from watcher.rules.gone import DeploymentGone
@@ -41,6 +42,10 @@ RULES: Mapping[str, Callable[..., Rule]] = {
 FLEET_RULES: Mapping[str, Callable[..., FleetRule]] = {
     "credential_failing": CredentialFailing,
     "azure_unreachable": AzureUnreachable,
+    # The same names and options as of the rules about one account, for what discovery could not read.
+    "account_unreachable": DiscoveryUnreachable,
+    "account_forbidden": DiscoveryForbidden,
+    "account_throttled": DiscoveryThrottled,
 }
 
 #: Names with a meaning that no rule here answers for: found elsewhere, or not yet in effect. Their options are let be.
@@ -99,7 +104,7 @@ def build_rules(options: Mapping[str, Mapping[str, object]], plugins: Iterable[E
     rules = _build({**RULES, **foreign}, options, mistakes)
     fleet_rules = _build(FLEET_RULES, options, mistakes)
     if mistakes:
-        raise ConfigurationError(mistakes)
+        raise ConfigurationError(dict.fromkeys(mistakes))  # rules of one name make the same mistakes
     return RuleSet(
         rules=tuple(Configured(rule=rule, severity=severity, labels=labels) for rule, severity, labels in rules),
         fleet_rules=tuple(

@@ -81,6 +81,7 @@ class AccountState:
     account: Account
     gaps: tuple[Gap, ...]
     polled_at: datetime | None  #: when it was last tried; `None`: not yet
+    deployments_at: datetime | None = None  #: when its deployments were last read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,9 @@ class Fleet:
 
     now: datetime
     accounts: tuple[AccountState, ...]
+    discovery_gaps: tuple[Gap, ...] = ()  #: what the newest discovery could not read, dated from when first met
+    subscriptions: tuple[str, ...] = ()  #: ids of those that it asked, where it left a gap
+    cloud: str = "public"  #: where it asked
 
 
 class FleetRule(Protocol):

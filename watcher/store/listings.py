@@ -12,7 +12,7 @@ from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.fine_tuning import ENDED, FineTuningJob
 from watcher.resources.snapshot import Gap, Reading
 from watcher.store import schema
-from watcher.store.observations import gap_of
+from watcher.store.gaps import gap_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

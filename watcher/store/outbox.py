@@ -258,6 +258,12 @@ def attempt_counts(tx: Connection) -> Mapping[tuple[str, str], int]:
     return {(receiver, outcome): count for receiver, outcome, count in rows}
 
 
+def try_now(tx: Connection, *, now: datetime) -> None:
+    """Make what waits for its next try due at once; budgets and leases stay."""
+    c = schema.notifications.c
+    tx.execute(update(schema.notifications).where(c.state == "pending", c.due_at > now).values(due_at=now))
+
+
 def retry(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
     """Make pending or dead deliveries due at once, with a fresh budget; returns how many."""
     c = schema.notifications.c

@@ -1,15 +1,31 @@
 """Times and words of the whole: when discovery last ran, when a cycle was last complete, what the daemon is."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection, select
 
+from watcher.resources.snapshot import Gap
 from watcher.store import schema
 from watcher.store.upsert import upsert
 
 #: Names of the rows.
-DISCOVERED = "discovered"
+DISCOVERED = "discovered"  #: its word: see `DiscoveryState`; "" after a complete discovery
 CYCLE_COMPLETED = "cycle.completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryState:
+    """What the newest discovery could not read, and where it asked."""
+
+    gaps: tuple[Gap, ...] = ()  #: each dated from when it was first met
+    subscriptions: tuple[str, ...] = ()
+    cloud: str = "public"
+
+
+_DISCOVERY = msgspec.json.Decoder(DiscoveryState)
 
 
 def put(tx: Connection, name: str, *, at: datetime, value: str = "") -> None:
@@ -26,3 +42,26 @@ def at(tx: Connection, name: str) -> datetime | None:
 def value(tx: Connection, name: str) -> str:
     """The remembered word, or ""."""
     return tx.execute(select(schema.state.c.value).where(schema.state.c.name == name)).scalar() or ""
+
+
+def put_discovery(
+    tx: Connection, gaps: Iterable[Gap], *, cloud: str, subscriptions: Sequence[str], at: datetime
+) -> None:
+    """Remember that discovery ran, and what it could not read."""
+    first_met = {(gap.subject, gap.reason): gap.at for gap in discovery_gaps(tx)}
+    dated = tuple(replace(gap, at=min(gap.at, first_met.get((gap.subject, gap.reason), gap.at))) for gap in gaps)
+    found = DiscoveryState(gaps=dated, subscriptions=tuple(subscriptions), cloud=cloud)
+    put(tx, DISCOVERED, at=at, value=msgspec.json.encode(found).decode() if dated else "")
+
+
+def discovery(tx: Connection) -> DiscoveryState:
+    """What the newest discovery could not read; nothing where none has run, or an older watcher noted no more."""
+    try:
+        return _DISCOVERY.decode(value(tx, DISCOVERED) or "{}")
+    except msgspec.MsgspecError:
+        return DiscoveryState()
+
+
+def discovery_gaps(tx: Connection) -> tuple[Gap, ...]:
+    """What the newest discovery could not read, each dated from when it was first met."""
+    return discovery(tx).gaps
