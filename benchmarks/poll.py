@@ -276,7 +276,7 @@ CONTENDERS = {"watcher": watcher, "aiohttp": aiohttp, "openai": openai}
 
 
 def _run(work: Callable[[], Awaitable[object]]) -> object:
-    from watcher.daemon import new_event_loop
+    from watcher.loop import new_event_loop
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work())

@@ -11,6 +11,7 @@ PACKAGE = ROOT / "watcher"
 ORDER = {
     "__init__": 0,
     "clock": 1,
+    "loop": 1,
     "errors": 1,
     "resources": 1,
     "logs": 1,

@@ -44,7 +44,7 @@ def run(
 
 def _once(desk: Desk, config: "Config", *, dry_run: bool) -> int:
     from watcher import assembly, rounds
-    from watcher.daemon import new_event_loop
+    from watcher.loop import new_event_loop
 
     _log_quietly(desk, config)
 
@@ -147,7 +147,7 @@ def demo(
 
     from watcher import demo as story
     from watcher import logs
-    from watcher.daemon import new_event_loop
+    from watcher.loop import new_event_loop
 
     desk: Desk = ctx.obj
     logs.configure(format="auto", level="error", stream=desk.err)
@@ -175,7 +175,7 @@ def simulate(
     ] = "1s",
 ) -> int:
     """Only the simulated Azure: prints its address and a ready configuration."""
-    from watcher.daemon import new_event_loop
+    from watcher.loop import new_event_loop
 
     desk: Desk = ctx.obj
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

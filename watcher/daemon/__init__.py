@@ -5,8 +5,7 @@
 `reloading` swaps the machine that they all run. The other files are small: what they share, and what they tell outside.
 """
 
-from watcher.daemon.loop import new_event_loop
 from watcher.daemon.progress import STUCK_AFTER_S
 from watcher.daemon.service import DRAIN_S, Daemon, run
 
-__all__ = ["DRAIN_S", "STUCK_AFTER_S", "Daemon", "new_event_loop", "run"]
+__all__ = ["DRAIN_S", "STUCK_AFTER_S", "Daemon", "run"]

@@ -21,13 +21,13 @@ from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.daemon import page
 from watcher.daemon.current import Current
-from watcher.daemon.loop import new_event_loop
 from watcher.daemon.poller import TICK, Poller
 from watcher.daemon.progress import Progress
 from watcher.daemon.reloading import Reloader
 from watcher.daemon.systemd import sd_notify, watchdog_interval
 from watcher.daemon.teller import BACKSTOP, Teller
 from watcher.errors import StoreError, WatcherError
+from watcher.loop import new_event_loop
 from watcher.store import retention
 from watcher.store.engine import Store
 from watcher.web.app import Health
