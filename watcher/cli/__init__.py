@@ -1,5 +1,6 @@
 """The command line. `main` is the entry point; all else is imported only once it is known to be needed."""
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args == ["--version"]:  # asked by scripts and health checks: answered before anything is imported
         print(f"watcher {__version__}")
         return
+    gc.disable()  # loading makes no garbage, and much to scan for it; `watcher.loop` turns it on again
     from watcher.cli.app import run
 
     sys.exit(run(args))
