@@ -81,10 +81,10 @@ def deployments(
     columns = [
         Column("ACCOUNT", 8),
         Column("DEPLOYMENT", 10, is_id=True),
-        Column("SKU", 6),
+        Column("SKU", 5),
         Column("STATE", 9),
-        Column("RISK", 8),
-        Column("DELETION", 10),
+        Column("RISK", 7),
+        Column("DELETION", 14),
         Column("LAST CALL", 12),
     ]
     rows = [_deployment_row(seen, one, standing, now) for seen, one, standing in shown]
