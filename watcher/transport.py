@@ -8,7 +8,10 @@ the environment. What to ask and how to judge an answer is for the rooms that us
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
@@ -39,7 +42,8 @@ from httpx import (
 )
 
 if TYPE_CHECKING:  # for the annotation alone: aiohttp costs a quarter of a second, and most commands send nothing
-    from aiohttp import ClientSession
+    import yarl
+    from aiohttp import ClientSession, ClientTimeout
 
 __all__ = [
     "URL",
@@ -52,6 +56,7 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "DecodingError",
+    "Fetched",
     "HTTPError",
     "Headers",
     "InvalidURL",
@@ -61,6 +66,7 @@ __all__ = [
     "Request",
     "Response",
     "TimeoutException",
+    "TooLargeError",
     "TransportError",
     "UnsupportedProtocol",
     "client_over",
@@ -100,6 +106,19 @@ def open_client(
     return client_over(_Wire(trust or system_trust(), connections, kept_hosts, keepalive_s, proxies))
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole answer; the body is unpacked."""
+
+    status: int
+    headers: Mapping[str, str]  #: names compare without case
+    body: bytes
+
+
+class TooLargeError(Exception):
+    """An answer is larger than its reader allows."""
+
+
 class Client(AsyncClient):
     """httpx's client, with a way around what a poller has no use for."""
 
@@ -108,14 +127,44 @@ class Client(AsyncClient):
         super().__init__(transport=wire, cookies=no_cookies, trust_env=False, follow_redirects=False)
         self._wire = wire
 
-    async def exchange(self, request: Request) -> Response:
-        """Send one request as it is: no cookies, redirects, hooks or defaults, which cost a third of a request's time.
+    async def fetch(self, url: str, headers: Mapping[str, str], *, connect_s: float, most: int) -> Fetched:
+        """GET `url` and read the answer: no cookies, redirects, hooks or defaults, just `headers`.
 
-        The answer's body is still to be read, and the answer to be closed. Raises as `send` does.
+        Args:
+            connect_s: Time to connect; the whole is bounded by the caller.
+            most: Bytes that the body may have.
+
+        Raises:
+            TooLargeError: it has more.
+            HTTPError, InvalidURL, OSError: as `send`.
         """
+        if isinstance(self._wire, _Wire) and (fetched := await self._wire.fetch(url, headers, connect_s, most)):
+            return fetched
+        timeout = {"connect": connect_s, "read": None, "write": None, "pool": None}
+        request = Request("GET", _parsed(url), headers=headers, extensions={"timeout": timeout})
         response = await self._wire.handle_async_request(request)
         response.request = request
-        return response
+        try:
+            body = await _read(response.aiter_bytes(), most)
+        finally:
+            await response.aclose()
+        return Fetched(response.status_code, response.headers, body)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(url: str) -> URL:
+    """Most addresses are asked again at each poll, and parsing one costs as much as the rest of the client."""
+    return URL(url)
+
+
+async def _read(chunks: AsyncIterator[bytes], most: int) -> bytes:
+    parts, size = [], 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise TooLargeError
+        parts.append(chunk)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def client_over(wire: AsyncBaseTransport) -> Client:
@@ -147,6 +196,9 @@ class _Wire(AsyncBaseTransport):
         self._proxy_of: dict[tuple[str, str], str | None] = {}
         self._last_use: OrderedDict[str, float] = OrderedDict()
         self._foreign_errors: tuple[type[Exception], ...] = ()
+        self._timeouts: dict[float, ClientTimeout] = {}
+        self._mapped: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._address: Callable[[str], yarl.URL]
 
     async def handle_async_request(self, request: Request) -> Response:
         url = request.url
@@ -158,6 +210,34 @@ class _Wire(AsyncBaseTransport):
             return await route.handle_async_request(request)
         except self._foreign_errors as exc:  # those that httpx-aiohttp lets through, such as a broken status line
             raise RemoteProtocolError(f"{type(exc).__name__}: {exc}", request=request) from exc
+
+    async def fetch(self, url: str, headers: Mapping[str, str], connect_s: float, most: int) -> Fetched | None:
+        """`Client.fetch` on aiohttp itself, which saves httpx's own request and response; `None` behind a proxy."""
+        if self._proxies:
+            return None
+        parsed = _parsed(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise UnsupportedProtocol(f"{parsed.scheme or 'no'} address")
+        session = self._open_session()
+        if not self._keeps(parsed.host):
+            headers = {**headers, "connection": "close"}
+        timeout = self._timeouts.get(connect_s) or self._timeout(connect_s)
+        try:
+            with self._mapped():
+                async with session.get(
+                    self._address(url), headers=headers, allow_redirects=False, timeout=timeout
+                ) as answer:
+                    return Fetched(answer.status, answer.headers, await _read(answer.content.iter_any(), most))
+        except self._foreign_errors as exc:
+            raise RemoteProtocolError(f"{type(exc).__name__}: {exc}") from exc
+        except ValueError as exc:  # a port that is none
+            raise InvalidURL(str(exc)) from exc
+
+    def _timeout(self, connect_s: float) -> "ClientTimeout":
+        import aiohttp  # only when a first request is sent
+
+        self._timeouts[connect_s] = timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        return timeout
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -187,7 +267,7 @@ class _Wire(AsyncBaseTransport):
 
     def _open_route(self, proxy: str | None) -> AsyncBaseTransport:
         import aiohttp  # only when a first request is sent
-        from httpx_aiohttp import AiohttpTransport
+        from httpx_aiohttp import AiohttpTransport  # loads aiohttp
 
         self._foreign_errors = (aiohttp.ClientError, OSError)
         route = AiohttpTransport(
@@ -199,9 +279,15 @@ class _Wire(AsyncBaseTransport):
         return route
 
     def _open_session(self) -> "ClientSession":
-        import aiohttp
-
         if self._session is None:
+            import aiohttp  # only when a first request is sent
+            import yarl  # comes with aiohttp
+            from httpx_aiohttp.transport import map_aiohttp_exceptions  # loads aiohttp
+
+            self._foreign_errors = (aiohttp.ClientError,)
+            self._mapped = map_aiohttp_exceptions
+            # As httpx spells it, and not once more encoded: a `nextLink` is to be followed unchanged.
+            self._address = lru_cache(maxsize=8192)(lambda url: yarl.URL(str(_parsed(url)), encoded=True))
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     ssl=self._trust, limit=self._connections, keepalive_timeout=self._keepalive_s, ttl_dns_cache=60

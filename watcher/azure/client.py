@@ -7,10 +7,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 import structlog
@@ -25,7 +24,7 @@ from watcher.azure.faults import (
 )
 from watcher.clock import Clock, system_clock
 from watcher.errors import AzureError, MalformedError, ThrottledError, UnauthorizedError, UnavailableError
-from watcher.transport import URL, Client, Headers, HTTPError, InvalidURL, Request, Response
+from watcher.transport import Client, HTTPError, InvalidURL, TooLargeError
 
 #: Called after each attempt: the plane's name, the status (0: no answer came), and how long it took in seconds.
 Observer = Callable[[str, int, float], None]
@@ -48,7 +47,7 @@ class Answer:
     """A success: status 2xx."""
 
     body: bytes
-    headers: Headers
+    headers: Mapping[str, str]  #: names compare without case
     status: int
     request_id: str
 
@@ -132,10 +131,9 @@ class AzureClient:
         self._clock = clock
         self._monotonic = monotonic
         self._headers = (("accept", "application/json"), ("accept-encoding", "gzip"), ("user-agent", user_agent))
-        connect_s = min(CONNECT_LIMIT_S, timeout_s)
-        self._extensions = {"timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}}
+        self._connect_s = min(CONNECT_LIMIT_S, timeout_s)
         self._closed_until: dict[str, float] = {}
-        self._prepared: dict[Header, Headers] = {}
+        self._prepared: dict[Header, dict[str, str]] = {}
 
     @property
     def timeout_s(self) -> float:
@@ -212,13 +210,11 @@ class AzureClient:
 
     async def _exchange(self, url: str, header: Header) -> Answer | _Failure:
         headers = self._prepared.get(header) or self._prepare(header)
-        request = Request("GET", _parsed(url), headers=headers, extensions=self._extensions)
-        response = await self._http.exchange(request)
         try:
-            body = await self._read(response)
-        finally:
-            await response.aclose()
-        told, status = response.headers, response.status_code
+            answer = await self._http.fetch(url, headers, connect_s=self._connect_s, most=self._max_body_bytes)
+        except TooLargeError:
+            raise MalformedError(f"the answer is larger than {self._max_body_bytes} bytes", url=url) from None
+        told, status, body = answer.headers, answer.status, answer.body
         if 200 <= status < 300:
             return Answer(body, told, status, request_id_of(told))
         now = self._clock()
@@ -226,25 +222,12 @@ class AzureClient:
         wait = retry_after(told, now)
         return _Failure(error, may_retry(status, told), None if wait is None else wait.total_seconds())
 
-    def _prepare(self, header: Header) -> Headers:
+    def _prepare(self, header: Header) -> dict[str, str]:
         """All headers of a request, encoded once for each token or key."""
         if len(self._prepared) >= _PREPARED_HEADERS:
             self._prepared.clear()
-        prepared = self._prepared[header] = Headers((*self._headers, header))
+        prepared = self._prepared[header] = dict((*self._headers, header))
         return prepared
-
-    async def _read(self, response: Response) -> bytes:
-        chunks, size = [], 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > self._max_body_bytes:
-                raise MalformedError(
-                    f"the answer is larger than {self._max_body_bytes} bytes",
-                    status=None,
-                    url=str(response.request.url),
-                )
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _pause(self, failure: _Failure, attempt: int) -> float | None:
         """How long to wait before the next attempt; `None`: there is none."""
@@ -268,12 +251,6 @@ class AzureClient:
             return
         rest = f"of which {left:.0f} s are left" if round(left) > 0 else "which is about to end"
         raise ThrottledError(f"Azure asked for a pause, {rest}", retry_after=timedelta(seconds=left), url=url)
-
-
-@lru_cache(maxsize=8192)
-def _parsed(url: str) -> URL:
-    """Most addresses are asked again at each poll, and parsing one costs as much as the rest of the client."""
-    return URL(url)
 
 
 def _log_attempt(url: str, api: str, outcome: Answer | _Failure, status: int, took: float) -> None:
