@@ -81,3 +81,20 @@ async def test_two_runs_at_once_announce_once(build):
     assert [await program.wait() for program in pair] == [0, 0]
     assert flow.sink.rules() == ["job_failed"]
     assert len(flow.sink.tried) == 1
+
+
+async def test_tries_again_at_once_what_waits_for_its_next_try(build):
+    """Whoever runs it by hand has mended the channel, and does not want to hear of a waiting time."""
+    flow = await build(Account(name="ft", deployments=(ft("idle", timedelta(days=13)),)))
+    flow.sink.status = 500
+    assert (await flow.once())[0] == 3
+    flow.sink.recover()
+    code, program = await flow.once()
+    assert (code, "1 delivered" in program.stdout) == (0, True)
+    assert len(flow.sink.tried) == 2 and flow.sink.rules() == ["deployment_idle"]
+
+
+async def test_to_find_no_account_is_not_to_see_everything(build):
+    flow = await build(Account(name="speech", kind="SpeechServices"))
+    code, program = await flow.once()
+    assert (code, "no account was found" in program.stdout) == (3, True)

@@ -67,6 +67,10 @@ def test_is_the_contracts_example():
 def test_a_resolve_has_its_end():
     [alert] = of(make_resolved())["alerts"]
     assert (alert["status"], alert["reason"], alert["ends_at"]) == ("resolved", "resolved", "2026-11-22T08:00:00Z")
+    texts = alert["annotations"]
+    assert "called again at 2026-11-22 07:58 UTC" in texts["summary"], "how it ended, not what was true while it fired"
+    assert texts["description"].startswith("Until then: ")
+    assert (texts["action"], texts["evidence"]) == ("", "")
 
 
 def test_each_alert_has_its_own_reason():

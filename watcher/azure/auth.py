@@ -79,16 +79,6 @@ def _header(name: str, value: str, prefix: str = "") -> Header:
     return name, prefix + value
 
 
-class Anonymous:
-    """No header of meaning: for the public price list."""
-
-    async def header(self) -> Header:
-        return ("accept", "application/json")
-
-    def refused(self, header: Header) -> bool:
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class StaticToken:
     """A token that somebody else renews (or nobody): for tests, proxies and the simulator."""

@@ -247,17 +247,6 @@ def counts(tx: Connection) -> Mapping[str, int]:
     return {state: count for state, count in rows}
 
 
-def attempt_counts(tx: Connection) -> Mapping[tuple[str, str], int]:
-    """How many attempts there were, by receiver and outcome."""
-    n, a = schema.notifications.c, schema.attempts.c
-    rows = tx.execute(
-        select(n.receiver, a.outcome, func.count())
-        .join(schema.notifications, n.id == a.notification_id)
-        .group_by(n.receiver, a.outcome)
-    )
-    return {(receiver, outcome): count for receiver, outcome, count in rows}
-
-
 def try_now(tx: Connection, *, now: datetime) -> None:
     """Make what waits for its next try due at once; budgets and leases stay."""
     c = schema.notifications.c
