@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watcher.simulator import Account, Calls, Deployment, Scenario
 from watcher.simulator.odata import FilterError, parse_filter
+from watcher.simulator.traffic import calls_between, calls_in_buckets, microseconds
 
 H, D, M = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 BY_NAME = {"$filter": "ModelDeploymentName eq '*'"}
@@ -192,6 +196,26 @@ async def test_batch_answers_for_many_accounts(build, example):
     refused = await azure.client.post(path, params=parameters, json={"resourceids": []})
     assert set(refused.json()) == {"error"}
     assert azure.app.state.requests.refused_writes == 0
+
+
+LENGTHS = st.timedeltas(min_value=-3 * D, max_value=3 * D)
+
+
+@given(
+    calls=st.builds(
+        Calls,
+        from_=LENGTHS,
+        until=st.none() | LENGTHS,
+        per_hour=st.sampled_from([0.01, 0.3, 1.0, 7.0, 500.0]),
+        count=st.none() | st.integers(min_value=0, max_value=50),
+    ),
+    bounds=st.tuples(LENGTHS, LENGTHS),
+    edges=st.lists(LENGTHS, min_size=2, max_size=9).map(sorted),
+)
+def test_buckets_hold_the_calls_between_their_edges(calls, bounds, edges):
+    since, until = bounds
+    counted = calls_in_buckets(calls, [microseconds(edge) for edge in edges], since=since, until=until)
+    assert counted == [calls_between(calls, max(begin, since), min(end, until)) for begin, end in pairwise(edges)]
 
 
 ROW = {"a": "One", "b": "2026-01-02T00:00:00Z", "c": "it's"}

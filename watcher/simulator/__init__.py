@@ -9,6 +9,7 @@ from watcher.simulator.addresses import AZURE_HOSTS, Addresses
 from watcher.simulator.app import create_app
 from watcher.simulator.clock import Clock, FastClock, SteppedClock
 from watcher.simulator.faults import Drip, Fault, FaultBook
+from watcher.simulator.ledger import AccountTruth, Blind, JobTruth, Ledger, LifeTruth, as_json, ledger
 from watcher.simulator.loading import ScenarioError, demo, load, parse, parse_duration
 from watcher.simulator.requests import RequestLog, RequestRecord
 from watcher.simulator.scenario import (
@@ -32,8 +33,10 @@ __all__ = [
     "AZURE_HOSTS",
     "TOKEN",
     "Account",
+    "AccountTruth",
     "Addresses",
     "BaseModel",
+    "Blind",
     "Calls",
     "Clock",
     "Deployment",
@@ -44,6 +47,9 @@ __all__ = [
     "FaultBook",
     "File",
     "Job",
+    "JobTruth",
+    "Ledger",
+    "LifeTruth",
     "Pause",
     "Price",
     "RequestLog",
@@ -54,8 +60,10 @@ __all__ = [
     "SteppedClock",
     "Subscription",
     "World",
+    "as_json",
     "create_app",
     "demo",
+    "ledger",
     "load",
     "parse",
     "parse_duration",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from watcher.simulator import catalogue
-from watcher.simulator.deployments import Life, deployment_payload, stamp
+from watcher.simulator.deployments import Life, deployment_payload, stamp, word_at
 from watcher.simulator.ids import guid, hex32
 from watcher.simulator.odata import FilterError, parse_filter
 from watcher.simulator.scenario import Account, Price, ResourceGroup
@@ -148,6 +148,7 @@ def account_payload(context: Context, account: Account) -> dict[str, object]:
     world = context.world
     scheme = context.request.url.scheme
     created = stamp(world.start, account.created)
+    age = context.moment - account.created
     return {
         "id": world.account_id(account),
         "name": account.name,
@@ -159,7 +160,7 @@ def account_payload(context: Context, account: Account) -> dict[str, object]:
         "etag": f'"{hex32("account", account.key)}"',
         "systemData": {"createdAt": created, "createdByType": "User"},
         "properties": {
-            "provisioningState": account.provisioning_state,
+            "provisioningState": word_at(account.provisioning, age) or account.provisioning_state,
             "endpoint": context.addresses.endpoint(account, scheme, context.netloc),
             "endpoints": context.addresses.endpoints(account, scheme, context.netloc),
             "customSubDomainName": account.key,
@@ -215,12 +216,13 @@ def known_account(context: Context) -> Account:
 def paged(context: Context, rows: Sequence[object]) -> dict[str, object]:
     """One page of an ARM list; `nextLink` is absolute and absent from the last page."""
     size = context.world.scenario.page_size
+    paging = context.paging
     token = context.query("$skiptoken") or "0"
     if not token.isdecimal():
         raise Refusal(400, "InvalidSkipToken", "The skip token is invalid.")
     offset = int(token)
     page: dict[str, object] = {"value": list(rows[offset : offset + size])}
-    if offset + size < len(rows):
+    if paging == "endless" or (paging is None and offset + size < len(rows)):
         page["nextLink"] = _link(context, {"$skiptoken": str(offset + size)})
     return page
 

@@ -70,11 +70,13 @@ def price_payload(price: Price) -> dict[str, object]:
 
 def location_model_payload(model: BaseModel) -> dict[str, object]:
     """One item of ARM's location models. Source: SPEC example ListLocationModels."""
-    deprecation = {}
+    deprecation: dict[str, str] = {}
     if model.fine_tune_until is not None:
         deprecation["fineTune"] = _arm_time(model.fine_tune_until)
     if model.inference_until is not None:
         deprecation["inference"] = _arm_time(model.inference_until)
+    if deprecation and model.deprecation_status is not None:
+        deprecation["deprecationStatus"] = model.deprecation_status
     return {
         "kind": "OpenAI",
         "skuName": "S0",

@@ -12,12 +12,11 @@ from starlette.responses import PlainTextResponse, Response
 from watcher.simulator import jobs, training
 from watcher.simulator.files import StoredFile, file_payload, files_of
 from watcher.simulator.job_payload import job_payload, list_order
-from watcher.simulator.scenario import Account, BaseModel, Job
+from watcher.simulator.scenario import SPEAKING_KINDS, Account, BaseModel, Job
 from watcher.simulator.serving import Context, Refusal, authorize_data, reason
 
 DATED_VERSIONS = frozenset({"2024-10-21", "2025-04-01-preview"})
 V1_VERSIONS = frozenset({"v1", "preview"})
-SPEAKING_KINDS = frozenset({"OpenAI", "AIServices"})
 MOST_PER_PAGE = 100
 
 _MODEL_CREATED = 1744588800  # of base models; no fact, only a plausible past
@@ -144,7 +143,8 @@ def _paged(context: Context, rows: Sequence[Mapping[str, object]], *, default: i
         if after not in positions:
             raise Refusal(400, "invalidPayload", f"There is no item '{after}' to go on after.")
         begin = positions[after] + 1
-    return {"object": "list", "data": list(rows[begin : begin + limit]), "has_more": begin + limit < len(rows)}
+    more = begin + limit < len(rows) if context.paging is None else context.paging == "endless"
+    return {"object": "list", "data": list(rows[begin : begin + limit]), "has_more": more}
 
 
 def _file(context: Context, account: Account) -> StoredFile:

@@ -14,12 +14,12 @@ from watcher.simulator.ids import hex32
 from watcher.simulator.scenario import ZERO, Account, Deployment
 from watcher.simulator.traffic import calls_counted, last_call, next_call
 
-Cause = Literal["idle", "expired", "user", "replaced"]
+Cause = Literal["idle", "expired", "user", "replaced", "account"]
 
 _FINE_TUNED = re.compile(r"\.ft-|^ft:|^ftchkpt-")
 # Rare calls without end could keep a deployment alive step by step; past this nobody looks.
 _FOREVER = timedelta(days=3650)
-_DEVELOPER = frozenset({"developer", "developertier"})
+DEVELOPER = frozenset({"developer", "developertier"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +49,14 @@ def lives(account: Account, *, failed_calls_count: bool = False) -> list[Life]:
     ordered = sorted(account.deployments, key=lambda deployment: deployment.created)
     found = []
     for index, deployment in enumerate(ordered):
+        if account.deleted is not None and deployment.created >= account.deleted:
+            break
         end = end_of(deployment, failed_calls_count=failed_calls_count)
         later = [d for d in ordered[index + 1 :] if d.name.lower() == deployment.name.lower()]
         if later and (end is None or end.at > later[0].created):
             end = End(at=later[0].created, cause="replaced")
+        if account.deleted is not None and (end is None or end.at > account.deleted):
+            end = End(at=account.deleted, cause="account")
         found.append(Life(deployment=deployment, end=end))
     return found
 
@@ -62,7 +66,7 @@ def end_of(deployment: Deployment, *, failed_calls_count: bool = False) -> End |
     ends = []
     if deployment.deleted is not None:
         ends.append(End(at=deployment.deleted, cause="user"))
-    if deployment.sku.lower() in _DEVELOPER and deployment.expires:
+    if deployment.sku.lower() in DEVELOPER and deployment.expires:
         ends.append(End(at=deployment.created + deployment.lifetime, cause="expired"))
     if is_fine_tuned(deployment) and deployment.idle_deletion:
         idle = _idle_deadline(deployment, failed_calls_count)
@@ -80,6 +84,8 @@ def model_of(account: Account, deployment: Deployment) -> str:
     if deployment.job is None:
         return deployment.model or ""
     job = next(job for job in account.jobs if job.name == deployment.job)
+    if deployment.checkpoint is not None and deployment.checkpoint_form == "id":
+        return jobs.checkpoint_id(account, job, deployment.checkpoint)
     if deployment.checkpoint is not None:
         return jobs.checkpoint_name(account, job, deployment.checkpoint)
     return jobs.model_name(account, job)
@@ -92,7 +98,7 @@ def deployment_payload(
     deployment = life.deployment
     age = moment - deployment.created
     properties: dict[str, object] = {
-        "provisioningState": _word_at(deployment.provisioning, age) or "Succeeded",
+        "provisioningState": word_at(deployment.provisioning, age) or "Succeeded",
         "model": {"format": deployment.format, "name": model_of(account, deployment), "version": deployment.version},
         "versionUpgradeOption": "OnceNewDefaultVersionAvailable",
         "capabilities": {"chatCompletion": "true"},
@@ -102,7 +108,7 @@ def deployment_payload(
             {"key": "token", "renewalPeriod": 60, "count": deployment.capacity * 1000},
         ],
     }
-    state = _word_at(deployment.deployment_state, age)
+    state = word_at(deployment.deployment_state, age)
     if state is not None:
         properties["deploymentState"] = state
     created = stamp(start, deployment.created)
@@ -133,7 +139,7 @@ def deployment_payload(
 
 def stamp(start: datetime, moment: timedelta) -> str:
     """`moment` as ARM writes times."""
-    return (start + moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{(start + moment).isoformat()[:19]}Z"  # many are written, and strftime is slow
 
 
 def _idle_deadline(deployment: Deployment, failed_calls_count: bool) -> timedelta | None:
@@ -162,7 +168,8 @@ def _idle_deadline(deployment: Deployment, failed_calls_count: bool) -> timedelt
     return None
 
 
-def _word_at(words: tuple[tuple[str, timedelta], ...], age: timedelta) -> str | None:
+def word_at(words: tuple[tuple[str, timedelta], ...], age: timedelta) -> str | None:
+    """The last of `words` whose time has come; None for none."""
     current = None
     for word, since in words:
         if since <= max(age, ZERO):

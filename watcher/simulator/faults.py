@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 Plane = Literal["arm", "data", "metrics", "activity", "prices", "*"]
+Paging = Literal["short", "endless"]
 Body = Literal["error", "html", "empty", "garbage", "wrong_types", "cut"]
 
 
@@ -50,7 +51,12 @@ class Fault:
     drip: Drip | None = None
     truncate: bool = False  # half of the promised body, then the connection closes
     date_skew: timedelta | None = None  # on the `Date` header
-    metric_error: str | None = None  # `errorCode` of every metric, without series
+    metric: str = "*"  # glob: the metrics that the next four are about
+    metric_error: str | None = None  # their `errorCode`, without series
+    metrics_delay: timedelta | None = None  # instead of the scenario's
+    gap: tuple[timedelta, timedelta] | None = None  # calls of that time, since the scenario's start, are missing
+    gap_points: Literal["absent", "blank"] = "blank"  # no points at all in a gap, or points without a number
+    paging: Paging | None = None  # short: a list's first page claims to be the last; endless: no page does
     hide: tuple[str, ...] = ()  # globs: names (or ids) silently missing from lists
     hidden_status: int = 403  # what a GET of a hidden resource's own address answers; 200: the resource
 
@@ -64,6 +70,10 @@ class Fault:
             and (self.from_ is None or moment >= self.from_)
             and (self.until is None or moment < self.until)
         )
+
+    def concerns(self, metric: str) -> bool:
+        """Whether what this fault does to metrics, it does to that one."""
+        return fnmatchcase(metric.lower(), self.metric.lower())
 
     def hides(self, *names: str) -> bool:
         """Whether a resource known by any of `names` is left out of lists."""

@@ -27,6 +27,7 @@ def job_payload(
     succeeded = phase == "succeeded"
     started = jobs.started_at(job)
     has_started = started is not None and started <= moment
+    estimated = _estimate(job, moment - job.created)
     finished = ended if over else None
     if phase in ("paused", "resuming") and job.paused_finished_at:
         finished = _last_change(job, moment)  # as in the official example of a paused job
@@ -42,7 +43,7 @@ def job_payload(
     }
     maybe: dict[str, object] = {
         "finished_at": None if finished is None else _unix(epoch, finished),
-        "estimated_finish": None if job.estimated is None else _unix(epoch, job.created + job.estimated),
+        "estimated_finish": None if estimated is None else _unix(epoch, job.created + estimated),
         "fine_tuned_model": jobs.model_name(account, job) if succeeded else None,
         "validation_file": jobs.file_id(account, job, "validation") if job.validation else None,
         "result_files": [jobs.file_id(account, job, "results")] if succeeded else None,
@@ -90,6 +91,15 @@ def _hyperparameters(job: Job, started: bool, dialect: Dialect) -> dict[str, obj
     if dialect == "v1":
         return {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
     return {"n_epochs": -1}
+
+
+def _estimate(job: Job, age: timedelta) -> timedelta | None:
+    """The estimate in force, since creation."""
+    current = job.estimated
+    for since, estimate in job.estimates:
+        if since <= age:
+            current = estimate
+    return current
 
 
 def _last_change(job: Job, moment: timedelta) -> timedelta:

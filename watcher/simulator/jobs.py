@@ -132,6 +132,11 @@ def checkpoint_name(account: Account, job: Job, step: int) -> str:
     return f"{model_name(account, job)}:ckpt-step-{step}"
 
 
+def checkpoint_id(account: Account, job: Job, step: int) -> str:
+    """Id of the checkpoint of a step."""
+    return f"ftchkpt-{hex32(account.key, job.name, 'checkpoint', step)}"
+
+
 def file_id(account: Account, job: Job, role: str) -> str:
     """Id of the job's `training`, `validation` or `results` file."""
     return f"file-{hex32('file', account.key, job.name, role)}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher.simulator.faults import Fault
-from watcher.simulator.scenario import Scenario
+from watcher.simulator.scenario import Account, Scenario
 
 _DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+)")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -83,12 +83,13 @@ def inconsistencies(scenario: Scenario) -> list[str]:
     for group in scenario.resource_groups:
         if group.subscription is not None and group.subscription not in known:
             mistakes.append(f"resource group {group.name}: no [[subscriptions]] has the id {group.subscription}")
-    keys: set[str] = set()
+    earlier: dict[str, list[Account]] = {}
     for account in scenario.accounts:
         here = f"account {account.name}"
-        if account.key.lower() in keys:
+        namesakes = earlier.setdefault(account.key.lower(), [])
+        if any(_overlap(account, other) for other in namesakes):
             mistakes.append(f"{here}: the subdomain {account.key} is taken; give it its own `subdomain`")
-        keys.add(account.key.lower())
+        namesakes.append(account)
         if account.subscription is not None and account.subscription not in known:
             mistakes.append(f"{here}: no [[subscriptions]] has the id {account.subscription}")
         jobs = {job.name: job for job in account.jobs}
@@ -105,6 +106,12 @@ def inconsistencies(scenario: Scenario) -> list[str]:
         if len(set(lives)) < len(lives):
             mistakes.append(f"{here}: two lives of a deployment begin at the same moment")
     return mistakes
+
+
+def _overlap(one: Account, other: Account) -> bool:
+    """Whether two accounts ever exist at the same time."""
+    first, second = sorted((one, other), key=lambda account: account.created)
+    return first.deleted is None or second.created < first.deleted
 
 
 def _read(kind: Any, value: object, path: str, mistakes: list[str]) -> Any:

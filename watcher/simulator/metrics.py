@@ -1,8 +1,9 @@
 """The numbers behind Azure Monitor's answers: calls in buckets, split by dimensions. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from watcher.simulator.deployments import Life, model_of, stamp
 from watcher.simulator.odata import Filter
@@ -26,6 +27,15 @@ _TOKENS = {
 NAMES = {name.lower(): name for name in (*_REQUESTS, *_TOKENS)}
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time whose calls the metrics have lost; every bucket that it touches is without a number."""
+
+    since: timedelta
+    until: timedelta
+    absent: bool  # the points are missing altogether
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """Which buckets are asked for, and how far the metrics have come. Buckets begin at `since`."""
@@ -35,6 +45,7 @@ class Window:
     step: timedelta
     known_until: timedelta
     start: datetime
+    gaps: tuple[Gap, ...] = ()
 
     def edges(self) -> list[timedelta]:
         """Where buckets begin, and last the end of the window."""
@@ -50,16 +61,17 @@ class _Source:
     dimensions: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Requests in each bucket of a window: one row for each combination of the dimensions asked for, busiest first."""
+
+    stamps: list[str]
+    fields: tuple[str, ...]
+    rows: list[tuple[tuple[str, ...], list[int]]]
+
+
 def metric(
-    account: Account,
-    lives: Iterable[Life],
-    *,
-    resource_id: str,
-    name: str,
-    window: Window,
-    wanted: Filter | None,
-    top: int | None,
-    error_code: str | None,
+    account: Account, *, resource_id: str, name: str, tally: Callable[[], Tally], error_code: str | None
 ) -> dict[str, object]:
     """One entry of `value`: a metric with its series, busiest first; `error_code` leaves it without any."""
     payload: dict[str, object] = {
@@ -77,13 +89,12 @@ def metric(
     emitted = name not in _REQUESTS or name in account.metrics
     weight = _TOKENS.get(name, 1)
     if emitted and weight:
-        payload["timeseries"] = _series(account, lives, weight, window, wanted, top)
+        payload["timeseries"] = _series(tally(), weight)
     return payload
 
 
-def _series(
-    account: Account, lives: Iterable[Life], weight: int, window: Window, wanted: Filter | None, top: int | None
-) -> list[dict[str, object]]:
+def tally(account: Account, lives: Iterable[Life], window: Window, wanted: Filter | None, top: int | None) -> Tally:
+    """Count the requests that `wanted` asks for; no more than `top` rows, or `TOP`, where it splits them."""
     groups: dict[tuple[str, ...], list[list[int]]] = {}
     moments = window.edges()
     edges = [microseconds(moment) for moment in moments]
@@ -93,27 +104,42 @@ def _series(
         elif wanted.test(source.dimensions.get):
             key = tuple(source.dimensions.get(field, "") for field in wanted.fields)
             groups.setdefault(key, []).append(source.counts)
-    totals = {key: [sum(column) for column in zip(*rows, strict=True)] for key, rows in groups.items()}
+    totals = {key: list(map(sum, zip(*rows, strict=True))) for key, rows in groups.items()}
     ranked = sorted(totals, key=lambda key: (-sum(totals[key]), key))
     if wanted is not None:
         ranked = ranked[: TOP if top is None else top]
-    fields = () if wanted is None else wanted.fields
     stamps = [stamp(window.start, edge) for edge in moments[:-1]]
+    if window.gaps:
+        lost = [_lost(window.gaps, begin, end) for begin, end in pairwise(moments)]
+        stamps = [when for when, gap in zip(stamps, lost, strict=True) if gap is None or not gap.absent]
+        totals = {key: _without(counts, lost) for key, counts in totals.items()}
+    return Tally(stamps, () if wanted is None else wanted.fields, [(key, totals[key]) for key in ranked])
+
+
+def _series(counted: Tally, weight: int) -> list[dict[str, object]]:
+    blanks = [{"timeStamp": when} for when in counted.stamps]  # a point without samples has a time and nothing else
     return [
         {
             "metadatavalues": [
                 {"name": {"value": field, "localizedValue": field}, "value": value}
-                for field, value in zip(fields, key, strict=True)
+                for field, value in zip(counted.fields, key, strict=True)
             ],
-            "data": [_point(when, count * weight) for when, count in zip(stamps, totals[key], strict=True)],
+            "data": [
+                {"timeStamp": when, "total": float(count * weight)} if count else blank
+                for when, count, blank in zip(counted.stamps, counts, blanks, strict=True)
+            ],
         }
-        for key in ranked
+        for key, counts in counted.rows
     ]
 
 
-def _point(when: str, total: int) -> dict[str, object]:
-    """A point without samples has a time and nothing else."""
-    return {"timeStamp": when, "total": float(total)} if total else {"timeStamp": when}
+def _lost(gaps: Iterable[Gap], begin: timedelta, end: timedelta) -> Gap | None:
+    return next((gap for gap in gaps if gap.since < end and begin < gap.until), None)
+
+
+def _without(counts: list[int], lost: Sequence[Gap | None]) -> list[int]:
+    pairs = zip(counts, lost, strict=True)
+    return [0 if gap else count for count, gap in pairs if gap is None or not gap.absent]
 
 
 def _sources(account: Account, lives: Iterable[Life], window: Window, edges: Sequence[int]) -> Iterator[_Source]:

@@ -4,8 +4,11 @@ Sources: SPEC metrics 2024-02-01 (single and batch) with examples; the metric re
 azure-sdk-for-python (`__Empty`); SPEC activity log 2015-04-01.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 from watcher.simulator import arm, metrics
 from watcher.simulator.activity import entries
@@ -17,6 +20,8 @@ from watcher.simulator.serving import Context, Refusal
 NAMESPACE = "microsoft.cognitiveservices/accounts"
 _INTERVALS = frozenset({"PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT6H", "PT12H", "P1D"})
 _BATCH_LIMIT = 50
+
+T = TypeVar("T")
 
 
 def account_metrics(context: Context) -> Mapping[str, object]:
@@ -101,7 +106,15 @@ def _answer(context: Context, account: Account, begin: str, end: str, *, filter_
         known_until=context.moment - context.world.scenario.metrics_delay,
         start=context.world.start,
     )
-    failing = next((fault.metric_error for fault in context.faults if fault.metric_error), None)
+    tallies: dict[metrics.Window, metrics.Tally] = {}  # most metrics count the same requests
+
+    def tally(name: str) -> metrics.Tally:
+        spoilt = _spoilt(context, window, name)
+        if spoilt not in tallies:
+            tallies[spoilt] = metrics.tally(account, lives, spoilt, wanted, None if top is None else int(top))
+        return tallies[spoilt]
+
+    lives = [life for life in context.world.lives(account) if context.listed(life.deployment.name)]
     return {
         "timespan": f"{_stamp(since)}/{_stamp(until)}",
         "interval": interval,
@@ -110,17 +123,28 @@ def _answer(context: Context, account: Account, begin: str, end: str, *, filter_
         "value": [
             metrics.metric(
                 account,
-                [life for life in context.world.lives(account) if context.listed(life.deployment.name)],
                 resource_id=context.world.account_id(account),
-                name=metrics.NAMES[name.lower()],
-                window=window,
-                wanted=wanted,
-                top=None if top is None else int(top),
-                error_code=failing,
+                name=name,
+                tally=partial(tally, name),
+                error_code=_first(fault.metric_error for fault in context.faults if fault.concerns(name)),
             )
-            for name in names
+            for name in map(metrics.NAMES.__getitem__, map(str.lower, names))
         ],
     }
+
+
+def _spoilt(context: Context, window: metrics.Window, name: str) -> metrics.Window:
+    """The window as faults leave it: metrics that come later, hours that are missing."""
+    faults = [fault for fault in context.faults if fault.concerns(name)]
+    delay = _first(fault.metrics_delay for fault in faults)
+    if delay is not None:
+        window = replace(window, known_until=context.moment - delay)
+    gaps = [(fault.gap, fault.gap_points == "absent") for fault in faults if fault.gap is not None]
+    return replace(window, gaps=tuple(metrics.Gap(*span, absent=absent) for span, absent in gaps)) if gaps else window
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value is not None), None)
 
 
 def _filter(text: str | None) -> Filter | None:

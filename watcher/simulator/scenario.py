@@ -16,6 +16,7 @@ Dialect = Literal["dated", "v1"]
 Outcome = Literal["succeeded", "failed", "rai_data", "rai_model", "cancelled", "none"]
 
 ZERO = timedelta(0)
+SPEAKING_KINDS = frozenset({"OpenAI", "AIServices"})  # kinds of accounts that have what is watched
 TOKEN = "simulated-token"  # accepted unless a scenario names its own
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 
@@ -41,6 +42,7 @@ class Deployment:
     model: str | None = None  # a base model, or any spelling of a fine-tuned one
     job: str | None = None  # instead of `model`: name of the account's job whose model is deployed
     checkpoint: int | None = None  # with `job`: the checkpoint of this step instead of the final model
+    checkpoint_form: Literal["name", "id"] = "name"  # how the deployment names that checkpoint
     version: str = "1"
     format: str = "OpenAI"
     sku: str = "Standard"  # served as spelt here
@@ -109,7 +111,10 @@ class Job:
     method: Literal["supervised", "dpo", "reinforcement"] = "supervised"
     metadata: Mapping[str, str] = field(default_factory=dict)
     estimated: timedelta | None = None  # `estimated_finish`, since creation
+    estimates: tuple[tuple[timedelta, timedelta], ...] = ()  # it slips: (since when, estimate), both since creation
     overfits: bool = False
+    older_results: bool = False  # results.csv with the columns of older jobs
+    skipped_images: int = 0  # of the training data; the log has a line about them
     validation: bool = True
     paused_finished_at: bool = True  # a paused job carries `finished_at`, as in the official example
     events: tuple[ExtraEvent, ...] = ()
@@ -136,11 +141,13 @@ class Account:
     subscription: str | None = None  # None: the scenario's first
     location: str = "eastus2"
     kind: str = "OpenAI"
-    subdomain: str | None = None  # unique in the scenario; None: the name
+    subdomain: str | None = None  # at any one time unique in the scenario; None: the name
     tags: Mapping[str, str] = field(default_factory=dict)
     created: timedelta = timedelta(days=-200)
-    deleted: timedelta | None = None
+    deleted: timedelta | None = None  # one that moves is deleted, and another of its subdomain is created
+    deleted_by: str | None = None  # with `deleted`: caller in the activity log; None: not logged
     provisioning_state: str = "Succeeded"
+    provisioning: tuple[tuple[str, timedelta], ...] = ()  # instead: words, each since how long after creation
     disable_local_auth: bool = False
     api_keys: tuple[str, ...] = ()
     dialects: tuple[Dialect, ...] = ("v1", "dated")
@@ -197,6 +204,7 @@ class BaseModel:
     fine_tune_until: datetime | None = None
     inference_until: datetime | None = None
     lifecycle: str = "GenerallyAvailable"  # ARM's spelling
+    deprecation_status: Literal["Planned", "Tentative"] | None = None
     format: str = "OpenAI"
 
     @property
@@ -216,6 +224,7 @@ class Scenario:
     page_size: int = 100  # of ARM lists
     price_page_size: int = 100
     metrics_delay: timedelta = timedelta(minutes=3)
+    activity_delay: timedelta = ZERO  # until the activity log shows what was done
     failed_calls_keep_alive: bool = False  # whether calls without a 2xx status count against idleness
     subscriptions: tuple[Subscription, ...] = (Subscription(),)
     resource_groups: tuple[ResourceGroup, ...] = ()

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from watcher.simulator.addresses import Addresses
-from watcher.simulator.faults import Fault
+from watcher.simulator.faults import Fault, Paging
 from watcher.simulator.scenario import Account, Dialect
 from watcher.simulator.world import World
 
@@ -66,6 +66,11 @@ class Context:
         """Whether a resource of these names shows up in lists."""
         return not any(fault.hides(*names) for fault in self.faults)
 
+    @property
+    def paging(self) -> Paging | None:
+        """How a list lies about its pages; None: it does not."""
+        return next((fault.paging for fault in self.faults if fault.paging is not None), None)
+
     def check_visible(self, *names: str) -> None:
         """Raise the Refusal that a fault has in store for a hidden resource's own address."""
         for fault in self.faults:
@@ -109,6 +114,7 @@ _ARM_REASONS = {
     429: ("TooManyRequests", "The request was throttled."),
     500: ("InternalServerError", "The server encountered an internal error."),
     503: ("ServerBusy", "The server is busy. Please retry."),
+    529: ("TooManyRequests", "The server is overloaded. Please retry later."),
 }
 _DATA_REASONS = {
     400: ("invalidPayload", "The request is invalid."),

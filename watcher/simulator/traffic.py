@@ -1,5 +1,6 @@
 """How many inference calls a deployment got, and when. Pure, in whole numbers, so that buckets always add up."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import timedelta
 from fractions import Fraction
@@ -39,10 +40,16 @@ def calls_in_buckets(calls: Calls, edges: Sequence[int], *, since: timedelta, un
     first, last = max(0, microseconds(since) - origin), max(0, microseconds(until) - origin)
     rate = _rate(calls.per_hour)
     up, down = rate.numerator, rate.denominator * _HOUR
-    before = [-(-min(max(edge - origin, first), last) * up // down) for edge in edges]
+    if last <= first:
+        return [0] * (len(edges) - 1)
+    # Only edges between the first and the last call have anything of their own to say.
+    begin, end = bisect_left(edges, origin + first), bisect_right(edges, origin + last)
+    before = [-(-first * up // down)] * begin
+    before += [-(-(edge - origin) * up // down) for edge in edges[begin:end]]
+    before += [-(-last * up // down)] * (len(edges) - end)
     if calls.count is not None:
         before = [min(number, calls.count) for number in before]
-    return [max(0, after - earlier) for earlier, after in pairwise(before)]
+    return [after - earlier for earlier, after in pairwise(before)]
 
 
 def calls_between(calls: Calls, begin: timedelta, end: timedelta) -> int:
@@ -58,6 +65,12 @@ def calls_counted(calls: Calls) -> bool:
 def next_call(calls: Calls, *, not_before: timedelta) -> timedelta | None:
     """The first call at or after `not_before`; None: there is none."""
     return _call(calls, calls_before(calls, not_before))
+
+
+def previous_call(calls: Calls, *, not_after: timedelta) -> timedelta | None:
+    """The last call at or before `not_after`; None: there is none."""
+    number = calls_before(calls, not_after + _MICROSECOND)
+    return _call(calls, number - 1) if number else None
 
 
 def last_call(calls: Calls, *, gap: timedelta, after: timedelta) -> timedelta | None:

@@ -21,6 +21,14 @@ _RESULT_COLUMNS = (
     "full_valid_loss",
     "full_valid_mean_token_accuracy",
 )
+# Of older jobs; that the columns stand in this order is a guess.
+_OLDER_COLUMNS = {
+    "step": "step",
+    "train_loss": "train_loss",
+    "training_accuracy": "train_mean_token_accuracy",
+    "valid_loss": "valid_loss",
+    "valid_accuracy": "valid_mean_token_accuracy",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +84,7 @@ def checkpoint_payloads(account: Account, job: Job, moment: timedelta, *, epoch:
         final = step == job.steps and jobs.has_succeeded(job, moment)
         name = jobs.model_name(account, job) if final else jobs.checkpoint_name(account, job, step)
         payload: dict[str, object] = {
-            "id": f"ftchkpt-{hex32(account.key, job.name, 'checkpoint', step)}",
+            "id": jobs.checkpoint_id(account, job, step),
             "object": "fine_tuning.job.checkpoint",
             "created_at": epoch + int(at.total_seconds()),
             "fine_tuning_job_id": jobs.job_id(account, job),
@@ -90,11 +98,13 @@ def checkpoint_payloads(account: Account, job: Job, moment: timedelta, *, epoch:
 
 def results_csv(job: Job) -> str:
     """The result file of a finished job."""
-    rows = [",".join(_RESULT_COLUMNS)]
+    columns = {name: name.replace("validation_", "valid_") for name in _RESULT_COLUMNS}
+    if job.older_results:
+        columns = _OLDER_COLUMNS
+    rows = [",".join(columns)]
     for step in range(1, job.steps + 1):
         metrics = metrics_of(job, step)
-        columns = (name.replace("validation_", "valid_") for name in _RESULT_COLUMNS)
-        rows.append(",".join(str(metrics.get(column, "")) for column in columns))
+        rows.append(",".join(str(metrics.get(source, "")) for source in columns.values()))
     return "\n".join(rows) + "\n"
 
 
@@ -108,13 +118,27 @@ def metrics_of(job: Job, step: int) -> dict[str, float]:
         valid += 2.2 * (progress - 0.4)
     metrics = {"step": step, "train_loss": round(train, 6), "train_mean_token_accuracy": _accuracy(train)}
     if job.method == "reinforcement":
-        metrics["train_mean_reward"] = round(progress * 0.7 + noise, 6)
+        metrics |= _rewards(step, progress, noise)
     if job.validation:
         metrics |= {"valid_loss": round(valid, 6), "valid_mean_token_accuracy": _accuracy(valid)}
         if step in (job.steps * number // job.epochs for number in range(1, job.epochs + 1)):
             full = {"full_valid_loss": round(valid, 6), "full_valid_mean_token_accuracy": _accuracy(valid)}
             metrics |= full
+            if job.method == "reinforcement":
+                metrics["full_valid_mean_reward"] = round(progress * 0.65 - noise, 6)
     return metrics
+
+
+def _rewards(step: int, progress: float, noise: float) -> dict[str, float]:
+    """What only reinforcement jobs measure. Source: SKILL training-curves."""
+    return {
+        "train_mean_reward": round(progress * 0.7 + noise, 6),
+        "completion_tokens_mean": round(600 - 200 * progress, 3),
+        "reasoning_tokens_mean": round(900 + 300 * progress, 3),
+        "mean_unresponsive_rewards": round(0.05 * (1 - progress), 6),
+        "train_sample_parse_error_count": step % 3,
+        "train_other_error_count": 0,
+    }
 
 
 def _accuracy(loss: float) -> float:
@@ -143,6 +167,9 @@ def _all_lines(account: Account, job: Job) -> Iterator[Line]:
     ended = jobs.ended_at(job)
     if ended is not None:
         yield from _last_lines(account, job, ended, phases[-1][1])
+    if job.skipped_images:
+        checked = job.created + job.validating_for
+        yield Line(at=checked, message=texts.skipped_images(job.skipped_images), level="warning")
     for extra in job.events:
         yield Line(at=job.created + extra.at, message=extra.message, level=extra.level)
 

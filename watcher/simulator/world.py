@@ -1,6 +1,6 @@
 """The pretend Azure itself: a scenario that began at some time, with faults, and what a test may change as it goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -38,9 +38,13 @@ class World:
         if mistakes:
             raise ScenarioError(scenario.title or "scenario", mistakes)
         self._scenario = scenario
-        self._by_key = {account.key.lower(): account for account in scenario.accounts}
-        self._by_id = {self.account_id(account).lower(): account for account in scenario.accounts}
-        self._lives: dict[str, list[Life]] = {}
+        # Several in turn may bear one name: an account that was moved, or made again.
+        self._by_key: dict[str, list[Account]] = {}
+        self._by_id: dict[str, list[Account]] = {}
+        for account in scenario.accounts:
+            self._by_key.setdefault(account.key.lower(), []).append(account)
+            self._by_id.setdefault(self.account_id(account).lower(), []).append(account)
+        self._lives: dict[tuple[str, timedelta], list[Life]] = {}
 
     @property
     def epoch(self) -> int:
@@ -71,13 +75,11 @@ class World:
 
     def account(self, key: str, moment: timedelta) -> Account | None:
         """The account with this subdomain, without case."""
-        account = self._by_key.get(key.lower())
-        return account if account is not None and _exists(account, moment) else None
+        return _existing(self._by_key.get(key.lower(), ()), moment)
 
     def account_by_id(self, resource_id: str, moment: timedelta) -> Account | None:
         """The account with this ARM id, without case."""
-        account = self._by_id.get(resource_id.lower().rstrip("/"))
-        return account if account is not None and _exists(account, moment) else None
+        return _existing(self._by_id.get(resource_id.lower().rstrip("/"), ()), moment)
 
     def resource_groups(self, subscription: str) -> list[ResourceGroup]:
         """The groups of a subscription: those of the scenario, then those that only accounts name."""
@@ -92,7 +94,7 @@ class World:
 
     def lives(self, account: Account) -> list[Life]:
         """Every life of the account's deployments, with its end."""
-        key = account.key.lower()
+        key = account.key.lower(), account.created
         if key not in self._lives:
             self._lives[key] = lives(account, failed_calls_count=self.scenario.failed_calls_keep_alive)
         return self._lives[key]
@@ -128,7 +130,7 @@ class World:
         self._swap(account, life, replace(life, deleted=self.moment(at), deleted_by=by))
 
     def _named(self, key: str) -> Account:
-        return self._by_key[key.lower()]
+        return self._by_key[key.lower()][-1]
 
     def _standing(self, key: str, name: str, moment: timedelta) -> Deployment:
         for life in self.standing(self._named(key), moment):
@@ -144,6 +146,10 @@ class World:
         new = replace(old, **changes)  # type: ignore[arg-type]  # the names come from this class alone
         accounts = tuple(new if account is old else account for account in self.scenario.accounts)
         self.scenario = replace(self.scenario, accounts=accounts)
+
+
+def _existing(accounts: Iterable[Account], moment: timedelta) -> Account | None:
+    return next((account for account in accounts if _exists(account, moment)), None)
 
 
 def _exists(account: Account, moment: timedelta) -> bool:
