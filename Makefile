@@ -8,10 +8,12 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 UPGRADE ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint typecheck lock bench clean
+.PHONY: help demo test lint typecheck truth fuzz lock bench clean
 help:
 	@echo "make demo    watch the whole story on a simulated Azure (no account needed)"
 	@echo "make test    everything CI runs: ruff, mypy --strict, tests on SQLite and PostgreSQL"
+	@echo "make truth   watch simulated account-months and hold every claim against what happened (SEEDS=40 FIRST=0; SEED=n replays one)"
+	@echo "make fuzz    spoil Azure's answers in 100,000 ways for each decoder (MUTATIONS=100000)"
 	@echo "make bench   measure the poll cycle against bare aiohttp and the openai SDK"
 	@echo "make lock    renew the locks, requirements*.txt (maintainers; needs uv; UPGRADE=--upgrade takes newer versions)"
 	@echo "make clean   remove the environment and the caches"
@@ -42,8 +44,17 @@ lint: $(VENV)/.ok
 typecheck: $(VENV)/.ok
 	$(BIN)/mypy
 
+# Seeds are account-months; 40 take about two minutes on two cores.
+truth: $(VENV)/.ok
+	@$(BIN)/python -m tests.truth $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(WORKERS),--workers $(WORKERS))
+
+MUTATIONS ?= 100000
+fuzz: $(VENV)/.ok
+	WATCHER_TEST_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest -q -n auto tests/azure/test_azure_mutations.py -k no_mutation
+
 bench: $(VENV)/.ok
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/fleet.py
 
 # Development first: what runs in production is then locked to the very versions that are tested.
 lock:

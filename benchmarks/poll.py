@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -43,11 +44,19 @@ def account_id(number: int) -> str:
 # The server
 
 
-def serve(accounts: int, jobs: int, port: int, ready: "multiprocessing.synchronize.Event") -> None:
-    """Answer GETs from prepared bytes until killed; one listening socket for each account."""
+def serve(
+    accounts: int, jobs: int, port: int, ready: "multiprocessing.synchronize.Event", active_every: int = 1
+) -> None:
+    """Answer GETs from prepared bytes until killed; one listening socket for each account.
+
+    Each `active_every`-th account has a job under way; the jobs of the others have all ended.
+    """
     answers = _answers(accounts, jobs, port)
 
     class Protocol(asyncio.Protocol):
+        def __init__(self, is_active: bool = True) -> None:
+            self.is_active = is_active
+
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = transport
             self.buffer = b""
@@ -57,15 +66,18 @@ def serve(accounts: int, jobs: int, port: int, ready: "multiprocessing.synchroni
             while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
                 path = self.buffer.split(b" ", 2)[1].split(b"?", 1)[0]
                 self.buffer = self.buffer[end + 4 :]
-                found = answers.get(path.decode())
+                found = answers.get(path.decode() if self.is_active else f"quiet {path.decode()}")
+                found = found or answers.get(path.decode())
                 if found is None and path.startswith(b"/openai/v1/fine_tuning/jobs/"):
                     found = answers["one job"]
                 self.transport.write(found or answers["404"])
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        for address in ("127.0.0.1", *(host(number) for number in range(accounts))):
-            await loop.create_server(Protocol, address, port, backlog=512)
+        await loop.create_server(Protocol, "127.0.0.1", port, backlog=512)
+        for number in range(accounts):
+            make = partial(Protocol, is_active=number % active_every == 0)
+            await loop.create_server(make, host(number), port, backlog=512)
         ready.set()
         await asyncio.Event().wait()
 
@@ -89,7 +101,11 @@ def _answers(accounts: int, jobs: int, port: int) -> dict[str, bytes]:
         f"{arm}/providers/Microsoft.CognitiveServices/accounts": {"value": listing},
         f"{arm}/resourcegroups": {"value": [{"name": "bench", "tags": {}}]},
         "/openai/v1/fine_tuning/jobs": {"object": "list", "data": [_job(n) for n in range(jobs)], "has_more": False},
+        "quiet /openai/v1/fine_tuning/jobs": {"object": "list", "data": [_job(n + 1) for n in range(jobs)]},
         "one job": _job(0),
+        "/openai/v1/files": {"object": "list", "data": []},
+        "/openai/models": {"object": "list", "data": []},
+        "/openai/v1/fine_tuning/jobs/ftjob-" + "0" * 32 + "/checkpoints": {"object": "list", "data": []},
     }
     for number in range(accounts):
         answers[f"{account_id(number)}/deployments"] = {"value": [_deployment(number, n) for n in range(5)]}
@@ -157,15 +173,9 @@ def _metrics() -> dict[str, object]:
 # The contenders; each returns what it has to say of itself
 
 
-async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
-    from sqlalchemy import event
-
-    from watcher import assembly, config, logs, rounds
-    from watcher.resources.snapshot import Section
-    from watcher.store import scope
-
-    logs.configure(level="error")
-    text = f"""
+def configuration(port: int) -> str:
+    """For the server of this file, on a database in a new folder."""
+    return f"""
         [database]
         url = "sqlite:///{Path(tempfile.mkdtemp(prefix="watcher-bench-"), "watcher.db")}"
         [azure]
@@ -179,6 +189,17 @@ async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
         [poll]
         concurrency = {CONCURRENCY}
     """
+
+
+async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
+    from sqlalchemy import event
+
+    from watcher import assembly, config, logs, rounds
+    from watcher.resources.snapshot import Section
+    from watcher.store import scope
+
+    logs.configure(level="error")
+    text = configuration(port)
     requests = written = 0
 
     def observe(api: str, status: int, duration_s: float) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 from watcher.resources.account import Account
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.deployment import Deployment, ProvisioningState, Usage
-from watcher.resources.fine_tuning import FineTuningJob, JobError, JobEvent, JobStatus
+from watcher.resources.file import File, FileStatus
+from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobError, JobEvent, JobStatus
+from watcher.resources.lineage import Holding, Inventory, Model
 from watcher.resources.snapshot import PLANE_OF, Gap, GapReason, Listing, Reading, Section, Snapshot
+from watcher.resources.training import CurvePoint, CurveSource, Training
 from watcher.rules.rule import AccountState, View
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -210,5 +213,116 @@ def make_end(deployment: Deployment, change: Change = Change.GONE, **changes: An
 
 
 def make_state(name: str, *gaps: Gap, polled_at: datetime | None = NOW, **changes: Any) -> AccountState:
-    """One account as the rules over all accounts see it."""
-    return AccountState(account=make_account(name, **changes), gaps=gaps, polled_at=polled_at)
+    """One account as the rules over all accounts see it; jobs and metrics read at `polled_at`, but for gaps."""
+    unread = {gap.section for gap in gaps if not gap.subject}
+    return AccountState(
+        account=make_account(name, **changes),
+        gaps=gaps,
+        polled_at=polled_at,
+        jobs_at=None if Section.JOBS in unread else polled_at,
+        usage_at=None if Section.METRICS in unread else polled_at,
+    )
+
+
+def make_file(id: str = "file-1", status: FileStatus | str = FileStatus.PROCESSED, **changes: Any) -> File:
+    """A training file, uploaded 30 d ago. `status` may be a word that `FileStatus` does not know."""
+    known = status if status in list(FileStatus) else FileStatus.UNKNOWN
+    defaults: dict[str, Any] = {
+        "id": id,
+        "account": ACCOUNT.key,
+        "filename": f"{id}.jsonl",
+        "purpose": "fine-tune",
+        "bytes": 1_000_000,
+        "status": FileStatus(known),
+        "raw_status": str(status),
+        "created_at": NOW - 30 * DAY,
+    }
+    return File(**{**defaults, **changes})
+
+
+def make_file_transition(file: File, before: str | None = "pending", **changes: Any) -> Transition:
+    """That `file` came to its present status, seen now."""
+    defaults: dict[str, Any] = {
+        "account": file.account,
+        "kind": ResourceKind.FILE,
+        "resource": file.id,
+        "name": file.filename or file.id,
+        "incarnation": file.id,
+        "change": Change.CHANGED if before else Change.DISCOVERED,
+        "attribute": "status",
+        "before": before,
+        "after": file.raw_status,
+        "observed_at": NOW,
+    }
+    return Transition(**{**defaults, **changes})
+
+
+def make_model(id: str = MODEL, **changes: Any) -> Model:
+    """A custom model of `ACCOUNT`, made 30 d ago."""
+    defaults: dict[str, Any] = {
+        "id": id,
+        "account": ACCOUNT.key,
+        "base": "gpt-4o-mini-2024-07-18",
+        "suffix": "support",
+        "job": "ftjob-1",
+        "created_at": NOW - 30 * DAY,
+        "training_file": "file-train",
+    }
+    return Model(**{**defaults, **changes})
+
+
+def make_holding(
+    *,
+    account: Account = ACCOUNT,
+    deployments: Sequence[Deployment] | None = (),
+    models: Sequence[Model] = (),
+    files: Sequence[File] | None = (),
+    usage: Iterable[Usage] = (),
+    gaps: Sequence[Gap] = (),
+    at: datetime = NOW,
+    **changes: Any,
+) -> Holding:
+    """Every section read at `at`; deployments or files that are `None` were never read."""
+    defaults: dict[str, Any] = {
+        "account": account,
+        "deployments": None if deployments is None else tuple(deployments),
+        "deployments_at": None if deployments is None else at,
+        "models": tuple(models),
+        "models_at": at,
+        "files": None if files is None else tuple(files),
+        "files_at": None if files is None else at,
+        "jobs_at": at,
+        "usage": {each.deployment: each for each in usage},
+        "gaps": tuple(gaps),
+    }
+    return Holding(**{**defaults, **changes})
+
+
+def make_inventory(*holdings: Holding, **changes: Any) -> Inventory:
+    return Inventory(**{"now": NOW, "holdings": holdings, **changes})
+
+
+def make_checkpoint(step: int, job: str = "ftjob-1", **changes: Any) -> Checkpoint:
+    defaults: dict[str, Any] = {
+        "id": f"ftchkpt-{step}",
+        "job_id": job,
+        "model": f"{MODEL}:ckpt-step-{step}",
+        "step": step,
+        "created_at": NOW - HOUR,
+    }
+    return Checkpoint(**{**defaults, **changes})
+
+
+def make_training(
+    *checkpoints: Checkpoint, curve: Mapping[int, Mapping[str, float]] | None = None, **changes: Any
+) -> Training:
+    """What was read ten minutes ago of the inside of a job; `curve`: metrics by step."""
+    points = tuple(CurvePoint(step=step, metrics=metrics) for step, metrics in (curve or {}).items())
+    defaults: dict[str, Any] = {
+        "job": "ftjob-1",
+        "read_at": NOW - 10 * MINUTE,
+        "checkpoints": checkpoints,
+        "points": points,
+        "source": CurveSource.CHECKPOINTS if points else None,
+    }
+    return Training(**{**defaults, **changes})

@@ -36,7 +36,7 @@ from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import NAMELESS, GapReason, Listing, Section
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, listings, observations, outbox, scope, state
+from watcher.store import alerts, history, listings, observations, outbox, scope, state
 
 RULES = build_rules({}, plugins=())
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -204,13 +204,13 @@ def test_an_ended_job_is_judged_when_its_events_arrive(watched):
     settled(watched)
     failed = make_job(status=JobStatus.FAILED, finished_at=NOW, error="")
     assert save(watched, jobs=[failed]).alerts == ()
-    known = watched.read_now(observations.known, ACCOUNT.key)
+    known = watched.read_now(observations.known, ACCOUNT.key, now=NOW)
     assert known.unexplained == {"ftjob-1"}
     unchanged = Listing(digest=known.jobs_digest, items=None)
     why = make_event("Training data failed Responsible AI checks: hate", level="error")
     second = replace(make_snapshot(at=NOW + MINUTE, events={"ftjob-1": [why]}), jobs=unchanged)
     assert rules_of(watched.write_now(record, second, JUDGEMENT)) == ["job_rai_data_failed"]
-    assert watched.read_now(observations.known, ACCOUNT.key).unexplained == set()
+    assert watched.read_now(observations.known, ACCOUNT.key, now=NOW).unexplained == set()
     third = replace(make_snapshot(at=NOW + 2 * HOUR), jobs=unchanged)
     assert watched.write_now(record, third, JUDGEMENT).alerts == ()
 
@@ -386,8 +386,8 @@ def test_two_processes_announce_once(watched, open_store):
         together(*(partial(dispatch, store, at + n * SECOND) for n, store in enumerate(stores)))
     told = [rule for _, _, rules in sent(watched) for rule in rules]
     assert told == ["job_succeeded"] * 5
-    history = watched.read_now(observations.transitions, name="ftjob-4")
-    assert [transition.after for transition in history] == ["succeeded", "running"]
+    found = watched.read_now(history.transitions, name="ftjob-4")
+    assert [transition.after for transition in found] == ["succeeded", "running"]
 
 
 def test_two_processes_that_start_on_an_empty_database_find_the_same_accounts(open_store):
@@ -638,5 +638,5 @@ def test_a_job_stays_while_a_listing_holds_one_without_an_id(watched):
     settled(watched)
     nameless = make_gap(Section.JOBS, GapReason.BROKEN, subject=NAMELESS)
     save(watched, jobs=[make_job(id="ftjob-new")], deployments=[], usage=[], gaps=(nameless,))
-    stored = watched.read_now(observations.stored, ACCOUNT.key, all_jobs=False)
+    stored = watched.read_now(observations.stored, ACCOUNT.key, of=make_snapshot())
     assert {job.id for job in stored.reading.jobs} == {make_job().id, "ftjob-new"}

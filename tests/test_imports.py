@@ -45,6 +45,7 @@ NEIGHBOURS = {
 }
 PURE_ROOMS = {"resources", "rules", "alerts", "report"}
 PURE_FILES = {"azure/decode.py", "azure/decode_arm.py", "azure/lenient.py", "notify/message.py", "notify/wording.py"}
+PURE_FILES |= {f"azure/{name}.py" for name in ("decode_files", "decode_catalogue", "decode_activity", "results")}
 EDGES = {"httpx", "aiohttp", "sqlalchemy", "apprise", "apscheduler", "structlog", "os"}
 STRANGERS = {"azure", "store", "notify"}
 READERS_OF_CONFIG = {"assembly", "daemon", "demo", "cli"}

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -21,19 +22,21 @@ from watcher.alerts.interval import WHOLE_DAY, MuteInterval, TimeRange
 from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.route import Route, RouteSpec, build_route
 from watcher.azure.auth import Credentials, open_credentials
+from watcher.azure.catalogue import retirements
 from watcher.azure.client import AzureClient, Observer
 from watcher.azure.clouds import CLOUDS, Cloud, custom_cloud
 from watcher.azure.collector import Collector
 from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
-from watcher.cycles import Cadence, Collect, Discover, Discovery, Judgement
+from watcher.cycles import Cadence, Collect, Discover, Discovery, FindRetirements, Judgement
 from watcher.cycles.memory import Memory
 from watcher.errors import ConfigurationError, CredentialError
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
 from watcher.resources.account import Account
 from watcher.rules.finding import Severity
+from watcher.rules.metrics_pace import metrics_wait
 from watcher.rules.registry import build_rules
 from watcher.store import engine
 from watcher.store.engine import Store
@@ -53,6 +56,8 @@ class Machine:
     store: Store
     discover: Discover
     collect: Collect
+    retirements: FindRetirements
+    skew: Callable[[], tuple[timedelta, datetime] | None]  #: of the clock, with when it was measured; `None`: not yet
     judgement: Judgement
     memory: Memory
     routing: Routing | None  #: `None`: there is no receiver, and nobody is told of anything
@@ -119,15 +124,18 @@ async def assemble(
     if http is None:
         http = open_client(connections=config.poll.concurrency + 64)
         closing.push_async_callback(http.aclose)
-    collector, find = eyes_of(config, http, clock, observer)
+    client = client_of(config, http, observer, clock=clock)  # a simulated Azure dates its answers by simulated time
+    collector = collector_of(config, client)
     notifiers = notifiers_of(config, http, stream)
     for notifier in notifiers.values():
         closing.push_async_callback(notifier.aclose)
     return Machine(
         config=config,
         store=store,
-        discover=find,
+        discover=discover_by(config, collector, clock),
         collect=collector.collect,
+        retirements=partial(retirements, collector.management),
+        skew=partial(_skew, client),
         judgement=judgement_of(config),
         memory=Memory(store),
         routing=routing_of(config),
@@ -141,26 +149,55 @@ async def assemble(
     )
 
 
-def eyes_of(config: Config, http: Client, clock: Clock, observer: Observer | None = None) -> tuple[Collector, Discover]:
-    """What reads accounts, and what finds them."""
-    cloud = cloud_of(config)
-    credentials = credentials_of(config, cloud)
-    client = AzureClient(
+def client_of(
+    config: Config, http: Client, observer: Observer | None = None, *, clock: Clock = system_clock
+) -> AzureClient:
+    """What asks Azure."""
+    return AzureClient(
         http,
         timeout_s=config.poll.timeout.total_seconds(),
         concurrency=config.poll.concurrency,
         observer=observer,
+        clock=clock,
     )
+
+
+def eyes_of(config: Config, http: Client, clock: Clock) -> tuple[Collector, Discover]:
+    """What reads accounts, and what finds them, for a look or two."""
+    collector = collector_of(config, client_of(config, http))
+    return collector, discover_by(config, collector, clock)
+
+
+def collector_of(config: Config, client: AzureClient) -> Collector:
+    """What reads accounts."""
+    cloud = cloud_of(config)
     keys = {
         account.resource_id.lower(): account.api_key.reveal() for account in config.azure.accounts if account.api_key
     }
-    collector = Collector(client, cloud, credentials, keys=keys, api=config.azure.api)
+    return Collector(
+        client,
+        cloud,
+        credentials_of(config, cloud),
+        keys=keys,
+        api=config.azure.api,
+        batch=config.azure.metrics_batch,
+        read_results=config.azure.read_results,
+        training_every=config.poll.training,
+    )
+
+
+def discover_by(config: Config, collector: Collector, clock: Clock) -> Discover:
+    """What finds accounts."""
     settings = discovery_settings(config)
 
     async def find(known: Sequence[Account]) -> Discovery:
         return await discover(collector.management, settings, at=clock(), known=known)
 
-    return collector, find
+    return find
+
+
+def _skew(client: AzureClient) -> tuple[timedelta, datetime] | None:
+    return None if client.skew is None or client.skew_at is None else (client.skew, client.skew_at)
 
 
 def cloud_of(config: Config) -> Cloud:
@@ -238,7 +275,9 @@ def judgement_of(config: Config) -> Judgement:
     options["deployment_gone"] = {
         **options["deployment_gone"],
         "idle_lifetime": rules.deployment_idle.lifetime,
+        "idle_lifetimes": rules.deployment_idle.lifetimes,
         "developer_lifetime": rules.deployment_expiring.lifetime,
+        "expiry_lifetimes": rules.deployment_expiring.lifetimes,
     }
     built = build_rules({**options, **rules.plugins})
     for problem in built.problems:
@@ -246,11 +285,21 @@ def judgement_of(config: Config) -> Judgement:
     return Judgement(
         rules=built.rules,
         fleet_rules=built.fleet_rules,
+        inventory_rules=built.inventory_rules,
         cadence=Cadence(
             active=config.poll.active,
             quiet=config.poll.quiet,
             deployments=config.poll.deployments,
             metrics=config.poll.metrics,
+            files=config.poll.files,
+            models=config.poll.models,
+            metrics_pace=partial(
+                metrics_wait,
+                every=config.poll.metrics,
+                warn_before=rules.deployment_idle.warn_before,
+                lifetime=rules.deployment_idle.lifetime,
+                lifetimes=rules.deployment_idle.lifetimes,
+            ),
         ),
         critical_environments=frozenset(config.watcher.critical_environments),
         owner_tag=config.azure.discovery.owner_tag,

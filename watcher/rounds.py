@@ -62,6 +62,7 @@ class Summary:
 async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     """Discover, poll everything whatever its due time, evaluate, dispatch without waiting, and deliver what is due."""
     began = asyncio.get_running_loop().time()
+    machine = _for_single_pass(machine)
     found, lost = await cycles.discover(
         machine.discover, judgement=machine.judgement, store=machine.store, clock=machine.clock
     )
@@ -70,6 +71,7 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     due = await machine.store.read(scope.due_accounts)
     tell(Begun(accounts=len(due)))
     recorded = await poll_all(machine, [one.account for one in due], sections=cycles.EVERYTHING, tell=tell)
+    stock = await take_inventory(machine, tell=tell)
     notifications, alerts = await announce(machine, immediate=True, tell=tell)
     await machine.store.write(outbox.try_now, now=machine.wall_clock())  # who runs it by hand has mended the channel
     delivered = await deliver_due(machine, tell=tell, wait_for_others=True)
@@ -79,7 +81,7 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     return Summary(
         accounts=len(due),
         transitions=tuple(t for one in (*lost, *recorded) for t in one.transitions),
-        alerts=(*(alert for one in (*lost, *recorded) for alert in one.alerts), *alerts),
+        alerts=(*(alert for one in (*lost, *recorded) for alert in one.alerts), *stock, *alerts),
         notifications=tuple(notifications),
         gaps=_gaps(found, recorded),
         failed=tuple(one.account for one in due if one.account.key not in polled),
@@ -87,6 +89,11 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
         delivered=delivered,
         duration_s=asyncio.get_running_loop().time() - began,
     )
+
+
+def _for_single_pass(machine: Machine) -> Machine:
+    """The machine for a pass after which nobody looks again soon: nothing is put off to the next poll."""
+    return replace(machine, judgement=replace(machine.judgement, is_single_pass=True))
 
 
 def _gaps(found: cycles.Discovery, recorded: Iterable[cycles.Recorded]) -> tuple[tuple[Account | None, Gap], ...]:
@@ -124,10 +131,21 @@ async def poll_all(
     return [recorded for recorded in await asyncio.gather(*map(one, accounts)) if recorded is not None]
 
 
+async def take_inventory(machine: Machine, *, tell: Told = lambda _: None) -> tuple[Alert, ...]:
+    """Judge what exists over all accounts, where anything of it has changed."""
+    alerts = await cycles.take_inventory(
+        machine.retirements, judgement=machine.judgement, store=machine.store, clock=machine.clock
+    )
+    if alerts:
+        tell(alerts)
+    return alerts
+
+
 async def announce(
     machine: Machine, *, immediate: bool = False, tell: Told = lambda _: None
 ) -> tuple[tuple[Notification, ...], tuple[Alert, ...]]:
     """Review what spans accounts, and dispatch."""
+    await cycles.note_skew(machine.skew(), store=machine.store)
     alerts = await cycles.review(judgement=machine.judgement, store=machine.store, clock=machine.clock)
     if alerts:
         tell(alerts)
@@ -207,9 +225,13 @@ async def ping(machine: Machine) -> None:
 async def rehearse(machine: Machine) -> Summary:
     """What `once` would record and send. Reads Azure and the database, and writes to neither it nor any channel."""
     began = asyncio.get_running_loop().time()
+    machine = _for_single_pass(machine)
     watched = await machine.store.read(scope.due_accounts)
     found = await machine.discover([one.account for one in watched])
-    known = {account.key: await machine.store.read(observations.known, account.key) for account in found.accounts}
+    known = {
+        account.key: await machine.store.read(observations.known, account.key, now=machine.clock())
+        for account in found.accounts
+    }
 
     async def one(account: Account) -> Snapshot:
         snapshot = await machine.collect(
@@ -227,7 +249,7 @@ def _rehearse(
     now = machine.clock()
     lost = cycles.save_discovery(tx, found, machine.judgement, now)
     recorded = [*lost, *(cycles.record(tx, snapshot, machine.judgement) for snapshot in snapshots)]
-    alerts = cycles.review_now(tx, machine.judgement, now)
+    alerts = (*cycles.inventory_now(tx, machine.judgement, now), *cycles.review_now(tx, machine.judgement, now))
     notifications: tuple[Notification, ...] = ()
     if machine.routing is not None:
         plan = cycles.dispatch_now(tx, machine.routing, now, machine.wall_clock(), immediate=True)

@@ -125,21 +125,27 @@ class Client(AsyncClient):
         super().__init__(transport=wire, cookies=no_cookies, trust_env=False, follow_redirects=False)
         self._wire = wire
 
-    async def fetch(self, url: str, headers: Mapping[str, str], *, connect_s: float, most: int) -> Fetched:
+    async def fetch(
+        self, url: str, headers: Mapping[str, str], *, connect_s: float, most: int, question: bytes | None = None
+    ) -> Fetched:
         """GET `url` and read the answer: no cookies, redirects, hooks or defaults, just `headers`.
 
         Args:
             connect_s: Time to connect; the whole is bounded by the caller.
-            most: Bytes that the body may have.
+            most: Bytes that the answer's body may have.
+            question: Sent along as a body, and then by POST: for what is read so, as Azure Monitor's batches are.
 
         Raises:
             TooLargeError: it has more.
             HTTPError, InvalidURL, OSError: as `send`.
         """
-        if isinstance(self._wire, _Wire) and (fetched := await self._wire.fetch(url, headers, connect_s, most)):
-            return fetched
+        if isinstance(self._wire, _Wire):
+            fetched = await self._wire.fetch(url, headers, connect_s, most, question)
+            if fetched is not None:
+                return fetched
         timeout = {"connect": connect_s, "read": None, "write": None, "pool": None}
-        request = Request("GET", _parsed(url), headers=headers, extensions={"timeout": timeout})
+        method = "GET" if question is None else "POST"
+        request = Request(method, _parsed(url), headers=headers, content=question, extensions={"timeout": timeout})
         response = await self._wire.handle_async_request(request)
         response.request = request
         try:
@@ -209,7 +215,9 @@ class _Wire(AsyncBaseTransport):
         except self._foreign_errors as exc:  # those that httpx-aiohttp lets through, such as a broken status line
             raise RemoteProtocolError(f"{type(exc).__name__}: {exc}", request=request) from exc
 
-    async def fetch(self, url: str, headers: Mapping[str, str], connect_s: float, most: int) -> Fetched | None:
+    async def fetch(
+        self, url: str, headers: Mapping[str, str], connect_s: float, most: int, question: bytes | None
+    ) -> Fetched | None:
         """`Client.fetch` on aiohttp itself, which saves httpx's own request and response; `None` behind a proxy."""
         if self._proxies:
             return None
@@ -222,8 +230,13 @@ class _Wire(AsyncBaseTransport):
         timeout = self._timeouts.get(connect_s) or self._timeout(connect_s)
         try:
             with self._mapped():
-                async with session.get(
-                    self._address(url), headers=headers, allow_redirects=False, timeout=timeout
+                async with session.request(
+                    "GET" if question is None else "POST",
+                    self._address(url),
+                    headers=headers,
+                    data=question,
+                    allow_redirects=False,
+                    timeout=timeout,
                 ) as answer:
                     return Fetched(answer.status, answer.headers, await _read(answer.content.iter_any(), most))
         except self._foreign_errors as exc:

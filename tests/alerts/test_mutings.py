@@ -70,6 +70,18 @@ def outage(**labels: str) -> Alert:
             id="credential, other plane",
         ),
         pytest.param(
+            make_alert("credential_failing", labels={"plane": "arm,data"}),
+            make_alert("account_forbidden", labels=CLOUD),
+            True,
+            id="credential, several planes",
+        ),
+        pytest.param(
+            make_alert("credential_failing", labels={"plane": "arm,data", "cloud": "china"}),
+            make_alert("account_forbidden", labels=CLOUD),
+            False,
+            id="credential of another cloud",
+        ),
+        pytest.param(
             make_alert("credential_failing", labels=CLOUD),
             make_alert("account_throttled", labels=CLOUD),
             False,
@@ -121,6 +133,18 @@ def test_labels_that_both_lack_agree() -> None:
         ),
         pytest.param(
             make_alert("deployment_idle", step="7d"), make_keep(NOW + DAY, account=ACCOUNT + "2"), False, id="account"
+        ),
+        pytest.param(
+            make_alert("deployment_superseded", account=""),
+            make_keep(NOW + DAY),
+            True,
+            id="by a rule over all accounts",
+        ),
+        pytest.param(
+            make_alert("deployment_superseded", account=""),
+            make_keep(NOW + DAY, account=ACCOUNT + "2"),
+            False,
+            id="by such a rule, of another account",
         ),
     ],
 )

@@ -59,6 +59,40 @@ def raw_event(event: str, message: str, at: int = 1756781454, **more: Any) -> di
     return {"id": event, "created_at": at, "level": "info", "message": message, "type": "message", **more}
 
 
+def raw_file(file: str = "file-1", **more: Any) -> dict[str, Any]:
+    given = {"id": file, "object": "file", "bytes": 140, "created_at": 1756781454, "filename": "train.jsonl"}
+    return given | {"purpose": "fine-tune", "status": "processed", **more}
+
+
+def raw_model(model: str = "gpt-4.1.ft-1", **more: Any) -> dict[str, Any]:
+    given = {"id": model, "object": "model", "created_at": 1756781454, "status": "succeeded", "model": "gpt-4.1"}
+    return given | {"fine_tune": "ftjob-0", **more}
+
+
+def raw_checkpoint(step: int = 80, job: str = "ftjob-1", **metrics: float) -> dict[str, Any]:
+    return {
+        "id": f"ftchkpt-{step}",
+        "created_at": 1756781454 + step,
+        "fine_tuning_job_id": job,
+        "step_number": step,
+        "fine_tuned_model_checkpoint": f"gpt.ft-1:ckpt-step-{step}",
+        "metrics": {"step": step, **metrics},
+    }
+
+
+def raw_entry(resource: str, operation: str = "accounts/deployments/delete", **more: Any) -> dict[str, Any]:
+    """An entry of the activity log."""
+    return {
+        "resourceId": resource,
+        "operationName": {"value": f"Microsoft.CognitiveServices/{operation}"},
+        "status": {"value": "Succeeded"},
+        "eventTimestamp": "2026-11-22T07:30:00Z",
+        "caller": "ann@contoso.example",
+        "correlationId": "c-1",
+        **more,
+    }
+
+
 def raw_deployment(name: str = "d", **more: Any) -> dict[str, Any]:
     return {
         "id": f"{ACCOUNT_ID}/deployments/{name}",

@@ -14,25 +14,30 @@ from azure_factories import (
     make_collector,
     make_deployment,
     raw_account,
+    raw_checkpoint,
     raw_deployment,
     raw_event,
+    raw_file,
     raw_job,
     raw_metrics,
+    raw_model,
     raw_series,
     static_credentials,
 )
 
 from watcher.azure.auth import Credentials
 from watcher.azure.clouds import PUBLIC
-from watcher.azure.collector import Collector
-from watcher.resources.changes import absorb, diff
+from watcher.azure.collector import ALL_SECTIONS, Collector
+from watcher.resources.changes import diff
 from watcher.resources.fine_tuning import JobStatus
+from watcher.resources.merging import absorb
 from watcher.resources.snapshot import NAMELESS, GapReason, Known, Plane, Reading, Section
 from watcher.transport import ConnectError
 
 JOBS = "/openai/v1/fine_tuning/jobs"
 METRICS = "/microsoft.insights/metrics"
 D_KEY = make_deployment("d").key
+FIRST = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
 
 
 def jobs_page(*jobs, **more):
@@ -47,6 +52,9 @@ def healthy(**changes):
     replies = {
         JOBS: jobs_page(raw_job("ftjob-1", "running"), raw_job("ftjob-0", "failed")),
         "/events": answer({"data": [raw_event("e1", "Job started.")], "has_more": False}),
+        "/checkpoints": answer({"data": [raw_checkpoint(80, train_loss=0.9)], "has_more": False}),
+        "/openai/v1/files": answer({"data": [raw_file()], "has_more": False}),
+        "/openai/models": answer({"data": [raw_model(), raw_model("gpt-4.1", fine_tune=None)]}),
         "/deployments": deployments_page(raw_deployment("d")),
         METRICS: answer(raw_metrics(raw_series("d", "200", ("2026-11-22T05:00:00Z", 1)))),
     }
@@ -61,6 +69,10 @@ def known_after(snapshot, **changes):
         "deployments": snapshot.deployments.items,
         "usage": snapshot.usage or {},
         "dialect": snapshot.dialect,
+        "files_digest": snapshot.files.digest if snapshot.files else "",
+        "models_digest": snapshot.models.digest if snapshot.models else "",
+        "training": {job: (one.read_at, one.is_final) for job, one in snapshot.training.items()},
+        "deployments_at": snapshot.at,
     }
     return Known(**(given | changes))
 
@@ -77,23 +89,29 @@ async def test_reads_an_account_at_first_sight_without_asking_for_history():
     assert [deployment.key for deployment in snapshot.deployments.items] == [D_KEY]
     assert list(snapshot.usage) == ["d"]
     assert (snapshot.events, snapshot.dialect) == ({}, "v1")
-    assert snapshot.requests == len(azure.requests) == 3
+    assert [file.id for file in snapshot.files.items] == ["file-1"]
+    assert [model.id for model in snapshot.models.items] == ["gpt-4.1.ft-1"]
+    assert [one.step for one in snapshot.training["ftjob-1"].checkpoints] == [80]
+    assert snapshot.requests == len(azure.requests) == 6
     assert all(request.method == "GET" for request in azure.requests)
 
 
-async def test_an_unchanged_account_costs_three_requests_and_no_decoding():
+async def test_an_unchanged_account_costs_a_request_a_section_and_no_decoding():
     first = await collect(healthy())
     azure = healthy()
     second = await collect(azure, known_after(first))
-    assert (second.jobs.items, second.deployments.items, second.requests) == (None, None, 3)
-    assert (second.jobs.digest, second.deployments.digest) == (first.jobs.digest, first.deployments.digest)
+    sections = ("jobs", "deployments", "files", "models")
+    assert [getattr(second, section).items for section in sections] == [None] * 4
+    assert second.requests == len(azure.requests) == 5
+    assert [getattr(second, one).digest for one in sections] == [getattr(first, one).digest for one in sections]
 
 
 async def test_asks_only_for_the_sections_that_are_wanted():
     azure = healthy()
     snapshot = await collect(azure, sections=frozenset({Section.JOBS}))
-    assert (snapshot.asked, snapshot.deployments, snapshot.usage) == (frozenset({Section.JOBS}), None, None)
-    assert len(azure.requests) == 1
+    assert snapshot.asked == frozenset({Section.JOBS, Section.TRAINING})
+    assert (snapshot.deployments, snapshot.usage, snapshot.files, snapshot.models) == (None, None, None, None)
+    assert [request.url.path.rpartition("/")[2] for request in azure.requests] == ["jobs", "checkpoints"]
 
 
 async def test_reads_the_log_of_jobs_that_have_moved_and_of_no_other():
@@ -223,7 +241,7 @@ async def test_once_gone_it_is_not_asked_for_again():
     assert second.absent
     azure = healthy()
     third = await collect(azure, known_after(second))
-    assert (third.deployments.items, third.requests) == (None, 3)
+    assert (third.deployments.items, third.requests) == (None, 5)
 
 
 async def test_an_unreadable_deployment_is_not_taken_for_gone():
@@ -253,13 +271,13 @@ async def test_an_unreadable_deployment_is_not_taken_for_gone():
     ],
 )
 async def test_each_fault_is_a_gap_of_its_section_and_spoils_no_other(reply, reason):
-    snapshot = await collect(healthy(**{JOBS: reply}))
+    snapshot = await collect(healthy(**{JOBS: reply}), sections=FIRST)
     (gap,) = snapshot.gaps
     assert (gap.section, gap.plane, gap.reason, gap.at, gap.subject) == (Section.JOBS, Plane.DATA, reason, NOW, "")
     assert snapshot.jobs is None
     assert snapshot.deployments is not None
     assert snapshot.usage is not None
-    other = await collect(healthy(**{METRICS: answer("", 403), "/deployments": answer("", 500)}))
+    other = await collect(healthy(**{METRICS: answer("", 403), "/deployments": answer("", 500)}), sections=FIRST)
     assert {gap.section for gap in other.gaps} == {Section.METRICS, Section.DEPLOYMENTS}
     assert other.jobs is not None
 
@@ -277,7 +295,7 @@ async def test_without_a_credential_every_section_says_so_and_nothing_is_asked()
     azure = healthy()
     collector = Collector(make_client(azure), PUBLIC, Credentials(build))
     snapshot = await collector.collect(make_account(), Known(), at=NOW)
-    assert {gap.section for gap in snapshot.gaps} == {Section.JOBS, Section.DEPLOYMENTS, Section.METRICS}
+    assert {gap.section for gap in snapshot.gaps} == ALL_SECTIONS
     assert {gap.reason for gap in snapshot.gaps} == {GapReason.CREDENTIAL}
     assert azure.requests == []
 
@@ -397,3 +415,129 @@ async def test_what_is_read_twice_is_absorbed_without_a_change():
     assert absorb(reading, second).jobs == reading.jobs
     assert reading.jobs[0].status is JobStatus.RUNNING
     assert first.account.key == KEY
+
+
+MODELS = "/openai/models"
+FILES = "/openai/v1/files"
+BOTH = frozenset({Section.FILES, Section.MODELS})
+
+
+async def test_files_and_models_that_are_not_offered_are_none_and_no_gap():
+    azure = healthy(**{FILES: None, MODELS: None})
+    first = await collect(azure)
+    assert (first.files.items, first.models.items, first.gaps) == ((), (), ())
+    second = await collect(azure, known_after(first))
+    assert (second.files.items, second.models.items, second.gaps) == (None, None, ())
+
+
+@pytest.mark.parametrize("section", sorted(BOTH))
+async def test_what_was_offered_once_and_answers_404_now_is_no_empty_list(section):
+    first = await collect(healthy())
+    snapshot = await collect(healthy(**{FILES: None, MODELS: None}), known_after(first), sections=frozenset({section}))
+    assert getattr(snapshot, section) is None
+    assert snapshot.gap(section).reason is GapReason.NOT_FOUND
+
+
+async def test_files_are_asked_in_the_dialect_that_is_known_and_models_in_the_dated_one():
+    dated = {"/openai/files": answer({"data": [raw_file()]}), FILES: None}
+    azure = healthy(**dated)
+    snapshot = await collect(azure, Known(dialect="dated"), sections=BOTH)
+    assert ([file.id for file in snapshot.files.items], snapshot.requests) == (["file-1"], 2)
+    assert {request.url.query for request in azure.requests} == {b"api-version=2024-10-21"}
+    v1 = healthy(**{MODELS: None, "/openai/v1/models": answer({"data": [{"id": "gpt.ft-1", "created": 1756781454}]})})
+    snapshot = await collect(v1, Known(dialect="v1"), sections=BOTH)
+    assert ([model.id for model in snapshot.models.items], snapshot.requests) == (["gpt.ft-1"], 3)
+
+
+async def test_a_configured_dialect_is_the_only_one_asked():
+    azure = healthy()
+    await make_collector(azure, api="v1").collect(make_account(), Known(), at=NOW, sections=BOTH)
+    assert {request.url.path for request in azure.requests} == {FILES, "/openai/v1/models"}
+
+
+async def test_files_that_come_in_pages_are_read_to_the_end():
+    pages = [answer({"data": [raw_file("a")], "has_more": True}), answer({"data": [raw_file("b")], "has_more": False})]
+    azure = healthy(**{FILES: pages})
+    snapshot = await collect(azure, sections=frozenset({Section.FILES}))
+    assert [file.id for file in snapshot.files.items] == ["a", "b"]
+    assert [request.url.query for request in azure.requests] == [b"", b"after=a"]
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "bad"),
+    [(Section.FILES, FILES, {"id": "b", "status": []}), (Section.MODELS, MODELS, {"object": "model"})],
+)
+async def test_an_unreadable_file_or_model_leaves_the_digest_open_where_it_may_matter(section, path, bad):
+    azure = healthy(**{path: answer({"data": [raw_file("a") | raw_model("a"), bad]})})
+    snapshot = await collect(azure, sections=frozenset({section}))
+    items = getattr(snapshot, section).items
+    if section is Section.FILES:  # a status of the wrong type costs the status alone
+        assert ([item.id for item in items], snapshot.gaps) == (["a", "b"], ())
+        return
+    assert ([item.id for item in items], [gap.subject for gap in snapshot.gaps]) == (["a"], [NAMELESS])
+    assert getattr(snapshot, section).digest.endswith("~")
+    assert getattr(await collect(azure, known_after_models(snapshot), sections=frozenset({section})), section).items
+
+
+def known_after_models(snapshot):
+    return Known(models_digest=snapshot.models.digest)
+
+
+@pytest.mark.parametrize("section", sorted(BOTH))
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (answer("", 500), GapReason.BROKEN),
+        (answer("?"), GapReason.BROKEN),
+        (answer({"error": {"code": "PermissionDenied"}}, 403), GapReason.ROLE),
+        (ConnectError("x"), GapReason.UNREACHABLE),
+    ],
+)
+async def test_files_and_models_fail_each_on_their_own(section, reply, reason):
+    path = FILES if section is Section.FILES else MODELS
+    snapshot = await collect(healthy(**{path: reply}))
+    (gap,) = snapshot.gaps
+    assert (gap.section, gap.plane, gap.reason) == (section, Plane.DATA, reason)
+    assert getattr(snapshot, section) is None
+
+
+def base(name="gpt-4o", **more):
+    raw = raw_deployment(name, **more)
+    raw["properties"]["model"] = {"format": "OpenAI", "name": name, "version": "2024-08-06"}
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("deployments", "custom_models", "is_asked"),
+    [
+        ([base()], frozenset(), False),
+        ([base(), base("o4-mini")], frozenset({"gpt.ft-1"}), False),
+        ([base()], None, True),
+        ([base(), raw_deployment("d")], frozenset(), True),
+        ([base("mine")], frozenset({"mine"}), True),
+    ],
+    ids=["base", "two of base", "not told", "one fine-tuned", "a custom name"],
+)
+async def test_base_models_are_not_asked_about_where_that_is_all_there_is(deployments, custom_models, is_asked):
+    azure = healthy(**{"/deployments": deployments_page(*deployments)})
+    snapshot = await collect(azure, Known(custom_models=custom_models), sections=FIRST)
+    assert bool(azure.asked(METRICS)) is is_asked
+    assert (snapshot.usage is not None, snapshot.gap(Section.METRICS)) == (True, None)
+
+
+async def test_a_model_from_another_account_may_be_customised():
+    raw = base()
+    raw["properties"]["model"]["source"] = "/subscriptions/x/…/accounts/other"
+    azure = healthy(**{"/deployments": deployments_page(raw)})
+    await collect(azure, Known(custom_models=frozenset()), sections=FIRST)
+    assert azure.asked(METRICS)
+
+
+async def test_after_the_first_reading_each_account_is_asked_only_for_what_is_new():
+    first = await collect(healthy())
+    for minutes, start in ((0, "05"), (60, "06"), (720, "17")):
+        azure = healthy()
+        at = NOW + timedelta(minutes=minutes)
+        known = known_after(first, usage={"d": replace(first.usage["d"], read_to=at - timedelta(minutes=70))})
+        await make_collector(azure).collect(make_account(), known, at=at, sections=FIRST)
+        assert f"timespan=2026-11-22T{start}%3A00%3A00Z" in str(azure.asked(METRICS)[0].url)

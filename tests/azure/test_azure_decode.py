@@ -276,3 +276,8 @@ def test_no_bytes_raise_anything_but_malformed(body):
     for decode in (lambda b: decode_jobs(b, account=KEY), decode_events, decode_checkpoints):
         with suppress(MalformedError):
             decode(body)
+
+
+def test_a_number_beyond_all_numbers_costs_that_metric():
+    body = b'{"data": [{"id": "c", "step_number": 1, "metrics": {"train_loss": 1%s, "valid_loss": 2}}]}' % (b"0" * 400)
+    assert decode_checkpoints(body).items[0].metrics == {"valid_loss": 2.0}

@@ -95,7 +95,19 @@ async def test_the_owner_comes_from_the_account_before_its_group_without_case():
     }
     found, azure = await find(replies)
     assert {account.name: account.owner for account in found.accounts} == {"a": "team-a", "b": "team-ml", "c": ""}
+    assert {account.name: account.owner_source for account in found.accounts} == {
+        "a": "tag of the account",
+        "b": "tag of the resource group",
+        "c": "",
+    }
     assert len(azure.asked("/resourcegroups")) == 1
+
+
+async def test_groups_are_not_asked_where_the_configuration_names_every_owner():
+    given = GivenAccount(resource_id=raw_account("a")["id"], labels={"owner": "search"})
+    found, azure = await find({ACCOUNTS: listing(raw_account("a"))}, accounts=(given,))
+    assert (found.accounts[0].owner, found.accounts[0].owner_source) == ("search", "configuration")
+    assert len(azure.requests) == 1
 
 
 async def test_groups_are_not_asked_where_every_account_names_its_owner():
@@ -190,6 +202,6 @@ async def test_the_owner_stays_where_the_tags_of_its_group_cannot_be_read_just_n
     raw = raw_account("a", group="rg-one")
     raw["tags"] = {}
     before, _ = await find({ACCOUNTS: listing(raw), "/resourcegroups": groups})
-    assert before.accounts[0].owner == "search"
+    assert (before.accounts[0].owner, before.accounts[0].owner_source) == ("search", "tag of the resource group")
     found, _ = await find({ACCOUNTS: listing(raw), "/resourcegroups": answer("", 500)}, known=before.accounts)
-    assert found.accounts[0].owner == "search"
+    assert (found.accounts[0].owner, found.accounts[0].owner_source) == ("search", "tag of the resource group")

@@ -53,11 +53,13 @@ def test_absence_is_claimed_for_whole_buckets_that_had_time_to_arrive():
 def test_nameless_calls_make_everything_ambiguous(name):
     read = usage(
         raw_series(name, "200", ("2026-11-20T03:00:00Z", 1)),
-        raw_series("a", "200", ("2026-11-20T03:00:00Z", 1)),
+        raw_series("a", "200", ("2026-11-20T02:00:00Z", 1)),
+        raw_series("c", "200", ("2026-11-20T03:00:00Z", 1)),
         names=["b"],
     )
-    assert set(read) == {"a", "b"}
-    assert all(one.is_ambiguous for one in read.values())
+    assert {one.last_unclear_at for one in read.values()} == {hour(20, 3)}
+    # "c" was surely called in that hour, so that whose the others were makes no difference to it.
+    assert {one for one, calls in read.items() if calls.is_ambiguous} == {"a", "b"}
 
 
 def test_a_nameless_series_without_calls_means_nothing():
@@ -192,3 +194,9 @@ json_values = st.recursive(
 def test_no_json_raises_anything_but_malformed(value):
     with suppress(MalformedError):
         decode_usage(json.dumps({"value": value}).encode(), span=SPAN, names=["a"])
+
+
+def test_a_total_beyond_all_numbers_is_malformed():
+    body = json.dumps(raw_metrics(raw_series("d", "200", ("2026-11-20T03:00:00Z", 10**400)))).encode()
+    with pytest.raises(MalformedError, match="no number"):
+        decode_usage(body, span=SPAN, names=["d"])

@@ -39,6 +39,21 @@ def test_knows_no_verb_but_get(path):
     assert set(methods) <= {"GET"}
 
 
+def test_what_goes_along_as_a_body_is_the_question_of_a_batch_and_nothing_else():
+    """A request with a body is a POST: the one that is made asks for metrics."""
+    users = {
+        path.name: call
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for call in ast.walk(tree(path))
+        if isinstance(call, ast.Call) and any(keyword.arg == "question" for keyword in call.keywords)
+        if not (isinstance(call.func, ast.Attribute) and call.func.attr == "fetch")  # the client's own step on the way
+    }
+    assert list(users) == ["metrics_batch.py"]
+    assert "/metrics:getBatch" in (PACKAGE / "azure" / "metrics_batch.py").read_text(encoding="utf-8")
+    (address, *_) = users["metrics_batch.py"].args
+    assert ast.unparse(address).startswith("f'{base}{path}?")
+
+
 @pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
 def test_asks_for_no_inference(path):
     text = path.read_text(encoding="utf-8")
@@ -53,7 +68,21 @@ def test_imports_only_what_stands_below_it(path):
     assert not {"httpx", "aiohttp"} & {name.partition(".")[0] for name in imports(path)}
 
 
-@pytest.mark.parametrize("name", ["decode", "decode_arm", "lenient", "metrics", "gaps", "clouds"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decode",
+        "decode_arm",
+        "decode_activity",
+        "decode_catalogue",
+        "decode_files",
+        "lenient",
+        "metrics",
+        "results",
+        "gaps",
+        "clouds",
+    ],
+)
 def test_what_decides_does_nothing_else(name):
     found = {module.partition(".")[0] for module in imports(PACKAGE / "azure" / f"{name}.py")}
     assert not found & {"asyncio", "structlog", "logging", "os", "time", "random"}

@@ -1,16 +1,32 @@
 """Over real sockets: what a wire can do to an answer, and what the pool does with many hosts."""
 
 import asyncio
+import json
 import ssl
 from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
 import trustme
-from azure_factories import Sleeps, static_credentials
+from azure_factories import (
+    NOW,
+    SUBSCRIPTION,
+    Sleeps,
+    raw_account,
+    raw_deployment,
+    raw_job,
+    raw_metrics,
+    raw_series,
+    static_credentials,
+)
 
+from watcher.azure.auth import open_credentials
 from watcher.azure.client import AzureClient
+from watcher.azure.clouds import CHINA, PUBLIC, USGOVERNMENT
+from watcher.azure.collector import Collector
+from watcher.azure.discovery import DiscoverySettings, discover
 from watcher.errors import MalformedError, UnavailableError
+from watcher.resources.snapshot import Known
 from watcher.transport import open_client
 
 TOKEN = static_credentials().for_scope("s")
@@ -194,3 +210,193 @@ async def test_goes_through_the_proxy_of_the_environment(monkeypatch):
 
 def test_opens_nothing_before_the_first_request():
     open_client()
+
+
+async def echo(reader, writer):
+    """Answers with the first line of the request and its body."""
+    head = await request_of(reader)
+    lines = head.lower().split(b"\r\n")
+    length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+    body = await reader.readexactly(length)
+    told = json.dumps([head.split(b"\r\n")[0].decode(), body.decode(), b"content-type: application/json" in lines])
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(told), told.encode()))
+    await writer.drain()
+
+
+@pytest.mark.parametrize("question", [None, b'{"resourceids":["/a"]}', b""])
+async def test_a_question_goes_along_as_a_body(question):
+    async with serving(echo) as (port, _):
+        http = open_client(trust_env=False)
+        got = await AzureClient(http).get(f"http://127.0.0.1:{port}/x?a=%2B", api="t", auth=TOKEN, question=question)
+        await http.aclose()
+    verb = "GET" if question is None else "POST"
+    assert json.loads(got.body) == [f"{verb} /x?a=%2B HTTP/1.1", (question or b"").decode(), question is not None]
+
+
+async def test_a_body_is_read_no_further_than_was_asked_for():
+    async with serving(good) as (port, _):
+        http = open_client(trust_env=False)
+        client, url = AzureClient(http), f"http://127.0.0.1:{port}/x"
+        assert (await client.get(url, api="t", auth=TOKEN, most=10)).body == b'{"a": 123}'
+        with pytest.raises(MalformedError, match="larger than 9 bytes"):
+            await client.get(url, api="t", auth=TOKEN, most=9)
+        await http.aclose()
+
+
+class Cloudy:
+    """A cloud behind a proxy: whatever host is asked for, its TLS server is here, with a certificate for that name."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self.paths = []
+        self.tunnels = []
+        self.tls_port = 0
+
+    async def tunnel(self, reader, writer):
+        line = (await request_of(reader)).split(b"\r\n")[0].decode()
+        self.tunnels.append(line.split()[1])
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self.tls_port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_pump(reader, to_writer), _pump(to_reader, writer))
+
+    async def serve(self, reader, writer):
+        while True:
+            head = (await request_of(reader)).decode()
+            host = next(line[6:] for line in head.split("\r\n") if line.lower().startswith("host: "))
+            length = next(
+                (int(line[16:]) for line in head.lower().split("\r\n") if line.startswith("content-length: ")), 0
+            )
+            await reader.readexactly(length)
+            path = head.split()[1].partition("?")[0]
+            self.paths.append((host, path))
+            body = json.dumps(self.answer(path)).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+            await writer.drain()
+
+    def answer(self, path):
+        account = raw_account()
+        account["properties"]["endpoint"] = f"{self.endpoint}/"
+        if path.endswith("/accounts"):
+            return {"value": [account]}
+        if path.endswith("/deployments"):
+            return {"value": [raw_deployment()]}
+        if path.endswith("getBatch"):
+            metrics = raw_metrics(raw_series("d", "200", ("2026-11-22T05:00:00Z", 1)), resourceid=account["id"])
+            return {"values": [metrics]}
+        if path.endswith("/jobs"):
+            return {"data": [raw_job("j", "succeeded")], "has_more": False}
+        return {"data": [], "value": [], "has_more": False}
+
+
+async def _pump(reader, writer):
+    try:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "hosts"),
+    [
+        (PUBLIC, ("management.azure.com", "ft.openai.azure.com", "eastus2.metrics.monitor.azure.com")),
+        (USGOVERNMENT, ("management.usgovcloudapi.net", "ft.openai.azure.us", "eastus2.metrics.monitor.azure.us")),
+        (CHINA, ("management.chinacloudapi.cn", "ft.openai.azure.cn", "eastus2.metrics.monitor.azure.cn")),
+    ],
+    ids=["public", "usgovernment", "china"],
+)
+async def test_each_cloud_is_read_through_a_proxy_by_whom_a_private_authority_vouches_for(
+    cloud, hosts, authority, monkeypatch, tmp_path
+):
+    """Discovery and a whole collect, with the system's trust and the environment's proxy; only `hosts` are met."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*hosts).configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "corporate.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "corporate.pem"))
+    cloudy = Cloudy(f"https://{hosts[1]}")
+    async with (
+        serving(cloudy.serve, ssl=context) as (cloudy.tls_port, _),
+        serving(cloudy.tunnel) as (port, _),
+    ):
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        http = open_client()
+        client = AzureClient(http, timeout_s=5, sleep=Sleeps())
+        collector = Collector(client, cloud, static_credentials(), batch=True)
+        settings = DiscoverySettings(subscriptions=(SUBSCRIPTION,))
+        found = await discover(collector.management, settings, at=NOW)
+        assert (found.gaps, [account.endpoint for account in found.accounts]) == ((), [f"https://{hosts[1]}"])
+        snapshot = await collector.collect(found.accounts[0], Known(), at=NOW)
+        await http.aclose()
+    assert snapshot.gaps == ()
+    assert ([job.id for job in snapshot.jobs.items], list(snapshot.usage)) == (["j"], ["d"])
+    assert {host for host, _ in cloudy.paths} == set(hosts)
+    assert set(cloudy.tunnels) == {f"{host}:443" for host in hosts}
+
+
+async def test_behind_a_proxy_nobody_is_trusted_unasked(server_context, monkeypatch):
+    cloudy = Cloudy("")
+    async with (
+        serving(cloudy.serve, ssl=server_context) as (cloudy.tls_port, _),
+        serving(cloudy.tunnel) as (port, _),
+    ):
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        with pytest.raises(UnavailableError, match="TLS"):
+            await ask(443, host="localhost", scheme="https", timeout_s=5, http=open_client())
+    assert (cloudy.tunnels[0], cloudy.paths) == ("localhost:443", [])
+
+
+async def test_a_host_that_needs_no_proxy_is_met_directly(authority, server_context, monkeypatch, tmp_path):
+    authority.cert_pem.write_to_path(tmp_path / "corporate.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "corporate.pem"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost,.azure.us")
+    async with serving(good, ssl=server_context) as (port, _):
+        answer = await ask(port, host="localhost", scheme="https", timeout_s=5, http=open_client())
+        assert answer.status == 200
+        with pytest.raises(UnavailableError, match="the connection was refused"):
+            await ask(port, host="ft.openai.azure.com", scheme="https", timeout_s=5, http=open_client())
+
+
+class Authority(Cloudy):
+    """A cloud's login address behind the proxy."""
+
+    def answer(self, path):
+        if path.endswith("/openid-configuration"):
+            tenant = f"{self.endpoint}/tenant"
+            return {
+                "issuer": f"{tenant}/v2.0",
+                "authorization_endpoint": f"{tenant}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{tenant}/oauth2/v2.0/token",
+            }
+        return {"access_token": "t0ken-of-the-authority", "token_type": "Bearer", "expires_in": 3600}
+
+
+@pytest.mark.parametrize("cloud", [PUBLIC, USGOVERNMENT, CHINA], ids=lambda cloud: cloud.name)
+async def test_a_token_comes_from_the_cloud_s_own_authority_by_the_same_way(cloud, authority, monkeypatch, tmp_path):
+    """azure-identity brings an HTTP client of its own, which must trust and go round what ours does."""
+    host = cloud.authority_url.removeprefix("https://")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "corporate.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "corporate.pem"))
+    login = Authority(cloud.authority_url)
+    async with (
+        serving(login.serve, ssl=context) as (login.tls_port, _),
+        serving(login.tunnel) as (port, _),
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        credentials = open_credentials(
+            "client_secret",
+            authority_url=cloud.authority_url,
+            tenant_id="tenant",
+            client_id="client",
+            client_secret="s3cret",
+        )
+        header = await credentials.for_scope(cloud.management_scope).header()
+    assert header == ("authorization", "Bearer t0ken-of-the-authority")
+    assert {met for met, _ in login.paths} == {host}
+    assert set(login.tunnels) == {f"{host}:443"}

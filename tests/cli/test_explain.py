@@ -28,9 +28,9 @@ def test_a_deployment_is_told_with_its_clock_and_its_alerts(world: World, wanted
 def test_the_text_says_what_the_document_says(world: World) -> None:
     out = world.watcher("explain", "support-bot").out
     for text in (
-        "Risk: at risk",
-        "earliest     2026-11-24 08:00 UTC (in 2 d)",
-        "read 5 min ago",
+        "At risk: Azure may delete it in 2 d, from 2026-11-24 08:00 UTC on unless it is\ncalled.",
+        "gives   2026-11-24 08:00 UTC at the earliest",
+        "read\n5 min ago",
         "idle_cost = ",
         "route.routes[0] → hook",
         "hook: firing, warning 3d",
@@ -50,7 +50,7 @@ def test_a_job_is_told_with_its_log(world: World) -> None:
     assert told["job"]["status"] == "failed"
     assert [each["message"] for each in told["events"]] == ["Job started."]
     assert [alert["rule"] for alert in told["alerts"]] == ["job_failed"]
-    assert "error        the file is no JSON" in world.watcher("explain", "ftjob-that-ends").out
+    assert "The service says: the file is no\nJSON." in world.watcher("explain", "ftjob-that-ends").out
 
 
 def test_an_alert_is_found_by_its_id_and_by_the_beginning_of_it(world: World) -> None:
@@ -71,9 +71,9 @@ def test_what_is_held_back_says_why(world: World) -> None:
 
 def test_an_unread_deployment_is_unknown(world: World) -> None:
     out = world.watcher("explain", "night-bot").out
-    assert "Risk: unknown" in out
-    assert "calls        unknown: not read" in out
-    assert "idle since" not in out
+    assert "Risk unknown: the metrics could not be read: a role is missing." in out
+    assert "Its calls are unknown: they were not read." in out
+    assert "How that is reckoned" not in out
 
 
 def test_what_is_ambiguous_is_refused_with_the_choices(world: World) -> None:

@@ -15,7 +15,8 @@ HOSTILE = "[red]\x1b[31mx\ny\u202e[bold]"
 
 KEYS = {
     "accounts": "id name label kind cloud location subscription resource_group endpoint owner labels tags status "
-    "first_seen_at polled_at jobs_at deployments_at metrics_at jobs_under_way deployments gaps",
+    "first_seen_at polled_at jobs_at deployments_at metrics_at jobs_under_way deployments gaps owner_source "
+    "files_at models_at",
     "jobs": "id account account_id status raw_status status_since model fine_tuned_model owner method training_type "
     "suffix created_at finished_at estimated_finish_at trained_tokens training_file validation_file result_files "
     "hyperparameters metadata error first_seen_at is_listed as_of",

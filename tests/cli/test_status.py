@@ -1,8 +1,9 @@
 """`status`: what could not be seen is said before anything else."""
 
 from tests.cli.world import World, good
-from tests.factories import MINUTE, NOW, make_deployment, make_gap, make_usage
-from watcher.resources.snapshot import Section
+from tests.factories import HOUR, MINUTE, NOW, make_deployment, make_gap, make_job, make_usage
+from watcher.resources.snapshot import Listing, Section
+from watcher.store import state
 
 KEYS = [
     "name",
@@ -16,19 +17,24 @@ KEYS = [
     "alerts",
     "undelivered",
     "happened",
+    "clock_skew_seconds",
+    "clock_skew_at",
 ]
 
 
 def test_the_screen(world: World) -> None:
     """A golden screen: whoever changes it should mean to."""
     lines = world.watcher("status").out.splitlines()
-    assert lines[:12] == [
+    assert lines[:15] == [
         "watcher prod · last complete cycle 5 min ago",
         "",
         "Coverage: 1 of 3 accounts seen whole",
         "  jobs: seen in 1, the oldest reading 5 min ago",
         "  deployments: seen in 2, the oldest reading 1 h ago",
         "  metrics: seen in 1, the oldest reading 5 min ago",
+        "  files: seen in 0; not read yet in 3",
+        "  models: seen in 0; not read yet in 3",
+        "  clock against the service's: unknown, not measured yet",
         "  NOT SEEN jobs of fabrikam-a-rather-long-account-name-ft: a firewall or private",
         "  endpoint keeps watcher out, since 1 h ago; never read",
         "  NOT SEEN metrics of fabrikam-a-rather-long-account-name-ft: a role is missing,",
@@ -90,3 +96,40 @@ def test_many_rows_are_counted(empty_world: World) -> None:
     out = empty_world.watcher("status").out
     assert "Deployments at risk: 20" in out
     assert "… and 8 more: watcher deployments --status at_risk" in out
+
+
+def test_the_clock_is_told(world: World) -> None:
+    store = world.open()
+    try:
+        for seconds, said in (("3.0", "right"), ("150.0", "2 min 30 s ahead"), ("-3600.0", "1 h behind")):
+            store.write_now(state.put, state.CLOCK_SKEW, at=NOW - 5 * MINUTE, value=seconds)
+            out = world.watcher("status").out
+            assert f"  clock against the service's: {said}, measured 5 min ago\n" in out
+    finally:
+        store.close()
+    assert world.watcher("status", "--json").json["status"]["clock_skew_seconds"] == -3600
+
+
+def test_a_job_s_expected_end_is_told(world: World) -> None:
+    job = make_job("ftjob-now", estimated_finish_at=NOW + 3 * HOUR)
+    late = make_job("ftjob-late", estimated_finish_at=NOW - 2 * HOUR)
+    world.record(good(at=NOW - MINUTE, jobs=[job, late]))
+    for command in ("status", "jobs"):
+        rows = {line.split()[1]: line for line in world.watcher(command).out.splitlines() if "ftjob-" in line}
+        assert rows["ftjob-now"].endswith("in 3 h")
+        assert rows["ftjob-late"].endswith("was 2 h ago")
+    shown = {one["id"]: one for one in world.watcher("status", "--json").json["status"]["jobs"]}
+    assert shown["ftjob-now"]["estimated_finish_at"] == "2026-11-22T11:00:00Z"
+
+
+def test_what_is_read_seldom_is_told_with_its_age_and_leaves_no_account_unseen(world: World) -> None:
+    sections = frozenset(Section)
+    files, models = Listing(digest="f", items=()), Listing(digest="m", items=())
+    world.record(good(at=NOW - 3 * MINUTE, asked=sections, files=files, models=models))
+    lines = world.watcher("status").out.splitlines()
+    assert "  files: seen in 1, the oldest reading 3 min ago; not read yet in 2" in lines
+    assert "Coverage: 1 of 3 accounts seen whole" in lines
+    world.record(good(at=NOW, asked=sections, gaps=(make_gap(Section.FILES),)))
+    out = world.watcher("status").out
+    assert "NOT SEEN files of contoso-ft: no answer came" in out
+    assert "Coverage: 0 of 3 accounts seen whole" in out

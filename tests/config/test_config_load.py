@@ -123,6 +123,25 @@ def test_an_empty_file_is_a_configuration() -> None:
     assert not any("password" in word for word in repr(config).split("***"))
 
 
+def test_lifetimes_by_sku_keep_their_order() -> None:
+    config = parse(
+        """
+        [rules.deployment_idle.lifetimes]
+        "provisioned*" = "never"
+        "*managed" = "20d"
+        Standard = "15d"
+        """,
+        environ={},
+    )
+    assert list(config.rules.deployment_idle.lifetimes.items()) == [
+        ("provisioned*", None),
+        ("*managed", timedelta(days=20)),
+        ("Standard", timedelta(days=15)),
+    ]
+    with pytest.raises(TypeError):
+        config.rules.deployment_idle.lifetimes["x"] = None  # type: ignore[index]
+
+
 def test_values_are_frozen() -> None:
     config = parse("[azure.discovery]\nexclude = ['a']\n[rules.job_failed.labels]\nteam = 'x'", environ={})
     with pytest.raises(ValueError, match="frozen"):

@@ -87,6 +87,7 @@ def test_takes_what_load_takes(text: str) -> None:
         ("[poll]\nactive = '1 minute'", ".poll.active: pattern"),
         ("[poll]\nactive = 60", ".poll.active: type"),
         ("[rules.deployment_idel]", ".rules.deployment_idel: unknown"),
+        ('[rules.deployment_idle.lifetimes]\n"*" = "nevr"', ".rules.deployment_idle.lifetimes.*: pattern"),
         ("[rules.deployment_idle]\nwarn_before = []", ".rules.deployment_idle.warn_before: minItems"),
         ("[[receivers]]\nname = 'x'\ntype = 'slack'\nurl = 'y'", ".receivers[0]: oneOf"),
         ("[azure]\ncloud = 'mars'", ".azure.cloud: choice"),

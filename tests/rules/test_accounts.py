@@ -4,7 +4,14 @@ from tests.factories import ACCOUNT, HOUR, MINUTE, NOW, SECOND, make_gap, make_r
 from tests.rules.ask import ask, cleared, found, the_finding
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import GapReason, Section
-from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
+from watcher.rules.accounts import (
+    REFUSED,
+    UNREACHABLE,
+    AccountForbidden,
+    AccountThrottled,
+    AccountUnreachable,
+    MetricsStale,
+)
 from watcher.rules.finding import FindingKind, Severity
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.sight import REASONS
@@ -87,19 +94,23 @@ def test_which_rule_tells_of_a_gap(gaps, expected):
 @pytest.mark.parametrize(
     ("reason", "read", "age", "expected"),
     [
-        (GapReason.UNREACHABLE, 3 * HOUR - SECOND, HOUR, False),
-        (GapReason.UNREACHABLE, 3 * HOUR, HOUR, True),
-        (GapReason.THROTTLED, 3 * HOUR, HOUR, True),
-        (GapReason.ROLE, 9 * HOUR, 9 * HOUR, False),
-        (GapReason.CREDENTIAL, 9 * HOUR, 9 * HOUR, False),
-        (GapReason.BROKEN, None, 3 * HOUR - SECOND, False),
-        (GapReason.BROKEN, None, 3 * HOUR, True),
+        pytest.param(GapReason.UNREACHABLE, 4 * HOUR, 3 * HOUR - SECOND, False, id="not for long"),
+        pytest.param(GapReason.UNREACHABLE, 4 * HOUR, 3 * HOUR, True, id="for three hours"),
+        pytest.param(GapReason.THROTTLED, 4 * HOUR, 3 * HOUR, True, id="throttled"),
+        pytest.param(GapReason.UNREACHABLE, 13 * HOUR, HOUR, False, id="read seldom, and due an hour ago"),
+        pytest.param(
+            GapReason.UNREACHABLE, 15 * HOUR, MINUTE, True, id="by changing reasons, far past the longest wait"
+        ),
+        pytest.param(GapReason.ROLE, 9 * HOUR, 9 * HOUR, False, id="refused"),
+        pytest.param(GapReason.CREDENTIAL, 9 * HOUR, 9 * HOUR, False, id="credential refused"),
+        pytest.param(GapReason.BROKEN, None, 3 * HOUR - SECOND, False, id="never read, not for long"),
+        pytest.param(GapReason.BROKEN, None, 3 * HOUR, True, id="never read"),
     ],
 )
-def test_metrics_are_stale_after_three_hours_unless_refused(reason, read, age, expected):
+def test_metrics_are_stale_three_hours_after_they_were_due_unless_refused(reason, read, age, expected):
     reading = make_reading(usage_at=None if read is None else NOW - read, gaps=[gap(Section.METRICS, reason, age)])
 
-    assert bool(found(MetricsStale(), make_view(reading=reading))) is expected
+    assert bool(found(MetricsStale(), make_view(reading=reading, cadence={Section.METRICS: HOUR}))) is expected
 
 
 def test_old_metrics_without_a_gap_are_only_not_due():
@@ -204,3 +215,130 @@ def test_every_reason_has_its_words():
 def test_throttling_may_be_told_later():
     view = make_view(gaps=[gap(Section.JOBS, GapReason.THROTTLED, 10 * MINUTE - SECOND)])
     assert not found(AccountThrottled(after=10 * MINUTE), view)
+
+
+FILES_EVERY = {Section.FILES: 2 * HOUR}
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        pytest.param(
+            [gap(Section.TRAINING, GapReason.BROKEN, 20 * HOUR, subject=JOB)], set(), id="the inside of one job"
+        ),
+        pytest.param(
+            [gap(Section.TRAINING, GapReason.ROLE, 20 * HOUR, subject=JOB)], set(), id="the inside of one job, refused"
+        ),
+        pytest.param(
+            [gap(Section.JOBS, GapReason.UNREACHABLE), gap(Section.FILES, GapReason.BROKEN)],
+            {("account_unreachable", "data")},
+            id="jobs and files",
+        ),
+        pytest.param(
+            [
+                gap(Section.JOBS, GapReason.UNREACHABLE),
+                gap(Section.FILES, GapReason.THROTTLED, 9 * HOUR),
+                gap(Section.MODELS, GapReason.ROLE),
+            ],
+            {("account_unreachable", "data")},
+            id="each for another reason: that of the jobs tells",
+        ),
+        pytest.param([gap(Section.FILES, GapReason.ROLE, MINUTE)], {("account_forbidden", "data")}, id="files refused"),
+        pytest.param(
+            [gap(Section.FILES, GapReason.UNREACHABLE, 2 * HOUR - SECOND)], set(), id="files, not yet tried again"
+        ),
+        pytest.param(
+            [gap(Section.FILES, GapReason.UNREACHABLE, 2 * HOUR)],
+            {("account_unreachable", "data")},
+            id="files, tried again in vain",
+        ),
+        pytest.param([gap(Section.FILES, GapReason.THROTTLED, HOUR)], set(), id="files throttled once"),
+        pytest.param(
+            [gap(Section.FILES, GapReason.THROTTLED, 2 * HOUR)],
+            {("account_throttled", "data")},
+            id="files throttled again",
+        ),
+    ],
+)
+def test_what_is_read_along_on_the_data_plane_makes_no_second_alert(gaps, expected):
+    assert told(make_view(gaps=gaps, cadence=FILES_EVERY)) == expected
+
+
+def test_the_summary_names_what_is_unread_and_nothing_else():
+    files = the_finding(AccountForbidden(), make_view(gaps=[gap(Section.FILES, GapReason.ROLE)]))
+    both = [gap(Section.FILES, GapReason.ROLE, 9 * HOUR), gap(Section.JOBS, GapReason.ROLE)]
+    jobs = the_finding(AccountForbidden(), make_view(gaps=both))
+
+    assert files.summary == "contoso-ft refuses watcher on the data plane (files): a role is missing"
+    assert "never read so far" in files.evidence  # though its jobs were
+    assert jobs.summary == "contoso-ft refuses watcher on the data plane (fine-tuning jobs, files): a role is missing"
+
+
+def test_jobs_that_are_readable_again_clear_though_files_are_refused():
+    refused = gap(Section.FILES, GapReason.ROLE)
+    closed = gap(Section.JOBS, GapReason.UNREACHABLE, 30 * MINUTE)
+    (data,) = (
+        answer
+        for answer in cleared(AccountUnreachable(), make_view(gaps=[refused], closed_gaps=(closed,)))
+        if answer.subject.incarnation == "data"
+    )
+
+    assert data.because == "readable again since 2026-11-22 08:00 UTC; unread for 30 min"
+
+
+def test_files_that_are_readable_again_are_dated_by_themselves():
+    closed = gap(Section.FILES, GapReason.UNREACHABLE, 9 * HOUR)
+    reading = make_reading(files=(), files_at=NOW - 2 * HOUR)
+    (data,) = (
+        answer
+        for answer in cleared(AccountUnreachable(), make_view(reading=reading, closed_gaps=(closed,)))
+        if answer.subject.incarnation == "data"
+    )
+
+    assert data.because == "readable again since 2026-11-22 06:00 UTC; unread for 7 h"
+
+
+GROUP = "-g rg-ml -n contoso-ft --subscription sub-1"
+
+
+@pytest.mark.parametrize(
+    ("section", "reason", "expected"),
+    [
+        (Section.JOBS, GapReason.UNREACHABLE, "%{http_code}\\n' https://contoso-ft.openai.azure.com\n"),
+        (Section.DEPLOYMENTS, GapReason.UNREACHABLE, "Azure Resource Manager of this cloud"),
+        (Section.METRICS, GapReason.UNREACHABLE, "Azure Monitor of this cloud"),
+        (Section.JOBS, GapReason.BROKEN, "an error of its own"),
+        (Section.JOBS, GapReason.NOT_FOUND, f"az cognitiveservices account show {GROUP}"),
+        (Section.METRICS, GapReason.INCOMPLETE, "cannot be followed to the end"),
+        (Section.JOBS, GapReason.NO_ENDPOINT, "`endpoint = "),
+    ],
+)
+def test_each_silence_names_its_cure(section, reason, expected):
+    assert expected in the_finding(AccountUnreachable(), make_view(gaps=[gap(section, reason)])).action
+
+
+@pytest.mark.parametrize("reasons", [UNREACHABLE - {GapReason.UNREACHABLE}, REFUSED], ids=["silent", "refused"])
+def test_no_two_reasons_have_the_same_cure(reasons):
+    actions = {
+        found(rule, make_view(gaps=[gap(Section.JOBS, reason)]))[0].action
+        for reason in reasons
+        for rule in RULES
+        if found(rule, make_view(gaps=[gap(Section.JOBS, reason)]))
+    }
+
+    assert len(actions) == len(reasons)
+
+
+def test_a_firewall_is_opened_by_a_command():
+    action = the_finding(AccountForbidden(), make_view(gaps=[gap(Section.JOBS, GapReason.NETWORK)])).action
+
+    assert f"az cognitiveservices account network-rule list {GROUP}\n" in action
+    assert f'az cognitiveservices account network-rule add {GROUP} --ip-address "<outgoing' in action
+
+
+@pytest.mark.parametrize("section", [Section.JOBS, Section.FILES, Section.MODELS])
+def test_the_data_plane_asks_for_a_reader_of_openai_or_a_role_of_ones_own(section):
+    action = the_finding(AccountForbidden(), make_view(gaps=[gap(section, GapReason.ROLE)])).action
+
+    assert "'Cognitive Services OpenAI User'" in action
+    assert "Microsoft.CognitiveServices/accounts/OpenAI/*/read" in action

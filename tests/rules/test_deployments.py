@@ -2,17 +2,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.factories import DAY, HOUR, MODEL, NOW, SECOND, make_deployment, make_end, make_gap, make_usage, make_view
+from tests.factories import HOUR, NOW, SECOND, make_deployment, make_gap, make_view
 from tests.rules.ask import ask, cleared, found, the_doubt, the_finding, verdict
-from watcher.resources.changes import Change
 from watcher.resources.deployment import ProvisioningState
-from watcher.resources.snapshot import GapReason, Section
+from watcher.resources.snapshot import Section
 from watcher.rules.deployments import DeploymentExpiring, DeploymentFailed
-from watcher.rules.finding import FindingKind, Severity
-from watcher.rules.gone import DeploymentGone
-from watcher.rules.rule import deployment_subject
+from watcher.rules.finding import Severity
 
-EXPIRING, FAILED, GONE = DeploymentExpiring(), DeploymentFailed(), DeploymentGone()
+EXPIRING, FAILED = DeploymentExpiring(), DeploymentFailed()
 
 
 def developer_view(left=2 * HOUR, *, gaps=(), **changes):
@@ -123,79 +120,21 @@ def test_failed_clears_with_the_state():
     assert clear.because == "its provisioning state is now Succeeded"
 
 
-def gone_view(*, usage=None, change=Change.GONE, told=(), transition=None, **changes):
-    old = make_deployment(**changes)
-    return make_view(
-        transitions=[make_end(old, change, **(transition or {}))],
-        ended=[old],
-        usage=[make_usage(**usage)] if usage is not None else [],
-        told={deployment_subject(old): tuple(told)} if told else {},
-    )
+class TestExpiryBySku:
+    RULE = DeploymentExpiring(lifetimes={"developertier": None, "batch*": timedelta(hours=48)})
 
+    def test_a_sku_that_never_expires_is_left_alone(self):
+        assert not ask(self.RULE, developer_view(HOUR))
 
-CALLED_YESTERDAY = {"last_success_at": NOW - DAY}
+    def test_another_spelling_keeps_the_common_time(self):
+        assert found(self.RULE, developer_view(HOUR, sku="developer"))
 
+    def test_another_sku_may_expire(self):
+        view = developer_view(sku="BatchThing", created_at=NOW - 46 * HOUR)
+        finding = the_finding(self.RULE, view)
 
-@pytest.mark.parametrize(
-    ("view", "expected"),
-    [
-        pytest.param(make_view(), [], id="nothing changed"),
-        pytest.param(gone_view(change=Change.REPLACED), [], id="replaced"),
-        pytest.param(gone_view(transition={"is_history": True}), [], id="first sight"),
-        pytest.param(gone_view(model="gpt-4o-mini"), [], id="base model"),
-        pytest.param(gone_view(usage={}), [("idle", Severity.WARNING)], id="idle since before the metrics"),
-        pytest.param(
-            gone_view(usage={"last_success_at": NOW - 15 * DAY}), [("idle", Severity.WARNING)], id="just idle enough"
-        ),
-        pytest.param(
-            gone_view(usage={"last_success_at": NOW - 15 * DAY + HOUR}),
-            [("unexplained", Severity.WARNING)],
-            id="an hour short of it",
-        ),
-        pytest.param(gone_view(usage=CALLED_YESTERDAY), [("unexplained", Severity.WARNING)], id="called yesterday"),
-        pytest.param(gone_view(), [("unexplained", Severity.WARNING)], id="calls unknown"),
-        pytest.param(gone_view(created_at=None), [("unexplained", Severity.WARNING)], id="nothing known"),
-        pytest.param(
-            gone_view(sku="DeveloperTier", created_at=NOW - 24 * HOUR),
-            [("developer_expiry", Severity.INFO)],
-            id="Developer, at 24 h",
-        ),
-        pytest.param(
-            gone_view(sku="DeveloperTier", created_at=NOW - 23 * HOUR),
-            [("unexplained", Severity.WARNING)],
-            id="Developer, too soon",
-        ),
-        pytest.param(
-            gone_view(sku="DeveloperTier", created_at=None),
-            [("unexplained", Severity.WARNING)],
-            id="Developer of unknown age",
-        ),
-    ],
-)
-def test_gone_with_its_likely_cause(view, expected):
-    assert [(f.labels["cause"], f.severity) for f in ask(GONE, view)] == expected
-
-
-def test_gone_says_who_had_been_told_and_how_to_redeploy():
-    view = gone_view(usage={}, told=["ml-slack at 2026-11-19 08:00 UTC (3d)"], sku="GlobalStandard", capacity=50)
-    finding = the_finding(GONE, view)
-
-    assert finding.kind is FindingKind.EVENT
-    assert "told before: ml-slack at 2026-11-19 08:00 UTC (3d)" in finding.evidence
-    assert f"--deployment-name support-bot --model-name {MODEL} " in finding.action
-    assert "--sku-name GlobalStandard --sku-capacity 50" in finding.action
-    assert "inferred, not read" in finding.description
-    assert "nobody had been told before" in the_finding(GONE, gone_view()).evidence
-
-
-def test_gone_without_a_cause_says_that_the_activity_log_is_not_read():
-    assert "activity log" in the_finding(GONE, gone_view(usage=CALLED_YESTERDAY)).description
-
-
-def test_a_deployment_that_is_listed_but_refused_by_its_own_address_is_not_gone():
-    view = make_view(
-        deployments=[make_deployment()],
-        gaps=[make_gap(Section.DEPLOYMENTS, GapReason.ROLE, subject=make_deployment().key)],
-    )
-
-    assert not ask(GONE, view)
+        assert finding.summary.startswith(
+            "BatchThing deployment support-bot in contoso-ft is subject to removal in 2 h"
+        )
+        assert "lives for 48 h, as configured" in finding.description
+        assert finding.values["hosting_per_hour"] is None

@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
-from tests.factories import HOUR, MINUTE, NOW, make_gap, make_state
+from tests.factories import HOUR, MINUTE, NOW, make_gap, make_state, make_view
 from tests.rules.ask import ask
+from watcher.alerts.alert import open_alert
+from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, Inhibitor
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import GapReason, Section
+from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
 from watcher.rules.finding import Cleared, Finding, Severity, Undecided
 from watcher.rules.fleet import AzureUnreachable, CredentialFailing
-from watcher.rules.rule import Fleet, evaluate_fleet
+from watcher.rules.rule import Fleet, evaluate, evaluate_fleet
 
 CREDENTIAL, UNREACHABLE = CredentialFailing(), AzureUnreachable()
 NAMES = {Finding: "found", Undecided: "undecided", Cleared: "clear"}
@@ -24,8 +29,8 @@ def fleet(*states):
 
 
 def on_data(rule, view, subject=None):
-    """What the rule says of the data plane, of the first or the named cloud or region."""
-    answers = [a for a in ask(rule, view) if a.subject.incarnation == "data"]
+    """What the rule says of the data plane, of the first or the named cloud or region; a credential is one for all."""
+    answers = [a for a in ask(rule, view) if a.subject.incarnation in ("data", "")]
     answers = [a for a in answers if subject is None or a.subject.id == subject]
     return NAMES[type(answers[0])] if answers else "nothing"
 
@@ -78,15 +83,111 @@ def test_credential_failing(states, expected):
     assert on_data(CREDENTIAL, fleet(*states)) == expected
 
 
-def test_credential_failing_tells_each_plane_apart():
-    arm = make_gap(Section.DEPLOYMENTS, GapReason.CREDENTIAL, at=NOW - MINUTE)
-    answers = ask(CREDENTIAL, fleet(make_state("a", arm), make_state("b", arm)))
-    (finding,) = (a for a in answers if isinstance(a, Finding))
+ARM = make_gap(Section.DEPLOYMENTS, GapReason.CREDENTIAL, at=NOW - MINUTE)
+METRICS = make_gap(Section.METRICS, GapReason.CREDENTIAL, at=NOW - MINUTE)
+FILES = make_gap(Section.FILES, GapReason.CREDENTIAL, at=NOW - HOUR)
+
+
+def test_a_credential_that_one_plane_refuses_is_told_of_that_plane():
+    (finding,) = evaluate_fleet([CREDENTIAL], fleet(make_state("a", ARM), make_state("b", ARM))).findings
 
     assert finding.labels == {"cloud": "public", "plane": "arm"}
     assert finding.severity is Severity.CRITICAL
     assert finding.subject.kind is ResourceKind.CREDENTIAL
     assert "a, b" in finding.evidence
+
+
+def test_a_credential_that_all_planes_refuse_is_told_once():
+    states = [make_state(name, ARM, REFUSED, METRICS) for name in ("a", "b", "c")]
+    (finding,) = evaluate_fleet([CREDENTIAL], fleet(*states)).findings
+
+    assert finding.labels == {"cloud": "public", "plane": "arm,data,metrics"}
+    assert finding.values["accounts"] == 3
+    assert finding.values["planes"] == "arm,data,metrics"
+    assert finding.occurred_at == NOW - HOUR
+    assert finding.description.count("the service's own words") == 1
+    assert "no job that fails" in finding.description
+    assert "coming deletions" in finding.description
+
+
+def test_the_planes_may_change_while_the_alert_stays_the_same():
+    before, after = (
+        evaluate_fleet([CREDENTIAL], fleet(*(make_state(name, *gaps) for name in "ab"))).findings[0]
+        for gaps in ([REFUSED], [REFUSED, ARM])
+    )
+
+    assert before.subject == after.subject
+
+
+def test_a_plane_that_has_not_been_asked_since_does_not_accept():
+    """Metrics are read seldom: that jobs were read meanwhile says nothing of the credential there."""
+    read_before = replace(make_state("c"), usage_at=NOW - 2 * HOUR)
+    refused = [make_state(name, METRICS) for name in ("a", "b")]
+
+    assert evaluate_fleet([CREDENTIAL], fleet(*refused, read_before)).findings
+    assert not evaluate_fleet([CREDENTIAL], fleet(*refused, make_state("c"))).findings
+
+
+def test_a_plane_that_has_refused_it_once_goes_with_those_that_refuse_it_for_sure():
+    """Else the first account whose metrics are due would raise an alert of its own, which nothing holds back."""
+    unasked = replace(make_state("b", REFUSED), usage_at=NOW - 9 * HOUR)
+    (finding,) = evaluate_fleet([CREDENTIAL], fleet(make_state("a", REFUSED, METRICS), unasked)).findings
+
+    assert finding.labels["plane"] == "data,metrics"
+
+
+def test_files_and_models_say_nothing_of_a_plane():
+    """They are read seldom: their gaps stay open for hours after the plane has mended."""
+    silent = make_gap(Section.MODELS, GapReason.UNREACHABLE, at=NOW - HOUR)
+    view = fleet(make_state("a", FILES, silent), make_state("b", FILES, silent))
+
+    assert not evaluate_fleet([CREDENTIAL, UNREACHABLE], view).findings
+    accepted = fleet(make_state("a", REFUSED), make_state("b", REFUSED), make_state("c", FILES))
+    assert not evaluate_fleet([CREDENTIAL], accepted).findings
+
+
+def alerts_of(states):
+    """All alerts that the rules about accounts and about all of them raise, and those that nothing holds back."""
+    found = list(evaluate_fleet([CREDENTIAL, UNREACHABLE], fleet(*states)).findings)
+    rules = (AccountForbidden(), AccountUnreachable(), AccountThrottled(), MetricsStale())
+    for state in states:
+        found += evaluate(rules, make_view(account=state.account, gaps=state.gaps, now=NOW)).findings
+    alerts = [open_alert(finding, account="", now=NOW) for finding in found]
+    inhibitor = Inhibitor(DEFAULT_INHIBITIONS, alerts)
+    return alerts, [alert for alert in alerts if inhibitor.inhibited_by(alert) is None]
+
+
+def test_an_expired_secret_over_forty_accounts_is_one_alert():
+    gaps = (REFUSED, ARM, METRICS, FILES, replace(FILES, section=Section.MODELS))
+    alerts, heard = alerts_of([make_state(f"a-{number}", *gaps) for number in range(40)])
+
+    assert len(alerts) > 100
+    assert [alert.finding.rule for alert in heard] == ["credential_failing"]
+    assert "by 40 accounts" in heard[0].finding.summary
+
+
+def test_an_expired_secret_holds_back_nothing_on_a_plane_that_it_still_opens():
+    role = make_gap(Section.METRICS, GapReason.ROLE, at=NOW - HOUR)
+    _, heard = alerts_of([make_state("a", REFUSED, ARM, role), make_state("b", REFUSED, ARM)])
+
+    assert [(a.finding.rule, a.finding.labels["plane"]) for a in heard] == [
+        ("credential_failing", "arm,data"),
+        ("account_forbidden", "metrics"),
+    ]
+
+
+def test_an_outage_of_a_region_is_one_alert_a_plane():
+    arm = make_gap(Section.DEPLOYMENTS, GapReason.BROKEN, at=NOW - 9 * HOUR)
+    metrics = make_gap(Section.METRICS, GapReason.UNREACHABLE, at=NOW - 9 * HOUR)
+    files = make_gap(Section.FILES, GapReason.UNREACHABLE, at=NOW - 9 * HOUR)
+    dark = [make_state(f"a-{number}", SILENT, arm, metrics, files) for number in range(40)]
+    _, heard = alerts_of([*dark, *(make_state(f"b-{number}", location="eastus2") for number in range(40))])
+
+    assert sorted((a.finding.rule, a.finding.labels["plane"]) for a in heard) == [
+        ("azure_unreachable", "arm"),
+        ("azure_unreachable", "data"),
+        ("azure_unreachable", "metrics"),
+    ]
 
 
 def test_min_accounts():

@@ -26,6 +26,7 @@ from watcher.resources.deployment import ProvisioningState
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.finding import FindingKind, Severity
 from watcher.rules.idle import DeploymentIdle
+from watcher.rules.idle_clock import idle_clock
 
 RULE = DeploymentIdle()
 STEPS = ["7d", "3d", "1d", "6h", "overdue"]
@@ -34,7 +35,8 @@ STEPS = ["7d", "3d", "1d", "6h", "overdue"]
 def idle_view(*, left=2 * DAY, now=NOW, **changes):
     """A deployment whose last call lies so far back that `left` remains."""
     called = now + left - 15 * DAY
-    of_deployment = {key: changes.pop(key) for key in list(changes) if key not in ("usage", "gaps", "at", "account")}
+    of_view = ("usage", "gaps", "at", "account", "deployment_state_since")
+    of_deployment = {key: changes.pop(key) for key in list(changes) if key not in of_view}
     usage = changes.pop("usage", {"last_success_at": called})
     return make_view(
         now=now,
@@ -132,8 +134,9 @@ def test_a_finding_counts_from_the_last_call():
         "idle_cost": 489.6,
         "cost_until_deletion": 122.4,
         "currency": "USD",
+        "owner_source": "the account",
     }
-    assert "whether such a call counts" in finding.evidence.replace("\n", " ")
+    assert "whether such a call counts is not documented" in finding.evidence
     assert "last successful call in the hour from 2026-11-10 08:00 UTC" in finding.evidence
     assert finding.links == {
         "portal": f"https://portal.azure.com/#@/resource{ACCOUNT.id}/deployments/support-bot/overview"
@@ -212,7 +215,7 @@ class TestCallsBeforeTheMetricsRead:
 
         assert finding.step == "overdue"
         assert finding.summary == (
-            "support-bot in contoso-ft is overdue for deletion since 2026-11-21 08:00 UTC and still stands"
+            "support-bot in contoso-ft is overdue for deletion by 1 d, since 2026-11-21 08:00 UTC, and still stands"
         )
 
     def test_counts_from_creation_while_that_is_the_sooner_bound(self):
@@ -245,7 +248,8 @@ class TestUncertainRule:
         assert finding.severity is Severity.WARNING
         assert "rule uncertain" in finding.summary
         assert "assumed" in finding.description
-        assert "resume it first" in finding.action
+        resume = f"{ACCOUNT.id}/deployments/support-bot/resume?api-version=2025-10-01-preview"
+        assert f"resume it first.\naz rest --method post --url '{resume}'\n" in finding.action
 
     def test_an_unknown_sku_is_treated_as_standard_and_marked(self):
         finding = the_finding(RULE, idle_view(left=HOUR, sku="Quantum"))
@@ -254,11 +258,99 @@ class TestUncertainRule:
         assert "rule uncertain" in finding.summary
         assert finding.values["hosting_per_hour"] == 1.70
 
-    def test_calls_without_a_name_leave_no_latest_time(self):
-        finding = the_finding(RULE, idle_view(usage={"last_success_at": NOW - 13 * DAY, "is_ambiguous": True}))
 
-        assert finding.values["deletion_latest"] is None
-        assert "idleness is less than certain" in finding.evidence
+class TestLatest:
+    """What is not known puts the latest time off, never the earliest, and the evidence says what that is."""
+
+    def idle(self, usage=None, state_since=None, **changes):
+        usage = {"last_success_at": NOW - 13 * DAY, **(usage or {})}
+        since = {make_deployment().key: state_since} if state_since else {}
+        finding = the_finding(RULE, idle_view(usage=usage, deployment_state_since=since, **changes))
+        assert finding.values["deletion_earliest"] == "2026-11-24T08:00:00Z"
+        return finding.values["deletion_latest"], finding.evidence
+
+    def test_is_the_end_of_the_last_calls_hour(self):
+        latest, evidence = self.idle()
+
+        assert latest == "2026-11-24T09:00:00Z"
+        assert "the latest time" not in evidence
+
+    def test_counts_failed_calls(self):
+        latest, evidence = self.idle({"last_failure_at": NOW - 12 * DAY})
+
+        assert latest == "2026-11-25T09:00:00Z"
+        assert "refused or failed call in the hour from 2026-11-10 08:00 UTC" in evidence
+
+    def test_counts_calls_that_may_be_its_own(self):
+        latest, evidence = self.idle({"last_unclear_at": NOW - 2 * DAY})
+
+        assert latest == "2026-12-05T09:00:00Z"
+        assert "calls in the hour from 2026-11-20 08:00 UTC that may be its own" in evidence
+
+    def test_counts_an_edit(self):
+        latest, evidence = self.idle(modified_at=NOW - 5 * DAY)
+
+        assert latest == "2026-12-02T08:00:00Z"
+        assert "the edit of 2026-11-17 08:00 UTC: whether an edit starts the clock anew is not documented" in evidence
+
+    def test_passes_over_an_edit_before_the_last_call(self):
+        latest, evidence = self.idle(modified_at=NOW - 14 * DAY)
+
+        assert latest == "2026-11-24T09:00:00Z"
+        assert "edit" not in evidence
+
+    def test_counts_from_the_end_of_a_pause(self):
+        latest, evidence = self.idle(state_since=NOW - 3 * DAY)
+
+        assert latest == "2026-12-04T08:00:00Z"
+        assert "seen running again after a pause" in evidence
+
+    def test_is_not_named_while_it_is_paused(self):
+        latest, evidence = self.idle(deployment_state="Paused", state_since=NOW - 3 * DAY)
+
+        assert latest is None
+        assert "no latest time is named: it is paused" in evidence
+
+    def test_says_which_calls_azure_names(self):
+        _, evidence = self.idle()
+
+        assert "every answered call counts here; Azure's present text names chat completions and Responses" in evidence
+
+
+class TestLifetimes:
+    RULE = DeploymentIdle(lifetimes={"Provisioned*": None, "global*": 20 * DAY, "globalstandard": 5 * DAY})
+
+    def test_a_sku_that_is_never_deleted_is_left_alone_and_says_so(self):
+        (clear,) = ask(self.RULE, idle_view(left=HOUR, sku="ProvisionedManaged"))
+
+        assert clear.because == "deployments of SKU ProvisionedManaged are not deleted for idleness, as configured"
+
+    def test_the_first_that_fits_counts(self):
+        view = idle_view(left=-3 * DAY, sku="GlobalStandard")  # called 18 d ago
+
+        assert the_finding(self.RULE, view).values["deletion_earliest"] == "2026-11-24T08:00:00Z"
+        assert "nobody has called for 20 d" in the_finding(self.RULE, view).description
+
+    def test_any_other_has_the_common_one(self):
+        finding = the_finding(self.RULE, idle_view(left=3 * DAY, sku="DataZoneStandard"))
+
+        assert finding.values["deletion_earliest"] == "2026-11-25T08:00:00Z"
+
+    def test_a_developer_deployment_goes_idle_only_where_it_is_named(self):
+        view = idle_view(left=HOUR, sku="DeveloperTier")
+
+        assert not found(RULE, view)
+        assert found(DeploymentIdle(lifetimes={"developer*": 15 * DAY}), view)
+
+
+def test_one_that_is_overdue_is_to_be_verified():
+    finding = the_finding(RULE, idle_view(left=-27 * HOUR))
+
+    assert finding.severity is Severity.CRITICAL
+    assert "is overdue for deletion by 1 d 2 h, since 2026-11-21 06:00 UTC, and still stands" in finding.summary
+    assert finding.description.startswith("By all that is known it should be gone by now.")
+    assert finding.action.startswith("Check that it still exists:\naz cognitiveservices account deployment show")
+    assert "Check that" not in the_finding(RULE, idle_view(left=HOUR)).action
 
 
 def test_past_the_deadline_it_may_go_at_any_moment_then_is_overdue():
@@ -266,7 +358,7 @@ def test_past_the_deadline_it_may_go_at_any_moment_then_is_overdue():
     past = the_finding(RULE, idle_view(left=-2 * HOUR))
 
     assert "may be deleted at any moment, at the latest 2026-11-22 08:30 UTC" in between.summary
-    assert "overdue for deletion since 2026-11-22 07:00 UTC and still stands" in past.summary
+    assert "overdue for deletion by 1 h, since 2026-11-22 07:00 UTC, and still stands" in past.summary
 
 
 def test_clears_with_the_time_of_the_call():
@@ -339,6 +431,7 @@ def test_an_own_price_goes_before_the_documented_one_and_a_discount_off_both(pri
 
 
 def ages(limit=60):
+    """Up to `limit` days."""
     return st.integers(min_value=0, max_value=limit * 24 * 60).map(lambda minutes: timedelta(minutes=minutes))
 
 
@@ -354,14 +447,18 @@ def idle_views(draw, gaps=()):
                 incarnation="life",
                 sku=draw(st.sampled_from(["Standard", "ProvisionedManaged", "Quantum"])),
                 deployment_state=draw(st.sampled_from(["Running", "Paused", ""])),
+                modified_at=draw(st.none() | ages().map(lambda age: NOW - age)),
             )
         ],
+        deployment_state_since=draw(
+            st.just({}) | ages().map(lambda age: {make_deployment().key: NOW - age}),
+        ),
         usage=[
             make_usage(
                 read_from=read_from,
                 last_success_at=draw(calls),
                 last_failure_at=draw(calls),
-                is_ambiguous=draw(st.booleans()),
+                last_unclear_at=draw(calls),
             )
         ],
         gaps=gaps,
@@ -412,3 +509,36 @@ def test_a_view_without_usage_at_all_is_undecided():
     reading = make_reading(deployments=[make_deployment()], usage=None)
 
     assert the_doubt(RULE, make_view(reading=reading)).because == "the metrics have not been read yet"
+
+
+@settings(deadline=None)
+@given(idle_views(), ages(30), st.sets(st.sampled_from(["last_success_at", "last_failure_at", "last_unclear_at"])))
+def test_a_new_life_of_a_name_inherits_no_call_of_the_former(view, age, kinds):
+    """Metrics know names only: whatever was called before its creation, its clock is that of its own calls."""
+    (deployment,), (usage,) = view.deployments, view.reading.usage.values()
+    created = NOW - age
+    bucket = timedelta(seconds=usage.bucket_seconds)
+    calls = ("last_success_at", "last_failure_at", "last_unclear_at")
+    own = {kind: at for kind in calls if (at := getattr(usage, kind)) is not None and at + bucket > created}
+    alone = replace(usage, **{kind: own.get(kind) for kind in calls}, read_from=created)
+    former = {kind: created - bucket for kind in kinds if kind not in own}
+    again = replace(deployment, created_at=created)
+
+    assert idle_clock(again, replace(alone, **former)) == idle_clock(again, alone)
+
+
+@settings(deadline=None)
+@given(idle_views(), ages(30))
+def test_no_doubt_ever_moves_the_earliest_time_or_brings_the_latest_forward(view, age):
+    (deployment,), (usage,) = view.deployments, view.reading.usage.values()
+    plain_usage = replace(usage, last_failure_at=None, last_unclear_at=None)
+    plain = idle_clock(replace(deployment, modified_at=None, deployment_state="Running"), plain_usage)
+    doubtful = idle_clock(deployment, usage, running_since=NOW - age)
+
+    assert (plain is None) == (doubtful is None)
+    if plain is not None:
+        assert doubtful.deletion_earliest == plain.deletion_earliest
+        assert doubtful.idle_since == plain.idle_since
+        assert doubtful.deletion_latest is None or doubtful.deletion_latest >= plain.deletion_latest
+        # Whatever puts the latest time off is said.
+        assert bool(doubtful.doubts) == (doubtful.deletion_latest != plain.deletion_latest)

@@ -1,10 +1,28 @@
+from dataclasses import replace
+
 import pytest
 
-from tests.factories import DAY, HOUR, NOW, SECOND, make_event, make_gap, make_job, make_transition, make_view
+from tests.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    make_checkpoint,
+    make_event,
+    make_gap,
+    make_job,
+    make_training,
+    make_transition,
+    make_view,
+)
 from tests.rules.ask import cleared, found, the_doubt, the_finding, verdict
 from watcher.resources.snapshot import Section
+from watcher.resources.training import Estimates, Pace
 from watcher.rules.finding import FindingKind, Severity
 from watcher.rules.job_waits import JobPaused, JobStalled
+from watcher.rules.pace import pace_key
 
 PAUSED, STALLED = JobPaused(), JobStalled()
 
@@ -114,6 +132,86 @@ def test_stalled_words():
     assert "2026-11-22 09:00 UTC, which may be wrong" in finding.description
     assert "/fine_tuning/jobs/ftjob-1/cancel" in finding.action
     assert finding.values["limit_seconds"] == 86400
+
+
+KIND = pace_key(ACCOUNT, make_job())
+HOURS = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "pace", "expected"),
+    [
+        pytest.param("queued", 3 * HOUR, Pace(queued=(HOURS,) * 8), True, id="such jobs wait an hour"),
+        pytest.param("queued", 2 * HOUR, Pace(queued=(HOURS,) * 8), False, id="twice that is in order"),
+        pytest.param("queued", 3 * HOUR, Pace(queued=(HOURS,) * 7), False, id="too few were seen"),
+        pytest.param("queued", 3 * HOUR, Pace(ran=(HOURS,) * 8), False, id="how long they run says nothing of waiting"),
+        pytest.param("queued", 20 * HOUR, Pace(queued=(12 * HOURS,) * 8), False, id="here they wait for half a day"),
+        pytest.param("queued", 25 * HOUR, Pace(queued=(12 * HOURS,) * 8), True, id="and this one for over a day"),
+        pytest.param("running", 3 * HOUR, Pace(ran=(HOURS,) * 8), True, id="such jobs run for an hour"),
+        pytest.param("running", 30 * HOUR, Pace(ran=(20 * HOURS,) * 8), False, id="such jobs run for long"),
+        pytest.param("resuming", 3 * HOUR, Pace(queued=(HOURS,) * 8), False, id="none tells how long a resume takes"),
+        pytest.param("paused", 30 * DAY, Pace(queued=(HOURS,) * 8, ran=(HOURS,) * 8), False, id="a pause is no run"),
+    ],
+)
+def test_stalled_by_what_such_jobs_took(status, age, pace, expected):
+    view = replace(stalled_view(status, age), paces={KIND: pace})
+    assert bool(found(STALLED, view)) is expected
+
+
+def test_stalled_counts_from_the_resume_and_not_from_the_first_start():
+    """`status_since` begins anew when a job runs again, so a pause is no part of it."""
+    view = replace(stalled_view("running", HOUR), paces={KIND: Pace(ran=(HOURS,) * 8)})
+    assert not found(STALLED, view)
+
+
+def test_stalled_does_not_mix_kinds():
+    other = replace(KIND, training_type="developertier")
+    assert not found(STALLED, replace(stalled_view("queued", 3 * HOUR), paces={other: Pace(queued=(HOURS,) * 8)}))
+    off = JobStalled(history=0)
+    assert not found(off, replace(stalled_view("queued", 3 * HOUR), paces={KIND: Pace(queued=(HOURS,) * 8)}))
+
+
+def test_stalled_says_by_which_history():
+    view = replace(stalled_view("queued", 3 * HOUR), paces={KIND: Pace(queued=(HOURS,) * 8)})
+    finding = the_finding(STALLED, view)
+
+    assert finding.description.startswith(
+        "That is longer than 95 % of the 8 jobs of this kind that watcher saw (p95 1 h from creation to start)"
+    )
+    assert finding.values["limit_seconds"] == 7200
+    assert "95 % of the 8 jobs of this kind that watcher saw took at most 1 h" in finding.evidence
+
+
+def test_stalled_tells_of_estimates_that_slip():
+    view = stalled_view("running", 30 * HOUR, estimated_finish_at=NOW - HOUR)
+    slipped = Estimates(seen=((NOW - 2 * DAY, NOW - DAY), (NOW - DAY, NOW - HOUR)))
+    finding = the_finding(STALLED, replace(view, estimates={"ftjob-1": slipped}))
+
+    assert "2026-11-22 07:00 UTC, has passed and was wrong." in finding.description
+    assert "moved its estimate once, from 2026-11-21 08:00 UTC to 2026-11-22 07:00 UTC" in finding.description
+    assert finding.values["estimated_finish"] == "2026-11-22T07:00:00Z"
+    assert finding.values["estimate_moves"] == 1
+
+
+def test_paused_tells_what_could_be_deployed_meanwhile():
+    curve = {10: {"train_reward": 0.1}, 40: {"train_reward": 0.55, "full_valid_reward": 0.5}}
+    training = make_training(make_checkpoint(40), make_checkpoint(20), curve=curve)
+    finding = the_finding(PAUSED, replace(paused_view(), training={"ftjob-1": training}))
+
+    assert "listed 2 checkpoints of it (steps 20, 40; read 2026-11-22 07:50 UTC)" in finding.description
+    assert "though the job is paused" in finding.description
+    assert (
+        "Mean reward: in training from 0.1 (step 10) to 0.55 (step 40); in validation 0.5 (step 40)."
+        in finding.description
+    )
+    assert ":ckpt-step-40" in finding.action.splitlines()[-1]
+
+
+def test_a_late_find_is_said():
+    view = replace(paused_view(), previous_at={Section.JOBS: NOW - 9 * HOUR}, cadence={Section.JOBS: 10 * MINUTE})
+    assert "found late: the jobs were not read between 2026-11-21 23:00 UTC and 2026-11-22 08:00 UTC" in (
+        the_finding(PAUSED, view).evidence
+    )
 
 
 def test_stalled_is_undecided_behind_a_gap_but_goes_on():

@@ -2,7 +2,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.factories import HOUR, MINUTE, NOW, make_event, make_gap, make_job, make_transition, make_view
+from tests.factories import (
+    HOUR,
+    MINUTE,
+    MODEL,
+    NOW,
+    make_checkpoint,
+    make_event,
+    make_gap,
+    make_job,
+    make_training,
+    make_transition,
+    make_view,
+)
 from tests.rules.ask import ask, doubts, found, the_doubt, the_finding
 from watcher.resources.changes import ResourceKind
 from watcher.resources.fine_tuning import JobError, JobStatus
@@ -226,6 +238,7 @@ def test_a_failure_keeps_the_services_words_and_code():
     assert finding.values["error_code"] == "invalid_training_file"
     assert finding.severity is Severity.WARNING
     assert finding.labels["job"] == "ftjob-1"
+    assert finding.values["owner_source"] == "the account"
     assert finding.labels["model"] == "gpt-4o-mini-2024-07-18"
     assert finding.occurred_at == NOW - MINUTE
 
@@ -274,3 +287,99 @@ def test_status_words_compare_without_case():
     view = make_view(jobs=[job], transitions=[make_transition(job, "Running", after="Failed")], events={job.id: ()})
 
     assert told(view) == {"job_failed": "-"}
+
+
+def with_training(view, *checkpoints, **changes):
+    return replace(view, training={"ftjob-1": make_training(*checkpoints, **changes)})
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "though"),
+    [(JobFailed(), "failed", "though the job failed"), (JobCancelled(), "cancelled", "though the job was cancelled")],
+    ids=["failed", "cancelled"],
+)
+def test_what_of_the_training_is_not_lost(rule, status, though):
+    finding = the_finding(rule, with_training(ended_view(status), make_checkpoint(80), make_checkpoint(40)))
+
+    assert "listed 2 checkpoints of it (steps 40, 80; read 2026-11-22 07:50 UTC)" in finding.description
+    assert though in finding.description
+    told, command = finding.action.splitlines()[-2:]
+    assert told == "Deploy its checkpoint of step 80:"
+    assert f"--deployment-name support-step-80 --model-name {MODEL}:ckpt-step-80 " in command
+
+
+def test_no_checkpoint_no_word_of_any():
+    for view in (ended_view("failed"), with_training(ended_view("failed"), make_checkpoint(80, model=""))):
+        finding = the_finding(JobFailed(), view)
+        assert "checkpoint" not in finding.description + finding.action
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"), [(JobRaiDataFailed(), DATA_TEXT), (JobRaiModelFailed(), MODEL_TEXT)], ids=["data", "model"]
+)
+def test_checkpoints_of_a_refused_job_are_not_offered(rule, error):
+    finding = the_finding(rule, with_training(ended_view("failed", error=error), make_checkpoint(80)))
+
+    assert "deployment create" not in finding.action
+    assert "checkpoint" not in finding.description
+
+
+def test_checkpoints_show_that_a_job_had_trained():
+    view = ended_view("failed", error="RAI check refused.")
+    cancelled = ended_view("cancelled", before="pending", events=[])
+
+    assert told(view) == {"job_rai_data_failed": ""}
+    assert told(with_training(view, make_checkpoint(10))) == {"job_rai_model_failed": ""}
+    assert (
+        "had begun to train" in the_finding(JobCancelled(), with_training(cancelled, make_checkpoint(10))).description
+    )
+
+
+SKIPPED = "12 images were skipped because they could not be used for training."
+
+
+@pytest.mark.parametrize(
+    ("events", "count", "expected"),
+    [
+        pytest.param([make_event(SKIPPED)], 12, f'The service says of the training data: "{SKIPPED}"', id="its words"),
+        pytest.param([], 1200, "left out 1,200 examples or images", id="read earlier"),
+        pytest.param([], 0, None, id="none"),
+        pytest.param([], None, None, id="not said"),
+    ],
+)
+def test_success_tells_what_was_left_out(events, count, expected):
+    view = with_training(ended_view("succeeded", fine_tuned_model="m.ft-1", events=events), skipped=count)
+    description = the_finding(JobSucceeded(), view).description
+
+    assert (expected in description) if expected else ("left out" not in description and "skipped" not in description)
+
+
+def test_success_tells_how_the_rewards_went():
+    curve = {
+        10: {"train_reward": -0.125, "train_loss": 1.0},
+        20: {"train_reward": 0.4, "valid_reward": 0.1, "full_valid_reward": 0.3},
+        30: {"train_reward": 0.66666, "valid_reward": 0.2, "full_valid_reward": 0.5},
+    }
+    view = with_training(ended_view("succeeded", fine_tuned_model="m.ft-1"), curve=curve)
+
+    assert (
+        "Mean reward: in training from -0.125 (step 10) to 0.667 (step 30); in validation from 0.3 (step 20) to 0.5 "
+        "(step 30)." in the_finding(JobSucceeded(), view).description
+    )
+
+
+def test_a_late_find_is_said():
+    view = replace(
+        ended_view("failed"), previous_at={Section.JOBS: NOW - 9 * HOUR}, cadence={Section.JOBS: 10 * MINUTE}
+    )
+
+    assert "found late: the jobs were not read between 2026-11-21 23:00 UTC" in the_finding(JobFailed(), view).evidence
+
+
+def test_success_minds_a_better_step_before_the_end():
+    losses = ((0.9, 1.4), (0.8, 1.0), (0.7, 1.2), (0.6, 1.5))
+    curve = {10 * i: {"train_loss": t, "full_valid_loss": v} for i, (t, v) in enumerate(losses, start=1)}
+    view = ended_view("succeeded", fine_tuned_model="m.ft-1")
+
+    assert "was best at step 20 of 40" in the_finding(JobSucceeded(), with_training(view, curve=curve)).description
+    assert "best at" not in the_finding(JobSucceeded(), with_training(view, curve={10: curve[10]})).description

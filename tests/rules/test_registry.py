@@ -5,13 +5,24 @@ from typing import ClassVar
 
 import pytest
 
-from tests.factories import DAY, NOW, make_deployment, make_gap, make_state, make_usage, make_view
+from tests.factories import (
+    DAY,
+    NOW,
+    make_deployment,
+    make_file,
+    make_gap,
+    make_holding,
+    make_inventory,
+    make_state,
+    make_usage,
+    make_view,
+)
 from tests.rules.ask import the_doubt, the_finding
 from watcher.errors import ConfigurationError
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.finding import Finding, Severity
-from watcher.rules.registry import FLEET_RULES, OTHER_NAMES, RULES, build_rules
-from watcher.rules.rule import Fleet, evaluate, evaluate_fleet
+from watcher.rules.registry import FLEET_RULES, INVENTORY_RULES, OTHER_NAMES, RULES, build_rules
+from watcher.rules.rule import Fleet, evaluate, evaluate_fleet, evaluate_inventory
 
 
 @dataclass(frozen=True)
@@ -46,16 +57,17 @@ def mistakes(options, plugins=()):
     return {problem.path: str(problem) for problem in caught.value.problems}
 
 
-@pytest.mark.parametrize("name", [*RULES, *FLEET_RULES])
+@pytest.mark.parametrize("name", [*RULES, *FLEET_RULES, *INVENTORY_RULES])
 def test_every_rule_is_built_under_its_own_name(name):
     rules = built()
 
-    assert name in {rule.name for rule in (*rules.rules, *rules.fleet_rules)}
-    assert {*RULES, *FLEET_RULES}.isdisjoint(OTHER_NAMES)
+    assert name in {rule.name for rule in (*rules.rules, *rules.fleet_rules, *rules.inventory_rules)}
+    assert {*RULES, *FLEET_RULES, *INVENTORY_RULES}.isdisjoint(OTHER_NAMES)
+    assert INVENTORY_RULES.keys().isdisjoint({*RULES, *FLEET_RULES})
 
 
 def test_every_rule_bears_the_name_it_is_registered_under():
-    for name, make in {**RULES, **FLEET_RULES}.items():
+    for name, make in {**RULES, **FLEET_RULES, **INVENTORY_RULES}.items():
         assert make().name == name
         assert {"enabled", "severity", "labels"}.isdisjoint(field.name for field in fields(make()))
 
@@ -106,6 +118,26 @@ def test_the_same_holds_over_all_accounts():
     assert [finding.severity for finding in findings] == [Severity.WARNING]
 
 
+def inventory_rule(name, **options):
+    return next(rule for rule in built({name: options}).inventory_rules if rule.name == name)
+
+
+def test_the_same_holds_over_what_exists():
+    rule = inventory_rule("limit_near", severity="warning", labels={"team": "x"}, jobs=10)
+    finding = the_finding(rule, make_inventory(make_holding(job_count=10)))
+
+    assert (finding.severity, finding.labels["team"]) == (Severity.WARNING, "x")
+
+
+def test_all_rules_over_what_exists_are_asked_together():
+    rules = built({"model_undeployed": {"enabled": False}}).inventory_rules
+    evaluation = evaluate_inventory(rules, make_inventory(make_holding(files=[make_file()], job_count=100)))
+
+    assert evaluation.rules == {*INVENTORY_RULES} - {"model_undeployed"}
+    assert sorted(finding.rule for finding in evaluation.findings) == ["file_orphaned", "limit_near"]
+    assert evaluation.undecided == ()
+
+
 def test_other_names_are_let_be():
     assert built({"job_cost": {"budget": 3}, "configuration_rejected": {"severity": "critical"}})
 
@@ -144,6 +176,7 @@ def test_a_plugin_is_built_with_its_options():
         (plugin("friday", f"{__name__}:Nameless"), "no rule of that name"),
         (plugin("sunday", f"{__name__}:Friday"), "no rule of that name"),
         (plugin("job_failed", f"{__name__}:Friday"), "a name that is taken"),
+        (plugin("limit_near", f"{__name__}:Friday"), "a name that is taken"),
     ],
 )
 def test_a_broken_plugin_is_named_and_stops_nothing_else(broken, expected):

@@ -68,6 +68,23 @@ def test_cost(span, price, expected):
     assert text.cost(span, price) == expected
 
 
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_999, "1.0 MB"),
+        (1_250_000_000, "1.2 GB"),
+        (7 * 10**15, "7000.0 TB"),
+    ],
+)
+def test_sizes_are_decimal(count, expected):
+    assert text.size(count) == expected
+
+
 def test_small_words():
     assert text.counted(1, "account") == "1 account"
     assert text.counted(0, "account") == "0 accounts"

@@ -138,7 +138,7 @@ def test_a_resolve_that_another_notification_stands_for_is_told(store):
 def test_who_was_told_of_a_deployment(store):
     alert = make_alert()
     put(store, make_notification(alert), make_notification(alert, receiver="mail"))
-    found = store.read_now(alerts.told_of_subjects, ACCOUNT, {make_subject(), make_subject("other")})
+    found = store.read_now(alerts.told_of_subjects, ACCOUNT, {make_subject(), make_subject("other")}, ended_since=NOW)
     assert {row.receiver for row in found[make_subject()]} == {"slack", "mail"}
     assert make_subject("other") not in found
 

@@ -23,7 +23,7 @@ from watcher.cycles import Judgement, record
 from watcher.resources.changes import Change
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import GapReason, Listing, Section
-from watcher.store import listings, observations, scope
+from watcher.store import history, listed, listings, observations, scope
 from watcher.store.gaps import gaps as open_gaps
 
 from .dumps import changed_tables, dump
@@ -42,8 +42,14 @@ def save(store, **snapshot):
     return store.write_now(record, make_snapshot(**snapshot), QUIET)
 
 
-def reading(store, *, all_jobs=True):
-    return store.write_now(observations.stored, KEY, all_jobs=all_jobs).reading
+def stored(store, **snapshot):
+    """What is loaded to hold a snapshot against: all of the sections that bring items."""
+    everything = {"jobs": [], "files": Listing(digest="f", items=()), "models": Listing(digest="m", items=())}
+    return store.write_now(observations.stored, KEY, of=make_snapshot(**(snapshot or everything)))
+
+
+def reading(store, **snapshot):
+    return stored(store, **snapshot).reading
 
 
 def jobs_of(store):
@@ -69,7 +75,7 @@ def test_an_account_comes_back_as_it_was_found(store):
     (due,) = store.read_now(scope.due_accounts)
     assert due.account == account
     assert due.at is None
-    assert due.sections(NOW) == {Section.JOBS, Section.DEPLOYMENTS, Section.METRICS}
+    assert due.sections(NOW) == set(Section) - {Section.ACCOUNT, Section.TRAINING}
 
 
 def test_discovering_the_same_again_writes_nothing(watched):
@@ -113,7 +119,9 @@ def test_every_noun_comes_back_equal(watched):
     unknown = make_job("ftjob-2", status="dreaming", created_at=None)
     deployment = make_deployment(tags={"Owner": "me"}, modified_at=NOW, created_by="x@y", failure="no", capacity=None)
     undated = make_deployment("Undated", created_at=None, incarnation=f"seen {NOW.isoformat()}")
-    usage = make_usage(last_success_at=NOW - HOUR, last_failure_at=NOW - DAY, is_ambiguous=True, bucket_seconds=60)
+    usage = make_usage(
+        last_success_at=NOW - HOUR, last_failure_at=NOW - DAY, last_unclear_at=NOW - 2 * HOUR, bucket_seconds=60
+    )
     gap = make_gap(reason=GapReason.ROLE, subject="ftjob-2", status=403, request_id="r-1", at=NOW - HOUR)
     save(
         watched,
@@ -134,7 +142,7 @@ def test_a_section_that_was_never_read_is_unknown_and_not_empty(watched):
     save(watched, jobs=[])
     found = reading(watched)
     assert (found.jobs, found.deployments, found.usage) == ((), None, None)
-    assert watched.read_now(observations.known, KEY).statuses == {}
+    assert watched.read_now(observations.known, KEY, now=NOW).statuses == {}
     save(watched, at=NOW + SECOND, deployments=[], usage=[])
     found = reading(watched)
     assert (found.jobs, found.deployments, found.usage) == ((), (), {})
@@ -158,7 +166,7 @@ def test_an_unchanged_snapshot_writes_the_account_row_alone(watched):
 def test_an_answer_equal_byte_for_byte_writes_the_account_row_alone(watched):
     save(watched, jobs=[make_job()], deployments=[make_deployment()])
     before = dump(watched.engine)
-    known = watched.read_now(observations.known, KEY)
+    known = watched.read_now(observations.known, KEY, now=NOW)
     snapshot = replace(
         make_snapshot(at=NOW + MINUTE),
         jobs=Listing(digest=known.jobs_digest, items=None),
@@ -173,10 +181,10 @@ def test_an_answer_equal_byte_for_byte_writes_the_account_row_alone(watched):
 def test_a_digest_belongs_to_the_items_that_are_stored(watched):
     """Two processes may read an account at once: the one that found nothing new compared with older items."""
     save(watched, jobs=[make_job()])
-    digest = watched.read_now(observations.known, KEY).jobs_digest
+    digest = watched.read_now(observations.known, KEY, now=NOW).jobs_digest
     late = replace(make_snapshot(at=NOW + MINUTE), jobs=Listing(digest="of older items", items=None))
     watched.write_now(record, late, QUIET)
-    assert watched.read_now(observations.known, KEY).jobs_digest == digest
+    assert watched.read_now(observations.known, KEY, now=NOW).jobs_digest == digest
 
 
 @pytest.mark.parametrize("at", [NOW - SECOND, NOW], ids=["older", "the same"])
@@ -188,28 +196,29 @@ def test_a_snapshot_not_newer_than_the_newest_changes_nothing(watched, at):
 
 
 def test_known_is_what_collect_may_take_for_granted(watched):
-    assert watched.read_now(observations.known, "nobody").statuses is None
-    assert watched.read_now(observations.known, KEY).statuses is None
+    assert watched.read_now(observations.known, "nobody", now=NOW).statuses is None
+    assert watched.read_now(observations.known, KEY, now=NOW).statuses is None
     save(
         watched, jobs=[make_job(status="dreaming")], deployments=[make_deployment()], usage=[make_usage()], dialect="v1"
     )
-    known = watched.read_now(observations.known, KEY)
+    known = watched.read_now(observations.known, KEY, now=NOW)
     assert known.statuses == {"ftjob-1": JobStatus.UNKNOWN}
     assert known.deployments == (make_deployment(),)
     assert known.usage == {"support-bot": make_usage()}
     assert (known.dialect, known.deployments_digest, known.unexplained) == ("v1", "d", frozenset())
     save(watched, at=NOW + SECOND, deployments=[])  # the data plane was not read: what it speaks is still known
-    assert watched.read_now(observations.known, KEY).dialect == "v1"
+    assert watched.read_now(observations.known, KEY, now=NOW).dialect == "v1"
 
 
 def test_due_times_move_for_what_was_asked_alone(watched):
     save(watched, jobs=[make_job()], asked=frozenset({Section.JOBS}))
     due = watched.read_now(scope.due_account, KEY)
-    assert (due.jobs_at, due.deployments_at, due.metrics_at) == (NOW + MINUTE, None, None)
+    assert due.due == (NOW + MINUTE, None, None, None, None)
     assert due.at is None
-    save(watched, at=NOW + SECOND, jobs=[make_job(status=JobStatus.SUCCEEDED)])
+    everything = frozenset(scope.NEXT_COLUMNS)
+    save(watched, at=NOW + SECOND, jobs=[make_job(status=JobStatus.SUCCEEDED)], asked=everything)
     due = watched.read_now(scope.due_account, KEY)
-    assert (due.jobs_at, due.metrics_at) == (NOW + SECOND + 10 * MINUTE, NOW + SECOND + HOUR)
+    assert due.due == tuple(NOW + SECOND + wait for wait in (10 * MINUTE, 10 * MINUTE, HOUR, HOUR, 6 * HOUR))
     assert due.sections(NOW + 10 * MINUTE) == set()
     assert due.sections(NOW + SECOND + 10 * MINUTE) == {Section.JOBS, Section.DEPLOYMENTS}
 
@@ -233,17 +242,17 @@ def test_a_job_that_leaves_the_list_stays_on_record_and_is_listed_again_when_it_
     save(watched, jobs=[running, other])
     save(watched, at=NOW + MINUTE, jobs=[other])
     assert {id: one.is_listed for id, one in jobs_of(watched).items()} == {"ftjob-1": False, "ftjob-2": True}
-    assert reading(watched, all_jobs=False).jobs == (other,)
+    assert reading(watched, deployments=[]).jobs == (other,)
     revision = reading(watched).revision
     save(watched, at=NOW + HOUR, jobs=[running, other])
     assert all(one.is_listed for one in jobs_of(watched).values())
-    assert reading(watched, all_jobs=False).jobs == (running, other)
+    assert reading(watched, deployments=[]).jobs == (running, other)
     assert reading(watched).revision > revision
 
 
 def test_only_jobs_under_way_are_loaded_where_the_list_is_unchanged(watched):
     save(watched, jobs=[make_job(), make_job("ftjob-2", status=JobStatus.SUCCEEDED)])
-    assert [job.id for job in reading(watched, all_jobs=False).jobs] == ["ftjob-1"]
+    assert [job.id for job in reading(watched, deployments=[]).jobs] == ["ftjob-1"]
     assert len(reading(watched).jobs) == 2
 
 
@@ -264,7 +273,7 @@ def test_a_jobs_log_is_kept_without_its_metrics_and_each_line_once(watched):
     ]
     save(watched, jobs=[make_job()], events={"ftjob-1": lines[:2]})
     save(watched, at=NOW + SECOND, jobs=[make_job()], events={"ftjob-1": lines})
-    kept = watched.read_now(observations.events, KEY, "ftjob-1")
+    kept = watched.read_now(history.events, KEY, "ftjob-1")
     assert [(event.level, event.created_at) for event in kept] == [("info", NOW - HOUR), ("error", NOW)]
     assert kept[0] == lines[0]
 
@@ -353,29 +362,29 @@ def test_transitions_come_back_newest_first(watched):
     first = save(watched, jobs=[make_job()], deployments=[make_deployment()]).transitions
     later = save(watched, at=NOW + MINUTE, jobs=[make_job(status=JobStatus.PAUSED)]).transitions
     assert all(transition.is_history for transition in first)
-    assert watched.read_now(observations.transitions) == (*later, *reversed(first))
-    assert watched.read_now(observations.transitions, since=NOW + SECOND) == later
-    assert watched.read_now(observations.transitions, name="support-bot") == first[:1]
-    assert watched.read_now(observations.transitions, account="nobody") == ()
-    assert watched.read_now(observations.transitions, limit=1) == later
+    assert watched.read_now(history.transitions) == (*later, *reversed(first))
+    assert watched.read_now(history.transitions, since=NOW + SECOND) == later
+    assert watched.read_now(history.transitions, name="support-bot") == first[:1]
+    assert watched.read_now(history.transitions, account="nobody") == ()
+    assert watched.read_now(history.transitions, limit=1) == later
 
 
 def test_what_no_rule_could_judge_is_kept_until_one_has(watched):
     save(watched, jobs=[make_job()])
     (ended,) = save(watched, at=NOW + MINUTE, jobs=[make_job(status=JobStatus.FAILED)]).transitions
-    watched.write_now(observations.mark_undecided, KEY, {ended.key}, set())
-    stored = watched.write_now(observations.stored, KEY, all_jobs=False)
-    assert stored.undecided == (ended,)
-    assert [job.id for job in stored.reading.jobs] == ["ftjob-1"]  # with the job that it is about
-    assert watched.read_now(observations.known, KEY).unexplained == {"ftjob-1"}
-    watched.write_now(observations.mark_undecided, KEY, set(), {ended.key})
-    assert watched.read_now(observations.known, KEY).unexplained == set()
+    watched.write_now(history.mark_undecided, KEY, {ended.key}, set())
+    loaded = stored(watched, deployments=[])
+    assert loaded.undecided == (ended,)
+    assert [job.id for job in loaded.reading.jobs] == ["ftjob-1"]  # with the job that it is about
+    assert watched.read_now(observations.known, KEY, now=NOW).unexplained == {"ftjob-1"}
+    watched.write_now(history.mark_undecided, KEY, set(), {ended.key})
+    assert watched.read_now(observations.known, KEY, now=NOW).unexplained == set()
 
 
 def test_custom_models_are_known_across_accounts(watched):
     save(watched, jobs=[make_job(fine_tuned_model="mine", status=JobStatus.SUCCEEDED)])
-    assert watched.read_now(observations.custom_models, {"mine", "base"}) == {"mine"}
-    assert watched.read_now(observations.custom_models, set()) == set()
+    assert watched.read_now(listed.custom_models, {"mine", "base"}) == {"mine"}
+    assert watched.read_now(listed.custom_models, set()) == set()
     assert watched.read_now(listings.custom_models) == {"mine"}
 
 
@@ -398,7 +407,7 @@ def test_a_touch_moves_times_alone(watched):
     assert changed_tables(before, dump(watched.engine)) == {"accounts"}
     found = reading(watched)
     assert (found.jobs_at, found.deployments_at) == (NOW + MINUTE, NOW)
-    assert watched.read_now(scope.due_account, KEY).jobs_at == NOW + MINUTE + HOUR
+    assert watched.read_now(scope.due_account, KEY).due[0] == NOW + MINUTE + HOUR
     assert save(watched, at=NOW + MINUTE, jobs=[]).is_stale
 
 
@@ -409,3 +418,14 @@ def test_a_touch_that_comes_too_late_changes_nothing(watched, change):
     touch = touch_of(watched, **change)
     assert watched.write_now(scope.touch, [touch]) == {touch: False}
     assert dump(watched.engine) == before
+
+
+def test_a_touch_dates_every_section_that_was_asked(watched):
+    nothing = Listing(digest="x", items=())
+    save(watched, jobs=[], deployments=[], usage=[], files=nothing, models=nothing)
+    touch = touch_of(watched, asked=frozenset(scope.NEXT_COLUMNS))
+    assert watched.write_now(scope.touch, [touch]) == {touch: True}
+    found = reading(watched)
+    times = (found.jobs_at, found.deployments_at, found.usage_at, found.files_at, found.models_at)
+    assert times == (NOW + MINUTE,) * 5
+    assert watched.read_now(scope.due_account, KEY).due == (NOW + MINUTE + HOUR,) * 5

@@ -5,10 +5,33 @@ from dataclasses import replace
 import pytest
 
 from tests.alerts.factories import DAY, HOUR, NOW, ended, make_alert, make_keep
-from tests.factories import ACCOUNT, make_account, make_deployment, make_gap, make_job, make_snapshot
+from tests.factories import (
+    ACCOUNT,
+    make_account,
+    make_deployment,
+    make_file,
+    make_gap,
+    make_job,
+    make_snapshot,
+    make_training,
+)
 from watcher.cycles import Judgement, record
 from watcher.resources.fine_tuning import JobStatus
-from watcher.store import alerts, counts, observations, outbox, retention, scope, state
+from watcher.resources.model import CustomModel, Retirement
+from watcher.resources.snapshot import Listing
+from watcher.resources.training import Duration, PaceKey
+from watcher.store import (
+    alerts,
+    counts,
+    history,
+    listed,
+    outbox,
+    retention,
+    retirements,
+    scope,
+    state,
+    trainings,
+)
 from watcher.store.retention import Pruned
 
 from .dumps import dump
@@ -90,9 +113,9 @@ def test_history_goes_and_what_is_yet_to_be_judged_stays(store):
     store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
     jobs = [make_job(), make_job("ftjob-2")]
     seen = store.write_now(record, make_snapshot(jobs=jobs), Judgement(rules=())).transitions
-    store.write_now(observations.mark_undecided, ACCOUNT.key, {seen[0].key}, set())
+    store.write_now(history.mark_undecided, ACCOUNT.key, {seen[0].key}, set())
     assert prune(store) == Pruned(transitions=1)
-    assert store.read_now(observations.transitions) == seen[:1]
+    assert store.read_now(history.transitions) == seen[:1]
 
 
 def test_operators_words_go_when_they_are_over_and_the_audit_stays(store):
@@ -132,3 +155,25 @@ def test_an_empty_database_counts_nothing(store):
     found = store.read_now(counts.counts, NOW)
     assert found == replace(found, jobs={}, deployments={}, until_deletion={}, alerts={}, outbox={})
     assert (found.accounts, found.last_complete_cycle) == ({"ok": 0, "gaps": 0, "unread": 0}, None)
+
+
+def test_what_was_read_of_jobs_files_and_models_goes_once_it_is_old_and_no_longer_there(store):
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
+    files = Listing(digest="f", items=(make_file("kept"), make_file("left")))
+    models = Listing(digest="m", items=(CustomModel(id="left", account=ACCOUNT.key),))
+    inside = {"ftjob-1": make_training(read_at=NOW)}
+    first = make_snapshot(at=NOW, jobs=[make_job()], files=files, models=models, training=inside)
+    store.write_now(record, first, Judgement(rules=()))
+    fewer = make_snapshot(
+        at=NOW + DAY,
+        files=Listing(digest="g", items=(make_file("kept"),)),
+        models=Listing(digest="n", items=()),
+    )
+    store.write_now(record, fewer, Judgement(rules=()))
+    duration = Duration(job="ftjob-1", key=PaceKey(model="b", location="l", training_type=""), queued=1.0, at=NOW)
+    store.write_now(trainings.save_durations, ACCOUNT.key, [duration])
+    store.write_now(retirements.save, [Retirement(model="b", location="l")], regions={"l"}, now=NOW)
+    pruned = store.write_now(retention.prune, before=NOW + 2 * DAY)
+    assert (pruned.files, pruned.models, pruned.training, pruned.durations, pruned.retirements) == (1, 1, 1, 1, 1)
+    assert store.read_now(listed.files, ACCOUNT.key) == (make_file("kept"),)
+    assert store.write_now(retention.prune, before=NOW + 2 * DAY) == Pruned()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import ACCOUNT, NOW, make_account
+from tests.factories import ACCOUNT, NOW, make_account, make_snapshot
 from watcher.cycles import Judgement, note_itself, review_now
 from watcher.errors import DatabaseUnavailableError
 from watcher.rules.itself import configuration_rejected
@@ -19,7 +19,7 @@ TURNS = {
     "review": lambda tx: review_now(tx, Judgement(rules=()), NOW),
     "note_itself": note,
     "discovery": lambda tx: scope.save_accounts(tx, [], is_complete=False, now=NOW),
-    "record": lambda tx: observations.stored(tx, ACCOUNT.key, all_jobs=False),
+    "record": lambda tx: observations.stored(tx, ACCOUNT.key, of=make_snapshot()),
 }
 
 
@@ -47,5 +47,5 @@ def test_polls_of_different_accounts_do_not_wait_for_each_other(store, open_stor
     if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer")
     with store.engine.begin() as tx:
-        observations.stored(tx, ACCOUNT.key, all_jobs=False)
-        assert other.write_now(observations.stored, far.key, all_jobs=False) is not None
+        observations.stored(tx, ACCOUNT.key, of=make_snapshot())
+        assert other.write_now(observations.stored, far.key, of=make_snapshot()) is not None

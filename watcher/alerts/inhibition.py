@@ -26,11 +26,19 @@ def _rule(source: Sequence[str], target: str, equal: Sequence[str]) -> InhibitRu
 _BEHIND_OUTAGE = 'rule=~"account_unreachable|account_throttled|metrics_stale"'
 _BEHIND_CREDENTIAL = 'rule=~"account_forbidden|account_unreachable|metrics_stale"'
 
+
+def _behind_credential(plane: str) -> InhibitRule:
+    """For one plane, since the alert about the credential names all that refuse it, in one label: `arm,data`."""
+    source = parse_matchers(['rule="credential_failing"', f'plane=~"(.*,)?{plane}(,.*)?"'])
+    target = parse_matchers([_BEHIND_CREDENTIAL, f'plane="{plane}"'])
+    return InhibitRule(source=source, target=target, equal=("cloud",))
+
+
 #: What holds where the configuration has no `[[inhibit]]`. A source that names no region, or no plane, means all.
 DEFAULT_INHIBITIONS = (
     _rule(['rule="azure_unreachable"', 'location!=""'], _BEHIND_OUTAGE, ["cloud", "plane", "location"]),
     _rule(['rule="azure_unreachable"', 'location=""'], _BEHIND_OUTAGE, ["cloud", "plane"]),
-    _rule(['rule="credential_failing"', 'plane!=""'], _BEHIND_CREDENTIAL, ["cloud", "plane"]),
+    *(_behind_credential(plane) for plane in ("arm", "data", "metrics")),
     _rule(['rule="credential_failing"', 'plane=""'], _BEHIND_CREDENTIAL, ["cloud"]),
 )
 

@@ -33,7 +33,9 @@ class Keep:
 
     def concerns(self, alert: Alert) -> bool:
         labels = alert.finding.labels
-        accounts = {alert.account.lower(), labels.get("account", "").lower()}
+        # An alert of a rule that spans accounts has none of its own; the deployment's ARM id names it.
+        key, _, _ = alert.finding.subject.id.lower().partition("/deployments/")
+        accounts = {alert.account.lower(), labels.get("account", "").lower(), key}
         return self.deployment.lower() == labels.get("deployment", "").lower() and self.account.lower() in accounts
 
 

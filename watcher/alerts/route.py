@@ -14,7 +14,14 @@ from watcher.alerts.matcher import Matcher, Operator, matches
 
 #: Rules for reports and the page: their alerts reach no receiver unless a route names them in a matcher on `rule`.
 REPORT_ONLY_RULES = frozenset(
-    {"deployment_wasting", "deployment_trickle", "deployment_superseded", "model_undeployed", "file_orphaned"}
+    {
+        "deployment_wasting",
+        "deployment_trickle",
+        "deployment_superseded",
+        "model_undeployed",
+        "file_orphaned",
+        "limit_near",
+    }
 )
 
 #: In `group_by`: group by all labels, so that each alert stands alone.

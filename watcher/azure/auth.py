@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from watcher.errors import CredentialError
+from watcher.transport import system_trust
 
 CredentialKind = Literal[
     "default", "managed_identity", "workload_identity", "client_secret", "azure_cli", "static"
@@ -308,6 +309,8 @@ def open_credentials(
     def build() -> TokenSource:
         import azure.identity as identity  # half a second: only when a token is wanted, and in the thread that wants it
 
+        if kind in ("default", "workload_identity", "client_secret"):  # the others ask only this machine
+            options.setdefault("transport", _system_transport())
         match kind:
             case "default":
                 return identity.DefaultAzureCredential(require_envvar=True, authority=authority_url, **options)
@@ -327,3 +330,25 @@ def open_credentials(
                 raise CredentialError(f"unknown credential {kind!r}")
 
     return Credentials(build, time_limit_s=time_limit_s, secrets=(client_secret,))
+
+
+def _system_transport() -> Any:
+    """What azure-identity sends its requests by, trusting what the system trusts and not certifi's list alone.
+
+    A proxy that opens TLS, or an authority with a private certificate, would else give no token while all other
+    requests pass. Proxies come from the environment here too.
+    """
+    from azure.core.pipeline.transport import RequestsTransport  # as late as azure-identity itself
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    class SystemTrust(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, **{**options, "ssl_context": system_trust()})
+
+        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+            return super().proxy_manager_for(proxy, **{**options, "ssl_context": system_trust()})
+
+    session = Session()
+    session.mount("https://", SystemTrust(max_retries=0))  # azure-core has retries of its own
+    return RequestsTransport(session=session)

@@ -1,6 +1,7 @@
-"""Asks Azure, patiently but not for ever: one GET at a time, bounded in time, size, number and repetition.
+"""Asks Azure, patiently but not for ever: one question at a time, bounded in time, size, number and repetition.
 
-There is no other verb in this room. What an answer means is for `faults` (refusals) and `decode` (everything else).
+All questions are reads, and but for one they are GETs: Azure Monitor takes the list of a batch's accounts as a body.
+What an answer means is for `faults` (refusals) and `decode` (everything else).
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,6 +24,7 @@ from watcher.azure.faults import (
     request_id_of,
     retry_after,
 )
+from watcher.azure.skew import ClockSkew
 from watcher.clock import Clock, system_clock
 from watcher.errors import AzureError, MalformedError, ThrottledError, UnauthorizedError, UnavailableError
 from watcher.transport import Client, HTTPError, InvalidURL, TooLargeError
@@ -102,7 +105,8 @@ class AzureClient:
         concurrency: Requests under way at once.
         observer: Told of each attempt.
         budget: Of retries; `None`: the usual one.
-        sleep, rand, clock, monotonic: For tests.
+        clock: What the service's dates are read by and compared with: the wall clock, unless the service is simulated.
+        sleep, rand, monotonic: For tests.
     """
 
     def __init__(
@@ -134,13 +138,32 @@ class AzureClient:
         self._connect_s = min(CONNECT_LIMIT_S, timeout_s)
         self._closed_until: dict[str, float] = {}
         self._prepared: dict[Header, dict[str, str]] = {}
+        self._skew = ClockSkew()
+
+    @property
+    def skew(self) -> timedelta | None:
+        """Our clock less Azure's, by the newest answers: positive where ours is ahead; `None`: not known yet."""
+        return self._skew.skew
+
+    @property
+    def skew_at(self) -> datetime | None:
+        """When it was measured last."""
+        return self._skew.at
 
     @property
     def timeout_s(self) -> float:
         return self._timeout_s
 
     async def get(
-        self, url: str, *, api: str, auth: Authorizer, lane: str = "", allowance: Allowance | None = None
+        self,
+        url: str,
+        *,
+        api: str,
+        auth: Authorizer,
+        lane: str = "",
+        allowance: Allowance | None = None,
+        most: int | None = None,
+        question: bytes | None = None,
     ) -> Answer:
         """GET `url`, again where that may help.
 
@@ -150,6 +173,8 @@ class AzureClient:
             auth: Gives the header that authorises the request.
             lane: Requests that Azure throttles together; one that was told to wait holds back the others.
             allowance: Is charged with the time spent; `None`: twice `timeout_s`.
+            most: Bytes that the answer may have, if fewer than usual.
+            question: JSON that goes along as a body, for the one address that is read so.
 
         Raises:
             CredentialError, UnauthorizedError, ForbiddenError, NotFoundError: at once.
@@ -164,7 +189,8 @@ class AzureClient:
         left = min(allowance.seconds, 2 * self._timeout_s)
         header, renewed, attempt = await auth.header(), False, 1
         while left > 0:
-            outcome, took = await self._attempt(url, api, header, min(left, self._timeout_s))
+            exchange = partial(self._exchange, url, header, most or self._max_body_bytes, question)
+            outcome, took = await self._attempt(url, api, exchange, min(left, self._timeout_s))
             left -= took
             allowance.seconds -= took
             allowance.requests += 1
@@ -184,14 +210,16 @@ class AzureClient:
             attempt += 1
         raise UnavailableError("the time allowed for this account is used up", url=url)
 
-    async def _attempt(self, url: str, api: str, header: Header, limit_s: float) -> tuple[Answer | _Failure, float]:
+    async def _attempt(
+        self, url: str, api: str, exchange: Callable[[], Awaitable[Answer | _Failure]], limit_s: float
+    ) -> tuple[Answer | _Failure, float]:
         """One request, and how long it took in seconds, our own queue not counted."""
         async with self._slots:
             started = self._monotonic()
             outcome: Answer | _Failure
             try:
                 async with asyncio.timeout(limit_s):
-                    outcome = await self._exchange(url, header)
+                    outcome = await exchange()
             except TimeoutError:
                 # Not again: what hung for the whole of its time would hang again, and hold the place of others.
                 outcome = _Failure(UnavailableError(f"no whole answer within {limit_s:g} s", url=url))
@@ -208,14 +236,18 @@ class AzureClient:
             _log_attempt(url, api, outcome, status, took)
         return outcome, took
 
-    async def _exchange(self, url: str, header: Header) -> Answer | _Failure:
+    async def _exchange(self, url: str, header: Header, most: int, question: bytes | None) -> Answer | _Failure:
         headers = self._prepared.get(header) or self._prepare(header)
+        if question is not None:
+            headers = {**headers, "content-type": "application/json"}
+        sent_at = self._clock()
         try:
-            answer = await self._http.fetch(url, headers, connect_s=self._connect_s, most=self._max_body_bytes)
+            answer = await self._http.fetch(url, headers, connect_s=self._connect_s, most=most, question=question)
         except TooLargeError:
-            raise MalformedError(f"the answer is larger than {self._max_body_bytes} bytes", url=url) from None
+            raise MalformedError(f"the answer is larger than {most} bytes", url=url) from None
         told, status, body = answer.headers, answer.status, answer.body
         if 200 <= status < 300:
+            self._skew.add(told, sent_at=sent_at, received_at=self._clock())
             return Answer(body, told, status, request_id_of(told))
         now = self._clock()
         error = fault_of(status, told, body, url=url, now=now)

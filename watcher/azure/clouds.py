@@ -19,6 +19,9 @@ class Cloud:
     management_url: str
     management_scope: str
     metrics_url: str  #: base of one resource's metrics; in the named clouds ARM itself
+    #: Of the metrics of many accounts at once; `{region}` stands for the region's name.
+    metrics_batch_url: str
+    metrics_batch_scope: str
     prices_url: str
     authority_url: str
     data_scope: str
@@ -41,6 +44,8 @@ def _named(name: str, management: str, authority: str, data: str, portal: str, p
         management_url=f"https://{management}",
         management_scope=f"https://{management}/.default",
         metrics_url=f"https://{management}",
+        metrics_batch_url=f"https://{{region}}.metrics.monitor.azure.{tld}",
+        metrics_batch_scope=f"https://metrics.monitor.azure.{tld}/.default",
         prices_url=f"https://{prices}",
         authority_url=f"https://{authority}",
         data_scope=f"https://{data}/.default",
@@ -109,6 +114,8 @@ def custom_cloud(
         management_url=management,
         management_scope=f"{management}/.default",
         metrics_url=bases["metrics_url"].rstrip("/"),
+        metrics_batch_url=bases["metrics_url"].rstrip("/"),
+        metrics_batch_scope=f"{bases['metrics_url'].rstrip('/')}/.default",
         prices_url=bases["prices_url"].rstrip("/"),
         authority_url=bases["authority_url"].rstrip("/"),
         data_scope=data_scope,

@@ -1,43 +1,52 @@
 """Reads one account once: account → `Snapshot`.
 
 Each section is read on its own and fails on its own; a failure is a `Gap`, never an exception. As little is asked as
-can be: unchanged listings are told by their digest, events are read for jobs whose status has moved, and metrics
-only from where the last reading ended.
+can be: unchanged listings are told by their digest, events are read for jobs whose status has moved, metrics only
+from where the last reading ended, and the activity log only where deployments are gone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import TypeVar
 
 from watcher.azure import metrics
 from watcher.azure.auth import ApiKey, Authorizer, Credentials
 from watcher.azure.client import Allowance, AzureClient
 from watcher.azure.clouds import Cloud
 from watcher.azure.decode import decode_jobs
-from watcher.azure.decode_arm import decode_deployments
+from watcher.azure.decode_files import decode_files, decode_models
+from watcher.azure.departures import Departures
 from watcher.azure.gaps import gap_of, gap_of_item, gaps_of_items
+from watcher.azure.insides import Insides, Seen
+from watcher.azure.lenient import BadItem, Page
 from watcher.azure.management import Management
-from watcher.azure.openai import Api, Dialect, OpenAI
-from watcher.azure.paging import decode_pages, digest_of
+from watcher.azure.metrics_batch import MetricsBatch
+from watcher.azure.openai import Api, DataPages, Dialect, OpenAI
+from watcher.azure.paging import OPEN_END, Bodies, decode_pages, digest_of
+from watcher.azure.standing import read_standing
 from watcher.errors import AzureError, NotFoundError
 from watcher.resources.account import Account
-from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.departure import Departure
+from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
+from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
+from watcher.resources.model import CustomModel
 from watcher.resources.snapshot import Gap, Known, Listing, Section, Snapshot
+from watcher.resources.training import Training
 
 #: How long one section of one account may wait for Azure in all, in time limits of one request.
 _SECTION_LIMITS = 3
-#: Follow-up requests (events, single deployments) of one account under way at once.
+#: Follow-up requests (the events of jobs) of one account under way at once.
 _FOLLOW_UPS = 4
-#: Ends a digest that must not be taken for "unchanged" next time, since something was left open.
-_OPEN_END = "~"
+ALL_SECTIONS = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS, Section.FILES, Section.MODELS})
 
-#: What is known of a deployment whose listing is not whole.
-_PERHAPS = "its own address answers 404, but the listing holds an item without an id, which it may be"
+#: The digest of a listing that this account does not offer.
+_NOTHING = digest_of(())
 
-ALL_SECTIONS = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
+N = TypeVar("N", File, CustomModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,11 @@ class _Part:
     dialect: str = ""
     deployments: Listing[Deployment] | None = None
     absent: frozenset[str] = frozenset()
+    departures: Mapping[str, Departure] = field(default_factory=dict)
     usage: Mapping[str, Usage] | None = None
+    files: Listing[File] | None = None
+    models: Listing[CustomModel] | None = None
+    training: Mapping[str, Training] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
 
 
@@ -61,6 +74,9 @@ class Collector:
         credentials: For ARM, metrics, and every data plane without a key of its own.
         keys: Api-keys by the account's key, for data planes that are asked by key in place of a token.
         api: `[azure] api`.
+        batch: `[azure] metrics_batch`.
+        read_results: `[azure] read_results`.
+        training_every: How often the inside of a job under way is read.
     """
 
     def __init__(
@@ -71,9 +87,17 @@ class Collector:
         *,
         keys: Mapping[str, str] | None = None,
         api: Api = "auto",
+        batch: bool = False,
+        read_results: bool = True,
+        training_every: timedelta = timedelta(minutes=15),
     ) -> None:
         self._management = Management(client, cloud, credentials.for_scope(cloud.management_scope))
         self._openai = OpenAI(client, api=api)
+        self._insides = Insides(self._openai, every=training_every, read_results=read_results)
+        self._departures = Departures(self._management)
+        self._batch: MetricsBatch | None = None
+        if batch:
+            self._batch = MetricsBatch(client, cloud, credentials.for_scope(cloud.metrics_batch_scope))
         self._data_auth = credentials.for_scope(cloud.data_scope)
         self._keys = {key.lower(): ApiKey.of(value) for key, value in (keys or {}).items()}
         self._limit_s = client.timeout_s * _SECTION_LIMITS
@@ -106,10 +130,19 @@ class Collector:
             if Section.ACCOUNT in sections:
                 tasks.append(guarded(Section.ACCOUNT, self._account(account, allowance())))
             if Section.JOBS in sections:
-                jobs = self._jobs(account, known, at, allowance(), allowance())
+                jobs = self._jobs(account, known, at, allowance(), allowance(), allowance())
                 tasks.append(guarded(Section.JOBS, jobs, by_key=account.key in self._keys))
+            if Section.FILES in sections:
+                files = self._files(account, known, at, allowance())
+                tasks.append(guarded(Section.FILES, files, by_key=account.key in self._keys))
+            if Section.MODELS in sections:
+                models = self._models(account, known, at, allowance())
+                tasks.append(guarded(Section.MODELS, models, by_key=account.key in self._keys))
             if Section.DEPLOYMENTS in sections:
-                listing = guarded(Section.DEPLOYMENTS, self._deployments(account, known, at, allowance()))
+                of_departures = allowance()
+                listing = guarded(
+                    Section.DEPLOYMENTS, self._deployments(account, known, at, allowance(), of_departures)
+                )
                 tasks.append(listing)
             if Section.METRICS in sections:
                 tasks.append(guarded(Section.METRICS, self._usage(account, known, at, listing, allowance())))
@@ -131,23 +164,47 @@ class Collector:
         )
 
     async def _jobs(
-        self, account: Account, known: Known, at: datetime, allowance: Allowance, for_events: Allowance
+        self,
+        account: Account,
+        known: Known,
+        at: datetime,
+        allowance: Allowance,
+        for_events: Allowance,
+        for_insides: Allowance,
     ) -> _Part:
-        auth = self._keys.get(account.key, self._data_auth)
+        auth = self._auth_of(account)
         pages = await self._openai.job_pages(account, auth, dialect=known.dialect, allowance=allowance)
         digest = digest_of(pages.bodies)
+        decoded = cache(partial(_decoded_jobs, pages.bodies, account.key))
+        statuses, ended = known.statuses or {}, frozenset[str]()
         if digest == known.jobs_digest and known.statuses is not None:
             listing: Listing[FineTuningJob] = Listing(digest=digest, items=None)
             gaps: tuple[Gap, ...] = ()
             wanted = known.unexplained
         else:
-            decode = partial(decode_jobs, account=account.key)
-            jobs, bad = decode_pages(pages.bodies, decode, lambda job: job.id, may_lack_ids=True)
-            listing = Listing(digest=digest + _OPEN_END if bad else digest, items=jobs)
+            jobs, bad = decoded()
+            listing = Listing(digest=digest + OPEN_END if bad else digest, items=jobs)
             gaps = gaps_of_items(bad, Section.JOBS, at)
-            wanted = _moved(jobs, known.statuses) | (known.unexplained & {job.id for job in jobs})
+            moved = _moved(jobs, known.statuses)
+            wanted = moved | (known.unexplained & {job.id for job in jobs})
+            statuses = {job.id: job.status for job in jobs}
+            ended = frozenset(job for job in moved if statuses[job].has_ended)
         events, unread = await self._events(account, wanted, auth, pages.dialect, at, for_events)
-        return _Part(jobs=listing, events=events, dialect=pages.dialect, gaps=(*gaps, *unread))
+        seen = Seen(
+            statuses=statuses,
+            ended=ended,
+            events=events,
+            jobs=lambda: {job.id: job for job in decoded()[0]},
+            is_whole=lambda: not decoded()[1],
+            dialect=pages.dialect,
+        )
+        by_key = account.key in self._keys
+        training, closed = await self._insides.read(
+            account, auth, known, seen, at=at, allowance=for_insides, by_key=by_key
+        )
+        return _Part(
+            jobs=listing, events=events, dialect=pages.dialect, training=training, gaps=(*gaps, *unread, *closed)
+        )
 
     async def _events(
         self,
@@ -177,52 +234,37 @@ class Collector:
         await asyncio.gather(*(read(job) for job in sorted(jobs)))
         return events, tuple(gaps)
 
-    async def _deployments(self, account: Account, known: Known, at: datetime, allowance: Allowance) -> _Part:
-        bodies = await self._management.deployment_pages(account, allowance)
-        digest = digest_of(bodies)
-        if digest == known.deployments_digest:
-            return _Part(deployments=Listing(digest=digest, items=None))
-        decode = partial(decode_deployments, account=account.key)
-        listed, unread = decode_pages(bodies, decode, lambda item: item.key, may_lack_ids=True)
-        bad = [replace(item, id=item.id.lower()) for item in unread]
-        seen = {deployment.key for deployment in listed} | {item.id for item in bad}
-        missing = [deployment for deployment in known.deployments if deployment.key not in seen]
-        found, absent, open_ones = await self._confirm(missing, account, at, allowance)
-        if not all(item.id for item in bad):  # no complete listing: of the two signs that one is gone, one is lacking
-            open_ones = (*open_ones, *(gap_of_item(_PERHAPS, Section.DEPLOYMENTS, at, subject=key) for key in absent))
-            absent = frozenset()
-        gaps = (*gaps_of_items(bad, Section.DEPLOYMENTS, at), *open_ones)
-        # A listing that lacks what lives is asked about again at each poll, even if it stays the same.
-        is_settled = not bad and len(absent) == len(missing)
-        return _Part(
-            deployments=Listing(digest=digest if is_settled else digest + _OPEN_END, items=(*listed, *found)),
-            absent=absent,
-            gaps=gaps,
+    def _auth_of(self, account: Account) -> Authorizer:
+        return self._keys.get(account.key, self._data_auth)
+
+    async def _files(self, account: Account, known: Known, at: datetime, allowance: Allowance) -> _Part:
+        pages = self._openai.file_pages(account, self._auth_of(account), dialect=known.dialect, allowance=allowance)
+        bodies = await _offered(pages, known.files_digest)
+        listing, gaps = _listing(
+            bodies, known.files_digest, partial(decode_files, account=account.key), Section.FILES, at
         )
+        return _Part(files=listing, gaps=gaps)
 
-    async def _confirm(
-        self, missing: Iterable[Deployment], account: Account, at: datetime, allowance: Allowance
-    ) -> tuple[tuple[Deployment, ...], frozenset[str], tuple[Gap, ...]]:
-        """Ask each deployment that the listing lacks for itself: those that live, the keys of the gone, the gaps.
+    async def _models(self, account: Account, known: Known, at: datetime, allowance: Allowance) -> _Part:
+        pages = self._openai.model_pages(account, self._auth_of(account), allowance=allowance)
+        bodies = await _offered(pages, known.models_digest)
+        listing, gaps = _listing(
+            bodies, known.models_digest, partial(decode_models, account=account.key), Section.MODELS, at
+        )
+        return _Part(models=listing, gaps=gaps)
 
-        Listings that are filtered by role shrink without a word; only a 404 on the own address says "gone".
-        """
-        slots = asyncio.Semaphore(_FOLLOW_UPS)
-        found: list[Deployment] = []
-        absent: set[str] = set()
-        gaps: list[Gap] = []
-
-        async def ask(deployment: Deployment) -> None:
-            async with slots:
-                try:
-                    found.append(await self._management.deployment(deployment.id, account.key, allowance))
-                except NotFoundError:
-                    absent.add(deployment.key)
-                except AzureError as exc:
-                    gaps.append(gap_of(exc, Section.DEPLOYMENTS, at, subject=deployment.key))
-
-        await asyncio.gather(*(ask(deployment) for deployment in missing))
-        return tuple(found), frozenset(absent), tuple(gaps)
+    async def _deployments(
+        self, account: Account, known: Known, at: datetime, allowance: Allowance, of_departures: Allowance
+    ) -> _Part:
+        """The deployments, and of those that are gone what the activity log says."""
+        standing = await read_standing(self._management, account, known, at, allowance)
+        gone = [one for one in known.deployments if one.key in standing.absent]
+        lives = {one.key for one in standing.listing.items or ()}
+        again = [one for one in known.departed if one.key not in lives | standing.absent]
+        departures = await self._departures.read(
+            account, gone, again, since=known.deployments_at, at=at, allowance=of_departures
+        )
+        return _Part(deployments=standing.listing, absent=standing.absent, departures=departures, gaps=standing.gaps)
 
     async def _usage(
         self,
@@ -239,9 +281,14 @@ class Collector:
             deployments = listed.items
         if not deployments and (listing is None or listed is not None):
             return _Part(usage={})
+        if deployments and not any(_may_be_fine_tuned(one, known.custom_models) for one in deployments):
+            return _Part(usage={})  # base models never go idle
         span = metrics.span_of(deployments, known.usage, at)
-        body = await self._ask_metrics(account, span, allowance)
         names = [deployment.name for deployment in deployments]
+        reply = await self._batch.ask(account, span, allowance) if self._batch is not None else None
+        if reply is not None:
+            return _Part(usage=metrics.usage_of(reply.answer, span=reply.span, names=names))
+        body = await self._ask_metrics(account, span, allowance)
         return _Part(usage=metrics.decode_usage(body, span=span, names=names))
 
     async def _ask_metrics(self, account: Account, span: metrics.Span, allowance: Allowance) -> bytes:
@@ -260,6 +307,41 @@ async def _guarded(read: Awaitable[_Part], section: Section, at: datetime, *, by
         return await read
     except AzureError as exc:
         return _Part(gaps=(gap_of(exc, section, at, by_key=by_key),))
+
+
+async def _offered(pages: Awaitable[DataPages], known_digest: str) -> Bodies:
+    """A listing's pages; none where no dialect knows of it, unless one has been read before: then 404 is a fault."""
+    try:
+        return (await pages).bodies
+    except NotFoundError:
+        if known_digest.rstrip(OPEN_END) not in ("", _NOTHING):
+            raise
+        return ()
+
+
+def _listing(
+    bodies: Bodies, known_digest: str, decode: Callable[[bytes], Page[N]], section: Section, at: datetime
+) -> tuple[Listing[N], tuple[Gap, ...]]:
+    """A listing whose items have ids, decoded unless it is that of the last reading; and the gaps it leaves."""
+    digest = digest_of(bodies)
+    if digest == known_digest:
+        return Listing(digest=digest, items=None), ()
+    items, bad = decode_pages(bodies, decode, lambda item: item.id, may_lack_ids=True)
+    return Listing(digest=digest + OPEN_END if bad else digest, items=items), gaps_of_items(bad, section, at)
+
+
+def _decoded_jobs(bodies: Bodies, account: str) -> tuple[tuple[FineTuningJob, ...], tuple[BadItem, ...]]:
+    return decode_pages(bodies, partial(decode_jobs, account=account), lambda job: job.id, may_lack_ids=True)
+
+
+def _may_be_fine_tuned(deployment: Deployment, custom_models: frozenset[str] | None) -> bool:
+    """Whether it may serve a customised model: surely not only where all of these are known, and it is none of them.
+
+    A model that comes from another account is known there, and not here.
+    """
+    if custom_models is None or deployment.model_source:
+        return True
+    return is_fine_tuned(deployment.model, custom_models)
 
 
 def _moved(jobs: Iterable[FineTuningJob], statuses: Mapping[str, JobStatus] | None) -> frozenset[str]:
@@ -282,7 +364,13 @@ def _joined(
             dialect=part.dialect or snapshot.dialect,
             deployments=part.deployments or snapshot.deployments,
             absent=part.absent or snapshot.absent,
+            departures=part.departures or snapshot.departures,
+            files=part.files or snapshot.files,
+            models=part.models or snapshot.models,
+            training=part.training or snapshot.training,
             usage=snapshot.usage if part.usage is None else part.usage,
             gaps=snapshot.gaps + part.gaps,
         )
+    if snapshot.jobs is not None:  # the insides of jobs were looked at along with their list
+        snapshot = replace(snapshot, asked=snapshot.asked | {Section.TRAINING})
     return snapshot

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from watcher.azure.lenient import BadItem, Page, int_of, parse_object, shape, text_of, texts_of, when
+from watcher.azure.lenient import BadItem, Page, float_of, int_of, parse_object, shape, text_of, texts_of, when
 from watcher.errors import MalformedError
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobError, JobEvent, JobStatus
 
@@ -87,7 +87,7 @@ def decode_jobs(body: bytes, *, account: str) -> Page[FineTuningJob]:
     Raises:
         MalformedError: this is no list of anything.
     """
-    return _page(body, _JOBS, _Job, lambda raw: _job(raw, account))
+    return page_of(body, _JOBS, _Job, lambda raw: _job(raw, account))
 
 
 def decode_job(body: bytes, *, account: str) -> FineTuningJob:
@@ -97,7 +97,7 @@ def decode_job(body: bytes, *, account: str) -> FineTuningJob:
 
 def decode_events(body: bytes) -> Page[JobEvent]:
     """A page of a job's events, in the order of the answer; one without a time takes its neighbour's."""
-    page = _page(body, _EVENTS, _Event, lambda raw: raw)
+    page = page_of(body, _EVENTS, _Event, lambda raw: raw)
     times = _filled([when(raw.created_at) for raw in page.items])
     good: list[JobEvent] = []
     bad = list(page.bad)
@@ -120,10 +120,10 @@ def decode_events(body: bytes) -> Page[JobEvent]:
 
 def decode_checkpoints(body: bytes) -> Page[Checkpoint]:
     """A page of a job's checkpoints, in the order of the answer."""
-    return _page(body, _CHECKPOINTS, _Checkpoint, _checkpoint)
+    return page_of(body, _CHECKPOINTS, _Checkpoint, _checkpoint)
 
 
-def _page(body: bytes, decoder: msgspec.json.Decoder[Any], raw_type: type[R], noun: Callable[[R], T]) -> Page[T]:
+def page_of(body: bytes, decoder: msgspec.json.Decoder[Any], raw_type: type[R], noun: Callable[[R], T]) -> Page[T]:
     try:
         fast = decoder.decode(body)
         raws, has_more = fast.data, bool(fast.has_more)
@@ -205,18 +205,14 @@ def _error(value: Any) -> JobError | None:
 
 
 def _checkpoint(raw: _Checkpoint) -> Checkpoint:
-    numbers = raw.metrics.items() if isinstance(raw.metrics, dict) else ()
+    metrics = raw.metrics.items() if isinstance(raw.metrics, dict) else ()
     return Checkpoint(
         id=raw.id,
         job_id=raw.fine_tuning_job_id or "",
         model=raw.fine_tuned_model_checkpoint or "",
         step=int_of(raw.step_number) or 0,
         created_at=when(raw.created_at),
-        metrics={
-            key: float(value)
-            for key, value in numbers
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        },
+        metrics={key: number for key, value in metrics if (number := float_of(value)) is not None},
     )
 
 

@@ -136,7 +136,7 @@ _STATES = {state.value.lower(): state for state in ProvisioningState}
 
 def decode_accounts(body: bytes, *, cloud: Cloud) -> Page[Account]:
     """A page of accounts, of every kind; `kind` tells which can fine-tune. Their `label` is their `name`."""
-    return _page(body, _ACCOUNTS, _Account, lambda raw: _account(raw, cloud))
+    return page_of(body, _ACCOUNTS, _Account, lambda raw: _account(raw, cloud))
 
 
 def decode_account(body: bytes, *, cloud: Cloud) -> Account:
@@ -145,7 +145,7 @@ def decode_account(body: bytes, *, cloud: Cloud) -> Account:
 
 def decode_deployments(body: bytes, *, account: str) -> Page[Deployment]:
     """A page of deployments. `account` is the account's key."""
-    return _page(body, _DEPLOYMENTS, _Deployment, lambda raw: _deployment(raw, account))
+    return page_of(body, _DEPLOYMENTS, _Deployment, lambda raw: _deployment(raw, account))
 
 
 def decode_deployment(body: bytes, *, account: str) -> Deployment:
@@ -153,11 +153,11 @@ def decode_deployment(body: bytes, *, account: str) -> Deployment:
 
 
 def decode_resource_groups(body: bytes) -> Page[ResourceGroup]:
-    return _page(body, _GROUPS, _Group, lambda raw: ResourceGroup(name=raw.name, tags=texts_of(raw.tags)))
+    return page_of(body, _GROUPS, _Group, lambda raw: ResourceGroup(name=raw.name, tags=texts_of(raw.tags)))
 
 
 def decode_subscriptions(body: bytes) -> Page[Subscription]:
-    return _page(
+    return page_of(
         body,
         _SUBSCRIPTIONS,
         _Subscription,
@@ -171,7 +171,7 @@ def split_id(resource_id: str) -> Mapping[str, str]:
     return {kind.lower(): name for kind, name in zip(parts[::2], parts[1::2], strict=False)}
 
 
-def _page(body: bytes, decoder: msgspec.json.Decoder[Any], raw_type: type[R], noun: Callable[[R], T]) -> Page[T]:
+def page_of(body: bytes, decoder: msgspec.json.Decoder[Any], raw_type: type[R], noun: Callable[[R], T]) -> Page[T]:
     try:
         fast = decoder.decode(body)
         raws, next_link = fast.value, fast.next_link

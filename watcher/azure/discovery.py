@@ -19,6 +19,11 @@ from watcher.errors import AzureError, NotFoundError
 from watcher.resources.account import Account
 from watcher.resources.snapshot import Gap, Section
 
+#: Where an account's owner was named.
+OWNER_CONFIGURED = "configuration"
+OWNER_TAGGED = "tag of the account"
+OWNER_OF_GROUP = "tag of the resource group"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenAccount:
@@ -83,16 +88,17 @@ async def discover(
     given = await asyncio.gather(*(_given(management, one, found, at, gaps) for one in settings.accounts))
     found.update((account.key, account) for account in given if account is not None)
     chosen = sorted(found.values(), key=lambda account: account.key)
-    group_tags = await _group_tags(management, chosen, settings)
     labels = {one.resource_id.strip("/").lower(): one.labels for one in settings.accounts}
-    owners = {account.key: account.owner for account in known}
+    ownerless = [one for one in chosen if not labels.get(one.key.strip("/"), {}).get("owner")]
+    group_tags = await _group_tags(management, ownerless, settings)
+    owners = {account.key: (account.owner, account.owner_source) for account in known}
     described = [
         _described(
             account,
             settings,
             group_tags,
             labels.get(account.key.strip("/"), {}),
-            known_owner=owners.get(account.key, ""),
+            known_owner=owners.get(account.key, ("", "")),
         )
         for account in chosen
     ]
@@ -221,18 +227,22 @@ def _described(
     group_tags: Mapping[tuple[str, str], Mapping[str, str]],
     labels: Mapping[str, str],
     *,
-    known_owner: str,
+    known_owner: tuple[str, str],
 ) -> Account:
     """`account` with its owner and labels: configuration before its own tags before those of its group.
 
     Where the group's tags could not be read just now, its owner stays who it was.
     """
     of_group = group_tags.get((account.subscription.lower(), account.resource_group.lower()))
-    from_group = known_owner if of_group is None else _tag(of_group, settings.owner_tag)
-    owner = labels.get("owner") or _tag(account.tags, settings.owner_tag) or from_group
+    choices = (
+        (labels.get("owner", ""), OWNER_CONFIGURED),
+        (_tag(account.tags, settings.owner_tag), OWNER_TAGGED),
+        known_owner if of_group is None else (_tag(of_group, settings.owner_tag), OWNER_OF_GROUP),
+    )
+    owner, source = next((choice for choice in choices if choice[0]), ("", ""))
     from_tags = {name: value for name in settings.tag_labels if (value := _tag(account.tags, name))}
     given = {name: value for name, value in labels.items() if name != "owner"}
-    return replace(account, owner=owner, labels={**from_tags, **given})
+    return replace(account, owner=owner, owner_source=source, labels={**from_tags, **given})
 
 
 def _with_unique_labels(accounts: Sequence[Account]) -> tuple[Account, ...]:

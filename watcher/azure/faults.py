@@ -95,15 +95,29 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:_MESSAGE_LIMIT]
 
 
+#: Parts of codes and messages in lower case. The narrower cause comes first: a text about a network rule often speaks
+#: of permission too, and one about a blocked resource of both.
 _FORBIDDEN: tuple[tuple[ForbiddenReason, tuple[str, ...]], ...] = (
-    ("blocked", ("temporarily blocked", "resource has been blocked", "access has been suspended")),
+    (
+        "blocked",
+        (
+            "temporarily blocked",
+            "resource has been blocked",
+            "resource is blocked",
+            "account has been blocked",
+            "has been suspended",
+            "is suspended",
+        ),
+    ),
     (
         "keys_disabled",
         (
             "authenticationtypedisabled",
             "key based authentication is disabled",
             "key-based authentication is disabled",
+            "key authentication is disabled",
             "local authentication is disabled",
+            "local authentication has been disabled",
             "local auth is disabled",
             "disablelocalauth",
         ),
@@ -113,11 +127,20 @@ _FORBIDDEN: tuple[tuple[ForbiddenReason, tuple[str, ...]], ...] = (
         (
             "public access is disabled",
             "public network access is disabled",
+            "publicnetworkaccess",
             "virtual network",
             "firewall",
             "private endpoint",
+            "private link",
+            "privatelink",
+            "network rules",
+            "network acl",
+            "network security perimeter",
             "not allowed by network",
             "ip address is not allowed",
+            "client address is not authorized",
+            "ip is not allowed",
+            "not from an approved",
         ),
     ),
     (
@@ -125,12 +148,19 @@ _FORBIDDEN: tuple[tuple[ForbiddenReason, tuple[str, ...]], ...] = (
         (
             "authorizationfailed",
             "permissiondenied",
-            "linkedauthorizationfailed",
-            "does not have permission",
+            "insufficientpermissions",
+            "authorizationpermissionmismatch",
+            "do not have permission",
+            "not have permission",
             "does not have authorization",
-            "lacks the required data action",
+            "lacks the required",
             "not have access",
-            "insufficient permissions",
+            "not have the required permission",
+            "insufficient permission",
+            "insufficient privileges",
+            "not authorized to perform",
+            "not authorized to access",
+            "role assignment",
         ),
     ),
 )
@@ -139,9 +169,9 @@ _FORBIDDEN: tuple[tuple[ForbiddenReason, tuple[str, ...]], ...] = (
 def forbidden_reason(code: str, message: str) -> ForbiddenReason:
     """Why a 403 (or a 401 with a cause) was given, by the texts that the services use; `unknown` where none fits.
 
-    The wording of a network rule often speaks of permission too, so that the narrower causes are looked for first.
+    The texts are read without regard to case and to line breaks.
     """
-    text = f"{code} {message}".lower()
+    text = " ".join(f"{code} {message}".lower().split())
     return next((reason for reason, marks in _FORBIDDEN if any(mark in text for mark in marks)), "unknown")
 
 

@@ -4,6 +4,7 @@ without an identity costs that item, and only what is no JSON at all costs the p
 The usual case is one pass by msgspec over the whole page; the slower way is taken only when that pass fails.
 """
 
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,6 +136,17 @@ def texts_of(value: Any) -> Mapping[str, str]:
     if not isinstance(value, dict):
         return {}
     return {key: text_of(entry) for key, entry in value.items() if isinstance(entry, str | int | float)}
+
+
+def float_of(value: Any) -> float | None:
+    """A finite number as such; `None` for anything else, a number beyond any float included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def int_of(value: Any) -> int | None:

@@ -1,7 +1,8 @@
-"""The control plane (ARM): subscriptions, accounts, resource groups, deployments, and one account's metrics.
+"""The control plane (ARM): subscriptions, accounts, resource groups, deployments, models, metrics, the activity log.
 
 Source: azure-rest-api-specs, Microsoft.CognitiveServices 2024-10-01, Microsoft.Resources 2021-04-01 and 2022-12-01,
-Microsoft.Insights 2024-02-01. Newer versions of Microsoft.CognitiveServices are not live in every cloud.
+Microsoft.Insights 2024-02-01 (metrics) and 2015-04-01 (activity log). Newer versions of
+Microsoft.CognitiveServices are not live in every cloud.
 """
 
 from functools import partial
@@ -29,6 +30,7 @@ API_VERSION = "2024-10-01"
 SUBSCRIPTIONS_VERSION = "2022-12-01"
 GROUPS_VERSION = "2021-04-01"
 METRICS_VERSION = "2024-02-01"
+ACTIVITY_VERSION = "2015-04-01"
 
 _PROVIDER = "providers/Microsoft.CognitiveServices/accounts"
 
@@ -87,6 +89,21 @@ class Management:
         """One deployment by its id; `NotFoundError` is one of the two signs that it is gone."""
         answer = await self._get(f"{self._base}{_path(resource_id)}{self._version}", resource_id, allowance)
         return decode_deployment(answer, account=account)
+
+    async def model_pages(self, subscription: str, location: str) -> Bodies:
+        """The pages of what a region offers to a subscription, for `decode_location_models`."""
+        path = f"/subscriptions/{quote(subscription, safe='')}/providers/Microsoft.CognitiveServices/locations"
+        url = f"{self._base}{path}/{quote(location, safe='')}/models{self._version}"
+        return await self._pages(url, f"arm:{subscription.lower()}", None)
+
+    async def activity_pages(self, subscription: str, condition: str, allowance: Allowance | None = None) -> Bodies:
+        """The pages of a subscription's activity log under an OData filter, for `decode_activity`."""
+        path = (
+            f"/subscriptions/{quote(subscription, safe='')}/providers/Microsoft.Insights/eventtypes/management/values"
+        )
+        url = f"{self._base}{path}?api-version={ACTIVITY_VERSION}&$filter={quote(condition, safe='')}"
+        lane = f"activity:{subscription.lower()}"
+        return await linked_pages(self._client, url, api="activity", auth=self._auth, lane=lane, allowance=allowance)
 
     async def metrics(self, account: Account, query: str, allowance: Allowance | None = None) -> bytes:
         """The answer to a query on an account's metrics; `query` comes from `metrics.query_of`."""

@@ -9,7 +9,6 @@ An account may emit `AzureOpenAIRequests`, `ModelRequests` or both, so both are 
 out, and series beyond it are dropped without a word.
 """
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from watcher.azure.lenient import parse_object, when
+from watcher.azure.lenient import float_of, parse_object, when
 from watcher.errors import IncompleteError, MalformedError
 from watcher.resources.deployment import Deployment, Usage
 
@@ -62,19 +61,37 @@ def span_of(deployments: Iterable[Deployment], known: Mapping[str, Usage], at: d
     return Span(start=_floor(start, BUCKET), end=at.replace(microsecond=0))
 
 
+_CONDITION = quote("ModelDeploymentName eq '*' and StatusCode eq '*'", safe="")
+
+
 def query_of(span: Span, metrics: Sequence[str] = METRICS) -> str:
     """The query string for `span`, quoted."""
-    condition = quote("ModelDeploymentName eq '*' and StatusCode eq '*'", safe="")
     return (
         f"metricnames={','.join(metrics)}&timespan={quote(span.text, safe='')}&interval=PT1H&aggregation=total"
-        f"&$filter={condition}&top={TOP}"
+        f"&$filter={_CONDITION}&top={TOP}"
+    )
+
+
+def batch_query_of(span: Span) -> str:
+    """The same question in the spelling of a batch. `top` counts by metric and account there."""
+    start, _, end = span.text.partition("/")
+    return (
+        f"metricnamespace=microsoft.cognitiveservices/accounts&metricnames={','.join(METRICS)}"
+        f"&starttime={quote(start, safe='')}&endtime={quote(end, safe='')}&interval=PT1H&aggregation=total"
+        f"&filter={_CONDITION}&top={TOP}"
     )
 
 
 def decode_usage(body: bytes, *, span: Span, names: Iterable[str]) -> Mapping[str, Usage]:
+    """The calls that the answer about one account tells of: see `usage_of`."""
+    return usage_of(parse_object(body), span=span, names=names)
+
+
+def usage_of(answer: Mapping[str, Any], *, span: Span, names: Iterable[str]) -> Mapping[str, Usage]:
     """The calls of each deployment in the answer, and of each of `names`, which may have none.
 
     Args:
+        answer: About one account: a whole answer, or an entry of a batch's `values`.
         span: What was asked for.
         names: The deployments that live; one without a series was not called.
 
@@ -86,7 +103,6 @@ def decode_usage(body: bytes, *, span: Span, names: Iterable[str]) -> Mapping[st
         MalformedError: a metric could not be read, or something in the answer could hide a call.
         IncompleteError: as many series as were asked for: there may be more.
     """
-    answer = parse_object(body)
     metrics = _list(answer, "value")
     bucket = _duration(answer.get("interval")) or BUCKET
     start, end = _answered_span(answer, span)
@@ -112,7 +128,7 @@ def decode_usage(body: bytes, *, span: Span, names: Iterable[str]) -> Mapping[st
             last_success_at=tally.successes.get(name),
             last_failure_at=tally.failures.get(name),
             bucket_seconds=int(bucket.total_seconds()),
-            is_ambiguous=tally.has_nameless_calls or name in tally.unclear,
+            last_unclear_at=max((at for at in (tally.nameless_at, tally.unclear.get(name)) if at), default=None),
         )
         for name in sorted(wanted)
     }
@@ -124,8 +140,8 @@ class _Tally:
     def __init__(self) -> None:
         self.successes: dict[str, datetime] = {}
         self.failures: dict[str, datetime] = {}
-        self.unclear: set[str] = set()  #: deployments with calls whose status is not told
-        self.has_nameless_calls = False
+        self.unclear: dict[str, datetime] = {}  #: calls whose status is not told
+        self.nameless_at: datetime | None = None  #: the newest calls without a deployment's name
 
     def add(self, series: Mapping[str, Any]) -> None:
         last = max(_calls(series), default=None)
@@ -135,10 +151,10 @@ class _Tally:
         name = dimensions.get("modeldeploymentname", "")
         status = dimensions.get("statuscode", "")
         if name in _EMPTY:
-            self.has_nameless_calls = True
+            self.nameless_at = max(last, self.nameless_at or last)
             return
         if status in _EMPTY:
-            self.unclear.add(name)
+            self.unclear[name] = max(last, self.unclear.get(name, last))
         calls = self.successes if status.startswith("2") else self.failures
         calls[name] = max(last, calls.get(name, last))
 
@@ -149,9 +165,10 @@ def _calls(series: Mapping[str, Any]) -> Iterator[datetime]:
         total = point.get("total")
         if total is None:
             continue
-        if isinstance(total, bool) or not isinstance(total, int | float) or not math.isfinite(total):
+        number = float_of(total)
+        if number is None:
             raise MalformedError("a point's total is no number")
-        if total > 0:
+        if number > 0:
             at = when(point.get("timeStamp"))
             if at is None:
                 raise MalformedError("a point's time cannot be read")
@@ -189,7 +206,7 @@ def _answered_span(answer: Mapping[str, Any], span: Span) -> tuple[datetime, dat
     """The part of `span` that the service says it answered for."""
     told = answer.get("timespan")
     first, _, last = told.partition("/") if isinstance(told, str) else ("", "", "")
-    start, end = when(first), when(last)
+    start, end = when(first or answer.get("starttime")), when(last or answer.get("endtime"))
     return max(start or span.start, span.start), min(end or span.end, span.end)
 
 

@@ -8,7 +8,7 @@ the last item's id (data plane). The guards are ours: a list that does not move 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 #: More pages than this are no listing of ours: 100 jobs an account, some thousand accounts a subscription.
 PAGE_CAP = 200
+
+#: Ends a digest that must not be taken for "unchanged" next time, since something was left open.
+OPEN_END = "~"
 
 Bodies = tuple[bytes, ...]
 
@@ -83,7 +86,8 @@ async def cursor_pages(
     allowance: Allowance | None,
     page_cap: int = PAGE_CAP,
 ) -> tuple[Bodies, bool]:
-    """All pages of `url` (which has a query already), by `after`; and whether that is all: `False` at `page_cap`.
+    """All pages of `url`, by `after`; and whether that is all: `False` at `page_cap`. Lists that know of no paging end
+    with their first page.
 
     Raises:
         IncompleteError: the cursor does not move, or there is more after nothing.
@@ -104,7 +108,7 @@ async def cursor_pages(
         if not cursor or cursor in seen:
             raise IncompleteError("the list says that there is more, and does not move on", url=url)
         seen.add(cursor)
-        page_url = f"{url}&after={quote(cursor, safe='')}"
+        page_url = f"{url}{'&' if '?' in url else '?'}after={quote(cursor, safe='')}"
     return tuple(bodies), False
 
 
@@ -128,7 +132,7 @@ def digest_of(bodies: Iterable[bytes]) -> str:
 
 
 def decode_pages(
-    bodies: Bodies, decode: Callable[[bytes], Page[T]], key: Callable[[T], str], *, may_lack_ids: bool = False
+    bodies: Bodies, decode: Callable[[bytes], Page[T]], key: Callable[[T], Hashable], *, may_lack_ids: bool = False
 ) -> tuple[tuple[T, ...], tuple[BadItem, ...]]:
     """The items of all pages, and those that could not be read; of two items with one key the later page's.
 
@@ -139,7 +143,7 @@ def decode_pages(
         IncompleteError: an item could not be read, nor its id: anything may be missing from the list.
         MalformedError: a page is no list.
     """
-    items: dict[str, T] = {}
+    items: dict[Hashable, T] = {}
     bad: list[BadItem] = []
     for body in bodies:
         page = decode(body)

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from watcher import __version__
-from watcher.cli import checks, database, deliveries, deployments, explain, history, listings, operators, status
+from watcher.cli import (
+    checks,
+    database,
+    deliveries,
+    deployments,
+    explain,
+    history,
+    holdings,
+    init,
+    listings,
+    operators,
+    permissions,
+    status,
+)
 from watcher.cli import run as running
 from watcher.cli.desk import Desk, Refused
 from watcher.cli.options import ConfigOption
@@ -28,9 +41,19 @@ def build() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for command in (running.run, running.demo, running.simulate):
         app.command()(command)
+    app.command()(init.init)
     app.command("check-config")(checks.check_config)
+    app.command()(permissions.permissions)
     app.command()(status.status)
-    for listing in (listings.jobs, deployments.deployments, listings.accounts, history.transitions, history.alerts):
+    for listing in (
+        listings.jobs,
+        deployments.deployments,
+        holdings.models,
+        holdings.files,
+        listings.accounts,
+        history.transitions,
+        history.alerts,
+    ):
         app.command()(listing)
     app.command()(explain.explain)
     app.add_typer(_silence(), name="silence")

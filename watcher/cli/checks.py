@@ -1,11 +1,14 @@
 """`check-config`, `schema` and `health`: what can be asked without a database."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from watcher.cli.desk import Desk, Refused
 from watcher.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from watcher.cli.online import Answers
 
 #: How long the daemon may take to answer, in seconds.
 _HEALTH_TIMEOUT_S = 5.0
@@ -31,9 +34,11 @@ def check_config(
     except ConfigurationError as exc:
         mistakes = list(exc.problems)
     notes = warnings(checked) if checked is not None else []
+    answers = probe(desk, checked) if online and checked is not None and not mistakes else None
     if as_json:
         problems = [{"path": one.path, "message": one.message, "cure": one.cure} for one in mistakes]
-        desk.document({"version": 1, "file": origin or None, "mistakes": problems, "warnings": notes})
+        record = {"version": 1, "file": origin or None, "mistakes": problems, "warnings": notes}
+        desk.document(record | ({"online": answers.record()} if answers is not None else {}))
     else:
         for mistake in mistakes:
             desk.complain(str(mistake))
@@ -41,10 +46,12 @@ def check_config(
             desk.say(f"warning: {note}", "yellow")
         if not mistakes:
             desk.say(f"{origin}: no mistakes found", "green")
+        if answers is not None:
+            desk.lines(answers.lines(desk.width))
     if mistakes:
         raise typer.Exit(2)
-    if online and checked is not None:
-        raise typer.Exit(probe(desk, checked))
+    if answers is not None and not answers.is_whole:
+        raise typer.Exit(3)
 
 
 def _build_all(config: Any) -> None:
@@ -68,49 +75,46 @@ def _build_all(config: Any) -> None:
     asyncio.run(receivers())
 
 
-def probe(desk: Desk, config: Any) -> int:
+def probe(desk: Desk, config: Any) -> "Answers":
     """Ask Azure for everything that a poll reads, and each channel whether it would take a message; sends nothing."""
     import asyncio
 
     from watcher import assembly
-    from watcher.clock import system_clock
+    from watcher.cli.online import Answers, ChannelAnswer
+    from watcher.cli.rights import survey
     from watcher.errors import DeliveryError, WatcherError
-    from watcher.resources.snapshot import Known, Section
     from watcher.transport import open_client
 
-    async def ask() -> bool:
-        is_whole = True
-        http = open_client()
+    async def ask() -> Answers:
+        http = open_client(connections=config.poll.concurrency + 8)
         try:
-            notifiers = assembly.notifiers_of(config, http)
-            collector, find = assembly.eyes_of(config, http, system_clock)
-            try:
-                found = await find(())
-            except WatcherError as exc:
-                desk.say(f"azure: {exc}", "red")
-                return False
-            for gap in found.gaps:
-                desk.say(f"discovery: {gap.reason}: {gap.message}", "red")
-            desk.say(f"discovery: {len(found.accounts)} accounts", "green" if found.is_complete else "yellow")
-            everything = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
-            for account in found.accounts:
-                read = await collector.collect(account, Known(), at=system_clock(), sections=everything)
-                for gap in read.gaps:
-                    desk.say(f"{account.label}: {gap.section} cannot be read ({gap.reason}): {gap.message}", "red")
-                if not read.gaps:
-                    desk.say(f"{account.label}: jobs, deployments and metrics can be read", "green")
-                is_whole = is_whole and not read.gaps
-            for name, notifier in notifiers.items():
+            channels = []
+            for name, notifier in assembly.notifiers_of(config, http).items():
                 try:
-                    desk.say(f"receiver {name}: {(await notifier.probe()).detail}", "green")
+                    answer = ChannelAnswer(name=name, takes=True, detail=(await notifier.probe()).detail)
                 except DeliveryError as exc:
-                    desk.say(f"receiver {name}: {exc.kind}: {exc}", "red")
-                    is_whole = False
-            return is_whole and found.is_complete
+                    answer = ChannelAnswer(name=name, takes=False, detail=f"{exc.kind}: {exc}")
+                finally:
+                    await notifier.aclose()
+                channels.append(answer)
+            try:
+                _, find = assembly.eyes_of(config, http, desk.clock)
+                found = await find(())
+                holders = await survey(
+                    config,
+                    http,
+                    subscriptions=found.subscriptions,
+                    accounts=found.accounts,
+                    at=desk.now(),
+                    only_try=True,
+                )
+            except WatcherError as exc:
+                return Answers(problem=str(exc), channels=tuple(channels))
+            return Answers(found=found, holders=holders, channels=tuple(channels))
         finally:
             await http.aclose()
 
-    return 0 if asyncio.run(ask()) else 3
+    return asyncio.run(ask())
 
 
 def schema(ctx: typer.Context) -> None:

@@ -41,9 +41,9 @@ def notify_test(
 
 
 def _check_rule(rule: str) -> None:
-    from watcher.rules.registry import FLEET_RULES, OTHER_NAMES, RULES
+    from watcher.rules.registry import BUILTIN
 
-    known = sorted({*RULES, *FLEET_RULES, *OTHER_NAMES})
+    known = sorted(BUILTIN)
     if rule not in known:
         raise typer.BadParameter(f"{rule!r} is no rule; known are {', '.join(known)}", param_hint="--rule")
 

@@ -33,6 +33,7 @@ def deployments(
     as_json: JsonOption = False,
 ) -> None:
     """Deployments and the time they have left. With --since also those that ended since then."""
+    from watcher.cli.lifetimes import lifetimes_of
     from watcher.report.records import deployment_record, document
     from watcher.report.standing import countdowns, stand
     from watcher.rules.labels import deployment_labels
@@ -55,7 +56,11 @@ def deployments(
             continue
         alert = firing.get((deployment.key, deployment.incarnation))
         standing = (
-            stand(deployment, seen.reading, alert=alert, custom_models=models, now=now) if not one.ended_at else None
+            stand(
+                deployment, seen.reading, alert=alert, custom_models=models, now=now, lifetimes=lifetimes_of(settings)
+            )
+            if not one.ended_at
+            else None
         )
         words = (standing.risk.value if standing else one.outcome, deployment.raw_provisioning_state)
         if fits(status, *words, deployment.deployment_state) and fits(

@@ -44,6 +44,7 @@ class Desk:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
     config_path: Path | None = None  #: `--config` where it stood before the command
     _secrets: tuple[str, ...] = ()
 
@@ -136,6 +137,21 @@ class Desk:
     def say(self, text: str, style: str = "") -> None:
         """Write one line."""
         self.lines([((printable(text), style),)])
+
+    def ask(self, question: str, default: str | None = None) -> str:
+        """Ask whoever sits there, again until something is said; nothing said means `default`.
+
+        Raises:
+            KeyboardInterrupt: nobody is there any more.
+        """
+        while True:
+            self.out.write(f"{question} [{default}]: " if default else f"{question}: ")
+            self.out.flush()
+            answer = self.stdin.readline()
+            if not answer:
+                raise KeyboardInterrupt
+            if (said := answer.strip()) or default is not None:
+                return said or (default or "")
 
     def complain(self, text: str) -> None:
         """Write to standard error: one line, however many the text has, and none of the configuration's secrets."""

@@ -1,7 +1,7 @@
 """Everything that is stored about one job, deployment or alert, found by what a person types; for `explain`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,10 +15,17 @@ from watcher.cli.desk import Refused
 from watcher.cycles import decide
 from watcher.report.standing import Standing, countdowns, stand
 from watcher.resources.account import Account
-from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.changes import ESTIMATED_FINISH, ResourceKind, Transition
+from watcher.resources.departure import Departure
+from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import JobEvent
-from watcher.resources.snapshot import Gap, Reading
-from watcher.store import alerts, listings, observations, outbox
+from watcher.resources.model import model_of
+from watcher.resources.snapshot import Gap, Reading, Section
+from watcher.resources.training import Estimates, Pace, Training
+from watcher.rules.labels import Owner, owner_of
+from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.pace import pace_key
+from watcher.store import alerts, deployments, history, listings, outbox, trainings
 from watcher.store.alerts import AuditEntry
 from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
 from watcher.store.outbox import Attempt, Delivery
@@ -41,6 +48,14 @@ class AlertFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A deployment of a model, or of a checkpoint of it."""
+
+    label: str  #: of its account
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
     """One subject. Of an alert that spans accounts there is neither account nor resource."""
 
@@ -54,13 +69,40 @@ class Dossier:
     transitions: tuple[Transition, ...] = ()  #: newest first
     events: tuple[JobEvent, ...] = ()  #: oldest first
     audit: tuple[AuditEntry, ...] = ()  #: of the resource itself
+    owner: Owner = field(default_factory=Owner)
+    training: Training | None = None  #: the inside of the job
+    estimates: Estimates = field(default_factory=Estimates)  #: the ends that the service has announced for the job
+    pace: Pace | None = None  #: how long such jobs have waited and run; `None`: none was seen
+    maker: RecordedJob | None = None  #: the job that made the deployment's model
+    served: tuple[Served, ...] = ()  #: where the job's model, or the deployment's, is deployed
+    unread_in: tuple[str, ...] = ()  #: labels of accounts in which it may be deployed too, unseen
+    departure: Departure | None = None  #: what the activity log says of the deployment's end
 
     @property
     def account(self) -> Account | None:
         return self.reading.account if self.reading else None
 
 
-def find(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime) -> Dossier:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What every search goes by."""
+
+    watched: Mapping[str, WatchedAccount]
+    routing: Routing | None
+    now: datetime
+    owner_tag: str
+    lifetimes: Lifetimes
+
+
+def find(
+    tx: Connection,
+    wanted: str,
+    *,
+    routing: Routing | None,
+    now: datetime,
+    owner_tag: str = "owner",
+    lifetimes: Lifetimes | None = None,
+) -> Dossier:
     """The dossier of an alert's id, a job's id, or NAME or ACCOUNT/NAME of a deployment.
 
     Raises:
@@ -68,6 +110,7 @@ def find(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime)
     """
     watched = {one.account.key: one for one in listings.accounts(tx, with_removed=True)}
     place, slash, name = wanted.rpartition("/")
+    desk = _Desk(watched=watched, routing=routing, now=now, owner_tag=owner_tag, lifetimes=lifetimes or Lifetimes())
     places = {key for key, one in watched.items() if not slash or _is_at(one.account, place)}
     jobs = [one for one in listings.jobs(tx, job_id=name if slash else wanted) if one.job.account in places]
     lives = [
@@ -81,11 +124,11 @@ def find(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime)
     if len(jobs) + len(keys) > 1:
         raise Refused(f"{wanted} is ambiguous: say which of {', '.join(candidates)}", code=2)
     if jobs:
-        return _of_job(tx, jobs[0], watched, routing, now)
+        return _of_job(tx, jobs[0], desk)
     if lives:
-        return _of_deployment(tx, lives, watched, routing, now)
+        return _of_deployment(tx, lives, desk)
     if (alert := alerts.find(tx, wanted)) is not None:  # last: a name may look like the beginning of a fingerprint
-        return _of_alert(tx, alert, watched, routing, now)
+        return _of_alert(tx, alert, desk)
     raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
 
 
@@ -93,76 +136,109 @@ def _is_at(account: Account, place: str) -> bool:
     return place.lower() in (account.label.lower(), account.name.lower(), account.key)
 
 
-def _of_alert(
-    tx: Connection, alert: Alert, watched: Mapping[str, WatchedAccount], routing: Routing | None, now: datetime
-) -> Dossier:
+def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
     """The alert alone, with what it is about."""
-    subject, file = alert.finding.subject, _files(tx, [alert], routing, now)
-    seen = watched.get(alert.account)
+    subject, file = alert.finding.subject, _files(tx, [alert], desk)
+    seen = desk.watched.get(alert.account)
     if seen is None:
         return Dossier(alerts=file)
     if subject.kind is ResourceKind.JOB:
         jobs = listings.jobs(tx, account_keys=[alert.account], job_id=subject.incarnation)
         if jobs:
-            return _of_job(tx, jobs[0], watched, routing, now, files=file)
+            return _of_job(tx, jobs[0], desk, files=file)
     if subject.kind is ResourceKind.DEPLOYMENT:
         name = subject.id.rpartition("/")[2]
         lives = [one for one in listings.deployments(tx, name=name) if one.deployment.key == subject.id.lower()]
         lives.sort(key=lambda one: one.deployment.incarnation == subject.incarnation, reverse=True)
         if lives:
-            return _of_deployment(tx, lives, watched, routing, now, files=file)
-    return Dossier(reading=seen.reading, gaps=seen.reading.gaps, alerts=file)
+            return _of_deployment(tx, lives, desk, files=file)
+    return Dossier(reading=seen.reading, gaps=seen.reading.gaps, alerts=file, owner=owner_of(seen.account))
 
 
-def _of_job(
-    tx: Connection,
-    one: RecordedJob,
-    watched: Mapping[str, WatchedAccount],
-    routing: Routing | None,
-    now: datetime,
-    *,
-    files: tuple[AlertFile, ...] | None = None,
-) -> Dossier:
-    reading, id_ = watched[one.job.account].reading, one.job.id
+def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[AlertFile, ...] | None = None) -> Dossier:
+    reading, job = desk.watched[one.job.account].reading, one.job
     if files is None:
-        files = _files(tx, alerts.of_subject(tx, one.job.account, id_), routing, now)
+        files = _files(tx, alerts.of_subject(tx, job.account, job.id), desk)
+    key = pace_key(reading.account, job)
+    changes = _transitions(tx, job.account, ResourceKind.JOB, job.id)
+    inside = trainings.load(tx, job.account, {job.id}).get(job.id)
+    served, unread_in = _served(desk, job.fine_tuned_model, inside)
     return Dossier(
         reading=reading,
         job=one,
         gaps=tuple(
-            gap for gap in reading.gaps if gap.section.value in ("jobs", "account") and gap.subject in ("", id_)
+            gap
+            for gap in reading.gaps
+            if gap.section in (Section.JOBS, Section.ACCOUNT, Section.TRAINING) and gap.subject in ("", job.id)
         ),
         alerts=files,
-        transitions=_transitions(tx, one.job.account, ResourceKind.JOB, id_),
-        events=observations.events(tx, one.job.account, id_)[-MOST:],
+        transitions=changes,
+        events=history.events(tx, job.account, job.id)[-MOST:],
+        owner=owner_of(reading.account, job=job, owner_tag=desk.owner_tag),
+        training=inside,
+        estimates=_estimates(one, changes),
+        pace=trainings.paces(tx, [key]).get(key),
+        served=served,
+        unread_in=unread_in,
     )
 
 
+def _estimates(one: RecordedJob, changes: Sequence[Transition]) -> Estimates:
+    """The announced ends by the history, which names both sides of each change; else the one that holds now."""
+    moved = [change for change in reversed(changes) if change.attribute == ESTIMATED_FINISH and change.after]
+    seen = [(change.observed_at, datetime.fromisoformat(change.after)) for change in moved if change.after]
+    if moved and (first := moved[0].before):
+        seen.insert(0, (one.first_seen_at, datetime.fromisoformat(first)))
+    if not seen and one.job.estimated_finish_at is not None:
+        seen = [(one.first_seen_at, one.job.estimated_finish_at)]
+    return Estimates(seen=tuple(seen))
+
+
+def _served(desk: _Desk, model: str, inside: Training | None) -> tuple[tuple[Served, ...], tuple[str, ...]]:
+    """Where a model or a checkpoint is deployed, and the accounts of which that could not be read."""
+    names = {name.lower() for one in (inside.checkpoints if inside else ()) for name in (one.id, one.model) if name}
+    if not model and not names:
+        return (), ()
+    found, unread = [], []
+    for one in desk.watched.values():
+        gaps = one.reading.gaps
+        if one.reading.deployments is None or any(gap.section is Section.DEPLOYMENTS for gap in gaps):
+            unread.append(one.account.label)
+        for deployment in one.reading.deployments or ():
+            named = deployment.model.lower()
+            if named in names or (model and model_of(named) == model.lower()):
+                found.append(Served(label=one.account.label, deployment=deployment))
+    return tuple(found), tuple(unread)
+
+
 def _of_deployment(
-    tx: Connection,
-    lives: Sequence[RecordedDeployment],
-    watched: Mapping[str, WatchedAccount],
-    routing: Routing | None,
-    now: datetime,
-    *,
-    files: tuple[AlertFile, ...] | None = None,
+    tx: Connection, lives: Sequence[RecordedDeployment], desk: _Desk, *, files: tuple[AlertFile, ...] | None = None
 ) -> Dossier:
     """The present life where there is one, else the last; with the alerts of all of them."""
     one = lives[0] if files else next((life for life in lives if life.ended_at is None), lives[0])
-    deployment, reading = one.deployment, watched[one.deployment.account].reading
+    deployment, reading = one.deployment, desk.watched[one.deployment.account].reading
     if files is None:
         incarnations = {life.deployment.incarnation for life in lives}
         of_all = [alert for life in incarnations for alert in alerts.of_subject(tx, deployment.account, life)]
         mine = [alert for alert in of_all if alert.finding.subject.id.lower() == deployment.key]
-        files = _files(tx, sorted(mine, key=lambda alert: alert.starts_at, reverse=True), routing, now)
+        files = _files(tx, sorted(mine, key=lambda alert: alert.starts_at, reverse=True), desk)
     standing = None
     if one.ended_at is None:
         firing = countdowns([file.alert for file in files])
-        alert = firing.get((deployment.key, deployment.incarnation))
-        standing = stand(deployment, reading, alert=alert, custom_models=listings.custom_models(tx), now=now)
+        standing = stand(
+            deployment,
+            reading,
+            alert=firing.get((deployment.key, deployment.incarnation)),
+            custom_models=listings.custom_models(tx),
+            now=desk.now,
+            lifetimes=desk.lifetimes,
+        )
     names = {"", deployment.key, deployment.name.lower()}
     place = {deployment.account, reading.account.label.lower()}
-    keeps = alerts.keeps(tx, since=now)
+    keeps = alerts.keeps(tx, since=desk.now)
+    changes = _transitions(tx, deployment.account, ResourceKind.DEPLOYMENT, deployment.name)
+    makers = listings.jobs(tx, model=model_of(deployment.model))
+    served, unread_in = _served(desk, model_of(deployment.model), None)
     return Dossier(
         reading=reading,
         deployment=one,
@@ -170,23 +246,33 @@ def _of_deployment(
         keep=next(
             (k for k in keeps if k.deployment.lower() == deployment.name.lower() and k.account.lower() in place), None
         ),
-        gaps=tuple(gap for gap in reading.gaps if gap.section.value != "jobs" and gap.subject.lower() in names),
+        gaps=tuple(
+            gap
+            for gap in reading.gaps
+            if gap.section in (Section.ACCOUNT, Section.DEPLOYMENTS, Section.METRICS) and gap.subject.lower() in names
+        ),
         alerts=files,
-        transitions=_transitions(tx, deployment.account, ResourceKind.DEPLOYMENT, deployment.name),
+        transitions=changes,
         audit=tuple(
             entry
             for key in (deployment.account, reading.account.label)
             for entry in alerts.audit(tx, subject=f"{key}/{deployment.name}")
         ),
+        owner=owner_of(reading.account, deployment=deployment, owner_tag=desk.owner_tag),
+        maker=next((job for job in makers if job.job.account == deployment.account), next(iter(makers), None)),
+        served=tuple(other for other in served if other.deployment.key != deployment.key),
+        unread_in=unread_in,
+        departure=deployments.departed(tx, changes).departures.get(deployment.key) if one.ended_at else None,
     )
 
 
 def _transitions(tx: Connection, account: str, kind: ResourceKind, name: str) -> tuple[Transition, ...]:
-    found = observations.transitions(tx, account=account, name=name, limit=MOST)
+    found = history.transitions(tx, account=account, name=name, limit=MOST)
     return tuple(one for one in found if one.kind is kind)
 
 
-def _files(tx: Connection, found: Sequence[Alert], routing: Routing | None, now: datetime) -> tuple[AlertFile, ...]:
+def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFile, ...]:
+    routing, now = desk.routing, desk.now
     held: Mapping[str, tuple[Held, ...]] = {}
     if routing is not None and found:
         held = decide(tx, alerts.unsettled(tx), routing, now).held  # of all: one alert may inhibit another

@@ -4,6 +4,7 @@ from watcher.cli.dossier import AlertFile, Dossier
 from watcher.report.records import (
     Record,
     alert_record,
+    departure_record,
     deployment_record,
     event_record,
     gap_record,
@@ -11,6 +12,7 @@ from watcher.report.records import (
     keep_record,
     route_record,
     told_record,
+    training_record,
     transition_record,
 )
 from watcher.rules.text import rfc3339
@@ -44,6 +46,7 @@ def dossier_record(dossier: Dossier) -> Record:
             as_of=reading.deployments_at,
         )
         deployment["basis"] = (dossier.standing.basis or None) if dossier.standing else None
+        deployment["doubts"] = list(dossier.standing.doubts) if dossier.standing else []
     return {
         "account": label or None,
         "job": job,
@@ -61,6 +64,19 @@ def dossier_record(dossier: Dossier) -> Record:
         "transitions": [transition_record(label, one) for one in dossier.transitions],
         "events": [event_record(event) for event in dossier.events],
         "audit": [_audit_record(entry) for entry in dossier.audit],
+        "owner": {"name": dossier.owner.name, "source": dossier.owner.source or None} if reading else None,
+        "training": training_record(dossier.training) if dossier.training else None,
+        "estimates": [{"seen_at": rfc3339(at), "end_at": rfc3339(end)} for at, end in dossier.estimates.seen],
+        "pace": {"queued_s": list(dossier.pace.queued), "ran_s": list(dossier.pace.ran)} if dossier.pace else None,
+        "made_by": None
+        if dossier.maker is None
+        else {"job": dossier.maker.job.id, "account_id": dossier.maker.job.account, "base": dossier.maker.job.model},
+        "deployed_as": [
+            {"id": one.deployment.id, "name": one.deployment.name, "account": one.label, "model": one.deployment.model}
+            for one in dossier.served
+        ],
+        "deployments_unread_in": list(dossier.unread_in),
+        "departure": departure_record(dossier.departure) if dossier.departure else None,
     }
 
 

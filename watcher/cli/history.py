@@ -48,7 +48,7 @@ def transitions(
     """What changed, the newest first."""
     from watcher.cli.wording import past
     from watcher.report.records import document, transition_record
-    from watcher.store import listings, observations
+    from watcher.store import history, listings
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
@@ -59,7 +59,7 @@ def transitions(
         watched = {one.account.key: one.account for one in store.read_now(listings.accounts, with_removed=True)}
         owners = store.read_now(listings.owners, settings.azure.discovery.owner_tag) if owner else {}
         most = _ALL if filtered else limit + 1
-        found = store.read_now(observations.transitions, since=since_at, limit=most)
+        found = store.read_now(history.transitions, since=since_at, limit=most)
     shown = []
     for one in found:
         place = watched.get(one.account)

@@ -1,6 +1,7 @@
 """`jobs` and `accounts`: what was seen last, with filters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from watcher.cli.options import (
 from watcher.cli.table import Column, table, wrap
 
 if TYPE_CHECKING:
+    from watcher.resources.snapshot import Section
     from watcher.store.listings import WatchedAccount
 
 StatusOption = Annotated[
@@ -37,7 +39,7 @@ def jobs(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tuning jobs, the newest first. With --since those created, or changed in status, since then."""
-    from watcher.cli.wording import JOB_STYLES, past
+    from watcher.cli.wording import JOB_STYLES, eta, past
     from watcher.report.records import document, job_record
     from watcher.rules.labels import job_labels
     from watcher.store import listings
@@ -76,7 +78,8 @@ def jobs(
         Column("JOB", 14, is_id=True),
         Column("MODEL", 8),
         Column("STATUS", 9),
-        Column("FOR", 6),
+        Column("FOR", 8),
+        Column("ETA", 13),
     ]
     rows: list[list[Any]] = [
         [
@@ -85,6 +88,7 @@ def jobs(
             one.job.model,
             (one.job.raw_status or one.job.status.value, JOB_STYLES.get(one.job.status.value, "")),
             past(one.status_since, now).removesuffix(" ago"),
+            eta(one.job, now),
         ]
         for one in shown
     ]
@@ -105,8 +109,8 @@ def accounts(
     as_json: JsonOption = False,
 ) -> None:
     """Accounts, and how much of each could be seen. With --since only those first seen since then."""
-    from watcher.cli.wording import past
     from watcher.report.records import account_record, account_status, document
+    from watcher.rules.labels import owner_of
     from watcher.store import listings
 
     desk: Desk = ctx.obj
@@ -120,7 +124,7 @@ def accounts(
         for one in watched
         if fits(account, one.account.label, one.account.name)
         and fits(status, account_status(one.reading, one.polled_at))
-        and fits(owner, one.account.labels.get("owner") or one.account.owner)
+        and fits(owner, owner_of(one.account).name)
         and (since_at is None or one.first_seen_at >= since_at)
     ]
     if as_json:
@@ -137,33 +141,77 @@ def accounts(
         desk.document(document("accounts", records, now=now))
         return
     columns = [
-        Column("ACCOUNT", 12),
-        Column("LOCATION", 8),
-        Column("OWNER", 8),
+        Column("ACCOUNT", 10),
+        Column("OWNER", 12),
         Column("STATUS", 6),
-        Column("POLLED", 10),
-        Column("JOBS", 4, is_number=True),
-        Column("DEPL", 4, is_number=True),
-        Column("NOT SEEN", 8, keeps_end=False),
+        Column("JOBS", 5),
+        Column("DEPL", 5),
+        Column("METRICS", 5),
+        Column("FILES", 5),
+        Column("MODELS", 5),
     ]
-    rows: list[list[Any]] = []
+    desk.lines(table(columns, [_account_cells(one, now) for one in shown], desk.width))
+    if shown:
+        desk.lines(wrap("Jobs under way and deployments are counted; times are those of the readings.", desk.width))
     for one in shown:
-        reading = one.reading
-        state = account_status(reading, one.polled_at)
-        gaps = sorted({f"{gap.section.value} ({gap.reason.value})" for gap in reading.gaps})
-        rows.append(
-            [
-                one.account.label,
-                one.account.location,
-                one.account.labels.get("owner") or one.account.owner,
-                (state, {"ok": "green", "gaps": "yellow"}.get(state, "")),
-                past(one.polled_at, now, missing="never"),
-                "?" if reading.jobs is None else str(len(reading.jobs)),
-                "?" if reading.deployments is None else str(len(reading.deployments)),
-                ", ".join(gaps),
-            ]
-        )
-    desk.lines(table(columns, rows, desk.width))
+        for text in _not_seen(one):
+            desk.lines(wrap(f"{one.account.label}: {text}", desk.width, style="yellow"))
+
+
+_SOURCES = {
+    "configuration": "config",
+    "label of the account in the configuration": "config",
+    "tag of the account": "tag",
+    "tag of the resource group": "group's tag",
+}
+
+
+def _account_cells(one: "WatchedAccount", now: datetime) -> list[Any]:
+    """An account with its owner and where that is from, and how old what is known of it is."""
+    from watcher.report.records import account_status
+    from watcher.resources.snapshot import Section
+    from watcher.rules.labels import owner_of
+
+    account, reading = one.account, one.reading
+    owner = owner_of(account)
+    source = _SOURCES.get(owner.source, "")
+    state = account_status(reading, one.polled_at)
+    return [
+        account.label,
+        f"{owner.name} ({source})" if source else owner.name,
+        (state, {"ok": "green", "gaps": "yellow"}.get(state, "")),
+        _seen_cell(one, Section.JOBS, reading.jobs_at, now, reading.jobs),
+        _seen_cell(one, Section.DEPLOYMENTS, reading.deployments_at, now, reading.deployments),
+        _seen_cell(one, Section.METRICS, reading.usage_at, now),
+        _seen_cell(one, Section.FILES, reading.files_at, now),
+        _seen_cell(one, Section.MODELS, reading.models_at, now),
+    ]
+
+
+def _seen_cell(
+    one: "WatchedAccount",
+    section: "Section",
+    at: datetime | None,
+    now: datetime,
+    items: "Sequence[object] | None" = None,
+) -> Any:
+    """`2, 5 min`: how many, and how old that is; yellow where something is missing."""
+    from watcher.cli.wording import past
+
+    age = past(at, now, missing="never").removesuffix(" ago").replace("just now", "now")
+    text = age if items is None else f"{len(items)}, {age}"
+    return text, "yellow" if any(gap.section is section for gap in one.reading.gaps) else ""
+
+
+def _not_seen(one: "WatchedAccount") -> "Iterator[str]":
+    """What could not be read of an account, one reason at a time."""
+    from watcher.rules.sight import REASONS
+
+    by_reason: dict[Any, list[str]] = {}
+    for gap in one.reading.gaps:
+        by_reason.setdefault(gap.reason, []).append(gap.section.value)
+    for reason, sections in by_reason.items():
+        yield f"not seen: {', '.join(dict.fromkeys(sections))} ({REASONS[reason]})"
 
 
 def footnotes(desk: Desk, watched: "Sequence[WatchedAccount]", globs: list[str] | None, *, section: str) -> None:

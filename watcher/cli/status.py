@@ -1,7 +1,7 @@
 """`status`: one screen of what could be seen and what needs attention."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from watcher.report.summary import Happened, Summary
+    from watcher.rules.lifetimes import Lifetimes
 
 #: Rows that one section shows; the rest is counted, and the listings have them all.
 _MOST = 12
@@ -28,6 +29,7 @@ def status(
     """One screen of what matters.
 
     What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications."""
+    from watcher.cli.lifetimes import lifetimes_of
     from watcher.report.summary_record import summary_record
 
     desk: Desk = ctx.obj
@@ -35,7 +37,7 @@ def status(
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
     with desk.store(settings) as store:
-        summary = store.read_now(load, now, since_at)
+        summary = store.read_now(load, now, since_at, lifetimes_of(settings))
     if as_json:
         desk.document(summary_record(summary, name=settings.watcher.name, since=since_at))
     else:
@@ -43,9 +45,10 @@ def status(
         desk.lines(lines if lines[-1] else lines[:-1])
 
 
-def load(tx: "Connection", now: datetime, since: datetime | None) -> "Summary":
-    """The summary of what is stored."""
+def load(tx: "Connection", now: datetime, since: datetime | None, lifetimes: "Lifetimes | None" = None) -> "Summary":
+    """The summary of what is stored; without `lifetimes` by Azure's own."""
     from watcher.report.summary import Undelivered, summarize
+    from watcher.rules.lifetimes import Lifetimes
     from watcher.store import alerts, listings, outbox, state
 
     watched = listings.accounts(tx)
@@ -75,6 +78,9 @@ def load(tx: "Connection", now: datetime, since: datetime | None) -> "Summary":
         happened=list(_happened(tx, since)) if since is not None else (),
         last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),
         is_discovery_complete=not state.value(tx, state.DISCOVERED),
+        skew=state.skew(tx),
+        skew_at=state.at(tx, state.CLOCK_SKEW),
+        lifetimes=lifetimes or Lifetimes(),
     )
 
 
@@ -144,6 +150,7 @@ def _section(
 
 def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
     from watcher.cli.wording import past
+    from watcher.report.summary import SELDOM
     from watcher.rules.sight import REASONS
 
     style = "green" if summary.whole == summary.accounts and summary.accounts else "yellow"
@@ -154,7 +161,9 @@ def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
         yield from wrap("discovery was incomplete: there may be accounts that are not known", width, indent=2)
     for seen in summary.seen if summary.accounts else ():
         oldest = "" if seen.oldest_at is None else f", the oldest reading {past(seen.oldest_at, summary.now)}"
-        yield from wrap(f"{seen.section.value}: seen in {seen.whole}{oldest}", width, indent=2)
+        never = f"; not read yet in {seen.never}" if seen.never and seen.section in SELDOM else ""
+        yield from wrap(f"{seen.section.value}: seen in {seen.whole}{oldest}{never}", width, indent=2)
+    yield from wrap(_clock(summary), width, indent=2)
     for unseen in summary.unseen:
         names = ", ".join(unseen.accounts[:_MOST_NAMED])
         if len(unseen.accounts) > _MOST_NAMED:
@@ -169,15 +178,34 @@ def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
     yield ()
 
 
+#: Beyond this, times of the service and of this machine should not be compared by eye.
+_SKEW = timedelta(seconds=30)
+
+
+def _clock(summary: "Summary") -> str:
+    from watcher.cli.wording import past
+    from watcher.rules.text import duration
+
+    skew = summary.skew
+    if skew is None:
+        return "clock against the service's: unknown, not measured yet"
+    measured = f", measured {past(summary.skew_at, summary.now)}" if summary.skew_at else ""
+    if abs(skew) < _SKEW:
+        return f"clock against the service's: right{measured}"
+    side = "ahead" if skew > timedelta() else "behind"
+    return f"clock against the service's: {duration(abs(skew))} {side}{measured}"
+
+
 def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
-    from watcher.cli.wording import JOB_STYLES, past
+    from watcher.cli.wording import JOB_STYLES, eta, past
 
     columns = [
         Column("ACCOUNT", 10),
         Column("JOB", 12, is_id=True),
         Column("MODEL", 10),
-        Column("STATUS", 10),
-        Column("FOR", 9),
+        Column("STATUS", 9),
+        Column("FOR", 8),
+        Column("ETA", 13),
     ]
     rows: list[list[Any]] = [
         [
@@ -186,6 +214,7 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
             one.job.model,
             (one.job.raw_status or one.job.status.value, JOB_STYLES.get(one.job.status.value, "")),
             past(one.status_since, summary.now).removesuffix(" ago"),
+            eta(one.job, summary.now),
         ]
         for one in summary.jobs
     ]

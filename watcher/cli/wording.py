@@ -9,6 +9,7 @@ from watcher.rules.text import ago, duration
 
 if TYPE_CHECKING:
     from watcher.report.standing import Standing
+    from watcher.resources.fine_tuning import FineTuningJob
 
 SEVERITY_STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 JOB_STYLES = {"failed": "red", "succeeded": "green", "running": "cyan", "paused": "yellow"}
@@ -34,6 +35,16 @@ def ahead(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:
     if at is None:
         return missing
     return f"in {duration(at - now)}" if at > now else f"overdue by {duration(now - at)}"
+
+
+def eta(job: "FineTuningJob", now: datetime) -> str:
+    """When the service expects a job's end; "" where it has ended. The service is often wrong."""
+    if job.status.has_ended:
+        return ""
+    end = job.estimated_finish_at
+    if end is None:
+        return UNKNOWN
+    return f"in {duration(end - now)}" if end > now else f"was {past(end, now)}"
 
 
 def remaining(standing: "Standing", now: datetime) -> Piece:

@@ -136,6 +136,9 @@ class Azure(Table):
     data_scope: Name | None = None
     #: False: never downloads a result file.
     read_results: bool = True
+    #: True: asks for the metrics of up to 50 accounts in one request, which Azure bills and which needs the role
+    #: Monitoring Reader on the subscription; where it is refused, each account is asked by itself.
+    metrics_batch: bool = False
     discovery: Discovery = Field(default_factory=Discovery)
     accounts: tuple[AzureAccount, ...] = ()
 
@@ -216,7 +219,14 @@ class Poll(Table):
     #: Accounts without one.
     quiet: Interval = timedelta(minutes=10)
     deployments: Interval = timedelta(minutes=10)
+    #: Calls, of accounts with a deployment that nears its deletion; of the others twelve times as seldom.
     metrics: Interval = timedelta(hours=1)
+    #: Uploaded files.
+    files: Interval = timedelta(hours=1)
+    #: Custom models, what exists over all accounts, and the retirement of base models.
+    models: Interval = timedelta(hours=6)
+    #: The inside of jobs under way: their checkpoints.
+    training: Interval = timedelta(minutes=15)
     #: One request, in total.
     timeout: Interval = timedelta(seconds=30)
     #: Requests under way at once.

@@ -6,10 +6,21 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from watcher.config.table import Mistake, Table, nearest
-from watcher.config.values import WHOLE, Duration, Interval, Invalid, Labels, Severity, Steps, parse_duration
+from watcher.config.values import (
+    WHOLE,
+    Duration,
+    Interval,
+    Invalid,
+    Labels,
+    Lifetimes,
+    Severity,
+    Steps,
+    parse_duration,
+    parse_lifetime,
+)
 
 
 class RuleOptions(Table):
@@ -29,6 +40,8 @@ class _Countdown(RuleOptions):
     warn_before: Steps
     #: From the start of the clock to the deadline.
     lifetime: Interval
+    #: The same by SKU, "never" where there is no deadline; the first that fits counts, and goes before `lifetime`.
+    lifetimes: Lifetimes = Field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def mistakes(cls, table: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -42,6 +55,18 @@ class _Countdown(RuleOptions):
         if first >= lifetime:
             key = "warn_before" if "warn_before" in table else "lifetime"
             yield Mistake(key, "has a first step as long as the lifetime", "begin with a shorter step")
+        yield from cls._short_lifetimes(table.get("lifetimes"), first)
+
+    @classmethod
+    def _short_lifetimes(cls, by_sku: object, first: timedelta) -> Iterator[Mistake]:
+        for sku, text in by_sku.items() if isinstance(by_sku, dict) else ():
+            try:
+                lifetime = parse_lifetime(text)
+            except Invalid:
+                continue  # told already
+            if lifetime is not None and first >= lifetime:
+                what = f'has "{sku}" no longer than the first step of warn_before'
+                yield Mistake("lifetimes", what, "write a longer one, or begin warn_before with a shorter step")
 
 
 class DeploymentIdle(_Countdown):
@@ -59,9 +84,37 @@ class DeploymentWasting(RuleOptions):
     after: Duration = timedelta(days=2)
 
 
+class DeploymentPaused(RuleOptions):
+    #: How long it must have been paused.
+    after: Duration = timedelta(days=1)
+
+
 class JobStalled(RuleOptions):
     pending_after: Interval = timedelta(hours=6)
     running_after: Interval = timedelta(hours=24)
+    #: From how many jobs of one model, region and training type on these say what is usual; 0: never.
+    history: Annotated[int, Field(ge=0), WHOLE] = 8
+
+
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):  # which Python takes for 0 or 1
+        raise Invalid("must be a number", "write 0.1 for 10 %")
+    return value
+
+
+def _at_most_a_month(span: timedelta) -> timedelta:
+    if span > timedelta(days=30):
+        raise Invalid("is too long", 'write "30d" or less')
+    return span
+
+
+class JobOverfitting(RuleOptions):
+    #: By which share of its best validation must have become worse; 0.1 is 10 %.
+    rise: Annotated[float, Field(ge=0.01, le=10), BeforeValidator(_no_flag)] = 0.1
+    #: How many validation points that must span, the best included.
+    points: Annotated[int, Field(ge=2), WHOLE] = 3
+    #: How long after a job's end it is still told; its training is looked into for a month.
+    forget_after: Annotated[Interval, AfterValidator(_at_most_a_month)] = timedelta(days=14)
 
 
 class JobPaused(RuleOptions):
@@ -77,11 +130,47 @@ class MetricsStale(RuleOptions):
     after: Duration = timedelta(hours=3)
 
 
+class ClockSkewed(RuleOptions):
+    #: From how far off the service's clock on.
+    after: Interval = timedelta(minutes=2)
+
+
 class CommonCause(RuleOptions):
     """One cause behind many accounts."""
 
     #: From how many accounts on the cause is told in place of each of them.
     min_accounts: Annotated[int, Field(ge=1), WHOLE] = 2
+
+
+class ModelRetiring(RuleOptions):
+    #: Time left at which to tell, longest first.
+    warn_before: Steps = (timedelta(days=90), timedelta(days=30), timedelta(days=7))
+
+
+class Leftover(RuleOptions):
+    """What lies about unused."""
+
+    #: From its creation on.
+    after: Duration = timedelta(days=14)
+
+
+_Limit = Annotated[int, Field(ge=0), WHOLE]
+
+
+class LimitNear(RuleOptions):
+    """Azure's limits for one account; 0: not watched."""
+
+    #: From how much of a limit on it is told.
+    at_percent: Annotated[int, Field(ge=1, le=100), WHOLE] = 80
+    files: _Limit = 100
+    file_bytes: _Limit = 1_000_000_000
+    jobs: _Limit = 100
+    #: Of fine-tuned models.
+    deployments: _Limit = 10
+    queued: _Limit = 20
+    #: Jobs at once, of standard and global training together.
+    running: _Limit = 3
+    running_developer: _Limit = 5
 
 
 class Rules(Table):
@@ -97,26 +186,28 @@ class Rules(Table):
     job_rai_data_failed: RuleOptions = Field(default_factory=RuleOptions)
     job_rai_model_failed: RuleOptions = Field(default_factory=RuleOptions)
     job_stalled: JobStalled = Field(default_factory=JobStalled)
-    job_overfitting: RuleOptions = Field(default_factory=RuleOptions)
+    job_overfitting: JobOverfitting = Field(default_factory=JobOverfitting)
     job_cost: RuleOptions = Field(default_factory=RuleOptions)
     deployment_idle: DeploymentIdle = Field(default_factory=DeploymentIdle)
     deployment_expiring: DeploymentExpiring = Field(default_factory=DeploymentExpiring)
     deployment_wasting: DeploymentWasting = Field(default_factory=DeploymentWasting)
     deployment_trickle: RuleOptions = Field(default_factory=RuleOptions)
     deployment_superseded: RuleOptions = Field(default_factory=RuleOptions)
-    deployment_paused: RuleOptions = Field(default_factory=RuleOptions)
+    deployment_paused: DeploymentPaused = Field(default_factory=DeploymentPaused)
     deployment_failed: RuleOptions = Field(default_factory=RuleOptions)
     deployment_gone: RuleOptions = Field(default_factory=RuleOptions)
-    model_retiring: RuleOptions = Field(default_factory=RuleOptions)
-    model_undeployed: RuleOptions = Field(default_factory=RuleOptions)
-    file_orphaned: RuleOptions = Field(default_factory=RuleOptions)
+    model_retiring: ModelRetiring = Field(default_factory=ModelRetiring)
+    model_undeployed: Leftover = Field(default_factory=Leftover)
+    file_orphaned: Leftover = Field(default_factory=Leftover)
     file_failed: RuleOptions = Field(default_factory=RuleOptions)
+    limit_near: LimitNear = Field(default_factory=LimitNear)
     account_unreachable: AccountRule = Field(default_factory=AccountRule)
     account_forbidden: AccountRule = Field(default_factory=AccountRule)
     account_throttled: AccountRule = Field(default_factory=AccountRule)
     metrics_stale: MetricsStale = Field(default_factory=MetricsStale)
     credential_failing: CommonCause = Field(default_factory=CommonCause)
     azure_unreachable: CommonCause = Field(default_factory=CommonCause)
+    clock_skewed: ClockSkewed = Field(default_factory=ClockSkewed)
     delivery_failing: RuleOptions = Field(default_factory=RuleOptions)
     configuration_rejected: RuleOptions = Field(default_factory=RuleOptions)
 

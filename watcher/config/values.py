@@ -84,6 +84,30 @@ def _at_least_a_second(duration: timedelta) -> timedelta:
     return duration
 
 
+#: In place of a lifetime: Azure does not delete such deployments by this clock.
+NEVER = "never"
+
+
+def parse_lifetime(value: object) -> timedelta | None:
+    """A duration of at least a second; `None` for `"never"`."""
+    if value is None or value == NEVER:
+        return None
+    try:
+        return _at_least_a_second(parse_duration(value))
+    except Invalid as exc:
+        raise Invalid(exc.message, f'{exc.cure}, or "{NEVER}"') from None
+
+
+def _format_lifetime(lifetime: timedelta | None) -> str:
+    return NEVER if lifetime is None else format_duration(lifetime)
+
+
+def _sku_pattern(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.*?\[\]!-]+", text):
+        raise Invalid("is no pattern of a SKU's name", 'write a name such as "globalstandard", or "provisioned*"')
+    return text
+
+
 def _steps(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if not steps:
         raise Invalid("is empty", 'name at least one step, or switch the rule off with "enabled = false"')
@@ -385,6 +409,14 @@ def _frozen_mapping(value: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
+def _frozen_table(value: Mapping[str, timedelta | None]) -> Mapping[str, timedelta | None]:
+    return MappingProxyType(dict(value))
+
+
+def _format_table(value: Mapping[str, timedelta | None]) -> dict[str, str]:
+    return {sku: _format_lifetime(lifetime) for sku, lifetime in value.items()}
+
+
 def _text(pattern: str, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, **more})
 
@@ -398,6 +430,17 @@ Duration = Annotated[
     _text(_DURATION, examples=["30s", "5m", "4h", "7d"]),
 ]
 Interval = Annotated[Duration, AfterValidator(_at_least_a_second)]
+Lifetime = Annotated[
+    timedelta | None,
+    PlainValidator(parse_lifetime),
+    _text(rf"^{NEVER}$|{_DURATION}", examples=["15d", NEVER]),
+]
+#: By glob on a SKU's name without case; the order is that of the file, and the first that fits counts.
+Lifetimes = Annotated[
+    Mapping[Annotated[str, AfterValidator(_sku_pattern)], Lifetime],
+    AfterValidator(_frozen_table),
+    PlainSerializer(_format_table, return_type=dict[str, str]),
+]
 #: Non-empty, longest first.
 Steps = Annotated[tuple[Duration, ...], AfterValidator(_steps), Field(json_schema_extra={"minItems": 1})]
 Url = Annotated[str, AfterValidator(_url)]

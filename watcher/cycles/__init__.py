@@ -7,10 +7,11 @@ database alone.
 from watcher.cycles.delivery import Delivered, deliver
 from watcher.cycles.discovery import Discover, Discovery, discover, save_discovery
 from watcher.cycles.dispatching import decide, dispatch, dispatch_now
+from watcher.cycles.inventory import FindRetirements, inventory_now, take_inventory
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.cycles.memory import Memory
 from watcher.cycles.polling import EVERYTHING, Collect, Recorded, poll, record, unchanged, without_secrets
-from watcher.cycles.reviewing import note_itself, review, review_now
+from watcher.cycles.reviewing import note_itself, note_skew, review, review_now
 
 __all__ = [
     "EVERYTHING",
@@ -19,6 +20,7 @@ __all__ = [
     "Delivered",
     "Discover",
     "Discovery",
+    "FindRetirements",
     "Judgement",
     "Memory",
     "Recorded",
@@ -27,12 +29,15 @@ __all__ = [
     "discover",
     "dispatch",
     "dispatch_now",
+    "inventory_now",
     "note_itself",
+    "note_skew",
     "poll",
     "record",
     "review",
     "review_now",
     "save_discovery",
+    "take_inventory",
     "unchanged",
     "without_secrets",
 ]

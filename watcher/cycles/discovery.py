@@ -13,8 +13,11 @@ from watcher.clock import Clock
 from watcher.cycles.judgement import Judgement
 from watcher.cycles.polling import Recorded, record, without_secrets
 from watcher.resources.account import GONE, Account
+from watcher.resources.account_changes import account_transitions
+from watcher.resources.changes import STATUS, Change, ResourceKind, Transition
+from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.snapshot import Gap, Listing, Section, Snapshot
-from watcher.store import alerts, observations, scope, state
+from watcher.store import alerts, deployments, history, jobs, scope, state
 from watcher.store.engine import Store
 
 log = structlog.get_logger()
@@ -54,7 +57,7 @@ Discover = Callable[[Sequence[Account]], Awaitable[Discovery]]  #: given the acc
 async def discover(
     find: Discover, *, judgement: Judgement, store: Store, clock: Clock
 ) -> tuple[Discovery, tuple[Recorded, ...]]:
-    """Find the accounts to watch, and record them. Returns with them what was recorded of accounts that are gone."""
+    """Find the accounts to watch, and record them. Returns with them what was recorded of those that came or went."""
     watched = await store.read(scope.due_accounts)
     found = await find([one.account for one in watched])
     recorded = await store.write(save_discovery, found, judgement, clock())
@@ -68,24 +71,59 @@ async def discover(
 
 
 def save_discovery(tx: Connection, found: Discovery, judgement: Judgement, now: datetime) -> tuple[Recorded, ...]:
-    """Record the accounts. What was in one that is gone is gone too, and told; one out of scope ends its alerts."""
-    watched = {one.account.key: one.account for one in scope.due_accounts(tx)}
+    """Record the accounts. What was in one that is gone is gone too, and told; one out of scope ends its alerts.
+
+    What the very first discovery finds is history, and nothing of it is returned.
+    """
+    known = scope.recorded_accounts(tx)
+    is_first = state.at(tx, state.DISCOVERED) is None
     left = scope.save_accounts(tx, found.accounts, is_complete=found.is_complete, gone=found.gone, now=now)
-    recorded = [_record_as_gone(tx, watched[key], judgement, now) for key in left if key in found.gone]
+    transitions = account_transitions(
+        known, found.accounts, left=left, gone=found.gone, at=now, is_first=is_first and not known
+    )
+    nouns = {one.key: one for one in found.accounts} | {key: known[key].account for key in left}
+    recorded = []
+    for key in dict.fromkeys(transition.account for transition in transitions):
+        own = tuple(transition for transition in transitions if transition.account == key)
+        if key in left and key in found.gone:
+            recorded.append(_record_as_gone(tx, nouns[key], own, judgement, now))
+        else:
+            history.append(tx, own)
+            recorded.append(Recorded(account=nouns[key], transitions=own))
     for key in left:
         because = "its account is gone" if key in found.gone else "the configuration no longer includes its account"
         alerts.save(tx, [end(alert, now=now, because=because) for alert in alerts.firing(tx, key)])
     state.put_discovery(tx, without_secrets(found.gaps), cloud=found.cloud, subscriptions=found.subscriptions, at=now)
-    return tuple(recorded)
+    return tuple(one for one in recorded if not all(transition.is_history for transition in one.transitions))
 
 
-def _record_as_gone(tx: Connection, account: Account, judgement: Judgement, now: datetime) -> Recorded:
-    """The two signs hold for all that was in an account for which they hold."""
+def _record_as_gone(
+    tx: Connection, account: Account, own: Sequence[Transition], judgement: Judgement, now: datetime
+) -> Recorded:
+    """The two signs hold for all that was in an account for which they hold; nobody waits for its jobs any more."""
     nothing = Snapshot(
         account=replace(account, provisioning_state=GONE),
-        at=now,
+        at=scope.after_newest(tx, account.key, now),  # what is gone, is gone, though it was read a moment ago
         asked=frozenset({Section.DEPLOYMENTS}),
         deployments=Listing(digest="", items=()),
-        absent=frozenset(deployment.key for deployment in observations.living(tx, account.key)),
+        absent=frozenset(deployment.key for deployment in deployments.living(tx, account.key)),
     )
-    return record(tx, nothing, judgement)
+    under_way = jobs.load(tx, account.key, ended=()).nouns
+    recorded = record(tx, nothing, judgement, also=(*own, *(_lost(job, now) for job in under_way)))
+    scope.forget_contents(tx, account.key)
+    return recorded
+
+
+def _lost(job: FineTuningJob, now: datetime) -> Transition:
+    """A job that was under way in an account that is gone."""
+    return Transition(
+        account=job.account,
+        kind=ResourceKind.JOB,
+        resource=job.id,
+        name=job.id,
+        incarnation=job.id,
+        change=Change.GONE,
+        attribute=STATUS,
+        before=job.raw_status,
+        observed_at=now,
+    )

@@ -1,6 +1,6 @@
 """How what was seen is judged, and what becomes of the alerts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,12 +9,16 @@ from sqlalchemy import Connection
 from watcher.alerts.alert import Alert, fingerprint
 from watcher.alerts.lifecycle import advance, cap
 from watcher.resources.changes import ResourceKind
+from watcher.resources.snapshot import Section
 from watcher.rules.finding import FindingKind
 from watcher.rules.itself import CONFIGURATION_REJECTED
+from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import (
     Evaluation,
     FleetRule,
+    InventoryRule,
     Rule,
+    View,
 )
 from watcher.store import alerts
 
@@ -30,6 +34,26 @@ class Cadence:
     quiet: timedelta = timedelta(minutes=10)  #: jobs, otherwise
     deployments: timedelta = timedelta(minutes=10)
     metrics: timedelta = timedelta(hours=1)
+    files: timedelta = timedelta(hours=1)
+    models: timedelta = timedelta(hours=6)
+    #: How long the metrics of an account can wait, as it stands; `None`: as long as those of any other.
+    metrics_pace: Callable[[View], timedelta] | None = None
+
+    def waits(self, *, is_active: bool) -> dict[Section, timedelta]:
+        """How often each section is read, as configured, of an account with or without a job under way."""
+        return {
+            Section.JOBS: self.active if is_active else self.quiet,
+            Section.DEPLOYMENTS: self.deployments,
+            Section.METRICS: self.metrics,
+            Section.FILES: self.files,
+            Section.MODELS: self.models,
+        }
+
+    @property
+    def longest(self) -> dict[Section, timedelta]:
+        """How long each section may wait at most."""
+        paced = {} if self.metrics_pace is None else {Section.METRICS: SELDOM * self.metrics}
+        return {**self.waits(is_active=False), **paced}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +62,17 @@ class Judgement:
 
     rules: tuple[Rule, ...]
     fleet_rules: tuple[FleetRule, ...] = ()
+    inventory_rules: tuple[InventoryRule, ...] = ()
     cadence: Cadence = Cadence()
     critical_environments: frozenset[str] = frozenset()
     owner_tag: str = "owner"
+    is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
 
     @property
     def enabled(self) -> frozenset[str]:
         """Names of all rules in force."""
-        return frozenset(rule.name for rule in self.rules) | {rule.name for rule in self.fleet_rules}
+        of_accounts = frozenset(rule.name for rule in self.rules)
+        return of_accounts | {rule.name for rule in self.fleet_rules} | {rule.name for rule in self.inventory_rules}
 
 
 def advance_stored(

@@ -10,23 +10,24 @@ from sqlalchemy import Connection
 from watcher.alerts.alert import Alert
 from watcher.alerts.keep import Keep
 from watcher.clock import Clock
-from watcher.cycles.judgement import Cadence, Judgement, advance_stored, advanced
+from watcher.cycles.durations import durations
+from watcher.cycles.judgement import Judgement, advance_stored, advanced
 from watcher.cycles.memory import Memory, Remembered
+from watcher.cycles.viewing import next_due, read_times, remembered_view, view_of
 from watcher.logs import clean
 from watcher.resources.account import Account
-from watcher.resources.changes import Change, ResourceKind, Transition, absorb, closed_gaps, diff
-from watcher.resources.deployment import KEEP_TAG, is_fine_tuned, keep_until
+from watcher.resources.changes import ResourceKind, Transition, diff
+from watcher.resources.deployment import KEEP_TAG, keep_until
 from watcher.resources.fine_tuning import ENDED
+from watcher.resources.merging import absorb
 from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
-from watcher.rules.rule import (
-    View,
-    deployment_subject,
-    evaluate,
-)
-from watcher.store import alerts, observations, scope
+from watcher.rules.finding import Subject
+from watcher.rules.rule import View, evaluate, job_subject
+from watcher.store import alerts, history, observations, scope, trainings
+from watcher.store.deployments import is_end
 from watcher.store.engine import Store
 
-EVERYTHING = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS})
+EVERYTHING = frozenset(scope.NEXT_COLUMNS)
 
 
 class Collect(Protocol):
@@ -77,12 +78,12 @@ async def poll(
     remembered = memory.accounts.get(account.key)
     if remembered is not None and remembered.revision != due.revision:
         remembered = None
-    known = remembered.known if remembered else await store.read(observations.known, account.key)
+    known = remembered.known if remembered else await store.read(observations.known, account.key, now=clock())
     snapshot = await collect(due.account, known, sections=wanted, at=clock())  # network, and no transaction open
     if snapshot.gaps:
         snapshot = replace(snapshot, gaps=without_secrets(snapshot.gaps))
     if remembered is not None and (view := unchanged(remembered, snapshot, judgement)) is not None:
-        times = _next_due(view.reading, snapshot, judgement.cadence)
+        times = next_due(view, snapshot, judgement.cadence)
         touch = scope.Touch(
             account=account.key,
             revision=remembered.revision,
@@ -107,37 +108,47 @@ def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) 
     says_nothing = (
         remembered.is_settled
         and not (snapshot.gaps or snapshot.absent or snapshot.events or snapshot.usage is not None)
-        and all(part is None or part.items is None for part in (snapshot.jobs, snapshot.deployments))
+        and not (snapshot.training or snapshot.departures)
+        and all(
+            part is None or part.items is None
+            for part in (snapshot.jobs, snapshot.deployments, snapshot.files, snapshot.models)
+        )
         and (snapshot.dialect in ("", remembered.known.dialect))
         and snapshot.account == remembered.view.account
     )
     if not says_nothing:
         return None
-    view = replace(remembered.view, now=snapshot.at, reading=absorb(remembered.view.reading, snapshot))
+    before = remembered.view.reading
+    view = replace(remembered.view, now=snapshot.at, reading=absorb(before, snapshot), previous_at=read_times(before))
     evaluation = evaluate(judgement.rules, view)
     changed = advanced(evaluation, judgement, remembered.firing, account=view.account.key, now=view.now)
     return None if changed else view
 
 
-def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded:
-    """Commit snapshot, transitions and alerts together. An older snapshot than the newest recorded changes nothing."""
+def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Sequence[Transition] = ()) -> Recorded:
+    """Commit snapshot, transitions and alerts together. An older snapshot than the newest recorded changes nothing.
+
+    Args:
+        also: Transitions of the account that the snapshot itself does not tell of.
+    """
     key = snapshot.account.key
-    has_new_jobs = snapshot.jobs is not None and snapshot.jobs.items is not None
-    stored = observations.stored(tx, key, all_jobs=has_new_jobs)
+    stored = observations.stored(tx, key, of=snapshot)
     if stored is None or scope.is_overtaken(stored.snapshot_at, snapshot.at):
         return Recorded(account=snapshot.account, is_stale=True)
     previous = stored.reading
-    transitions = diff(previous, snapshot)
+    transitions = (*diff(previous, snapshot), *also)
     current = absorb(previous, snapshot)
-    due = _next_due(current, snapshot, judgement.cadence)
-    observations.save(tx, previous, current, snapshot, transitions, due=due)
+    was_changed = observations.save(tx, previous, current, snapshot, transitions)
+    _save_durations(tx, current, snapshot, transitions)
+    view = view_of(tx, stored, current, snapshot, transitions, judgement)
+    due = next_due(view, snapshot, judgement.cadence, metrics_due=stored.next_metrics_at)
+    observations.save_account(tx, current, snapshot, was_changed=was_changed, due=due)
     _keep_by_tag(tx, previous, current, now=snapshot.at)
-    view = _view(tx, stored, current, snapshot, transitions, judgement)
     changed = _judge(tx, view, previous, judgement, undecided=stored.undecided, is_first=stored.snapshot_at is None)
     if changed:
         scope.bump(tx, key)
     now_due = scope.due_account(tx, key)
-    known = observations.known(tx, key)
+    known = observations.known(tx, key, now=snapshot.at)
     return Recorded(
         account=snapshot.account,
         transitions=transitions,
@@ -147,12 +158,22 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement) -> Recorded
         remembered=Remembered(
             revision=now_due.revision,
             known=known,
-            view=_without_news(view),
+            view=remembered_view(view, judgement.cadence),
             firing=alerts.firing(tx, key),
-            is_settled=not current.gaps and not known.unexplained,
+            is_settled=not (current.gaps or known.unexplained or known.departed),
         )
         if now_due
         else None,
+    )
+
+
+def _save_durations(tx: Connection, current: Reading, snapshot: Snapshot, transitions: Sequence[Transition]) -> None:
+    """Record how long jobs have waited and run, of those that began or succeeded."""
+    moved = {t.name for t in transitions if t.is_job_status and not t.is_history}
+    jobs = [job for job in current.jobs or () if job.id in moved]
+    known = trainings.durations(tx, snapshot.account.key, moved)
+    trainings.save_durations(
+        tx, snapshot.account.key, durations(snapshot.account, jobs, transitions, snapshot.events, known)
     )
 
 
@@ -176,67 +197,9 @@ def _keep_by_tag(tx: Connection, previous: Reading, current: Reading, *, now: da
             alerts.drop_keep(tx, current.account.key, deployment.name)
 
 
-def _without_news(view: View) -> View:
-    """The view for the polls to come, as long as nothing changes: without what was new, and jobs that have ended."""
-    jobs = view.reading.jobs and tuple(job for job in view.reading.jobs if not job.status.has_ended)
-    return replace(
-        view,
-        reading=replace(view.reading, jobs=jobs),
-        transitions=(),
-        events={},
-        status_since={job.id: view.status_since[job.id] for job in jobs or () if job.id in view.status_since},
-        ended_deployments={},
-        told={},
-        closed_gaps=(),
-    )
-
-
 def without_secrets(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     """The gaps as they may be stored and told: a service may quote the very token or key that it refuses."""
     return tuple(replace(gap, message=clean(gap.message)) for gap in gaps)
-
-
-def _next_due(current: Reading, snapshot: Snapshot, cadence: Cadence) -> dict[Section, datetime]:
-    is_active = any(not job.status.has_ended for job in current.jobs or ())
-    wait = {
-        Section.JOBS: cadence.active if is_active else cadence.quiet,
-        Section.DEPLOYMENTS: cadence.deployments,
-        Section.METRICS: cadence.metrics,
-    }
-    return {section: snapshot.at + wait[section] for section in snapshot.asked if section in wait}
-
-
-def _view(
-    tx: Connection,
-    stored: observations.Stored,
-    current: Reading,
-    snapshot: Snapshot,
-    transitions: Sequence[Transition],
-    judgement: Judgement,
-) -> View:
-    ended_keys = {t.resource.lower() for t in transitions if t.change in (Change.GONE, Change.REPLACED)}
-    ended = {d.key: d for d in stored.reading.deployments or () if d.key in ended_keys}
-    subjects = {deployment_subject(deployment) for deployment in ended.values()}
-    told = alerts.told_of_subjects(tx, snapshot.account.key, subjects) if subjects else {}
-    base = {d.model for d in (*(current.deployments or ()), *ended.values()) if not is_fine_tuned(d.model)}
-    began = {t.name: t.occurred_at or t.observed_at for t in transitions if t.kind is ResourceKind.JOB}
-    return View(
-        now=snapshot.at,
-        reading=current,
-        transitions=(*stored.undecided, *transitions),
-        events=snapshot.events,
-        status_since={**stored.status_since, **began},
-        ended_deployments=ended,
-        custom_models=observations.custom_models(tx, base),
-        closed_gaps=closed_gaps(stored.reading, current),
-        told={
-            subject: tuple(
-                f"{row.receiver} at {row.at:%Y-%m-%d %H:%M} UTC ({row.step or row.severity})" for row in rows
-            )
-            for subject, rows in told.items()
-        },
-        owner_tag=judgement.owner_tag,
-    )
 
 
 def _judge(
@@ -259,16 +222,21 @@ def _judge(
     if previous.deployments is None or previous.usage is None:
         first_sight.add(ResourceKind.DEPLOYMENT)
     changed = advance_stored(tx, evaluation, judgement, account=account, now=view.now, first_sight=first_sight)
-    asked_again = {answer.subject.incarnation for answer in evaluation.undecided if answer.subject is not None}
-    observations.mark_undecided(
-        tx,
-        account,
-        {t.key for t in view.transitions if t.incarnation in asked_again and _is_ending(t)},
-        {t.key for t in undecided},
+    asked_again = {answer.subject for answer in evaluation.undecided if answer.subject is not None}
+    ends = {t.key: _ended_subject(view, t) for t in view.transitions}
+    history.mark_undecided(
+        tx, account, {key for key, subject in ends.items() if subject in asked_again}, {t.key for t in undecided}
     )
     return changed
 
 
-def _is_ending(transition: Transition) -> bool:
-    """Whether it tells of a job that has ended: what the rules for events judge, once they have the job's events."""
-    return transition.kind is ResourceKind.JOB and transition.attribute == "status" and transition.after in ENDED
+def _ended_subject(view: View, transition: Transition) -> Subject | None:
+    """What has ended by a transition, and is judged once more is known of it; `None` for any other transition.
+
+    The end of a job is judged once its events were read, that of a deployment once the activity log was.
+    """
+    if transition.is_job_status and transition.after in ENDED:
+        return job_subject(view.account, transition.resource)
+    if is_end(transition):
+        return Subject(id=transition.resource.lower(), kind=transition.kind, incarnation=transition.incarnation)
+    return None

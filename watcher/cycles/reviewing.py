@@ -1,7 +1,7 @@
 """Review: the alerts that span accounts, or are about `watcher` itself."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -33,8 +33,32 @@ def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Ale
         discovery_gaps=found.gaps,
         subscriptions=found.subscriptions,
         cloud=found.cloud,
+        skew=state.skew(tx),
+        skew_at=state.at(tx, state.CLOCK_SKEW),
     )
     return advance_stored(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
+
+
+#: The measured skew moves a little with every answer; less than this is no news, unless the last word is old.
+_SKEW_STEP, _SKEW_AGE = timedelta(seconds=5), timedelta(hours=1)
+
+
+async def note_skew(measured: tuple[timedelta, datetime] | None, *, store: Store) -> None:
+    """Remember how far this machine's clock is ahead of the service's, and when that was measured, for `review`.
+
+    Written only where it is news; safe to repeat.
+    """
+    if measured is None:
+        return
+    skew, at = measured
+    known, known_at = await store.read(_noted_skew)
+    is_old = known_at is None or not timedelta() <= at - known_at < _SKEW_AGE
+    if is_old or known is None or abs(skew - known) >= _SKEW_STEP:
+        await store.write(state.put, state.CLOCK_SKEW, at=at, value=f"{skew.total_seconds():.1f}")
+
+
+def _noted_skew(tx: Connection) -> tuple[timedelta | None, datetime | None]:
+    return state.skew(tx), state.at(tx, state.CLOCK_SKEW)
 
 
 def note_itself(

@@ -10,6 +10,18 @@ log = structlog.get_logger()
 
 def log_recorded(recorded: Recorded, *, duration_s: float) -> None:
     """One canonical line a poll, and one for each transition and alert."""
+    log_news(recorded)
+    log.info(
+        "poll.completed",
+        duration_s=duration_s,
+        transitions=len(recorded.transitions),
+        alerts=len(recorded.alerts),
+        gaps=[f"{gap.section}: {gap.reason}" for gap in recorded.gaps] or None,
+    )
+
+
+def log_news(recorded: Recorded) -> None:
+    """One line for each transition and alert."""
     for transition in recorded.transitions:
         if not transition.is_history:
             log.info(
@@ -23,13 +35,6 @@ def log_recorded(recorded: Recorded, *, duration_s: float) -> None:
             )
     for alert in recorded.alerts:
         log_alert(alert)
-    log.info(
-        "poll.completed",
-        duration_s=duration_s,
-        transitions=len(recorded.transitions),
-        alerts=len(recorded.alerts),
-        gaps=[f"{gap.section}: {gap.reason}" for gap in recorded.gaps] or None,
-    )
 
 
 def log_alert(alert: Alert) -> None:

@@ -16,12 +16,11 @@ from watcher import cycles, rounds
 from watcher.assembly import DISCOVERY_INTERVAL
 from watcher.clock import Clock
 from watcher.daemon.current import Current
-from watcher.daemon.journal import log_recorded
+from watcher.daemon.journal import log_news, log_recorded
 from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay
 from watcher.errors import DatabaseUnavailableError, StoreError
 from watcher.resources.account import Account
-from watcher.resources.snapshot import Section
 from watcher.store import scope, state
 from watcher.web.metrics import Metrics
 
@@ -42,12 +41,14 @@ class Poller:
         progress: Progress,
         tell: Callable[[], None],
         discover_at: Callable[[datetime], None],
+        first_complete: Callable[[], None],
     ) -> None:
         """Prepare to poll.
 
         Args:
             tell: Called when something was recorded that others may have to hear of.
             discover_at: Has `discover` called at this time rather than a whole interval later.
+            first_complete: Called once all accounts were tried for the first time by this process.
         """
         self._current = current
         self._clock = clock
@@ -55,6 +56,7 @@ class Poller:
         self._progress = progress
         self._tell = tell
         self._discover_at = discover_at
+        self._first_complete: Callable[[], None] | None = first_complete
         self._heap: list[tuple[datetime, str]] = []
         self._accounts: dict[str, Account] = {}
         self._untried: set[str] | None = None  #: since the last complete cycle; `None`: not yet looked up
@@ -105,7 +107,7 @@ class Poller:
                 machine.discover, judgement=machine.judgement, store=machine.store, clock=self._clock
             )
             for recorded in lost:
-                log_recorded(recorded, duration_s=0.0)
+                log_news(recorded)
             self._tell()  # of accounts that are gone, and of what discovery could not see
             is_complete = found.is_complete
         finally:
@@ -127,12 +129,7 @@ class Poller:
     async def _refill(self) -> None:
         """Rebuild the heap from the stored due times; none lies further ahead than the intervals of now."""
         machine, now = self._current.machine, self._clock()
-        cadence = machine.judgement.cadence
-        latest = {
-            Section.JOBS: now + cadence.quiet,
-            Section.DEPLOYMENTS: now + cadence.deployments,
-            Section.METRICS: now + cadence.metrics,
-        }
+        latest = {section: now + wait for section, wait in machine.judgement.cadence.longest.items()}
         await machine.store.write(scope.bring_forward, latest)
         due = await machine.store.read(scope.due_accounts)
         self._accounts = {one.account.key: one.account for one in due}
@@ -231,5 +228,8 @@ class Poller:
         except StoreError as exc:
             log.error("cycle.failed", error=str(exc))
             return
+        if self._first_complete is not None:
+            self._first_complete()
+            self._first_complete = None
         if self.ping is None or self.ping.done():  # a ping that hangs holds up nothing
             self.ping = asyncio.create_task(rounds.ping(self._current.machine), name="ping")

@@ -1,7 +1,7 @@
 """The daemon itself: it starts the page, the scheduler and the loops, and ends them gracefully.
 
-APScheduler holds a handful of jobs: the tick that starts what polls are due, discovery, the backstop of dispatch and
-delivery, housekeeping, and the watchdog.
+APScheduler holds a handful of jobs: the tick that starts what polls are due, discovery, the inventory, the backstop of
+dispatch and delivery, housekeeping, and the watchdog.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
@@ -21,6 +22,7 @@ from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.daemon import page
 from watcher.daemon.current import Current
+from watcher.daemon.journal import log_alert
 from watcher.daemon.poller import TICK, Poller
 from watcher.daemon.progress import Progress
 from watcher.daemon.reloading import Reloader
@@ -62,7 +64,8 @@ class Daemon:
             metrics=self.metrics,
             progress=self._progress,
             tell=self._teller.wake,
-            discover_at=self._discover_at,
+            discover_at=partial(self._run_at, "discover"),
+            first_complete=lambda: self._run_at("inventory", datetime.now(UTC)),
         )
         self._reloader = Reloader(
             current,
@@ -115,14 +118,16 @@ class Daemon:
         add(self._poller.tick, "interval", seconds=TICK.total_seconds(), next_run_time=now, id="tick")
         add(self._poller.discover, "interval", seconds=discovery_s, next_run_time=now, id="discover")
         add(self._teller.backstop, "interval", seconds=BACKSTOP.total_seconds(), id="backstop")
+        models_s = self._current.machine.config.poll.models.total_seconds()
+        add(self._take_inventory, "interval", seconds=models_s, id="inventory")
         add(self._housekeep, "interval", hours=HOUSEKEEPING.total_seconds() / 3600, id="housekeeping")
         watchdog = watchdog_interval()
         if watchdog is not None:
             add(self._feed_watchdog, "interval", seconds=watchdog, next_run_time=now, id="watchdog")
         self._scheduler.add_listener(lambda _: self.metrics.overruns.inc(), EVENT_JOB_MAX_INSTANCES)
 
-    def _discover_at(self, at: datetime) -> None:
-        self._scheduler.modify_job("discover", next_run_time=at)
+    def _run_at(self, job: str, at: datetime) -> None:
+        self._scheduler.modify_job(job, next_run_time=at)
 
     async def _drain(self, tasks: list[asyncio.Task[None]]) -> None:
         """Let what is under way end, for a while; then cancel it. The scheduler itself would cancel at once."""
@@ -153,6 +158,17 @@ class Daemon:
             log.warning("drain.incomplete", error=str(exc) or "the time was up")
         except Exception:  # a defect here must not keep us from letting go of everything
             log.exception("drain.failed")
+
+    async def _take_inventory(self) -> None:
+        """Judge what exists over all accounts; the first time once all accounts were tried."""
+        machine = self._current.machine
+        try:
+            for alert in await rounds.take_inventory(machine):
+                log_alert(alert)
+        except Exception:  # the cycle's boundary: it is taken again
+            log.exception("inventory.failed")
+        self._teller.wake()
+        self._run_at("inventory", datetime.now(UTC) + machine.config.poll.models)  # a reload may have changed it
 
     async def _housekeep(self) -> None:
         """Delete what ended longer ago than the configuration keeps it."""

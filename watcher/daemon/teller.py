@@ -74,6 +74,7 @@ class Teller:
 
     async def _dispatch_once(self) -> datetime | None:
         machine = self._current.machine
+        await cycles.note_skew(machine.skew(), store=machine.store)
         for alert in await cycles.review(judgement=machine.judgement, store=machine.store, clock=self._clock):
             log_alert(alert)
         if machine.routing is None:

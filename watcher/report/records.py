@@ -15,10 +15,12 @@ from watcher.alerts.silence import Silence
 from watcher.report.standing import Standing
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
+from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.snapshot import Gap, Reading
-from watcher.rules.labels import deployment_labels, job_labels
+from watcher.resources.training import Training
+from watcher.rules.labels import deployment_labels, job_labels, owner_of
 from watcher.rules.text import rfc3339
 
 Record = dict[str, Any]
@@ -46,7 +48,7 @@ def account_record(
         "subscription": account.subscription,
         "resource_group": account.resource_group,
         "endpoint": account.endpoint,
-        "owner": account.labels.get("owner") or account.owner,
+        "owner": (owner := owner_of(account)).name,
         "labels": dict(account.labels),
         "tags": dict(account.tags),
         "status": account_status(reading, polled_at),
@@ -58,6 +60,9 @@ def account_record(
         "jobs_under_way": None if reading.jobs is None else jobs_under_way,
         "deployments": None if reading.deployments is None else len(reading.deployments),
         "gaps": [gap_record(gap) for gap in reading.gaps],
+        "owner_source": owner.source or None,
+        "files_at": rfc3339(reading.files_at),
+        "models_at": rfc3339(reading.models_at),
     }
 
 
@@ -272,6 +277,40 @@ def told_record(told: Told) -> Record:
         "step": told.step or None,
         "route": told.route,
         "notification": told.notification_id or None,
+    }
+
+
+def training_record(training: Training) -> Record:
+    """The inside of a job: its checkpoints and its curve, by step."""
+    return {
+        "read_at": rfc3339(training.read_at),
+        "is_final": training.is_final,
+        "source": training.source.value if training.source else None,
+        "checkpoints": [
+            {
+                "id": one.id,
+                "step": one.step,
+                "model": one.model or None,
+                "created_at": rfc3339(one.created_at),
+                "metrics": dict(one.metrics),
+            }
+            for one in training.checkpoints
+        ],
+        "points": [{"step": point.step, "metrics": dict(point.metrics)} for point in training.points],
+        "skipped": training.skipped,
+        "remark": training.remark or None,
+    }
+
+
+def departure_record(departure: Departure) -> Record:
+    """What the activity log says of a deployment's end."""
+    return {
+        "is_read": departure.is_read,
+        "because": departure.because or None,
+        "deleted_by": departure.deleted_by or None,
+        "deleted_at": rfc3339(departure.deleted_at),
+        "correlation_id": departure.correlation_id or None,
+        "account_deleted": departure.account_deleted,
     }
 
 

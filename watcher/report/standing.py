@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from watcher.alerts.alert import Alert, AlertStatus
-from watcher.resources.deployment import Deployment, SkuKind, Usage, is_fine_tuned
+from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.snapshot import Reading
-from watcher.rules.deployments import DEVELOPER_LIFETIME
 from watcher.rules.idle_clock import IdleClock, idle_clock
+from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.rule import View
-from watcher.rules.sight import unread_deployment, unread_usage
+from watcher.rules.sight import Unread, unread_deployment, unread_usage
+from watcher.rules.text import moment
 
 #: Alerts that count down to a deletion.
 COUNTDOWN_RULES = frozenset({"deployment_idle", "deployment_expiring"})
@@ -26,6 +27,10 @@ NEAR = timedelta(days=7)
 
 #: Metrics that end longer ago than this (and one bucket) say nothing of the present.
 STALE_AFTER = timedelta(hours=3)
+
+
+#: Azure's own, where the configuration names no others.
+_USUAL = Lifetimes()
 
 
 class Risk(StrEnum):
@@ -49,6 +54,9 @@ class Standing:
     idle_since: datetime | None = None
     usage: Usage | None = None
     basis: str = ""  #: what dates the clock, in words
+    doubts: tuple[str, ...] = ()  #: what puts the latest time off, or keeps it from being named
+    lifetime: timedelta | None = None  #: what is added to what dates the clock
+    expires: bool = False  #: deleted for its age, called or not; else for idleness
     unknown_because: str = ""  #: also of an alert: what it rests on could not be read since
     unknown_since: datetime | None = None
     alert: Alert | None = None
@@ -71,6 +79,7 @@ def stand(
     alert: Alert | None,
     custom_models: Collection[str],
     now: datetime,
+    lifetimes: Lifetimes = _USUAL,
 ) -> Standing:
     """How a living deployment stands.
 
@@ -78,48 +87,91 @@ def stand(
         reading: Of its account.
         alert: Its firing countdown, from `countdowns`.
         custom_models: Names of models that recorded jobs have made.
+        lifetimes: As the rules have them.
     """
     usage = (reading.usage or {}).get(deployment.name.lower())
     if not is_fine_tuned(deployment.model, custom_models):
         return Standing(risk=Risk.EXEMPT, is_fine_tuned=False, usage=usage)
     view = View(now=now, reading=reading)
-    if deployment.sku_kind is SkuKind.DEVELOPER:
-        unread = unread_deployment(view, deployment)
-        earliest = deployment.created_at + DEVELOPER_LIFETIME if deployment.created_at else None
-        latest, idle_since = None, None
-        left = max(earliest - now, timedelta()) if earliest else None
-        basis = "a Developer deployment is subject to removal 24 h after its creation" if earliest else ""
-        is_near = True
-    else:
-        unread = unread_deployment(view, deployment) or unread_usage(view, deployment, STALE_AFTER)
-        clock = idle_clock(deployment, usage)
-        earliest = clock.deletion_earliest if clock else None
-        latest = clock.deletion_latest if clock else None
-        idle_since = clock.idle_since if clock and usage is not None else None
-        left = _left(clock, now) if clock else None
-        basis = clock.basis if clock else ""
-        is_near = earliest is not None and earliest - now <= NEAR
-    if alert is not None or (is_near and earliest is not None and unread is None):
+    expiry, idle = lifetimes.expiry_of(deployment), lifetimes.idle_of(deployment)
+    ends = [] if expiry is None else [_by_age(view, deployment, expiry)]
+    ends += [] if idle is None else [_by_idleness(view, deployment, usage, idle)]
+    if not ends:
+        basis = f"the configuration says that Azure never deletes deployments of SKU {deployment.sku or 'unknown'}"
+        return Standing(risk=Risk.EXEMPT, is_fine_tuned=True, usage=usage, basis=basis)
+    end = min(ends, key=lambda one: (one.earliest is None, one.earliest or now))
+    if alert is not None or (end.is_near and end.earliest is not None and end.unread is None):
         risk = Risk.AT_RISK
-    elif earliest is None or is_near:
+    elif end.earliest is None or end.is_near:
         risk = Risk.UNKNOWN
     else:
         risk = Risk.SAFE
-    if risk is Risk.UNKNOWN:  # what was not read is no idleness, and dates nothing
-        earliest = latest = left = idle_since = None
-    undated = "" if unread or earliest is not None else "neither its creation nor any call is known"
+    undated = "" if end.unread or end.earliest is not None else "neither its creation nor any call is known"
+    is_dated = risk is not Risk.UNKNOWN  # what was not read is no idleness, and dates nothing
     return Standing(
         risk=risk,
         is_fine_tuned=True,
-        deletion_earliest=earliest,
-        deletion_latest=latest,
-        left=left,
-        idle_since=idle_since,
+        deletion_earliest=end.earliest if is_dated else None,
+        deletion_latest=end.latest if is_dated else None,
+        left=end.left if is_dated else None,
+        idle_since=end.idle_since if is_dated else None,
         usage=usage,
-        basis=basis,
-        unknown_because=unread.because if unread else undated,
-        unknown_since=unread.since if unread else None,
+        basis=end.basis,
+        doubts=end.doubts if is_dated else (),
+        lifetime=end.lifetime,
+        expires=end.expires,
+        unknown_because=end.unread.because if end.unread else undated,
+        unknown_since=end.unread.since if end.unread else None,
         alert=alert,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """What one of the two clocks says."""
+
+    lifetime: timedelta
+    expires: bool
+    earliest: datetime | None
+    latest: datetime | None = None
+    left: timedelta | None
+    idle_since: datetime | None = None
+    basis: str
+    doubts: tuple[str, ...] = ()
+    is_near: bool
+    unread: Unread | None
+
+
+def _by_age(view: View, deployment: Deployment, lifetime: timedelta) -> _End:
+    created = deployment.created_at
+    earliest = created + lifetime if created else None
+    return _End(
+        lifetime=lifetime,
+        expires=True,
+        earliest=earliest,
+        left=max(earliest - view.now, timedelta()) if earliest else None,
+        basis=f"created {moment(created)}" if created else "",
+        is_near=earliest is None or earliest - view.now <= NEAR,
+        unread=unread_deployment(view, deployment),
+    )
+
+
+def _by_idleness(view: View, deployment: Deployment, usage: Usage | None, lifetime: timedelta) -> _End:
+    clock = idle_clock(deployment, usage, lifetime)
+    is_near = clock is not None and clock.deletion_earliest - view.now <= NEAR
+    # Far from its deletion the calls are read seldom, and that is no doubt: a later call only puts it off.
+    stale_after = STALE_AFTER if is_near else timedelta(days=400)
+    return _End(
+        lifetime=lifetime,
+        expires=False,
+        earliest=clock.deletion_earliest if clock else None,
+        latest=clock.deletion_latest if clock else None,
+        left=_left(clock, view.now) if clock else None,
+        idle_since=clock.idle_since if clock and usage is not None else None,
+        basis=clock.basis if clock else "",
+        doubts=clock.doubts if clock else (),
+        is_near=is_near,
+        unread=unread_deployment(view, deployment) or unread_usage(view, deployment, stale_after),
     )
 
 

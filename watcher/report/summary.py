@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.silence import Silence, silenced_by
@@ -11,9 +11,15 @@ from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.snapshot import Gap, GapReason, Reading, Section
+from watcher.rules.lifetimes import Lifetimes
 
 #: The sections that every account has, in the order in which they are told.
 SECTIONS = (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS)
+#: Those that are read seldom: that they were not read yet makes no account unseen.
+SELDOM = (Section.FILES, Section.MODELS)
+
+#: Azure's own, where the configuration names no others.
+_USUAL = Lifetimes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +29,7 @@ class Seen:
     section: Section
     whole: int  #: accounts in which it was read, and no gap is open
     oldest_at: datetime | None  #: the oldest reading among those
+    never: int = 0  #: accounts in which it was not read yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,8 @@ class Summary:
     firing: tuple[FiringAlert, ...]  #: loudest first, then the oldest
     undelivered: tuple[Undelivered, ...]
     happened: tuple[Happened, ...] = ()  #: newest first
+    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's; `None`: not measured
+    skew_at: datetime | None = None
 
 
 def summarize(
@@ -121,16 +130,20 @@ def summarize(
     happened: Sequence[Happened] = (),
     last_complete_cycle_at: datetime | None = None,
     is_discovery_complete: bool = True,
+    skew: timedelta | None = None,
+    skew_at: datetime | None = None,
+    lifetimes: Lifetimes = _USUAL,
 ) -> Summary:
     """The summary of what is stored.
 
     Args:
         readings: Of each account in scope; of the jobs, those under way are enough.
+        lifetimes: As the rules have them.
         alerts: Those that are open at least; others are passed over.
         status_since: By account's key and job's id.
     """
     firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING and not alert.is_event]
-    standings = tuple(_standings(readings, countdowns(firing), custom_models, now))
+    standings = tuple(_standings(readings, countdowns(firing), custom_models, now, lifetimes))
     unseen = _unseen(readings)
     blind = {label for one in unseen for label in one.accounts}
     return Summary(
@@ -139,7 +152,7 @@ def summarize(
         whole=sum(reading.account.label not in blind for reading in readings),
         last_complete_cycle_at=last_complete_cycle_at,
         is_discovery_complete=is_discovery_complete,
-        seen=tuple(_seen(section, readings) for section in SECTIONS),
+        seen=tuple(_seen(section, readings) for section in (*SECTIONS, *SELDOM)),
         unseen=unseen,
         jobs=tuple(_running(readings, status_since or {})),
         jobs_unknown_in=sum(reading.jobs is None for reading in readings),
@@ -151,6 +164,8 @@ def summarize(
         ),
         undelivered=tuple(undelivered),
         happened=tuple(sorted(happened, key=lambda one: one.at, reverse=True)),
+        skew=skew,
+        skew_at=skew_at,
     )
 
 
@@ -161,6 +176,9 @@ def read_at(reading: Reading, section: Section) -> datetime | None:
         Section.JOBS: reading.jobs_at,
         Section.DEPLOYMENTS: reading.deployments_at,
         Section.METRICS: reading.usage_at,
+        Section.FILES: reading.files_at,
+        Section.MODELS: reading.models_at,
+        Section.TRAINING: reading.jobs_at,
     }[section]
 
 
@@ -170,7 +188,8 @@ def _seen(section: Section, readings: Sequence[Reading]) -> Seen:
         for reading in readings
         if (at := read_at(reading, section)) is not None and not any(gap.section is section for gap in reading.gaps)
     ]
-    return Seen(section=section, whole=len(times), oldest_at=min(times, default=None))
+    never = sum(read_at(reading, section) is None for reading in readings)
+    return Seen(section=section, whole=len(times), oldest_at=min(times, default=None), never=never)
 
 
 def _unseen(readings: Sequence[Reading]) -> tuple[Unseen, ...]:
@@ -180,11 +199,11 @@ def _unseen(readings: Sequence[Reading]) -> tuple[Unseen, ...]:
         if not reading.gaps and all(read_at(reading, section) is None for section in SECTIONS):
             found.setdefault((None, None), []).append((reading, None))
             continue
-        for section in (Section.ACCOUNT, *SECTIONS):
+        for section in (Section.ACCOUNT, *SECTIONS, *SELDOM, Section.TRAINING):
             gaps = {gap.reason: gap for gap in reversed(reading.gaps) if gap.section is section}
             for reason, gap in gaps.items():
                 found.setdefault((section, reason), []).append((reading, gap))
-            if not gaps and section is not Section.ACCOUNT and read_at(reading, section) is None:
+            if not gaps and section in SECTIONS and read_at(reading, section) is None:
                 found.setdefault((section, None), []).append((reading, None))
     return tuple(_unseen_group(section, reason, members) for (section, reason), members in found.items())
 
@@ -216,11 +235,14 @@ def _standings(
     alerts: Mapping[tuple[str, str], Alert],
     custom_models: Collection[str],
     now: datetime,
+    lifetimes: Lifetimes,
 ) -> Iterable[DeploymentStanding]:
     for reading in readings:
         for deployment in reading.deployments or ():
             alert = alerts.get((deployment.key, deployment.incarnation))
-            standing = stand(deployment, reading, alert=alert, custom_models=custom_models, now=now)
+            standing = stand(
+                deployment, reading, alert=alert, custom_models=custom_models, now=now, lifetimes=lifetimes
+            )
             yield DeploymentStanding(account=reading.account, deployment=deployment, standing=standing)
 
 

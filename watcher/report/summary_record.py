@@ -19,7 +19,12 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
             "whole": summary.whole,
             "is_discovery_complete": summary.is_discovery_complete,
             "sections": [
-                {"section": seen.section.value, "whole": seen.whole, "oldest_at": rfc3339(seen.oldest_at)}
+                {
+                    "section": seen.section.value,
+                    "whole": seen.whole,
+                    "oldest_at": rfc3339(seen.oldest_at),
+                    "never": seen.never,
+                }
                 for seen in summary.seen
             ],
             "unseen": [
@@ -44,6 +49,7 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
                 "status_since": rfc3339(one.status_since),
                 "model": one.job.model,
                 "owner": job_labels(one.account, one.job)["owner"],
+                "estimated_finish_at": rfc3339(one.job.estimated_finish_at),
                 "as_of": rfc3339(one.as_of),
             }
             for one in summary.jobs
@@ -70,6 +76,8 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
             {"at": rfc3339(one.at), "what": one.what, "summary": one.summary, "alert": one.alert or None}
             for one in summary.happened
         ],
+        "clock_skew_seconds": None if summary.skew is None else int(summary.skew.total_seconds()),
+        "clock_skew_at": rfc3339(summary.skew_at),
     }
     return document("status", status, now=summary.now)
 

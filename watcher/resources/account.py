@@ -22,6 +22,7 @@ class Account:
     kind: str = "OpenAI"
     endpoint: str  #: base address of the data plane, without a slash at its end
     owner: str = ""  #: from the owner tag of the account, else of its resource group; "" where nobody set one
+    owner_source: str = ""  #: `configuration`, `tag of the account`, `tag of the resource group`; "": no owner
     tags: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)  #: from the configuration and from `tag_labels`
     created_at: datetime | None = None

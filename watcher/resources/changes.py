@@ -1,20 +1,21 @@
-"""What changed between the last reading of an account and a new snapshot: `diff` names it, `absorb` takes it over.
+"""What changed between the last reading of an account and a new snapshot: `diff` names it.
 
-Both are pure and agree with each other: diffing a snapshot against the reading that absorbed it finds nothing. A
-section that was not read is passed over in silence; only a complete listing together with a 404 on the deployment's
-own address says that it is gone. The first complete reading of a section is history: its transitions are marked so,
-and no rule alerts on them.
+Pure, as is `absorb` in `merging.py`, which takes it over: diffing a snapshot against the reading that absorbed it finds
+nothing. A section that was not read is passed over in silence; only a complete listing together with a 404 on the
+deployment's own address says that it is gone. The first complete reading of a section is history: its transitions are
+marked so, and no rule alerts on them.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
-from watcher.resources.snapshot import NAMELESS, Gap, Reading, Section, Snapshot
+from watcher.resources.merging import distinct, living
+from watcher.resources.snapshot import Reading, Snapshot
 
 
 class ResourceKind(StrEnum):
@@ -23,6 +24,8 @@ class ResourceKind(StrEnum):
     ACCOUNT = "account"
     JOB = "job"
     DEPLOYMENT = "deployment"
+    FILE = "file"
+    MODEL = "model"
     REGION = "region"  #: a cloud's region and plane, behind many accounts
     CREDENTIAL = "credential"
     WATCHER = "watcher"  #: this program itself
@@ -44,6 +47,11 @@ class Source(StrEnum):
     EVENTS = "events"  #: rebuilt from the job's events, with the service's times
 
 
+#: The attribute of a transition that tells of a job's or file's status, and of a job's announced end.
+STATUS = "status"
+ESTIMATED_FINISH = "estimated_finish"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One attribute of one resource changed; appended to the history and never altered."""
@@ -61,6 +69,11 @@ class Transition:
     occurred_at: datetime | None = None  #: when it happened by the service's own word; `None` if it does not say
     source: Source = Source.LISTING
     is_history: bool = False  #: from the first sight of its section: recorded, not announced
+
+    @property
+    def is_job_status(self) -> bool:
+        """Whether it tells of a job's status, and of no other attribute."""
+        return self.kind is ResourceKind.JOB and self.attribute == STATUS
 
     @property
     def key(self) -> str:
@@ -81,76 +94,12 @@ class Transition:
 
 
 def diff(previous: Reading, current: Snapshot) -> tuple[Transition, ...]:
-    """The transitions from `previous` to `current`, deployments before jobs, in the order of the resources' names."""
-    return (*_deployment_transitions(previous, current), *_job_transitions(previous, current))
-
-
-def absorb(previous: Reading, current: Snapshot) -> Reading:
-    """The reading that holds after `current`: sections that were read replace the old ones, the others stay."""
-    jobs, jobs_at = previous.jobs, previous.jobs_at
-    if current.jobs is not None:
-        jobs_at = current.at
-        if current.jobs.items is not None:
-            jobs = _distinct((*_kept_jobs(previous, current), *current.jobs.items))
-    deployments, deployments_at = previous.deployments, previous.deployments_at
-    if current.deployments is not None:
-        deployments_at = current.at
-        deployments = living(previous, current)
-    usage, usage_at = previous.usage, previous.usage_at
-    if current.usage is not None:
-        usage, usage_at = merge_usage(previous.usage or {}, current.usage), current.at
-    return replace(
-        previous,
-        account=current.account,
-        jobs=jobs,
-        jobs_at=jobs_at,
-        deployments=deployments,
-        deployments_at=deployments_at,
-        usage=usage,
-        usage_at=usage_at,
-        gaps=open_gaps(previous.gaps, current),
+    """The transitions from `previous` to `current`: deployments, jobs, files, each in the order of their names."""
+    return (
+        *_deployment_transitions(previous, current),
+        *_job_transitions(previous, current),
+        *_file_transitions(previous, current),
     )
-
-
-def _kept_jobs(previous: Reading, current: Snapshot) -> Iterator[FineTuningJob]:
-    """The known jobs that are not listed and may be listed all the same: as an item that could not be read."""
-    unread = current.unread_items(Section.JOBS)
-    if not unread or current.jobs is None:
-        return
-    listed = {job.id for job in current.jobs.items or ()}
-    yield from (job for job in previous.jobs or () if job.id not in listed and (job.id in unread or NAMELESS in unread))
-
-
-def _distinct(jobs: Sequence[FineTuningJob]) -> tuple[FineTuningJob, ...]:
-    """Each job once, as last read: a job that comes while pages are read pushes others onto a second page."""
-    return tuple({job.id: job for job in jobs}.values())
-
-
-def living(previous: Reading, current: Snapshot) -> tuple[Deployment, ...]:
-    """The deployments that live after `current`, each with its incarnation.
-
-    One that a listing lacks stays, until its own address has answered 404.
-    """
-    known = {deployment.key: deployment for deployment in previous.deployments or ()}
-    if current.deployments is None or current.deployments.items is None:
-        return tuple(d for d in known.values() if d.key not in current.absent)
-    listed = {d.key: _with_life(known.get(d.key), d, current.at) for d in current.deployments.items}
-    unlisted = {key: d for key, d in known.items() if key not in listed and key not in current.absent}
-    return tuple(sorted((*listed.values(), *unlisted.values()), key=lambda d: d.key))
-
-
-def _with_life(known: Deployment | None, seen: Deployment, at: datetime) -> Deployment:
-    """`seen` with the incarnation it belongs to: that of `known`, unless its `createdAt` says that it is a new one."""
-    if known is not None and not _is_another_life(known, seen):
-        # An answer that leaves `systemData` out today takes nothing back of what it said yesterday.
-        created_at = seen.created_at or known.created_at
-        return replace(seen, incarnation=known.incarnation, created_at=created_at)
-    incarnation = seen.created_at.isoformat() if seen.created_at else f"seen {at.isoformat()}"
-    return replace(seen, incarnation=incarnation)
-
-
-def _is_another_life(known: Deployment, seen: Deployment) -> bool:
-    return known.created_at is not None and seen.created_at is not None and known.created_at != seen.created_at
 
 
 #: What of a deployment is worth a transition, with the way to read it.
@@ -241,11 +190,68 @@ def _job_transitions(previous: Reading, current: Snapshot) -> Iterator[Transitio
         return
     known = {job.id: job for job in previous.jobs or ()}
     first_sight = previous.jobs is None
-    for job in sorted(_distinct(current.jobs.items), key=lambda job: job.id):
+    for job in sorted(distinct(current.jobs.items), key=lambda job: job.id):
         before = known.get(job.id)
         if before is None or before.raw_status != job.raw_status:
             history = () if first_sight else current.events.get(job.id, ())
             yield from _status_transitions(before, job, history, current, is_history=first_sight)
+        if before is not None and _has_slipped(before, job):
+            yield _slip(before, job, current)
+
+
+#: The service moves its estimate at each look; less than this is no news.
+_SLIP = timedelta(minutes=15)
+
+
+def _has_slipped(before: FineTuningJob, job: FineTuningJob) -> bool:
+    """Whether the service now announces another end of a job that is under way."""
+    old, new = before.estimated_finish_at, job.estimated_finish_at
+    return not job.status.has_ended and new is not None and new != old and (old is None or abs(new - old) >= _SLIP)
+
+
+def _slip(before: FineTuningJob, job: FineTuningJob, current: Snapshot) -> Transition:
+    old = before.estimated_finish_at
+    return Transition(
+        account=current.account.key,
+        kind=ResourceKind.JOB,
+        resource=job.id,
+        name=job.id,
+        incarnation=job.id,
+        change=Change.CHANGED,
+        attribute=ESTIMATED_FINISH,
+        before=None if old is None else _rfc3339(old),
+        after=None if job.estimated_finish_at is None else _rfc3339(job.estimated_finish_at),
+        observed_at=current.at,
+    )
+
+
+def _rfc3339(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _file_transitions(previous: Reading, current: Snapshot) -> Iterator[Transition]:
+    """Files that are new or have another status. One that a listing lacks was deleted, by whoever may: no news."""
+    if current.files is None or current.files.items is None:
+        return
+    known = {file.id: file for file in previous.files or ()}
+    for _, file in sorted({file.id: file for file in current.files.items}.items()):
+        before = known.get(file.id)
+        if before is not None and before.raw_status == file.raw_status:
+            continue
+        yield Transition(
+            account=current.account.key,
+            kind=ResourceKind.FILE,
+            resource=file.id,
+            name=file.filename or file.id,
+            incarnation=file.id,
+            change=Change.DISCOVERED if before is None else Change.CHANGED,
+            attribute=STATUS,
+            before=None if before is None else before.raw_status,
+            after=file.raw_status,
+            observed_at=current.at,
+            occurred_at=file.created_at if before is None else None,
+            is_history=previous.files is None,
+        )
 
 
 def _status_transitions(
@@ -260,7 +266,7 @@ def _status_transitions(
     steps = list(_missed_steps(before, job, events))
     happened_at = job.finished_at if job.status.has_ended else None
     if job.status is JobStatus.RUNNING and (before is None or before.status.is_waiting):  # not resumed after a pause
-        happened_at = _started_at(events)
+        happened_at = started_at(events)
     if before is None and job.status.is_waiting:  # a job waits from its creation on; no other status begins with it
         happened_at = job.created_at
     steps.append((job.raw_status, happened_at, Source.LISTING))
@@ -273,7 +279,7 @@ def _status_transitions(
             name=job.id,
             incarnation=job.id,
             change=Change.DISCOVERED if last is None else Change.CHANGED,
-            attribute="status",
+            attribute=STATUS,
             before=last,
             after=status,
             observed_at=current.at,
@@ -303,52 +309,6 @@ def _missed_steps(
             yield status.value, event.created_at, Source.EVENTS
 
 
-def _started_at(events: Iterable[JobEvent]) -> datetime | None:
+def started_at(events: Iterable[JobEvent]) -> datetime | None:
+    """When a job began to run, by the lines of its own log; `None` if they do not say."""
     return next((event.created_at for event in events if event.message.lower().startswith("job started")), None)
-
-
-def merge_usage(known: Mapping[str, Usage], read: Mapping[str, Usage]) -> Mapping[str, Usage]:
-    """Join each deployment's calls with what was known of them: an adjoining span is grown, a torn one replaced.
-
-    Deployments that were not read stay as they were known: what is known of one that is gone tells why it is gone.
-    """
-    return {**known, **{name: _join(known.get(name), usage) for name, usage in read.items()}}
-
-
-def _join(known: Usage | None, read: Usage) -> Usage:
-    if known is None or read.read_from > known.read_to:
-        return read
-    if read.read_to < known.read_from:
-        return known  # it ends before what is known begins, and cannot be joined to it
-    is_whole = read.read_from <= known.read_from and read.read_to >= known.read_to
-    return replace(
-        read,
-        read_from=min(known.read_from, read.read_from),
-        read_to=max(known.read_to, read.read_to),
-        # A call once seen stays seen, though Azure may lose old points.
-        last_success_at=_latest(known.last_success_at, read.last_success_at),
-        last_failure_at=_latest(known.last_failure_at, read.last_failure_at),
-        bucket_seconds=max(known.bucket_seconds, read.bucket_seconds),
-        is_ambiguous=read.is_ambiguous or (known.is_ambiguous and not is_whole),
-    )
-
-
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((at for at in (one, other) if at is not None), default=None)
-
-
-def closed_gaps(previous: Reading, current: Reading) -> tuple[Gap, ...]:
-    """The gaps that were open in `previous` and are not in `current`, dated from when they were first met."""
-    still_open = {(gap.section, gap.reason, gap.subject) for gap in current.gaps}
-    return tuple(gap for gap in previous.gaps if (gap.section, gap.reason, gap.subject) not in still_open)
-
-
-def open_gaps(previous: Sequence[Gap], current: Snapshot) -> tuple[Gap, ...]:
-    """The gaps that stand after `current`: its own, dated from when first met, and those of sections not asked."""
-    first_met = {(gap.section, gap.reason, gap.subject): gap.at for gap in previous}
-    unasked = [gap for gap in previous if gap.section not in current.asked]
-    met = [
-        replace(gap, at=min(gap.at, first_met.get((gap.section, gap.reason, gap.subject), gap.at)))
-        for gap in current.gaps
-    ]
-    return tuple(sorted((*unasked, *met), key=lambda gap: (gap.section, gap.subject, gap.reason)))

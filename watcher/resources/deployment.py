@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
+from watcher.resources.model import model_of
+
 
 class ProvisioningState(StrEnum):
     """A deployment's ARM state, Azure's spelling kept. The set is Azure's and open: see `UNKNOWN`."""
@@ -94,14 +96,18 @@ _FINE_TUNED = re.compile(r"\.ft-|^ft:|^ftchkpt-", re.IGNORECASE)
 def is_fine_tuned(model: str, custom_models: Collection[str] = ()) -> bool:
     """Whether a deployment's model is a customised one; base models never go idle.
 
+    What is known of jobs and models goes first, whatever the name looks like; only then does the name decide, and
+    loosely, for a customised model taken for a base model would be deleted without a warning.
+
     Args:
         model: `properties.model.name` of the deployment.
-        custom_models: Names of models and checkpoints that known jobs have made.
+        custom_models: Names of models and checkpoints that known jobs have made, ids of checkpoints, and models that
+            their account lists with the job that made them. A checkpoint of a known model need not be among them.
 
     Source: Azure names fine-tuned models `<base>.ft-<job>[-suffix][:ckpt-step-N]`, and allows the deployment of a
     checkpoint by its id `ftchkpt-…`; models of the OpenAI platform begin with `ft:`.
     """
-    return model in custom_models or bool(_FINE_TUNED.search(model))
+    return model in custom_models or model_of(model) in custom_models or bool(_FINE_TUNED.search(model))
 
 
 #: A tag with a date, or a time in RFC 3339, until which a deployment is wanted.
@@ -136,4 +142,11 @@ class Usage:
     last_success_at: datetime | None = None  #: last bucket with a 2xx answer; `None`: none inside the span
     last_failure_at: datetime | None = None  #: last bucket with any other answer
     bucket_seconds: int = 3600
-    is_ambiguous: bool = False  #: calls without a deployment's name were seen in the account: they may be this one's
+    #: Last bucket with calls that may be this one's: without a deployment's name in the account, or without a status.
+    last_unclear_at: datetime | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether calls that may be its own came after the last that surely was."""
+        unclear, success = self.last_unclear_at, self.last_success_at
+        return unclear is not None and (success is None or unclear > success)

@@ -7,8 +7,12 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from watcher.resources.account import Account
+from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
+from watcher.resources.model import CustomModel
+from watcher.resources.training import Training
 
 
 class Section(StrEnum):
@@ -18,6 +22,9 @@ class Section(StrEnum):
     JOBS = "jobs"
     DEPLOYMENTS = "deployments"
     METRICS = "metrics"
+    FILES = "files"
+    MODELS = "models"
+    TRAINING = "training"  #: the inside of single jobs: read along with the jobs, never due by itself
 
 
 class Plane(StrEnum):
@@ -33,6 +40,9 @@ PLANE_OF = {
     Section.JOBS: Plane.DATA,
     Section.DEPLOYMENTS: Plane.ARM,
     Section.METRICS: Plane.METRICS,
+    Section.FILES: Plane.DATA,
+    Section.MODELS: Plane.DATA,
+    Section.TRAINING: Plane.DATA,
 }
 
 
@@ -111,6 +121,10 @@ class Snapshot:
     usage: Mapping[str, Usage] | None = None  #: by deployment's name in lower case
     events: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)  #: by job id, oldest first
     absent: frozenset[str] = frozenset()  #: keys of deployments that a complete listing lacks and whose own GET is 404
+    departures: Mapping[str, Departure] = field(default_factory=dict)  #: by key, of `absent` and of those unexplained
+    files: Listing[File] | None = None
+    models: Listing[CustomModel] | None = None
+    training: Mapping[str, Training] = field(default_factory=dict)  #: by job id: those read this time
     gaps: tuple[Gap, ...] = ()
     dialect: str = ""  #: `v1` or `dated`: the one that answered; "" if the data plane was not read
     requests: int = 0  #: how many requests this took
@@ -138,6 +152,10 @@ class Reading:
     deployments_at: datetime | None = None
     usage: Mapping[str, Usage] | None = None
     usage_at: datetime | None = None
+    files: tuple[File, ...] | None = None
+    files_at: datetime | None = None
+    models: tuple[CustomModel, ...] | None = None
+    models_at: datetime | None = None
     gaps: tuple[Gap, ...] = ()  #: still open
     revision: int = 0
 
@@ -154,3 +172,15 @@ class Known:
     dialect: str = ""
     #: Ids of jobs whose ending no rule could judge yet, because their events were not read: to be asked for again.
     unexplained: frozenset[str] = frozenset()
+    files_digest: str = ""
+    models_digest: str = ""
+    #: By job id, of jobs whose inside was read: when, and whether that was the last time.
+    training: Mapping[str, tuple[datetime, bool]] = field(default_factory=dict)
+    #: Ids of ended jobs whose inside is still to be read: those whose end was seen, and no history.
+    unread_training: frozenset[str] = frozenset()
+    #: Deployments that are gone and of which the activity log had said nothing, to be asked for once more.
+    departed: tuple[Deployment, ...] = ()
+    deployments_at: datetime | None = None  #: when they were last read: a deletion seen now lies after it
+    #: Names of the models and checkpoints that jobs and listings know as customised; `None`: not told, so that any
+    #: deployment may be of one.
+    custom_models: frozenset[str] | None = None

@@ -1,6 +1,8 @@
 """Rules about what `watcher` cannot see: one alert for each plane of an account, with the cure that its cause asks for.
 
-These rules read the open gaps, which every poll renews or closes, so they are never undecided.
+These rules read the open gaps, which every poll renews or closes, so they are never undecided. A plane has a main
+section, which is read often; files and models are read seldom, so that a single failure of theirs stays open for long
+and is no outage. What of a single job's training cannot be read is none of theirs.
 """
 
 from collections.abc import Iterator
@@ -11,9 +13,10 @@ from typing import ClassVar
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import FORBIDDEN_REASONS, Gap, GapReason, Plane, Section
-from watcher.rules import commands
+from watcher.rules.cures import cure, reach
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject
 from watcher.rules.labels import account_labels, portal_link
+from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import View
 from watcher.rules.sight import REASONS
 from watcher.rules.text import ago, duration, moment, rfc3339, sentence
@@ -23,6 +26,19 @@ PLANE_NAMES = {
     Plane.DATA: "the data plane (fine-tuning jobs)",
     Plane.METRICS: "the metrics",
 }
+
+#: The same without what is read there, and the sections by the words for what they hold.
+_PLANES = {Plane.ARM: "the control plane", Plane.DATA: "the data plane", Plane.METRICS: "Azure Monitor"}
+_CONTENTS = {
+    Section.ACCOUNT: "the account itself",
+    Section.DEPLOYMENTS: "deployments",
+    Section.JOBS: "fine-tuning jobs",
+    Section.METRICS: "metrics",
+    Section.FILES: "files",
+    Section.MODELS: "models",
+}
+#: Read seldom: a gap of theirs is only known to last when the next reading has failed too.
+_SELDOM = frozenset({Section.FILES, Section.MODELS})
 
 UNREACHABLE = frozenset(
     {
@@ -55,12 +71,7 @@ class AccountUnreachable:
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         for plane in Plane:
-            after = max(self.after, _SINGLE_AFTER)
-            gaps = [
-                gap
-                for gap in _gaps(view, plane, UNREACHABLE)
-                if view.now - gap.at >= (after if gap.subject else self.after)
-            ]
+            gaps = [gap for gap in _gaps(view, plane, UNREACHABLE) if _lasts(view, gap, self.after)]
             if gaps:
                 yield self._finding(view, plane, gaps)
             else:
@@ -74,22 +85,21 @@ class AccountUnreachable:
             view,
             plane,
             gaps,
-            summary=f"{view.account.label} cannot be read on {PLANE_NAMES[plane]}{whose}: {REASONS[first.reason]}",
-            action=_reach(view.account, plane, first.reason),
+            summary=f"{view.account.label} cannot be read on {_where(plane, gaps)}{whose}: {REASONS[first.reason]}",
+            action=reach(view.account, plane, first.reason),
         )
 
 
-def _reach(account: Account, plane: Plane, reason: GapReason) -> str:
-    if reason is GapReason.NO_ENDPOINT:
-        return (
-            "ARM names no address of this account that a token may be sent to: none at all, or plain http. Set "
-            f'`endpoint = "https://…"` in its entry of [[azure.accounts]] with resource_id = "{account.id}".'
-        )
-    where = account.endpoint if plane is Plane.DATA else "Azure Resource Manager and Azure Monitor of this cloud"
-    return (
-        f"Check that this address answers from where watcher runs: {where}. If others see it too, look at Azure's "
-        "status page; a single failure often mends itself. watcher tries again at each poll."
-    )
+def _where(plane: Plane, gaps: list[Gap]) -> str:
+    sections = dict.fromkeys(_CONTENTS[gap.section] for gap in gaps)
+    return f"{_PLANES[plane]} ({', '.join(sections)})"
+
+
+def _lasts(view: View, gap: Gap, after: timedelta) -> bool:
+    """Whether a gap has stood for long enough to be more than one failure."""
+    if gap.subject or gap.section in _SELDOM:
+        after = max(after, view.cadence.get(gap.section, timedelta()), _SINGLE_AFTER)
+    return view.now - gap.at >= after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,46 +126,9 @@ class AccountForbidden:
             view,
             plane,
             gaps,
-            summary=f"{view.account.label} refuses watcher on {PLANE_NAMES[plane]}{whose}: {REASONS[first.reason]}",
-            action=_cure(view.account, plane, first.reason),
+            summary=f"{view.account.label} refuses watcher on {_where(plane, gaps)}{whose}: {REASONS[first.reason]}",
+            action=cure(view.account, plane, first.reason),
         )
-
-
-def _cure(account: Account, plane: Plane, reason: GapReason) -> str:
-    grant = f"Grant the least role that this plane asks for:\n{commands.assign_role(account.id, plane)}"
-    match reason:
-        case GapReason.CREDENTIAL:
-            return (
-                "The token or key was refused (401). Check [azure] credential and the tenant, and whether the secret "
-                "has expired; `watcher check-config --online` tries it."
-            )
-        case GapReason.ROLE:
-            return grant
-        case GapReason.NETWORK:
-            return (
-                "The account's firewall or private endpoint keeps watcher out. Add its outgoing address to the "
-                "account's network rules, or run watcher inside the network with the private endpoint; see the "
-                "account's Networking page, or:\n"
-                f"az cognitiveservices account network-rule list -g {account.resource_group} -n {account.name} "
-                f"--subscription {account.subscription}"
-            )
-        case GapReason.KEY:
-            return (
-                "The account's own api-key was refused (401). Check api_key_env or api_key_file of its entry in "
-                f'[[azure.accounts]] with resource_id = "{account.id}": the key may have been renewed, or be of '
-                "another account. Without a key watcher comes with a token."
-            )
-        case GapReason.KEYS_DISABLED:
-            return (
-                "The account takes no keys (disableLocalAuth). Remove api_key_* from its entry in [[azure.accounts]], "
-                f"so that watcher comes with a token. {grant}"
-            )
-        case GapReason.BLOCKED:
-            return (
-                "The service has blocked the resource. Nothing on watcher's side helps: open a support request with "
-                "Azure, with the request id in the evidence."
-            )
-    return f"The answer does not say why. A missing role is the usual cause; a network rule is another. {grant}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +141,18 @@ class AccountThrottled:
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         for plane in Plane:
-            gaps = [gap for gap in _gaps(view, plane, THROTTLED) if view.now - gap.at >= self.after]
+            gaps = [
+                gap
+                for gap in _gaps(view, plane, THROTTLED)
+                if view.now - gap.at >= self.after and (gap.section not in _SELDOM or _lasts(view, gap, self.after))
+            ]
             if gaps:
                 yield _finding_for(
                     self.name,
                     view,
                     plane,
                     gaps,
-                    summary=f"{view.account.label} is throttled on {PLANE_NAMES[plane]}",
+                    summary=f"{view.account.label} is throttled on {_where(plane, gaps)}",
                     action="Other callers of this subscription may use up the same budget. If not, poll less often: "
                     "raise [poll] quiet, deployments or metrics, or lower concurrency.",
                 )
@@ -187,7 +164,8 @@ class AccountThrottled:
 class MetricsStale:
     """Finds accounts whose metrics have stayed unread for at least `after`, for another reason than a refusal.
 
-    A refusal is told by `account_forbidden`, with its cure.
+    The time counts from when they were due and not read, since they are read seldom where no deletion is near. A
+    refusal is told by `account_forbidden`, with its cure.
     """
 
     name: ClassVar[str] = "metrics_stale"
@@ -204,7 +182,7 @@ class MetricsStale:
         elif gap.reason in REFUSED:
             because = f"the metrics are now refused: {REASONS[gap.reason]}; see account_forbidden"
             yield Cleared(rule=self.name, subject=subject, because=because)
-        elif view.now - (read_at or gap.at) >= self.after:
+        elif view.now - _due_at(view, gap, read_at) >= self.after:
             yield self._finding(view, gap, read_at)
 
     def _finding(self, view: View, gap: Gap, read_at: datetime | None) -> Finding:
@@ -222,10 +200,29 @@ class MetricsStale:
         )
 
 
+def _due_at(view: View, gap: Gap, read_at: datetime | None) -> datetime:
+    """From when on the metrics ought to have been read: the failure that was met first, for whatever reason.
+
+    A gap is dated anew when its reason changes; but they are never left alone for longer than the longest wait.
+    """
+    every = view.cadence.get(Section.METRICS)
+    return gap.at if read_at is None or every is None else min(gap.at, read_at + SELDOM * every)
+
+
 def _gaps(view: View, plane: Plane, reasons: frozenset[GapReason]) -> list[Gap]:
-    """The open gaps of a plane for these reasons: whole sections first, then the longest-standing."""
-    gaps = [gap for gap in view.reading.gaps if gap.plane is plane and gap.reason in reasons]
-    return sorted(gaps, key=lambda gap: (bool(gap.subject), gap.at, gap.section, gap.subject))
+    """The open gaps of a plane for these reasons: whole main sections first, then the longest-standing.
+
+    Those of files and models are left out where the main section is unread for another reason: one alert tells of that.
+    """
+    of_plane = [gap for gap in view.reading.gaps if gap.plane is plane and gap.section is not Section.TRAINING]
+    is_told_elsewhere = any(is_of_a_plane(gap) and gap.reason not in reasons for gap in of_plane)
+    gaps = [gap for gap in of_plane if gap.reason in reasons and not (is_told_elsewhere and gap.section in _SELDOM)]
+    return sorted(gaps, key=lambda gap: (not is_of_a_plane(gap), bool(gap.subject), gap.at, gap.section, gap.subject))
+
+
+def is_of_a_plane(gap: Gap) -> bool:
+    """Whether a gap says something of its whole plane, and so of credential, network and region."""
+    return not gap.subject and gap.section not in _SELDOM and gap.section is not Section.TRAINING
 
 
 def _finding_for(
@@ -245,7 +242,7 @@ def _finding_for(
         description=f"{said} {concerns}",
         action=action,
         evidence="; ".join(
-            [*(_gap_evidence(gap, view.now) for gap in gaps[:5]), *_more(gaps), _last_read(view, plane)]
+            [*(_gap_evidence(gap, view.now) for gap in gaps[:5]), *_more(gaps), _last_read(view, first.section)]
         ),
         values={"since": rfc3339(since), "reason": first.reason.value, "status": first.status},
         links=portal_link(view.account),
@@ -265,16 +262,24 @@ def _more(gaps: list[Gap]) -> Iterator[str]:
         yield f"and {len(gaps) - 5} more"
 
 
-def _read_at(view: View, plane: Plane) -> datetime | None:
+def _read_at(view: View, section: Section) -> datetime | None:
     return {
-        Plane.ARM: view.reading.deployments_at,
-        Plane.DATA: view.reading.jobs_at,
-        Plane.METRICS: view.reading.usage_at,
-    }[plane]
+        Section.ACCOUNT: view.reading.deployments_at,
+        Section.DEPLOYMENTS: view.reading.deployments_at,
+        Section.JOBS: view.reading.jobs_at,
+        Section.TRAINING: view.reading.jobs_at,
+        Section.METRICS: view.reading.usage_at,
+        Section.FILES: view.reading.files_at,
+        Section.MODELS: view.reading.models_at,
+    }[section]
 
 
-def _last_read(view: View, plane: Plane) -> str:
-    read_at = _read_at(view, plane)
+#: What tells that a plane is readable again.
+_MAIN = {Plane.ARM: Section.DEPLOYMENTS, Plane.DATA: Section.JOBS, Plane.METRICS: Section.METRICS}
+
+
+def _last_read(view: View, section: Section) -> str:
+    read_at = _read_at(view, section)
     return f"last read {moment(read_at)} ({ago(read_at, view.now)})" if read_at else "never read so far"
 
 
@@ -283,11 +288,13 @@ def _cleared(rule: str, view: View, plane: Plane, reasons: frozenset[GapReason])
     if not (view.reading.gaps or view.closed_gaps):
         return  # the usual case
     subject = plane_subject(view.account, plane)
-    others = [gap for gap in view.reading.gaps if gap.plane is plane and not gap.subject and gap.reason not in reasons]
-    read_at = _read_at(view, plane)
+    others = [g for g in view.reading.gaps if g.plane is plane and is_of_a_plane(g) and g.reason not in reasons]
+    closed = [gap for gap in view.closed_gaps if gap.plane is plane and gap.reason in reasons]
+    seldom = {gap.section for gap in closed}
+    read_at = _read_at(view, seldom.pop() if len(seldom) == 1 else _MAIN[plane])
     if others:
         yield Cleared(rule=rule, subject=subject, because=f"the cause has changed: {REASONS[others[0].reason]}")
-    elif view.closed_gaps and read_at is not None and not _gaps(view, plane, reasons):
-        closed = [gap.at for gap in view.closed_gaps if gap.plane is plane and gap.reason in reasons]
-        unread = f"; unread for {duration(read_at - min(closed))}" if closed else ""
+    elif view.closed_gaps and read_at is not None and not any(map(is_of_a_plane, _gaps(view, plane, reasons))):
+        begun_at = min((gap.at for gap in closed), default=None)
+        unread = f"; unread for {duration(read_at - begun_at)}" if begun_at else ""
         yield Cleared(rule=rule, subject=subject, because=f"readable again since {moment(read_at)}{unread}")

@@ -5,7 +5,7 @@ import shlex
 
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
-from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.fine_tuning import Checkpoint, FineTuningJob
 from watcher.resources.snapshot import Plane
 
 #: What a bearer token for the data plane is asked for, where it is not the public cloud's.
@@ -14,6 +14,8 @@ _TOKEN_RESOURCES = {
     "china": "https://cognitiveservices.azure.cn",
 }
 _INFERENCE_VERSION = "2024-10-21"
+#: The first version of ARM's that knows `pause` and `resume`.
+_PAUSE_VERSION = "2025-10-01-preview"
 
 #: The least role for each plane. Source: Azure's built-in roles; see also the command `watcher permissions`.
 ROLES = {
@@ -27,6 +29,25 @@ def deploy_model(account: Account, job: FineTuningJob) -> str:
     """Deploys the model that `job` made, under a name taken from its suffix."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", job.suffix or f"{job.model}-ft").strip("-.") or "fine-tuned"
     return _create(account, name, model=job.fine_tuned_model, version="1", form="OpenAI", sku="Standard", capacity=1)
+
+
+def deploy_checkpoint(account: Account, job: FineTuningJob, checkpoint: Checkpoint) -> str:
+    """Deploys what `job` had saved at one step, under a name that says so."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", job.suffix or f"{job.model}-ft").strip("-.") or "fine-tuned"
+    name = f"{name}-step-{checkpoint.step}"
+    return _create(account, name, model=checkpoint.model, version="1", form="OpenAI", sku="Standard", capacity=1)
+
+
+def deploy_custom_model(account: Account, model: str, suffix: str = "") -> str:
+    """Deploys a custom model of the account that is known by its name alone."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", suffix).strip("-.") or "fine-tuned"
+    return _create(account, name, model=model, version="1", form="OpenAI", sku="Standard", capacity=1)
+
+
+def delete_file(account: Account, file_id: str) -> str:
+    """Deletes an uploaded file for good."""
+    url = f"{account.endpoint}/openai/v1/files/{file_id}"
+    return f"curl -sS -X DELETE {shlex.quote(url)} {_bearer(account)}"
 
 
 def redeploy(account: Account, deployment: Deployment) -> str:
@@ -61,6 +82,17 @@ def show_deployment(account: Account, deployment: Deployment) -> str:
     """Shows `deployment` as ARM has it."""
     name = f"--deployment-name {shlex.quote(deployment.name)}"
     return f"az cognitiveservices account deployment show {_place(account, name)}"
+
+
+def read_activity(deployment: Deployment) -> str:
+    """Shows what the activity log has of `deployment` from the last days."""
+    return f"az monitor activity-log list --resource-id {shlex.quote(deployment.id)} --offset 3d"
+
+
+def resume_deployment(deployment: Deployment) -> str:
+    """Lets a paused deployment serve again; `az` puts the address of its own cloud before the path."""
+    path = f"{deployment.id}/resume?api-version={_PAUSE_VERSION}"
+    return f"az rest --method post --url {shlex.quote(path)}"
 
 
 def _place(account: Account, options: str) -> str:

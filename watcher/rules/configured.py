@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from watcher.resources.lineage import Inventory
 from watcher.rules.finding import Answer, Finding, Severity, Undecided
-from watcher.rules.rule import Fleet, FleetRule, Rule, View
+from watcher.rules.rule import Fleet, FleetRule, InventoryRule, Rule, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,22 @@ class ConfiguredFleet:
 
     def evaluate(self, fleet: Fleet) -> Iterator[Answer]:
         return _adjusted(self.rule.evaluate(fleet), self.severity, self.labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredInventory:
+    """The same for a rule over what exists."""
+
+    rule: InventoryRule
+    severity: Severity | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
+        return _adjusted(self.rule.evaluate(inventory), self.severity, self.labels)
 
 
 def _adjusted(answers: Iterator[Answer], severity: Severity | None, labels: Mapping[str, str]) -> Iterator[Answer]:

@@ -1,24 +1,22 @@
 """Rules about deployments that expire, fail, or are gone. The idle rule has a file of its own."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ClassVar
 
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
 from watcher.resources.snapshot import Section
 from watcher.rules import commands
+from watcher.rules.causes import ended
 from watcher.rules.countdown import is_last_step, step_crossed
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
-from watcher.rules.labels import deployment_labels, portal_link
+from watcher.rules.labels import deployment_labels, owner_of, portal_link
+from watcher.rules.lifetimes import DEVELOPER_LIFETIME, Lifetimes
 from watcher.rules.rai import read_refusal
 from watcher.rules.rule import View, deployment_subject
-from watcher.rules.sight import ended_lives, unread_deployment, unread_section
+from watcher.rules.sight import unread_deployment, unread_section
 from watcher.rules.text import ago, duration, hours, moment, rfc3339, sentence
-
-#: Developer deployments are subject to removal this long after their creation, called or not.
-#: Source: Azure's page on testing fine-tuned models, "Developer deployments".
-DEVELOPER_LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +28,24 @@ class DeploymentExpiring:
     warn_before: tuple[timedelta, ...] = (timedelta(hours=4), timedelta(hours=1))
     #: From the creation to the time from which removal is to be expected.
     lifetime: timedelta = DEVELOPER_LIFETIME
+    #: The same by SKU: globs without case, the first that fits counts; `None`: it does not expire.
+    lifetimes: Mapping[str, timedelta | None] = field(default_factory=dict)
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
         for deployment in view.deployments:
-            is_tuned = is_fine_tuned(deployment.model, view.custom_models)
-            if is_tuned and deployment.sku_kind is SkuKind.DEVELOPER:
+            if is_fine_tuned(deployment.model, view.custom_models):
                 yield from self._judge(view, deployment)
-        for _, subject, outcome in ended_lives(view):
-            yield Cleared(rule=self.name, subject=subject, because=outcome)
+        yield from ended(view, self.name, self._lifetimes)
+
+    @property
+    def _lifetimes(self) -> Lifetimes:
+        return Lifetimes(expiry=self.lifetime, expiry_by_sku=self.lifetimes)
 
     def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
-        subject = deployment_subject(deployment)
+        subject, lifetime = deployment_subject(deployment), self._lifetimes.expiry_of(deployment)
+        if lifetime is None:
+            return
         if deployment.created_at is None:
             because = "its creation is unknown, so the end of its time cannot be dated"
             yield Undecided(rule=self.name, subject=subject, because=because)
@@ -49,16 +53,19 @@ class DeploymentExpiring:
         if deployment.provisioning_state is ProvisioningState.DELETING:
             yield Cleared(rule=self.name, subject=subject, because="the deployment is being deleted")
             return
-        left = deployment.created_at + self.lifetime - view.now
+        left = deployment.created_at + lifetime - view.now
         step = step_crossed(left, self.warn_before)
         if step is None:
             return
-        found = self._finding(view, deployment, left, step)
+        found = self._finding(view, deployment, lifetime, left, step)
         yield _unless_unread(view, deployment, found)
 
-    def _finding(self, view: View, deployment: Deployment, left: timedelta, step: str) -> Finding:
-        name = f"Developer deployment {deployment.name} in {view.account.label}"
-        ends_at, lived = view.now + left, hours(self.lifetime)
+    def _finding(self, view: View, deployment: Deployment, lifetime: timedelta, left: timedelta, step: str) -> Finding:
+        is_developer = deployment.sku_kind is SkuKind.DEVELOPER
+        kind = "Developer" if is_developer else deployment.sku
+        name = f"{kind} deployment {deployment.name} in {view.account.label}"
+        ends_at, lived = view.now + left, hours(lifetime)
+        basis = "" if is_developer else ", as configured"
         if left < timedelta():
             summary = f"{name} is subject to removal at any moment: its {lived} ended {moment(ends_at)}"
         else:
@@ -71,16 +78,18 @@ class DeploymentExpiring:
             subject=deployment_subject(deployment),
             labels=deployment_labels(view.account, deployment, view.owner_tag),
             summary=summary,
-            description=f"A Developer deployment lives for {lived}, whether it is called or not; after that Azure "
-            f"may remove it at any time. The model {deployment.model} itself stays. It has no hosting fee.",
+            description=f"A {kind} deployment lives for {lived}{basis}, whether it is called or not; after that Azure "
+            f"may remove it at any time. The model {deployment.model} itself stays."
+            + (" It has no hosting fee." if is_developer else ""),
             action="Nothing keeps it beyond that time. To go on serving the model, deploy it under another SKU, "
             f"which costs by the hour:\n{commands.redeploy(view.account, _as_standard(deployment))}",
-            evidence=_expiry_evidence(view, deployment, self.lifetime),
+            evidence=_expiry_evidence(view, deployment, lifetime),
             values={
                 "created_at": rfc3339(deployment.created_at),
                 "deletion_earliest": rfc3339(ends_at),
                 "deletion_latest": None,
-                "hosting_per_hour": 0.0,
+                "hosting_per_hour": 0.0 if is_developer else None,
+                "owner_source": owner_of(view.account, deployment=deployment, owner_tag=view.owner_tag).source,
             },
             links=portal_link(view.account, deployment.id),
             step=step,
@@ -120,8 +129,7 @@ class DeploymentFailed:
             elif unread_deployment(view, deployment) is None:
                 because = f"its provisioning state is now {deployment.raw_provisioning_state}"
                 yield Cleared(rule=self.name, subject=deployment_subject(deployment), because=because)
-        for _, subject, outcome in ended_lives(view):
-            yield Cleared(rule=self.name, subject=subject, because=outcome)
+        yield from ended(view, self.name, Lifetimes())
 
     def _finding(self, view: View, deployment: Deployment) -> Finding:
         refusal = read_refusal(deployment.failure)

@@ -1,13 +1,13 @@
 """Rules over all accounts: one cause behind many gaps, told once. Accounts' own alerts are inhibited by these."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import Gap, GapReason, Plane
-from watcher.rules.accounts import PLANE_NAMES
+from watcher.rules.accounts import PLANE_NAMES, is_of_a_plane
 from watcher.rules.discovery import CREDENTIAL, SILENT, common_gap
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.rule import AccountState, Fleet
@@ -23,7 +23,8 @@ _DISCOVERY = "discovery"
 class CredentialFailing:
     """Finds a credential that is refused by at least `min_accounts` accounts of a cloud, and accepted by none since.
 
-    Where the cloud has fewer accounts, all of them suffice; so does a discovery that is refused all that it asks.
+    That is asked of each plane, and told once for all. Where the cloud has fewer accounts, all of them suffice; so does
+    a discovery that is refused all that it asks.
     """
 
     name: ClassVar[str] = "credential_failing"
@@ -38,14 +39,13 @@ class CredentialFailing:
         if everywhere is not None:
             clouds[fleet.cloud] += ()
         for cloud, states in sorted(clouds.items()):
-            for plane in Plane:
-                is_discovered = plane is Plane.ARM and cloud == fleet.cloud
-                yield from self._judge(fleet, cloud, plane, states, everywhere if is_discovered else None)
+            verdicts = [
+                self._judge(plane, states, everywhere if plane is Plane.ARM and cloud == fleet.cloud else None)
+                for plane in Plane
+            ]
+            yield self._answer(fleet, cloud, verdicts)
 
-    def _judge(
-        self, fleet: Fleet, cloud: str, plane: Plane, all_states: list[AccountState], everywhere: Gap | None
-    ) -> Iterator[Answer]:
-        subject = Subject(id=f"credential {cloud}", kind=ResourceKind.CREDENTIAL, incarnation=plane.value)
+    def _judge(self, plane: Plane, all_states: list[AccountState], everywhere: Gap | None) -> "_Verdict":
         states = _with_a_say(all_states, plane)
         refused = _hit(states, plane, CREDENTIAL)
         least = min(self.min_accounts, len(states))
@@ -57,45 +57,82 @@ class CredentialFailing:
             for state in states
             if everywhere is None  # which nothing has refuted
             and begun_at is not None
-            and state.polled_at is not None
-            and state.polled_at >= begun_at
-            and not any(gap.plane is plane and not gap.subject for gap in state.gaps)
+            and (read_at := state.read_at(plane)) is not None
+            and read_at >= begun_at
+            and not any(gap.plane is plane and is_of_a_plane(gap) for gap in state.gaps)
         ]
-        if len(refused) >= least and refused and not accepted:
-            yield self._finding(fleet, cloud, plane, subject, refused)
-        elif any(state.polled_at is None for state in states) and not accepted:
-            yield Undecided(rule=self.name, subject=subject, because="some accounts have not been tried yet")
-        else:
-            because = "accounts accept the credential again" if accepted else "the credential is no longer refused"
-            yield Cleared(rule=self.name, subject=subject, because=because)
+        return _Verdict(
+            plane=plane,
+            refused=refused,
+            is_failing=len(refused) >= least and bool(refused) and not accepted,
+            is_accepted=bool(accepted),
+            is_untried=any(state.polled_at is None for state in states),
+        )
 
-    def _finding(self, fleet: Fleet, cloud: str, plane: Plane, subject: Subject, refused: Mapping[str, Gap]) -> Finding:
+    def _answer(self, fleet: Fleet, cloud: str, verdicts: Sequence["_Verdict"]) -> Answer:
+        subject = Subject(id=f"credential {cloud}", kind=ResourceKind.CREDENTIAL)
+        if any(verdict.is_failing for verdict in verdicts):
+            # Where it fails for sure, a plane that has refused it once, and not let it in since, goes with the others.
+            failing = [verdict for verdict in verdicts if verdict.refused and not verdict.is_accepted]
+            return self._finding(fleet, cloud, subject, failing)
+        if any(verdict.is_untried and not verdict.is_accepted for verdict in verdicts):
+            return Undecided(rule=self.name, subject=subject, because="some accounts have not been tried yet")
+        is_accepted = any(verdict.is_accepted for verdict in verdicts)
+        because = "accounts accept the credential again" if is_accepted else "the credential is no longer refused"
+        return Cleared(rule=self.name, subject=subject, because=because)
+
+    def _finding(self, fleet: Fleet, cloud: str, subject: Subject, failing: Sequence["_Verdict"]) -> Finding:
+        refused = {name: gap for verdict in reversed(failing) for name, gap in verdict.refused.items()}
+        where = _all_of([PLANE_NAMES[verdict.plane] for verdict in failing])
+        since = min(gap.at for verdict in failing for gap in verdict.refused.values())
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
             severity=Severity.CRITICAL,
             subject=subject,
-            labels={"cloud": cloud, "plane": plane.value},
-            summary=f"The credential of cloud {cloud} is refused on {PLANE_NAMES[plane]} {_by(refused)}, "
-            "and accepted by none",
-            description=f"{_said(refused)} watcher sees nothing there until this is mended: {_UNSEEN[plane]}.",
+            labels={"cloud": cloud, "plane": ",".join(verdict.plane.value for verdict in failing)},
+            summary=f"The credential of cloud {cloud} is refused on {where} {_by(refused)}, and accepted by none",
+            description=f"{_said_on(failing)} watcher is blind there until this is mended: "
+            f"{'; '.join(_UNSEEN[verdict.plane] for verdict in failing)}.",
             action="Check [azure] credential and tenant_id, and whether the secret or certificate has expired; then "
             "run `watcher check-config --online`. A token in a file is read anew by each poll.",
-            evidence=_evidence(fleet, refused),
+            evidence=_evidence_on(fleet, failing),
             values={
                 "accounts": len(refused.keys() - {_DISCOVERY}),
-                "since": rfc3339(min(gap.at for gap in refused.values())),
+                "planes": ",".join(verdict.plane.value for verdict in failing),
+                "since": rfc3339(since),
             },
-            occurred_at=min(gap.at for gap in refused.values()),
+            occurred_at=since,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """What one plane of a cloud says of the credential."""
+
+    plane: Plane
+    refused: Mapping[str, Gap]  #: by account's label
+    is_failing: bool
+    is_accepted: bool
+    is_untried: bool
 
 
 #: What cannot be seen where a plane refuses itself.
 _UNSEEN = {
-    Plane.ARM: "neither new accounts nor deployments that fail or are gone",
-    Plane.DATA: "no job that fails or succeeds",
+    Plane.ARM: "neither new accounts nor deployments that fail or are gone are seen",
+    Plane.DATA: "no job that fails or succeeds is seen",
     Plane.METRICS: "coming deletions cannot be seen",
 }
+
+
+def _all_of(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _said_on(failing: Sequence["_Verdict"]) -> str:
+    """The first words of each plane, once where they are the same."""
+    said = dict.fromkeys(_said(verdict.refused) for verdict in failing)
+    return " ".join(said)
 
 
 def _by(refused: Mapping[str, Gap]) -> str:
@@ -103,6 +140,14 @@ def _by(refused: Mapping[str, Gap]) -> str:
     if _DISCOVERY not in refused:
         return f"by {counted(accounts, 'account')}"
     return f"at discovery and by {counted(accounts, 'account')}" if accounts else "at discovery"
+
+
+def _evidence_on(fleet: Fleet, failing: Sequence["_Verdict"]) -> str:
+    """The evidence of each plane, once for those of which it is the same."""
+    planes: defaultdict[str, list[str]] = defaultdict(list)
+    for verdict in failing:
+        planes[_evidence(fleet, verdict.refused)].append(verdict.plane.value)
+    return "; ".join(f"{', '.join(names)}: {evidence}" for evidence, names in planes.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +243,7 @@ def _hit(states: Iterable[AccountState], plane: Plane, reasons: frozenset[GapRea
     """The accounts of which a whole section of the plane is unread for these reasons, by label, with the first gap."""
     hit: dict[str, Gap] = {}
     for state in states:
-        gaps = [gap for gap in state.gaps if gap.plane is plane and gap.reason in reasons and not gap.subject]
+        gaps = [gap for gap in state.gaps if gap.plane is plane and gap.reason in reasons and is_of_a_plane(gap)]
         if gaps:
             hit[state.account.label] = min(gaps, key=lambda gap: gap.at)
     return hit

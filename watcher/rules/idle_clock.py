@@ -1,19 +1,25 @@
 """Azure's idle clock: when a fine-tuned deployment that nobody calls is deleted, as far as that can be known.
 
 The rule is Azure's: a deployment older than 15 days is deleted when no inference call reached it during 15 days on end.
-It does not say whether a failed call counts, and calls are known by the hour only; hence two times. `earliest` assumes
-that only answered calls count, from the start of their hour; `latest` counts every call, from the end of its hour.
+Much is left open: whether a failed call counts, whether an edit starts the clock anew, whether it stands still during
+a pause; and calls are known by the hour only. Hence two times. `earliest` assumes that only answered calls count, from
+the start of their hour; `latest` grants whatever may have put the deletion off, and says what that is.
 
-Source: Azure's page on fine-tuning, "Deploy a fine-tuned model".
+Source: Azure's page on fine-tuning, "Deploy a fine-tuned model". Its present text names chat completions and Responses
+calls, an older one completions and chat completions; metrics do not surely tell them apart, so any answered call
+counts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watcher.resources.deployment import Deployment, Usage
+from watcher.rules.lifetimes import IDLE_LIFETIME
 from watcher.rules.text import moment
 
-IDLE_LIFETIME = timedelta(days=15)
+#: Times nearer to each other than this are written alike, so that no difference is explained.
+_SAME = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +28,10 @@ class IdleClock:
 
     idle_since: datetime  #: the start of the clock; where `is_bounded`, idle for at least this long
     deletion_earliest: datetime
-    deletion_latest: datetime | None  #: `None`: calls were seen that may be its own, so no end can be named
+    deletion_latest: datetime | None  #: `None`: no end can be named; `doubts` says why
     called_at: datetime | None  #: start of the hour with the last answered call, where that is what dates the clock
     basis: str  #: what dates it, in words
+    doubts: tuple[str, ...] = ()  #: what puts the latest time off, or keeps it from being named; each a sentence's part
     #: The last call may lie before the part of the metrics that was read: then only these bounds are known.
     is_bounded: bool = False
 
@@ -36,73 +43,157 @@ class IdleClock:
         return max(left, timedelta()) if self.is_bounded and not is_over else left
 
 
-def idle_clock(deployment: Deployment, usage: Usage | None, lifetime: timedelta = IDLE_LIFETIME) -> IdleClock | None:
+def usage_until(usage: Usage | None, ended_at: datetime) -> Usage | None:
+    """The calls under a name before `ended_at`, when a life of it was seen to have ended: metrics know no lives.
+
+    `None` where they are not known, or are covered by those of a later life.
+    """
+    if usage is None or (usage.last_success_at is not None and usage.last_success_at >= ended_at):
+        return None
+    failed, unclear = usage.last_failure_at, usage.last_unclear_at
+    return replace(
+        usage,
+        last_failure_at=failed if failed and failed < ended_at else None,
+        last_unclear_at=unclear if unclear and unclear < ended_at else None,
+    )
+
+
+def idle_clock(
+    deployment: Deployment,
+    usage: Usage | None,
+    lifetime: timedelta = IDLE_LIFETIME,
+    *,
+    running_since: datetime | None = None,
+) -> IdleClock | None:
     """The clock of one life of a deployment, or `None` where nothing dates it.
 
     Without `usage`, creation alone is a lower bound: the deletion cannot come earlier than `lifetime` after it.
+
+    Args:
+        usage: Of the deployment's name; calls before its creation are an earlier life's, and change nothing.
+        running_since: Of one that runs and was seen paused in this life: when it was first seen running again.
     """
     created, called = deployment.created_at, usage.last_success_at if usage else None
     if usage is None:
-        return _bounded(created, None, lifetime) if created else None
+        return _bounded(deployment, None, lifetime, running_since) if created else None
     if called is not None and (created is None or called > created):
-        return _clock(called, usage, created, lifetime, called_at=called, basis=_call_basis(usage, called, created))
+        basis = _call_basis(usage, called, created)
+        return _clock(deployment, called, usage, lifetime, running_since, called_at=called, basis=basis)
     if created is None:
         return None
     # Calls in the very hour of its creation cannot be dated later than the creation itself.
     if called is not None or created >= usage.read_from:
         basis = f"created {moment(created)}, and no successful call after that hour in the metrics read, {_span(usage)}"
-        return _clock(created, usage, created, lifetime, called_at=None, basis=basis)
-    return _bounded(created, usage, lifetime)
+        return _clock(deployment, created, usage, lifetime, running_since, called_at=None, basis=basis)
+    return _bounded(deployment, usage, lifetime, running_since)
 
 
 def _clock(
+    deployment: Deployment,
     start: datetime,
     usage: Usage,
-    created: datetime | None,
     lifetime: timedelta,
+    running_since: datetime | None,
     *,
     called_at: datetime | None,
     basis: str,
 ) -> IdleClock:
+    latest, doubts = _latest(deployment, start, usage, lifetime, running_since)
     return IdleClock(
         idle_since=start,
         deletion_earliest=start + lifetime,
-        deletion_latest=_latest(start, usage, created, lifetime),
+        deletion_latest=latest,
         called_at=called_at,
         basis=basis,
+        doubts=doubts,
     )
 
 
-def _latest(start: datetime, usage: Usage, created: datetime | None, lifetime: timedelta) -> datetime | None:
-    """The end of the last hour with any call, answered or not, and the lifetime; unknown calls leave no end."""
-    if usage.is_ambiguous:
-        return None
-    bucket = timedelta(seconds=usage.bucket_seconds)
-    ends = [at + bucket for at in (usage.last_success_at, usage.last_failure_at) if at is not None]
-    return max((start, *([created] if created else []), *ends)) + lifetime
-
-
-def _bounded(created: datetime, usage: Usage | None, lifetime: timedelta) -> IdleClock:
+def _bounded(
+    deployment: Deployment, usage: Usage | None, lifetime: timedelta, running_since: datetime | None
+) -> IdleClock:
     """Created before the metrics that were read begin: the last call may lie anywhere between the two."""
-    since = max(created, usage.read_from) if usage else created
-    where = f"the metrics read, {_span(usage)}" if usage else "no metrics at all"
+    created = deployment.created_at
+    assert created is not None
+    earliest = created + lifetime
+    if usage is None:
+        basis = f"created {moment(created)}; its calls are not known, so that no latest time can be named"
+        return IdleClock(
+            idle_since=created,
+            deletion_earliest=earliest,
+            deletion_latest=None,
+            called_at=None,
+            basis=basis,
+            is_bounded=True,
+        )
+    since = max(created, usage.read_from)
+    latest, doubts = _latest(deployment, since, usage, lifetime, running_since)
     return IdleClock(
         idle_since=since,
-        deletion_earliest=created + lifetime,
-        deletion_latest=_latest(since, usage, created, lifetime) if usage else None,
+        deletion_earliest=earliest,
+        deletion_latest=latest,
         called_at=None,
-        basis=f"created {moment(created)}, and no successful call in {where}; one before that cannot be ruled out",
+        basis=f"created {moment(created)}, and no successful call in the metrics read, {_span(usage)}; one before that "
+        "cannot be ruled out",
+        doubts=doubts,
         is_bounded=True,
     )
 
 
+def _latest(
+    deployment: Deployment, start: datetime, usage: Usage, lifetime: timedelta, running_since: datetime | None
+) -> tuple[datetime | None, tuple[str, ...]]:
+    """The latest time, and what puts it off beyond the end of the hour of the last answered call."""
+    if deployment.is_paused:
+        return None, (
+            "no latest time is named: it is paused, and Azure does not say whether the clock stands still meanwhile",
+        )
+    bucket = timedelta(seconds=usage.bucket_seconds)
+    plain = max(start, usage.last_success_at + bucket) if usage.last_success_at else start
+    granted = [(at, why) for at, why in _granted(deployment, usage, bucket, running_since) if at >= plain + _SAME]
+    return max((plain, *(at for at, _ in granted))) + lifetime, tuple(why for _, why in granted)
+
+
+def _granted(
+    deployment: Deployment, usage: Usage, bucket: timedelta, running_since: datetime | None
+) -> Iterator[tuple[datetime, str]]:
+    """From when the clock may run instead, and why."""
+    if (failed := usage.last_failure_at) is not None:
+        yield (
+            failed + bucket,
+            f"the latest time counts a refused or failed call in the {_unit(usage)} from {moment(failed)}: whether "
+            "such a call counts is not documented",
+        )
+    if (unclear := usage.last_unclear_at) is not None:
+        yield (
+            unclear + bucket,
+            f"the latest time counts calls in the {_unit(usage)} from {moment(unclear)} that may be its own: they bear "
+            "no deployment's name, or no status",
+        )
+    if (edited := deployment.modified_at) is not None:
+        yield (
+            edited,
+            f"the latest time counts the edit of {moment(edited)}: whether an edit starts the clock anew is not "
+            "documented",
+        )
+    if running_since is not None:
+        yield (
+            running_since,
+            f"the latest time counts from {moment(running_since)}, when it was seen running again after a pause: "
+            "whether the clock stands still during a pause is not documented",
+        )
+
+
 def _call_basis(usage: Usage, called: datetime, created: datetime | None) -> str:
-    bucket = "minute" if usage.bucket_seconds <= 60 else "hour"
-    basis = f"last successful call in the {bucket} from {moment(called)}, none since in the metrics read to "
+    basis = f"last successful call in the {_unit(usage)} from {moment(called)}, none since in the metrics read to "
     basis += moment(usage.read_to)
     if created is None:
         return f"{basis}; its creation is unknown and assumed to lie before that call"
     return f"{basis}; created {moment(created)}"
+
+
+def _unit(usage: Usage) -> str:
+    return "minute" if usage.bucket_seconds <= 60 else "hour"
 
 
 def _span(usage: Usage) -> str:

@@ -8,11 +8,13 @@ from typing import ClassVar
 from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.resources.snapshot import Section
-from watcher.rules import commands, text
+from watcher.resources.training import Pace
+from watcher.rules import checkpoints, commands, pace, text
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
-from watcher.rules.labels import job_labels, job_name, portal_link
+from watcher.rules.labels import job_labels, job_name, owner_of, portal_link
+from watcher.rules.pace import Allowance, allowance, pace_key
 from watcher.rules.rule import View, job_subject
-from watcher.rules.sight import unread_section
+from watcher.rules.sight import late, unread_section
 from watcher.rules.text import ago, duration, moment, rfc3339
 
 _HALTED = frozenset({JobStatus.PAUSING, JobStatus.PAUSED})
@@ -30,7 +32,7 @@ class JobPaused:
         yield from _unread_as_a_whole(view, self.name)
         for job in view.jobs:
             if job.status in _HALTED:
-                yield _unless_unread(view, self._finding(view, job))
+                yield unless_unread(view, self._finding(view, job))
         for transition in _status_changes(view):
             now = view.job(transition.resource)
             if (transition.before or "").lower() in _HALTED and now is not None and now.status not in _HALTED:
@@ -43,18 +45,35 @@ class JobPaused:
         if since is not None and view.now - since >= timedelta(minutes=1):
             state = f"has been {job.raw_status} for {duration(view.now - since)}"
         guess, advice = _pause_cause(job)
+        kept, deploy = checkpoints.rescue(view, job, f"the job is {job.raw_status}")
+        rewards = checkpoints.rewards(view.training.get(job.id))
+        estimate = pace.announced_end(view, job) if pace.moves(view, job) else ""
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
-            labels=job_labels(view.account, job),
+            labels=job_labels(view.account, job, view.owner_tag),
             summary=f"{job_name(view.account, job)} {state}",
-            description=f"{guess} This is a guess: the service does not say who paused it. {advice}",
+            description=" ".join(
+                part
+                for part in (
+                    f"{guess} This is a guess: the service does not say who paused it. {advice}",
+                    kept,
+                    rewards,
+                    estimate,
+                )
+                if part
+            ),
             action=f"Resume it:\n{commands.resume_job(view.account, job)}\n"
-            f"Or end it; work done is billed:\n{commands.cancel_job(view.account, job)}",
+            f"Or end it; work done is billed:\n{commands.cancel_job(view.account, job)}"
+            + (f"\n{deploy}" if deploy else ""),
             evidence=_status_evidence(view, job, since),
-            values={"paused_since": rfc3339(since), "created_at": rfc3339(job.created_at)},
+            values={
+                "paused_since": rfc3339(since),
+                "created_at": rfc3339(job.created_at),
+                "owner_source": owner_of(view.account, job=job, owner_tag=view.owner_tag).source,
+            },
             links=portal_link(view.account),
             step=text.step(self.remind_after) if is_long else "",
             occurred_at=since,
@@ -81,35 +100,41 @@ def _pause_cause(job: FineTuningJob) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStalled:
-    """Finds jobs that have been pending or running for longer than allowed."""
+    """Finds jobs that have been pending or running for longer than allowed, or than jobs of their kind usually are."""
 
     name: ClassVar[str] = "job_stalled"
 
     pending_after: timedelta = timedelta(hours=6)
     running_after: timedelta = timedelta(hours=24)
+    #: From how many jobs of one model, region and training type on these say what is usual; 0: never.
+    history: int = 8
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
         for job in view.jobs:
-            limit = self._limit(job.status)
+            allowed = self._allowance(view, job)
             since = view.status_since.get(job.id) or job.created_at
-            if limit is not None and since is None:
+            if allowed is not None and since is None:
                 because = f"it is not known since when the job is {job.raw_status}"
                 yield Undecided(rule=self.name, subject=job_subject(view.account, job.id), because=because)
-            elif limit is not None and since is not None and view.now - since > limit:
-                yield _unless_unread(view, self._finding(view, job, since, limit))
+            elif allowed is not None and since is not None and view.now - since > allowed.limit:
+                yield unless_unread(view, self._finding(view, job, since, allowed))
             else:
                 changed = (t for t in _status_changes(view) if t.resource == job.id and t.before is not None)
                 yield from (_moved_on(self.name, view, job, t) for t in changed)
 
-    def _limit(self, status: JobStatus) -> timedelta | None:
-        if status.is_waiting or status is JobStatus.RESUMING:  # a resuming job waits for capacity too
-            return self.pending_after
-        return self.running_after if status is JobStatus.RUNNING else None
+    def _allowance(self, view: View, job: FineTuningJob) -> Allowance | None:
+        seen = view.paces.get(pace_key(view.account, job), Pace())
+        if job.status.is_waiting:
+            return allowance(self.pending_after, seen.queued, least=self.history, span="from creation to start")
+        if job.status is JobStatus.RESUMING:  # it waits for capacity too, but no job's history tells how long
+            return allowance(self.pending_after, (), least=0, span="")
+        if job.status is JobStatus.RUNNING:
+            return allowance(self.running_after, seen.ran, least=self.history, span="from start to success")
+        return None
 
-    def _finding(self, view: View, job: FineTuningJob, since: datetime, limit: timedelta) -> Finding:
-        estimate = job.estimated_finish_at
-        promised = f" The service estimates its end at {moment(estimate)}, which may be wrong." if estimate else ""
+    def _finding(self, view: View, job: FineTuningJob, since: datetime, allowed: Allowance) -> Finding:
+        announced = pace.announced_end(view, job)
         if job.status is JobStatus.RUNNING:
             likely = "Large data sets and many epochs take long; the service ends a job after 720 hours."
         else:
@@ -119,17 +144,19 @@ class JobStalled:
             kind=FindingKind.CONDITION,
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
-            labels=job_labels(view.account, job),
+            labels=job_labels(view.account, job, view.owner_tag),
             summary=f"{job_name(view.account, job)} has been {job.raw_status} for {duration(view.now - since)}",
-            description=f"That is longer than the {duration(limit)} allowed by the configuration. {likely}{promised}",
+            description=" ".join(part for part in (allowed.grounds, likely, announced) if part),
             action=f"See whether its log moves:\n{commands.read_job_events(view.account, job)}\n"
             f"Or end it; work done is billed, waiting is not:\n{commands.cancel_job(view.account, job)}",
-            evidence=_status_evidence(view, job, since),
+            evidence="; ".join(part for part in (_status_evidence(view, job, since), allowed.seen) if part),
             values={
                 "since": rfc3339(since),
-                "limit_seconds": int(limit.total_seconds()),
+                "limit_seconds": int(allowed.limit.total_seconds()),
                 "created_at": rfc3339(job.created_at),
-                "estimated_finish": rfc3339(estimate),
+                "estimated_finish": rfc3339(job.estimated_finish_at),
+                "estimate_moves": pace.moves(view, job),
+                "owner_source": owner_of(view.account, job=job, owner_tag=view.owner_tag).source,
             },
             links=portal_link(view.account),
             occurred_at=since,
@@ -143,7 +170,7 @@ def _unread_as_a_whole(view: View, rule: str) -> Iterator[Undecided]:
         yield Undecided(rule=rule, subject=None, because=unread.because, since=unread.since)
 
 
-def _unless_unread(view: View, found: Finding) -> Answer:
+def unless_unread(view: View, found: Finding) -> Answer:
     unread = unread_section(view, Section.JOBS)
     if unread is None:
         return found
@@ -177,4 +204,6 @@ def _status_evidence(view: View, job: FineTuningJob, since: datetime | None) -> 
         lines.append(f'last line of its log, {moment(events[-1].created_at)}: "{events[-1].message}"')
     if view.reading.jobs_at:
         lines.append(f"jobs read {ago(view.reading.jobs_at, view.now)}")
+    if found_late := late(view, Section.JOBS):
+        lines.append(found_late)
     return "; ".join(lines)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from watcher.rules import commands
+from watcher.resources.snapshot import Section
+from watcher.rules import checkpoints, commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
-from watcher.rules.labels import job_labels, job_name, portal_link
+from watcher.rules.labels import job_labels, job_name, owner_of, portal_link
 from watcher.rules.outcome import EVENTS_WAIT, EndedJob, Outcome, ended_jobs
 from watcher.rules.rai import has_trained
 from watcher.rules.rule import View, job_subject
+from watcher.rules.sight import late
 from watcher.rules.text import ago, duration, moment, rfc3339, sentence
 
 
@@ -63,7 +65,7 @@ class _EndedJobRule(ABC):
             kind=FindingKind.EVENT,
             severity=self.severity,
             subject=job_subject(view.account, job.id),
-            labels={**job_labels(view.account, job), **dict(words.labels)},
+            labels={**job_labels(view.account, job, view.owner_tag), **dict(words.labels)},
             summary=words.summary,
             description=words.description,
             action=words.action,
@@ -77,6 +79,7 @@ class _EndedJobRule(ABC):
                 "trained_tokens": job.trained_tokens,
                 "training_file": job.training_file,
                 "error_code": job.error.code if job.error else "",
+                "owner_source": owner_of(view.account, job=job, owner_tag=view.owner_tag).source,
             },
             links=portal_link(view.account),
             occurred_at=ended.transition.occurred_at,
@@ -99,6 +102,8 @@ def _evidence(view: View, ended: EndedJob) -> str:
         lines.append(f"{len(ended.events)} of its events read")
     if view.reading.jobs_at:
         lines.append(f"jobs read {ago(view.reading.jobs_at, view.now)}")
+    if found_late := late(view, Section.JOBS):
+        lines.append(found_late)
     return "; ".join(lines)
 
 
@@ -118,8 +123,15 @@ class JobSucceeded(_EndedJobRule):
         )
         if job.trained_tokens:
             description += f" {job.trained_tokens:,} tokens were trained; what is billed may differ."
+        training = view.training.get(job.id)
+        more = (
+            checkpoints.rewards(training),
+            checkpoints.skipped(training, ended.events or ()),
+            checkpoints.best_earlier(training),
+        )
+        description = " ".join(part for part in (description, *more) if part)
         deploy = (
-            f"Deploy it: {commands.deploy_model(view.account, job)}\n"
+            f"Deploy it:\n{commands.deploy_model(view.account, job)}\n"
             if model
             else "Deploy it once the job shows its model's name. "
         )
@@ -142,7 +154,12 @@ class JobCancelled(_EndedJobRule):
 
     def words(self, view: View, ended: EndedJob) -> _Words:
         job = ended.job
-        began = has_trained(job, ended.events or ()) or ended.transition.before in ("running", "pausing", "paused")
+        kept, deploy = checkpoints.rescue(view, job, "the job was cancelled")
+        began = (
+            bool(kept)
+            or has_trained(job, ended.events or ())
+            or ended.transition.before in ("running", "pausing", "paused")
+        )
         cost = (
             "It had begun to train: work done until then is billed. The amount is not known to watcher."
             if began
@@ -151,9 +168,10 @@ class JobCancelled(_EndedJobRule):
         billed = next((e.message for e in reversed(ended.events or ()) if "tokens billed" in e.message.lower()), "")
         return _Words(
             summary=f"{job_name(view.account, job)} was cancelled",
-            description=" ".join(part for part in (cost, billed and f'The service says: "{billed}"') if part),
+            description=" ".join(part for part in (cost, billed and f'The service says: "{billed}"', kept) if part),
             action="Nothing needs doing if this was meant. Otherwise start the job again from its training file"
-            + (f" {job.training_file}." if job.training_file else "."),
+            + (f" {job.training_file}." if job.training_file else ".")
+            + (f"\n{deploy}" if deploy else ""),
         )
 
 
@@ -167,13 +185,16 @@ class JobFailed(_EndedJobRule):
 
     def words(self, view: View, ended: EndedJob) -> _Words:
         job, reason = ended.job, _reason(ended)
+        kept, deploy = checkpoints.rescue(view, job, "the job failed")
         return _Words(
             summary=f"{job_name(view.account, job)} failed{f': {_first_line(reason)}' if reason else ''}",
             description=(f"The service says: {sentence(reason)}" if reason else "The service gives no reason.")
             + (f" Error code: {job.error.code}." if job.error and job.error.code else "")
-            + " Failed jobs are not billed, by Azure's pricing page.",
-            action="Read the job's log, mend what it names and start the job again: "
-            + commands.read_job_events(view.account, job),
+            + " Failed jobs are not billed, by Azure's pricing page."
+            + (f" {kept}" if kept else ""),
+            action="Read the job's log, mend what it names and start the job again:\n"
+            + commands.read_job_events(view.account, job)
+            + (f"\n{deploy}" if deploy else ""),
         )
 
 

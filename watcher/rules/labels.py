@@ -1,12 +1,54 @@
 """The labels and links that every alert about an account, a job or a deployment bears."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob
 
 _PORTALS = {"usgovernment": "https://portal.azure.us", "china": "https://portal.azure.cn"}
+
+
+#: The owner of what nobody claims.
+UNOWNED = "unowned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who is told of a thing and asked about it."""
+
+    name: str = UNOWNED
+    source: str = ""  #: what names them, in words; "": nothing does
+
+
+def owner_of(
+    account: Account,
+    *,
+    deployment: Deployment | None = None,
+    job: FineTuningJob | None = None,
+    owner_tag: str = "owner",
+) -> Owner:
+    """The owner of a deployment, a job, or the account itself: what names them most closely goes first.
+
+    A deployment's own tag, or a job's metadata under the same name; then the account's owner, from the configuration,
+    its own tag or that of its resource group; then whoever created the deployment.
+    """
+    if deployment is not None and (name := _named(deployment.tags, owner_tag)):
+        return Owner(name=name, source=f"tag {owner_tag} of the deployment")
+    if job is not None and (name := _named(job.metadata, owner_tag)):
+        return Owner(name=name, source=f"metadata {owner_tag} of the job")
+    if name := account.labels.get("owner", "").strip():
+        return Owner(name=name, source="label of the account in the configuration")
+    if name := account.owner.strip():
+        return Owner(name=name, source=account.owner_source or "the account")
+    if deployment is not None and (name := deployment.created_by.strip()):
+        return Owner(name=name, source="creator of the deployment")
+    return Owner()
+
+
+def _named(words: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in words.items() if key.lower() == name.lower()), "").strip()
 
 
 def account_labels(account: Account) -> dict[str, str]:
@@ -18,25 +60,26 @@ def account_labels(account: Account) -> dict[str, str]:
         "subscription": account.subscription,
         "resource_group": account.resource_group,
         "location": account.location,
-        "owner": account.labels.get("owner") or account.owner,
+        "owner": owner_of(account).name,
     }
 
 
-def job_labels(account: Account, job: FineTuningJob) -> dict[str, str]:
-    """Those of the account, with the job and its base model."""
-    return {**account_labels(account), "job": job.id, "model": job.model}
+def job_labels(account: Account, job: FineTuningJob, owner_tag: str = "owner") -> dict[str, str]:
+    """Those of the account, with the job, its base model and its owner."""
+    owner = owner_of(account, job=job, owner_tag=owner_tag)
+    return {**account_labels(account), "owner": owner.name, "job": job.id, "model": job.model}
 
 
 def deployment_labels(account: Account, deployment: Deployment, owner_tag: str = "owner") -> dict[str, str]:
-    """Those of the account, with the deployment, its model and SKU; its own owner tag goes before the account's."""
-    labels = {
+    """Those of the account, with the deployment, its model, SKU and owner."""
+    owner = owner_of(account, deployment=deployment, owner_tag=owner_tag)
+    return {
         **account_labels(account),
+        "owner": owner.name,
         "deployment": deployment.name,
         "model": deployment.model,
         "sku": deployment.sku,
     }
-    owner = next((value for tag, value in deployment.tags.items() if tag.lower() == owner_tag.lower()), "")
-    return {**labels, "owner": owner} if owner.strip() else labels
 
 
 def portal_link(account: Account, resource_id: str | None = None) -> Mapping[str, str]:

@@ -81,12 +81,23 @@ def _judge(view: View, transition: Transition, wait: timedelta) -> EndedJob:
         transition=transition,
         events=events,
         refusal=refusal,
-        possible=_possible(job, status, events or (), refusal, is_final=is_final),
+        possible=_possible(
+            job,
+            status,
+            refusal,
+            is_final=is_final,
+            is_trained=has_trained(job, events or ()) or _has_checkpoints(view, job),
+        ),
     )
 
 
+def _has_checkpoints(view: View, job: FineTuningJob) -> bool:
+    training = view.training.get(job.id)
+    return training is not None and bool(training.checkpoints)
+
+
 def _possible(
-    job: FineTuningJob, status: JobStatus, events: tuple[JobEvent, ...], refusal: Refusal | None, *, is_final: bool
+    job: FineTuningJob, status: JobStatus, refusal: Refusal | None, *, is_final: bool, is_trained: bool
 ) -> frozenset[Outcome]:
     if status is JobStatus.CANCELLED:
         return frozenset({Outcome.CANCELLED})
@@ -107,4 +118,4 @@ def _possible(
             return frozenset({Outcome.RAI_MODEL_FAILED})
     if not is_final:
         return frozenset({Outcome.RAI_DATA_FAILED, Outcome.RAI_MODEL_FAILED})
-    return frozenset({Outcome.RAI_MODEL_FAILED if has_trained(job, events) else Outcome.RAI_DATA_FAILED})
+    return frozenset({Outcome.RAI_MODEL_FAILED if is_trained else Outcome.RAI_DATA_FAILED})

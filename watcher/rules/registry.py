@@ -8,16 +8,24 @@ from typing import TypeVar
 
 from watcher.errors import ConfigurationError, Problem
 from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
-from watcher.rules.configured import Configured, ConfiguredFleet
+from watcher.rules.clock import ClockSkewed
+from watcher.rules.configured import Configured, ConfiguredFleet, ConfiguredInventory
 from watcher.rules.deployments import DeploymentExpiring, DeploymentFailed
 from watcher.rules.discovery import DiscoveryForbidden, DiscoveryThrottled, DiscoveryUnreachable
+from watcher.rules.files import FileFailed, FileOrphaned
 from watcher.rules.finding import Severity
 from watcher.rules.fleet import AzureUnreachable, CredentialFailing
 from watcher.rules.gone import DeploymentGone
 from watcher.rules.idle import DeploymentIdle
 from watcher.rules.job_waits import JobPaused, JobStalled
 from watcher.rules.jobs import JobCancelled, JobFailed, JobRaiDataFailed, JobRaiModelFailed, JobSucceeded
-from watcher.rules.rule import FleetRule, Rule
+from watcher.rules.limits import LimitNear
+from watcher.rules.overfitting import JobOverfitting
+from watcher.rules.paused import DeploymentPaused
+from watcher.rules.retirement import ModelRetiring
+from watcher.rules.rule import FleetRule, InventoryRule, Rule
+from watcher.rules.superseded import DeploymentSuperseded
+from watcher.rules.undeployed import ModelUndeployed
 
 #: Rules about one account.
 RULES: Mapping[str, Callable[..., Rule]] = {
@@ -28,10 +36,13 @@ RULES: Mapping[str, Callable[..., Rule]] = {
     "job_rai_data_failed": JobRaiDataFailed,
     "job_rai_model_failed": JobRaiModelFailed,
     "job_stalled": JobStalled,
+    "job_overfitting": JobOverfitting,
     "deployment_idle": DeploymentIdle,
     "deployment_expiring": DeploymentExpiring,
     "deployment_failed": DeploymentFailed,
+    "deployment_paused": DeploymentPaused,
     "deployment_gone": DeploymentGone,
+    "file_failed": FileFailed,
     "account_unreachable": AccountUnreachable,
     "account_forbidden": AccountForbidden,
     "account_throttled": AccountThrottled,
@@ -42,10 +53,20 @@ RULES: Mapping[str, Callable[..., Rule]] = {
 FLEET_RULES: Mapping[str, Callable[..., FleetRule]] = {
     "credential_failing": CredentialFailing,
     "azure_unreachable": AzureUnreachable,
+    "clock_skewed": ClockSkewed,
     # The same names and options as of the rules about one account, for what discovery could not read.
     "account_unreachable": DiscoveryUnreachable,
     "account_forbidden": DiscoveryForbidden,
     "account_throttled": DiscoveryThrottled,
+}
+
+#: Rules over models, deployments and files of all accounts together.
+INVENTORY_RULES: Mapping[str, Callable[..., InventoryRule]] = {
+    "deployment_superseded": DeploymentSuperseded,
+    "model_undeployed": ModelUndeployed,
+    "model_retiring": ModelRetiring,
+    "file_orphaned": FileOrphaned,
+    "limit_near": LimitNear,
 }
 
 #: Names with a meaning that no rule here answers for: found elsewhere, or not yet in effect. Their options are let be.
@@ -53,18 +74,14 @@ OTHER_NAMES = frozenset(
     {
         "configuration_rejected",
         "delivery_failing",
-        "deployment_paused",
-        "deployment_superseded",
         "deployment_trickle",
         "deployment_wasting",
-        "file_failed",
-        "file_orphaned",
         "job_cost",
-        "job_overfitting",
-        "model_retiring",
-        "model_undeployed",
     }
 )
+
+#: All names that are taken.
+BUILTIN = frozenset({*RULES, *FLEET_RULES, *INVENTORY_RULES, *OTHER_NAMES})
 
 ENTRY_POINTS = "watcher.rules"
 
@@ -80,6 +97,7 @@ class RuleSet:
 
     rules: tuple[Rule, ...]
     fleet_rules: tuple[FleetRule, ...]
+    inventory_rules: tuple[InventoryRule, ...] = ()
     problems: tuple[Problem, ...] = ()  #: plugins that could not be used; the other rules work without them
 
 
@@ -95,7 +113,7 @@ def build_rules(options: Mapping[str, Mapping[str, object]], plugins: Iterable[E
         ConfigurationError: A rule or an option that does not exist; all mistakes at once.
     """
     foreign, broken = _load(entry_points(group=ENTRY_POINTS) if plugins is None else plugins)
-    known = {*RULES, *FLEET_RULES, *foreign, *OTHER_NAMES, *(problem.path.partition(".")[2] for problem in broken)}
+    known = {*BUILTIN, *foreign, *(problem.path.partition(".")[2] for problem in broken)}
     mistakes = [
         Problem(f"rules.{name}", "there is no such rule", _nearest(name, known))
         for name in options
@@ -103,12 +121,17 @@ def build_rules(options: Mapping[str, Mapping[str, object]], plugins: Iterable[E
     ]
     rules = _build({**RULES, **foreign}, options, mistakes)
     fleet_rules = _build(FLEET_RULES, options, mistakes)
+    inventory_rules = _build(INVENTORY_RULES, options, mistakes)
     if mistakes:
         raise ConfigurationError(dict.fromkeys(mistakes))  # rules of one name make the same mistakes
     return RuleSet(
         rules=tuple(Configured(rule=rule, severity=severity, labels=labels) for rule, severity, labels in rules),
         fleet_rules=tuple(
             ConfiguredFleet(rule=rule, severity=severity, labels=labels) for rule, severity, labels in fleet_rules
+        ),
+        inventory_rules=tuple(
+            ConfiguredInventory(rule=rule, severity=severity, labels=labels)
+            for rule, severity, labels in inventory_rules
         ),
         problems=tuple(broken),
     )
@@ -121,7 +144,7 @@ def _load(plugins: Iterable[EntryPoint]) -> tuple[dict[str, Callable[..., Rule]]
     for plugin in plugins:
         path = f"rules.{plugin.name}"
         whose = f"the package {plugin.dist.name}" if plugin.dist else plugin.value
-        if plugin.name in RULES or plugin.name in FLEET_RULES or plugin.name in OTHER_NAMES or plugin.name in loaded:
+        if plugin.name in BUILTIN or plugin.name in loaded:
             broken.append(Problem(path, f"{whose} offers a rule under a name that is taken", "remove that package"))
             continue
         try:

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment
+from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent
-from watcher.resources.snapshot import Gap, Reading, Section
+from watcher.resources.lineage import Inventory
+from watcher.resources.snapshot import Gap, Plane, Reading, Section
+from watcher.resources.training import Estimates, Pace, PaceKey, Training
 from watcher.rules.finding import Answer, Cleared, Finding, Subject, Undecided
 
 
@@ -25,11 +29,24 @@ class View:
     transitions: tuple[Transition, ...] = ()  #: those of this snapshot, and earlier ones that a rule could not decide
     events: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)  #: by job id, as far as read just now
     status_since: Mapping[str, datetime] = field(default_factory=dict)  #: by job id: when its present status began
+    #: By key, of living deployments: one that is paused: when it was first seen so, without a break, in this life (the
+    #: newest change of its `deployment_state`, else its first sight); one that runs and was seen paused earlier in this
+    #: life: when it was first seen running again. Of any other there is no entry.
+    deployment_state_since: Mapping[str, datetime] = field(default_factory=dict)
     ended_deployments: Mapping[str, Deployment] = field(default_factory=dict)  #: by key: those that a transition ended
     custom_models: frozenset[str] = frozenset()  #: names of models and checkpoints that known jobs made, anywhere
     told: Mapping[Subject, tuple[str, ...]] = field(default_factory=dict)  #: "ml-slack at … (3d)", of open alerts
     closed_gaps: tuple[Gap, ...] = ()  #: those that this poll closed, dated from when they were first met
     owner_tag: str = "owner"  #: the tag of a deployment that names its owner, whatever its case
+    #: By key, of deployments that are gone: what the activity log says. Without one, the log was not asked.
+    departures: Mapping[str, Departure] = field(default_factory=dict)
+    #: By job id, as last read; each such job is in `jobs`, ended or not.
+    training: Mapping[str, Training] = field(default_factory=dict)
+    paces: Mapping[PaceKey, Pace] = field(default_factory=dict)  #: of the kinds of jobs that are under way here
+    estimates: Mapping[str, Estimates] = field(default_factory=dict)  #: by job id, of jobs under way
+    previous_at: Mapping[Section, datetime] = field(default_factory=dict)  #: when each section was read the time before
+    cadence: Mapping[Section, timedelta] = field(default_factory=dict)  #: how often each section is read, as configured
+    is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
 
     @property
     def account(self) -> Account:
@@ -42,6 +59,10 @@ class View:
     @property
     def deployments(self) -> tuple[Deployment, ...]:
         return self.reading.deployments or ()
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return self.reading.files or ()
 
     def job(self, job_id: str) -> FineTuningJob | None:
         return next((job for job in self.jobs if job.id == job_id), None)
@@ -62,6 +83,12 @@ class View:
                 read_at = reading.deployments_at
             case Section.METRICS:
                 read_at = reading.usage_at
+            case Section.FILES:
+                read_at = reading.files_at
+            case Section.MODELS:
+                read_at = reading.models_at
+            case Section.TRAINING:
+                read_at = reading.jobs_at
         return read_at is not None and self.gap(section) is None
 
 
@@ -82,6 +109,12 @@ class AccountState:
     gaps: tuple[Gap, ...]
     polled_at: datetime | None  #: when it was last tried; `None`: not yet
     deployments_at: datetime | None = None  #: when its deployments were last read
+    jobs_at: datetime | None = None  #: the same of its jobs
+    usage_at: datetime | None = None  #: and of its metrics
+
+    def read_at(self, plane: Plane) -> datetime | None:
+        """When the plane was last read, which tells that it let us in."""
+        return {Plane.ARM: self.deployments_at, Plane.DATA: self.jobs_at, Plane.METRICS: self.usage_at}[plane]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +126,8 @@ class Fleet:
     discovery_gaps: tuple[Gap, ...] = ()  #: what the newest discovery could not read, dated from when first met
     subscriptions: tuple[str, ...] = ()  #: ids of those that it asked, where it left a gap
     cloud: str = "public"  #: where it asked
+    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's; `None`: not measured
+    skew_at: datetime | None = None  #: when that was measured
 
 
 class FleetRule(Protocol):
@@ -102,6 +137,15 @@ class FleetRule(Protocol):
     def name(self) -> str: ...
 
     def evaluate(self, fleet: Fleet) -> Iterator[Answer]: ...
+
+
+class InventoryRule(Protocol):
+    """A check over models, deployments and files of all accounts together: what nobody is paged for at once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def evaluate(self, inventory: Inventory) -> Iterator[Answer]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +166,11 @@ def evaluate(rules: Sequence[Rule], view: View) -> Evaluation:
 def evaluate_fleet(rules: Sequence[FleetRule], fleet: Fleet) -> Evaluation:
     """Ask each rule about all accounts."""
     return gather((rule.name for rule in rules), (answer for rule in rules for answer in rule.evaluate(fleet)))
+
+
+def evaluate_inventory(rules: Sequence[InventoryRule], inventory: Inventory) -> Evaluation:
+    """Ask each rule about what exists."""
+    return gather((rule.name for rule in rules), (answer for rule in rules for answer in rule.evaluate(inventory)))
 
 
 def gather(names: Iterable[str], answers: Iterable[Answer]) -> Evaluation:

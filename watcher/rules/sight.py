@@ -38,16 +38,41 @@ class Unread:
 
 def unread_section(view: View, section: Section) -> Unread | None:
     """Why a whole section's reading does not count as present, or `None`."""
-    read_at = {
-        Section.JOBS: view.reading.jobs_at,
-        Section.DEPLOYMENTS: view.reading.deployments_at,
-        Section.METRICS: view.reading.usage_at,
-    }.get(section)
+    read_at = _read_at(view, section)
     if gap := view.gap(section):
         return Unread(because=f"{_about(section)} could not be read: {REASONS[gap.reason]}", since=read_at)
     if not view.is_verified(section):
         return Unread(because=f"{_about(section)} have not been read yet", since=read_at)
     return None
+
+
+def _read_at(view: View, section: Section) -> datetime | None:
+    reading = view.reading
+    return {
+        Section.JOBS: reading.jobs_at,
+        Section.TRAINING: reading.jobs_at,
+        Section.DEPLOYMENTS: reading.deployments_at,
+        Section.METRICS: reading.usage_at,
+        Section.FILES: reading.files_at,
+        Section.MODELS: reading.models_at,
+    }.get(section)
+
+
+#: What is found after more readings than this were missed was found late, and its evidence says so.
+_MISSED_READINGS = 3
+
+
+def late(view: View, section: Section) -> str:
+    """`found late: …`, where this reading of the section came long after the one before; else nothing."""
+    return late_between(view, section, view.previous_at.get(section), _read_at(view, section))
+
+
+def late_between(view: View, section: Section, since: datetime | None, until: datetime | None) -> str:
+    """The same for two readings that are known by their times."""
+    every = view.cadence.get(section)
+    if every is None or since is None or until is None or until - since <= _MISSED_READINGS * every:
+        return ""
+    return f"found late: {_about(section)} were not read between {moment(since)} and {moment(until)}"
 
 
 def unread_deployment(view: View, deployment: Deployment) -> Unread | None:

@@ -63,6 +63,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def size(count: int) -> str:
+    """`140 bytes`, `8.2 kB`, `1.3 GB`: decimal units, as Azure states its limits."""
+    value, unit = float(count), ""
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.95:  # what would be rounded to a thousand belongs to the next unit
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}" if unit else counted(count, "byte")
+
+
 def sentence(text: str) -> str:
     """Foreign words with a full stop at their end, so that a sentence may follow."""
     stripped = text.strip()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Text, and_, delete, func, insert, or_, select, type_coerce, update
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.keep import Keep
@@ -101,13 +101,21 @@ def told_history(tx: Connection, alert_id: str) -> tuple[Told, ...]:
     return tuple(_told(row) for row in tx.execute(query))
 
 
-def told_of_subjects(tx: Connection, account: str, subjects: Collection[Subject]) -> dict[Subject, tuple[Told, ...]]:
-    """Who was told of the open alerts of these subjects, and when."""
-    alerts = {alert.id: alert for alert in firing(tx, account) if alert.finding.subject in subjects}
+def told_of_subjects(
+    tx: Connection, account: str, subjects: Collection[Subject], *, ended_since: datetime
+) -> dict[Subject, tuple[Told, ...]]:
+    """Who was told of the conditions of these subjects, and when: of those that are open, or ended lately."""
+    c = schema.alerts.c
+    query = select(schema.alerts).where(
+        c.account == account,
+        c.kind == FindingKind.CONDITION.value,
+        or_(c.ends_at.is_(None), c.ends_at >= ended_since),
+    )
     found: dict[Subject, tuple[Told, ...]] = {}
-    for alert in alerts.values():
+    for alert in map(_alert, tx.execute(query.order_by(c.starts_at, c.id))):
         subject = alert.finding.subject
-        found[subject] = (*found.get(subject, ()), *told_history(tx, alert.id))
+        if subject in subjects:
+            found[subject] = (*found.get(subject, ()), *told_history(tx, alert.id))
     return found
 
 
@@ -140,10 +148,15 @@ def listed(tx: Connection, *, since: datetime | None = None, firing_only: bool =
 
 
 def of_subject(tx: Connection, account: str, incarnation: str) -> tuple[Alert, ...]:
-    """Alerts of one job or of one life of a deployment, newest first."""
-    query = select(schema.alerts).where(schema.alerts.c.account == account).order_by(schema.alerts.c.starts_at.desc())
-    alerts = (_alert(row) for row in tx.execute(query))
-    return tuple(alert for alert in alerts if alert.finding.subject.incarnation == incarnation)
+    """Alerts of one job or of one life of a deployment, newest first, those of rules over all accounts included."""
+    c = schema.alerts.c
+    over_all = and_(c.account == "", type_coerce(c.finding, Text).contains(incarnation, autoescape=True))
+    query = select(schema.alerts).where(or_(c.account == account, over_all)).order_by(c.starts_at.desc())
+    return tuple(
+        alert
+        for alert in map(_alert, tx.execute(query))
+        if alert.finding.subject.incarnation == incarnation and alert.finding.subject.id.startswith(account)
+    )
 
 
 # What operators say

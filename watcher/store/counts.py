@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, exists, func, select
 
@@ -21,6 +21,7 @@ class Counts:
     alerts: Mapping[tuple[str, str, str], int]  #: open conditions, by rule, severity and state
     outbox: Mapping[str, int]  #: notifications by state
     last_complete_cycle: datetime | None
+    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's
 
 
 def counts(tx: Connection, now: datetime) -> Counts:
@@ -33,6 +34,7 @@ def counts(tx: Connection, now: datetime) -> Counts:
         alerts={(rule, severity, "firing"): count for (rule, severity), count in alerts.counts(tx).items()},
         outbox=outbox.counts(tx),
         last_complete_cycle=state.at(tx, state.CYCLE_COMPLETED),
+        skew=state.skew(tx),
     )
 
 

@@ -71,6 +71,8 @@ def accounts(tx: Connection, *, with_removed: bool = False) -> tuple[WatchedAcco
                 deployments_at=row.deployments_at,
                 usage=None if row.usage_at is None else usage.get(row.key, {}),
                 usage_at=row.usage_at,
+                files_at=row.files_at,
+                models_at=row.models_at,
                 gaps=tuple(gaps.get(row.key, ())),
                 revision=row.revision,
             ),
@@ -121,11 +123,13 @@ def jobs(
     statuses: Collection[str] | None = None,
     since: datetime | None = None,
     job_id: str | None = None,
+    model: str | None = None,
 ) -> tuple[RecordedJob, ...]:
     """Recorded jobs, newest first; one whose creation is not known comes last.
 
     Args:
         since: Only those created, or changed in status, at or after this.
+        model: Only those that made the model of this name.
     """
     c = schema.jobs.c
     query = select(c.noun, c.status_since, c.first_seen_at, c.is_listed)
@@ -137,6 +141,8 @@ def jobs(
         query = query.where(or_(c.created_at >= since, c.status_since >= since))
     if job_id is not None:
         query = query.where(c.id == job_id)
+    if model is not None:
+        query = query.where(c.fine_tuned_model == model)
     rows = tx.execute(query.order_by(c.created_at.is_(None), c.created_at.desc(), c.account, c.id))
     return tuple(
         RecordedJob(job=noun, status_since=status_since, first_seen_at=first_seen_at, is_listed=is_listed)
@@ -172,9 +178,13 @@ def _like(text: str) -> str:
 
 
 def custom_models(tx: Connection) -> frozenset[str]:
-    """Names of all models that recorded jobs have made."""
-    c = schema.jobs.c.fine_tuned_model
-    return frozenset(tx.execute(select(c).where(c != "").distinct()).scalars())
+    """Names of all models that recorded jobs have made or accounts list, and names and ids of known checkpoints."""
+    made, checkpoints = schema.jobs.c.fine_tuned_model, schema.training.c.checkpoints
+    names = set(tx.execute(select(made).where(made != "").distinct()).scalars())
+    names.update(tx.execute(select(schema.models.c.id).distinct()).scalars())
+    for text in tx.execute(select(checkpoints).where(checkpoints != "")).scalars():
+        names.update(text.split("\n"))
+    return frozenset(names)
 
 
 def owners(tx: Connection, owner_tag: str) -> dict[tuple[str, str, str], str]:

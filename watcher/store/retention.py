@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, or_, select
 
 from watcher.rules.finding import FindingKind
 from watcher.store import schema
@@ -19,6 +19,11 @@ class Pruned:
     attempts: int = 0
     silences: int = 0
     keeps: int = 0
+    training: int = 0
+    durations: int = 0
+    files: int = 0
+    models: int = 0
+    retirements: int = 0
 
 
 def prune(tx: Connection, *, before: datetime) -> Pruned:
@@ -41,9 +46,19 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
         transitions=tx.execute(
             delete(schema.transitions).where(t.observed_at < before, t.is_undecided.is_(False))
         ).rowcount,
+        training=tx.execute(delete(schema.training).where(schema.training.c.read_at < before)).rowcount,
+        durations=tx.execute(delete(schema.durations).where(schema.durations.c.at < before)).rowcount,
+        files=tx.execute(delete(schema.files).where(_has_left(schema.files, before))).rowcount,
+        models=tx.execute(delete(schema.models).where(_has_left(schema.models, before))).rowcount,
+        retirements=tx.execute(delete(schema.retirements).where(schema.retirements.c.at < before)).rowcount,
         silences=tx.execute(delete(schema.silences).where(s.ends_at < before)).rowcount,
         keeps=tx.execute(delete(schema.keeps).where(k.until < before)).rowcount,
     )
+
+
+def _has_left(table: Table, before: datetime) -> ColumnElement[bool]:
+    """What no list names any more, and was first seen so long ago."""
+    return and_(~table.c.is_listed, table.c.first_seen_at < before)
 
 
 def _ended_alerts(before: datetime) -> Select[tuple[str]]:

@@ -21,8 +21,12 @@ from sqlalchemy import (
 )
 
 from watcher.resources.account import Account
+from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.model import CustomModel, Retirement
+from watcher.resources.training import Training
 from watcher.rules.finding import Finding
 from watcher.store.types import Noun, UtcDateTime, Words
 
@@ -52,11 +56,17 @@ accounts = Table(
     Column("next_jobs_at", UtcDateTime),
     Column("next_deployments_at", UtcDateTime),
     Column("next_metrics_at", UtcDateTime),
+    Column("next_files_at", UtcDateTime),
+    Column("next_models_at", UtcDateTime),
     Column("jobs_at", UtcDateTime),
     Column("deployments_at", UtcDateTime),
     Column("usage_at", UtcDateTime),
+    Column("files_at", UtcDateTime),
+    Column("models_at", UtcDateTime),
     Column("jobs_digest", String, nullable=False, server_default=""),
     Column("deployments_digest", String, nullable=False, server_default=""),
+    Column("files_digest", String, nullable=False, server_default=""),
+    Column("models_digest", String, nullable=False, server_default=""),
     Column("dialect", String, nullable=False, server_default=""),
 )
 
@@ -112,12 +122,15 @@ deployments = Table(
     Column("incarnation", String, primary_key=True),
     Column("account", String, nullable=False),
     Column("name", String, nullable=False),
+    Column("model", String, nullable=False),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),  # when it was seen to be gone or replaced
     Column("outcome", String, nullable=False, server_default=""),  # how it ended: "gone" or "replaced"
     Column("noun", Noun(Deployment), nullable=False),
+    Column("departure", Noun(Departure)),  # what the activity log said of its end; null: it was not asked
     ForeignKeyConstraint(["account"], ["accounts.key"]),
     Index(None, "account", "ended_at"),
+    Index(None, "model"),
 )
 
 usage = Table(
@@ -127,6 +140,69 @@ usage = Table(
     Column("deployment", String, primary_key=True),
     Column("noun", Noun(Usage), nullable=False),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("is_listed", Boolean, nullable=False),  # false: the newest complete listing lacks it
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("noun", Noun(File), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+#: Custom models as their accounts list them.
+models = Table(
+    "models",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("is_listed", Boolean, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("noun", Noun(CustomModel), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+    Index(None, "id"),
+)
+
+#: The inside of jobs, as last read.
+training = Table(
+    "training",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("job", String, primary_key=True),
+    Column("read_at", UtcDateTime, nullable=False),
+    Column("is_final", Boolean, nullable=False),  # not asked for again
+    Column("checkpoints", Words, nullable=False),  # ids and names, a line each: to be found without reading the curve
+    Column("noun", Noun(Training), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+#: How long jobs have waited and run, in seconds: one row a job, as far as its times are known.
+durations = Table(
+    "durations",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("job", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("location", String, nullable=False),
+    Column("training_type", String, nullable=False),
+    Column("queued", Float),
+    Column("ran", Float),
+    Column("at", UtcDateTime, nullable=False),  # when the later of the two ended
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+    Index(None, "model", "location", "training_type", "at"),
+)
+
+#: When base models retire, region by region, as the service says.
+retirements = Table(
+    "retirements",
+    metadata,
+    Column("location", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),  # when it was read
+    Column("noun", Noun(Retirement), nullable=False),
 )
 
 transitions = Table(

@@ -9,12 +9,30 @@ from typing import Any
 from sqlalchemy import Connection, Update, bindparam, insert, select, update
 
 from watcher.resources.account import Account
+from watcher.resources.account_changes import RecordedAccount
+from watcher.resources.changes import Change
 from watcher.resources.snapshot import Gap, Section
 from watcher.rules.rule import AccountState
-from watcher.store import schema
+from watcher.store import history, schema
 from watcher.store.gaps import gap_of
 from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks
+
+#: What is due by itself, with the columns of `accounts` that say when, and when it was last read.
+NEXT_COLUMNS = {
+    Section.JOBS: "next_jobs_at",
+    Section.DEPLOYMENTS: "next_deployments_at",
+    Section.METRICS: "next_metrics_at",
+    Section.FILES: "next_files_at",
+    Section.MODELS: "next_models_at",
+}
+_READ_COLUMNS = {
+    Section.JOBS: "jobs_at",
+    Section.DEPLOYMENTS: "deployments_at",
+    Section.METRICS: "usage_at",
+    Section.FILES: "files_at",
+    Section.MODELS: "models_at",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,29 +41,22 @@ class DueAccount:
 
     account: Account
     revision: int
-    jobs_at: datetime | None
-    deployments_at: datetime | None
-    metrics_at: datetime | None
+    due: tuple[datetime | None, ...]  #: in the order of `NEXT_COLUMNS`
 
     @property
     def at(self) -> datetime | None:
         """When the first of its sections is due."""
-        times = (self.jobs_at, self.deployments_at, self.metrics_at)
-        return None if None in times else min(at for at in times if at is not None)
+        return None if None in self.due else min(at for at in self.due if at is not None)
 
     def after(self, due: Mapping[Section, datetime]) -> "DueAccount":
         """With the new times of some sections."""
-        return replace(
-            self,
-            jobs_at=due.get(Section.JOBS, self.jobs_at),
-            deployments_at=due.get(Section.DEPLOYMENTS, self.deployments_at),
-            metrics_at=due.get(Section.METRICS, self.metrics_at),
-        )
+        times = zip(NEXT_COLUMNS, self.due, strict=True)
+        return replace(self, due=tuple(due.get(section, at) for section, at in times))
 
     def sections(self, now: datetime) -> frozenset[Section]:
         """What is due at `now`."""
-        due = {Section.JOBS: self.jobs_at, Section.DEPLOYMENTS: self.deployments_at, Section.METRICS: self.metrics_at}
-        return frozenset(section for section, at in due.items() if at is None or at <= now)
+        times = zip(NEXT_COLUMNS, self.due, strict=True)
+        return frozenset(section for section, at in times if at is None or at <= now)
 
 
 def save_accounts(
@@ -83,6 +94,37 @@ def save_accounts(
     return tuple(left)
 
 
+def recorded_accounts(tx: Connection) -> dict[str, RecordedAccount]:
+    """All accounts that were ever recorded, by key. Other discoveries wait from here on."""
+    take_turns(tx, "discovery")
+    c = schema.accounts.c
+    rows = tx.execute(select(c.key, c.noun, c.removed_at)).all()
+    last = history.last_of_accounts(tx, [key for key, _, removed_at in rows if removed_at is not None])
+    return {
+        key: RecordedAccount(
+            account=noun,
+            is_watched=removed_at is None,
+            was_gone=key in last and last[key].change is Change.GONE,
+        )
+        for key, noun, removed_at in rows
+    }
+
+
+def after_newest(tx: Connection, account: str, at: datetime) -> datetime:
+    """`at`, or right after the newest snapshot of an account where that would overtake it."""
+    c = schema.accounts.c
+    newest = tx.execute(select(c.snapshot_at).where(c.key == account)).scalar()
+    return newest + timedelta(milliseconds=1) if newest is not None and is_overtaken(newest, at) else at
+
+
+def forget_contents(tx: Connection, account: str) -> None:
+    """Note that nothing is there any more of what an account that is gone has listed; should it return, all is new."""
+    for table in (schema.jobs, schema.files, schema.models):
+        tx.execute(update(table).where(table.c.account == account).values(is_listed=False))
+    blank = {"jobs_digest": "", "deployments_digest": "", "files_digest": "", "models_digest": ""}
+    tx.execute(update(schema.accounts).where(schema.accounts.c.key == account).values(blank))
+
+
 def due_accounts(tx: Connection) -> tuple[DueAccount, ...]:
     """All accounts in scope with their due times, in the order of their labels."""
     return tuple(_due_account(row) for row in tx.execute(_DUE.order_by(schema.accounts.c.label)))
@@ -106,9 +148,7 @@ _DUE = select(
     schema.accounts.c.key,
     schema.accounts.c.noun,
     schema.accounts.c.revision,
-    schema.accounts.c.next_jobs_at,
-    schema.accounts.c.next_deployments_at,
-    schema.accounts.c.next_metrics_at,
+    *(schema.accounts.c[column] for column in NEXT_COLUMNS.values()),
 ).where(schema.accounts.c.removed_at.is_(None))
 
 
@@ -116,8 +156,8 @@ _DUE_OF = _DUE.where(schema.accounts.c.key.in_(bindparam("keys", expanding=True)
 
 
 def _due_account(row: Any) -> DueAccount:
-    _, noun, revision, jobs, deployments, metrics = row
-    return DueAccount(account=noun, revision=revision, jobs_at=jobs, deployments_at=deployments, metrics_at=metrics)
+    _, noun, revision, *due = row
+    return DueAccount(account=noun, revision=revision, due=tuple(due))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,16 +217,6 @@ def _touching(asked: frozenset[Section]) -> Update:
     return update(schema.accounts).where(schema.accounts.c.key == bindparam("account")).values(columns)
 
 
-NEXT_COLUMNS = {
-    Section.JOBS: "next_jobs_at",
-    Section.DEPLOYMENTS: "next_deployments_at",
-    Section.METRICS: "next_metrics_at",
-}
-
-
-_READ_COLUMNS = {Section.JOBS: "jobs_at", Section.DEPLOYMENTS: "deployments_at", Section.METRICS: "usage_at"}
-
-
 def bring_forward(tx: Connection, latest: Mapping[Section, datetime]) -> None:
     """Let no section be due later than `latest` says: intervals may have been made shorter since the last poll."""
     for section, at in latest.items():
@@ -201,11 +231,20 @@ def account_states(tx: Connection) -> tuple[AccountState, ...]:
     for row in tx.execute(select(schema.gaps)):
         gaps_of.setdefault(row.account, []).append(gap_of(row))
     rows = tx.execute(
-        select(c.key, c.noun, c.polled_at, c.deployments_at).where(c.removed_at.is_(None)).order_by(c.label)
+        select(c.key, c.noun, c.polled_at, c.deployments_at, c.jobs_at, c.usage_at)
+        .where(c.removed_at.is_(None))
+        .order_by(c.label)
     )
     return tuple(
-        AccountState(account=noun, gaps=tuple(gaps_of.get(key, ())), polled_at=polled_at, deployments_at=deployments_at)
-        for key, noun, polled_at, deployments_at in rows
+        AccountState(
+            account=noun,
+            gaps=tuple(gaps_of.get(key, ())),
+            polled_at=polled_at,
+            deployments_at=deployments_at,
+            jobs_at=jobs_at,
+            usage_at=usage_at,
+        )
+        for key, noun, polled_at, deployments_at, jobs_at, usage_at in rows
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -14,6 +14,9 @@ from watcher.store.upsert import upsert
 #: Names of the rows.
 DISCOVERED = "discovered"  #: its word: see `DiscoveryState`; "" after a complete discovery
 CYCLE_COMPLETED = "cycle.completed"
+INVENTORY = "inventory"  #: its word says of what the newest was taken
+RETIREMENTS = "retirements"  #: when the catalogues of the regions were last read
+CLOCK_SKEW = "clock.skew"  #: its word: seconds that this machine's clock is ahead of the service's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,12 @@ def at(tx: Connection, name: str) -> datetime | None:
 def value(tx: Connection, name: str) -> str:
     """The remembered word, or ""."""
     return tx.execute(select(schema.state.c.value).where(schema.state.c.name == name)).scalar() or ""
+
+
+def skew(tx: Connection) -> timedelta | None:
+    """How far this machine's clock is ahead of the service's, as last measured; `None`: it never was."""
+    seconds = value(tx, CLOCK_SKEW)
+    return timedelta(seconds=float(seconds)) if seconds else None
 
 
 def put_discovery(

@@ -23,11 +23,17 @@ def upgrade() -> None:
         sa.Column("next_jobs_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_deployments_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_metrics_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_files_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_models_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("jobs_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deployments_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("usage_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("files_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("models_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("jobs_digest", sa.String(), server_default="", nullable=False),
         sa.Column("deployments_digest", sa.String(), server_default="", nullable=False),
+        sa.Column("files_digest", sa.String(), server_default="", nullable=False),
+        sa.Column("models_digest", sa.String(), server_default="", nullable=False),
         sa.Column("dialect", sa.String(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_accounts")),
     )
@@ -160,14 +166,76 @@ def upgrade() -> None:
         sa.Column("incarnation", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(), server_default="", nullable=False),
         sa.Column("noun", sa.Text(), nullable=False),
+        sa.Column("departure", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_deployments_account")),
         sa.PrimaryKeyConstraint("key", "incarnation", name=op.f("pk_deployments")),
     )
     op.create_index(op.f("ix_deployments_account_ended_at"), "deployments", ["account", "ended_at"], unique=False)
+    op.create_index(op.f("ix_deployments_model"), "deployments", ["model"], unique=False)
+    op.create_table(
+        "files",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_files_account")),
+        sa.PrimaryKeyConstraint("account", "id", name=op.f("pk_files")),
+    )
+    op.create_table(
+        "models",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_models_account")),
+        sa.PrimaryKeyConstraint("account", "id", name=op.f("pk_models")),
+    )
+    op.create_index(op.f("ix_models_id"), "models", ["id"], unique=False)
+    op.create_table(
+        "training",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("job", sa.String(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("is_final", sa.Boolean(), nullable=False),
+        sa.Column("checkpoints", sa.Text(), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_training_account")),
+        sa.PrimaryKeyConstraint("account", "job", name=op.f("pk_training")),
+    )
+    op.create_table(
+        "durations",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("job", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("location", sa.String(), nullable=False),
+        sa.Column("training_type", sa.String(), nullable=False),
+        sa.Column("queued", sa.Float(), nullable=True),
+        sa.Column("ran", sa.Float(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_durations_account")),
+        sa.PrimaryKeyConstraint("account", "job", name=op.f("pk_durations")),
+    )
+    op.create_index(
+        op.f("ix_durations_model_location_training_type_at"),
+        "durations",
+        ["model", "location", "training_type", "at"],
+        unique=False,
+    )
+    op.create_table(
+        "retirements",
+        sa.Column("location", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("location", "model", name=op.f("pk_retirements")),
+    )
     op.create_table(
         "gaps",
         sa.Column("account", sa.String(), nullable=False),

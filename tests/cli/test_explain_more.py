@@ -1,0 +1,297 @@
+"""`explain` of what goes deeper: a job's inside, its pace and estimates; a model's deployments; how things ended."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from tests.cli.world import World
+from tests.factories import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    make_account,
+    make_checkpoint,
+    make_deployment,
+    make_event,
+    make_gap,
+    make_job,
+    make_snapshot,
+    make_training,
+    make_usage,
+)
+from watcher.cli.telling_job import _span
+from watcher.resources.departure import Departure
+from watcher.resources.snapshot import GapReason, Section
+from watcher.resources.training import CurveSource
+
+MODEL = "gpt-4o-mini-2024-07-18.ft-0123456789abcdef0123456789abcdef-support"
+
+
+def words(text: str) -> str:
+    """Without regard to where the lines break."""
+    return " ".join(text.split())
+
+
+def explained(world: World, wanted: str) -> str:
+    done = world.watcher("explain", wanted)
+    assert (done.code, done.err) == (0, "")
+    return words(done.out)
+
+
+def polls(world: World, *snapshots: Any) -> World:
+    for snapshot in snapshots:
+        world.record(snapshot)
+    return world
+
+
+def running(at: Any, **more: Any) -> Any:
+    job = make_job("ftjob-now", created_at=NOW - 3 * HOUR, **more.pop("job", {}))
+    return make_snapshot(at=at, jobs=[job, *more.pop("others", [])], **more)
+
+
+def test_a_job_s_estimate_is_told_with_how_often_it_moved(tmp_path: Path) -> None:
+    world = polls(
+        World(tmp_path),
+        running(NOW - 2 * HOUR, job={"estimated_finish_at": NOW - HOUR}),
+        running(NOW - HOUR, job={"estimated_finish_at": NOW}),
+        running(NOW - MINUTE, job={"estimated_finish_at": NOW + 2 * HOUR}),
+    )
+    out = explained(world, "ftjob-now")
+    assert "The service estimates its end for 2026-11-22 10:00 UTC, in 2 h; it may be wrong." in out
+    assert "It has moved that estimate 2 times; the first was 2026-11-22 07:00 UTC, so it is now 3 h later." in out
+    told = world.watcher("explain", "ftjob-now", "--json").json["explanation"]
+    assert [one["end_at"] for one in told["estimates"]] == [
+        "2026-11-22T07:00:00Z",
+        "2026-11-22T08:00:00Z",
+        "2026-11-22T10:00:00Z",
+    ]
+
+
+def test_a_status_that_only_watcher_dates_is_told_as_seen(tmp_path: Path) -> None:
+    """The service does not say when a job began to run, but in its log, which may not have been read."""
+    world = polls(World(tmp_path), running(NOW - 5 * MINUTE))
+    assert "It is running, and watcher has seen it so since 2026-11-22 07:55 UTC" in explained(world, "ftjob-now")
+    failed = make_job("ftjob-now", "failed", finished_at=NOW - 2 * MINUTE, error="bad data")
+    world.record(make_snapshot(at=NOW, jobs=[failed]))
+    assert "It failed on 2026-11-22 07:58 UTC (2 min ago)." in explained(world, "ftjob-now")
+
+
+def test_an_estimate_that_has_passed_is_not_told_as_ahead(tmp_path: Path) -> None:
+    out = explained(polls(World(tmp_path), running(NOW - MINUTE, job={"estimated_finish_at": NOW - HOUR})), "ftjob-now")
+    assert "had estimated its end for 2026-11-22 07:00 UTC, which has passed" in out
+
+
+def test_a_job_is_compared_with_such_jobs(tmp_path: Path) -> None:
+    waiting = [make_job(f"ftjob-{n}", "pending", created_at=NOW - (n + 1) * HOUR) for n in range(3)]
+    begun = [make_job(one.id, "running", created_at=one.created_at) for one in waiting]
+    started = {
+        one.id: [make_event("Job started.", at=one.created_at + (20 + 5 * n) * MINUTE)] for n, one in enumerate(begun)
+    }
+    world = polls(
+        World(tmp_path),
+        running(NOW - 50 * MINUTE, others=waiting),
+        running(NOW - MINUTE, others=begun, events=started),
+    )
+    out = explained(world, "ftjob-now")
+    assert "Such jobs (gpt-4o-mini-2024-07-18, swedencentral, standard) waited" in out
+    assert "(n = 3), by what watcher has seen." in out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ((1200.0,), "20 min"),
+        ((1200.0, 2700.0), "20–45 min"),
+        ((1200.0, 5400.0), "20 min – 1 h 30 min"),
+        ((0.0, *[600.0] * 10, 86_400.0), "10 min"),
+        ((3600.0, 7200.0), "1–2 h"),
+    ],
+)
+def test_a_span_reads_as_people_say_it(seconds: tuple[float, ...], said: str) -> None:
+    """Of many, a tenth at either end is left out."""
+    assert _span(seconds) == said
+
+
+def test_of_a_first_job_the_pace_is_unknown(tmp_path: Path) -> None:
+    assert "How long such jobs usually take is unknown" in explained(
+        polls(World(tmp_path), running(NOW - MINUTE)), "ftjob-now"
+    )
+
+
+def ended(**more: Any) -> Any:
+    job = make_job("ftjob-now", "succeeded", finished_at=NOW - HOUR, fine_tuned_model=MODEL)
+    return make_snapshot(at=NOW - 30 * MINUTE, jobs=[job], **more)
+
+
+CURVE = {
+    1: {"train_loss": 2.5, "valid_loss": 2.6},
+    80: {"train_loss": 1.1, "valid_loss": 1.2},
+    120: {"train_loss": 0.8, "valid_loss": 1.5},
+}
+
+
+def test_a_job_s_inside_is_one_line_and_one_command(tmp_path: Path) -> None:
+    inside = make_training(
+        make_checkpoint(80, "ftjob-now"),
+        make_checkpoint(120, "ftjob-now"),
+        curve=CURVE,
+        job="ftjob-now",
+        source=CurveSource.RESULTS,
+        is_final=True,
+        skipped=12,
+    )
+    world = polls(World(tmp_path), running(NOW - 2 * HOUR), ended(training={"ftjob-now": inside}))
+    out = explained(world, "ftjob-now")
+    assert "By results.csv: training loss 2.5 → 0.8 over steps 1 to 120; validation loss 2.6 → 1.5" in out
+    assert "best 1.2 at step 80" in out
+    assert "left out 12 examples or images" in out
+    assert "step 120" in out
+    lines = world.watcher("explain", "ftjob-now").out.splitlines()
+    (command,) = [line.strip() for line in lines if line.strip().startswith("az ") and "ckpt-step-120" in line]
+    assert command.startswith("az cognitiveservices account deployment create ")
+    told = world.watcher("explain", "ftjob-now", "--json").json["explanation"]["training"]
+    assert ([one["step"] for one in told["checkpoints"]], len(told["points"])) == ([80, 120], 3)
+
+
+def test_what_was_not_read_of_the_inside_is_told(tmp_path: Path) -> None:
+    world = polls(World(tmp_path), running(NOW - MINUTE))
+    assert "Its checkpoints and loss curve have not been read: that is done while" in explained(world, "ftjob-now")
+    remark = make_training(job="ftjob-now", remark="the role Cognitive Services OpenAI User is missing")
+    world = polls(world, running(NOW, training={"ftjob-now": remark}))
+    assert "There is no loss curve: the role Cognitive Services OpenAI User is missing." in explained(
+        world, "ftjob-now"
+    )
+
+
+def test_a_job_is_told_with_where_its_model_is_deployed(tmp_path: Path) -> None:
+    there = make_account("contoso-west")
+    blind = make_account("fabrikam")
+    world = polls(
+        World(tmp_path),
+        ended(
+            deployments=[
+                make_deployment("bot", model=f"{MODEL}:ckpt-step-80"),
+                make_deployment("other", model="x.ft-1"),
+            ]
+        ),
+        make_snapshot(account=there, at=NOW - HOUR, deployments=[make_deployment("west", account=there)]),
+    )
+    assert "Its model is deployed as contoso-ft/bot (Standard), contoso-west/west (Standard)." in explained(
+        world, "ftjob-now"
+    )
+    world.record(make_snapshot(account=blind, at=NOW, gaps=(make_gap(Section.DEPLOYMENTS, GapReason.NETWORK),)))
+    assert "The deployments of fabrikam were not all read: there may be more." in explained(world, "ftjob-now")
+
+
+def test_a_model_that_is_deployed_nowhere_is_not_claimed_so_where_something_is_unseen(tmp_path: Path) -> None:
+    world = polls(World(tmp_path), ended(deployments=[]))
+    assert "Its model is deployed nowhere." in explained(world, "ftjob-now")
+    world.record(make_snapshot(account=make_account("new"), at=NOW, jobs=[]))
+    assert "deployed nowhere that watcher can see. The deployments of new were not all read" in explained(
+        world, "ftjob-now"
+    )
+
+
+def test_a_deployment_is_told_with_the_job_that_made_its_model(tmp_path: Path) -> None:
+    there = make_account("contoso-west")
+    bot = make_deployment("bot", account=there, model=f"{MODEL}:ckpt-step-80", created_by="ana@x.example")
+    world = polls(
+        World(tmp_path),
+        ended(deployments=[]),
+        make_snapshot(
+            account=there,
+            at=NOW - HOUR,
+            deployments=[bot],
+            usage=[make_usage("bot", last_success_at=NOW - 2 * DAY, last_failure_at=NOW - DAY)],
+        ),
+    )
+    out = explained(world, "bot")
+    assert 'made by job "support" (ftjob-now) from gpt-4o-mini-2024-07-18' in out
+    assert "by ana@x.example" in out
+    assert "Safe for now: even if nobody calls it again, it stands until 2026-12-05 08:00 UTC at least." in out
+    assert "but the latest time counts a refused or failed call" in out
+    told = world.watcher("explain", "bot", "--json").json["explanation"]
+    assert told["made_by"]["job"] == "ftjob-now"
+
+
+def gone(departure: Departure | None, tmp_path: Path) -> str:
+    bot = make_deployment("bot")
+    departures = {} if departure is None else {bot.key: departure}
+    world = polls(
+        World(tmp_path),
+        make_snapshot(at=NOW - 2 * HOUR, deployments=[bot]),
+        make_snapshot(at=NOW - HOUR, deployments=[], absent=frozenset({bot.key}), departures=departures),
+    )
+    return explained(world, "bot")
+
+
+@pytest.mark.parametrize(
+    ("departure", "said"),
+    [
+        pytest.param(
+            Departure(is_read=True, deleted_by="ana@x.example", deleted_at=NOW - 90 * MINUTE),
+            "By the activity log ana@x.example deleted it on 2026-11-22 06:30 UTC.",
+            id="by somebody",
+        ),
+        pytest.param(
+            Departure(is_read=True, deleted_by="ana@x.example", account_deleted=True),
+            "By the activity log ana@x.example deleted the account with all that was in it.",
+            id="with the account",
+        ),
+        pytest.param(
+            Departure(is_read=False, because="the role Monitoring Reader is missing"),
+            "Who deleted it is unknown: the role Monitoring Reader is missing.",
+            id="not readable",
+        ),
+        pytest.param(
+            Departure(is_read=True),
+            "The activity log names nobody; whether Azure logs its own deletions is not documented.",
+            id="silent",
+        ),
+        pytest.param(None, "Who deleted it is unknown: the activity log was not asked.", id="not asked"),
+    ],
+)
+def test_a_deployment_that_is_gone_is_told_with_what_the_log_says(
+    tmp_path: Path, departure: Departure | None, said: str
+) -> None:
+    out = gone(departure, tmp_path)
+    assert "It is gone, seen 2026-11-22 07:00 UTC (1 h ago)." in out
+    assert said in out
+
+
+def test_a_developer_deployment_is_not_said_to_be_saved_by_calls(tmp_path: Path) -> None:
+    trial = make_deployment("trial", sku="DeveloperTier", created_at=NOW - 20 * HOUR)
+    out = explained(polls(World(tmp_path), make_snapshot(at=NOW, deployments=[trial], usage=[])), "trial")
+    assert "At risk: Azure may delete it in 4 h, from 2026-11-22 12:00 UTC on; calls do not change that." in out
+    assert "adds 24 h after which such a deployment may be removed, called or not" in out
+
+
+def test_lifetimes_are_those_of_the_configuration(tmp_path: Path) -> None:
+    """The listing, `status` and `explain` reckon as the rules do."""
+    bot = make_deployment("bot")
+    world = polls(
+        World(tmp_path),
+        make_snapshot(at=NOW, deployments=[bot], usage=[make_usage("bot", last_success_at=NOW - 2 * DAY)]),
+    )
+    assert "2026-12-05 08:00 UTC" in explained(world, "bot")
+    rule = '[rules.deployment_idle]\nlifetimes = { "Standard" = "20d" }\n'
+    world.config.write_text(world.config.read_text() + rule)
+    assert "2026-12-10 08:00 UTC" in explained(world, "bot")
+    (record,) = world.watcher("deployments", "--json").json["deployments"]
+    assert record["deletion_earliest"] == "2026-12-10T08:00:00Z"
+    world.config.write_text(world.config.read_text().replace('"20d"', '"never"'))
+    assert "never deletes deployments of SKU Standard" in explained(world, "bot")
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+@pytest.mark.parametrize("wanted", ["support-bot", "ftjob-that-ends", "night-bot", "chat"])
+def test_the_text_fits_but_for_what_is_to_be_copied(world: World, wanted: str, columns: str) -> None:
+    world.environ["COLUMNS"] = columns
+    lines = world.watcher("explain", wanted).out.splitlines()
+    assert lines[-1].strip()
+    text = [line for line in lines if not line.lstrip().startswith(("az ", "curl "))]
+    longest = [line for line in text if cell_len(line) > int(columns) and len(line.split()) > 1]
+    assert longest == []

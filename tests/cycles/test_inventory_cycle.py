@@ -1,0 +1,139 @@
+"""The inventory as a cycle: when it is taken, and what becomes of its alerts."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tests.factories import ACCOUNT, DAY, HOUR, MINUTE, NOW, make_deployment, make_file, make_snapshot
+from watcher.cycles import Judgement, inventory_now, record, review_now, take_inventory
+from watcher.resources.changes import ResourceKind
+from watcher.resources.model import Retirement
+from watcher.resources.snapshot import Listing, Section
+from watcher.rules.finding import Finding, FindingKind, Severity, Subject
+from watcher.rules.registry import build_rules
+from watcher.store import alerts, retirements, scope
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """A rule that minds every file."""
+
+    name: str = "tidy"
+    seen: list[Any] = field(default_factory=list, repr=False)
+
+    def evaluate(self, inventory):
+        self.seen.append(inventory)
+        for holding in inventory.holdings:
+            for file in holding.files or ():
+                yield Finding(
+                    rule=self.name,
+                    kind=FindingKind.CONDITION,
+                    severity=Severity.INFO,
+                    subject=Subject(id=holding.account.key, kind=ResourceKind.FILE, incarnation=file.id),
+                    labels={"account": holding.account.label},
+                    summary=f"{file.id} lies about",
+                )
+
+
+@pytest.fixture
+def tidy():
+    return Tidy()
+
+
+@pytest.fixture
+def watched(store):
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
+    return store
+
+
+def judgement(*rules):
+    return Judgement(rules=(), fleet_rules=build_rules({}, plugins=()).fleet_rules, inventory_rules=rules)
+
+
+def list_files(store, *files, at=NOW):
+    listing = Listing(digest=str(len(files)), items=files)
+    snapshot = make_snapshot(at=at, asked=frozenset({Section.FILES}), files=listing)
+    store.write_now(record, snapshot, judgement())
+
+
+def take(store, tidy, now=NOW):
+    return store.write_now(inventory_now, judgement(tidy), now)
+
+
+def test_what_lies_about_is_told_until_it_is_tidied_up(watched, tidy):
+    list_files(watched, make_file())
+    (alert,) = take(watched, tidy)
+    assert (alert.account, alert.finding.labels["account"], alert.is_first_sight) == ("", ACCOUNT.label, True)
+    list_files(watched, make_file(), make_file("file-2"), at=NOW + HOUR)
+    (second,) = take(watched, tidy, NOW + HOUR)
+    assert not second.is_first_sight
+    list_files(watched, make_file("file-2"), at=NOW + 2 * HOUR)
+    (ended,) = take(watched, tidy, NOW + 2 * HOUR)
+    assert (ended.id, ended.ends_at) == (alert.id, NOW + 2 * HOUR)
+
+
+def test_it_is_taken_again_only_when_something_changed_or_the_day_did(watched, tidy):
+    list_files(watched, make_file())
+    for now, count in ((NOW, 1), (NOW + HOUR, 1), (NOW + DAY, 2)):
+        take(watched, tidy, now)
+        assert len(tidy.seen) == count
+    list_files(watched, at=NOW + DAY + HOUR)
+    take(watched, tidy, NOW + DAY + HOUR)
+    assert len(tidy.seen) == 3
+
+
+def test_another_option_of_a_rule_counts_as_a_change(watched, tidy):
+    list_files(watched, make_file())
+    take(watched, tidy)
+    other = replace(tidy, name="tidier")
+    assert [alert.finding.rule for alert in take(watched, other)] == ["tidy", "tidier"]
+
+
+def test_other_cycles_leave_its_alerts_alone_unless_the_rule_is_disabled(watched, tidy):
+    list_files(watched, make_file())
+    take(watched, tidy)
+    assert watched.write_now(review_now, judgement(tidy), NOW + HOUR) == ()
+    list_files(watched, make_file(), at=NOW + HOUR)
+    assert len(watched.read_now(alerts.firing, "")) == 1
+    (ended,) = watched.write_now(review_now, judgement(), NOW + 2 * HOUR)
+    assert ended.ended_because == "the rule was disabled"
+
+
+def test_its_alerts_are_found_by_what_they_are_about(watched, tidy):
+    list_files(watched, make_file())
+    (alert,) = take(watched, tidy)
+    assert watched.read_now(alerts.of_subject, ACCOUNT.key, "file-1") == (alert,)
+    assert watched.read_now(alerts.of_subject, ACCOUNT.key, "file-2") == ()
+    assert watched.read_now(alerts.of_subject, "/another/account", "file-1") == ()
+
+
+async def test_catalogues_are_read_daily_and_a_region_that_was_not_read_is_kept(watched, tidy, clock):
+    asked = []
+    answers = [((Retirement(model="b", location="swedencentral"),), frozenset({"swedencentral"})), ((), frozenset())]
+
+    async def find(accounts):
+        asked.append([account.key for account in accounts])
+        return answers[min(len(asked), 2) - 1]
+
+    options = {"judgement": judgement(tidy), "store": watched, "clock": clock}
+    for wait, times in ((0 * HOUR, 1), (23 * HOUR, 1), (HOUR, 2), (MINUTE, 3)):  # what failed is asked for again
+        clock.move(wait)
+        await take_inventory(find, **options)
+        assert len(asked) == times
+    assert asked[0] == [ACCOUNT.key]
+    assert [one.model for one in watched.read_now(retirements.load)] == ["b"]
+
+
+async def test_the_built_in_rules_take_it(watched, clock):
+    """Their options are part of the mark, and their findings are stored like any other."""
+    built = build_rules({}, plugins=())
+    watched.write_now(record, make_snapshot(at=NOW, deployments=[make_deployment()], jobs=[], usage=[]), judgement())
+
+    async def find(accounts):
+        return (), frozenset()
+
+    options = {"judgement": judgement(*built.inventory_rules), "store": watched, "clock": clock}
+    first = await take_inventory(find, **options)
+    assert await take_inventory(find, **options) == ()
+    assert {alert.account for alert in first} <= {""}

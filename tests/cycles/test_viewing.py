@@ -1,0 +1,192 @@
+"""What the rules are shown beside the reading, and when metrics are due by it."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tests.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    make_checkpoint,
+    make_deployment,
+    make_job,
+    make_snapshot,
+    make_training,
+    make_usage,
+)
+from watcher import cycles
+from watcher.cycles import Cadence, Judgement, record
+from watcher.cycles.memory import Memory
+from watcher.resources.fine_tuning import JobStatus
+from watcher.resources.snapshot import Listing, Section
+from watcher.resources.training import Duration
+from watcher.rules.pace import pace_key
+from watcher.store import scope, trainings
+
+JOBS, DEPLOYMENTS, METRICS = (frozenset({one}) for one in (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS))
+
+
+@dataclass(frozen=True)
+class Looking:
+    """A rule that keeps what it is shown."""
+
+    name: str = "looking"
+    views: list[Any] = field(default_factory=list)
+
+    def evaluate(self, view):
+        self.views.append(view)
+        return iter(())
+
+
+@pytest.fixture
+def looking():
+    return Looking()
+
+
+@pytest.fixture
+def watched(store):
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
+    return store
+
+
+HOURLY = Cadence()
+
+
+def show(store, looking, at=NOW, *, cadence=HOURLY, **snapshot):
+    """The view that a snapshot comes to."""
+    store.write_now(record, make_snapshot(at=at, **snapshot), Judgement(rules=(looking,), cadence=cadence))
+    return looking.views[-1]
+
+
+def due(store):
+    return dict(zip(scope.NEXT_COLUMNS, store.read_now(scope.due_account, ACCOUNT.key).due, strict=True))
+
+
+def test_the_times_of_the_readings_before_are_shown(watched, looking):
+    first = show(watched, looking, jobs=[], asked=JOBS)
+    assert first.previous_at == {}
+    second = show(watched, looking, NOW + HOUR, jobs=[], deployments=[])
+    assert second.previous_at == {Section.JOBS: NOW}
+    third = show(watched, looking, NOW + 2 * HOUR, jobs=[], asked=JOBS)
+    assert third.previous_at == {Section.JOBS: NOW + HOUR, Section.DEPLOYMENTS: NOW + HOUR}
+
+
+async def test_they_are_shown_where_nothing_changed_too(watched, looking, clock):
+    """The poll then loads nothing; it must say the same."""
+    job = make_job()
+
+    async def collect(account, known, *, sections, at):
+        is_same = known.jobs_digest == "d"
+        return (
+            make_snapshot(at=at, asked=sections, jobs=[], deployments=[], usage=[])
+            if not is_same
+            else replace(make_snapshot(at=at, asked=sections), jobs=Listing(digest="d", items=None))
+        )
+
+    async def first(account, known, *, sections, at):
+        return replace(make_snapshot(at=at, asked=sections), jobs=Listing(digest="d", items=(job,)))
+
+    memory, judgement = Memory(watched), Judgement(rules=(looking,))
+    options = {"judgement": judgement, "store": watched, "memory": memory, "clock": clock}
+    await cycles.poll(ACCOUNT, collect=first, sections=JOBS, **options)
+    assert looking.views[-1].cadence[Section.JOBS] == 10 * MINUTE  # as it was read before a job was known
+    for _ in range(2):
+        before = clock()
+        clock.move(5 * MINUTE)
+        await cycles.poll(ACCOUNT, collect=collect, sections=JOBS, **options)
+        assert looking.views[-1].now == clock()
+        assert looking.views[-1].previous_at[Section.JOBS] == before
+        assert looking.views[-1].cadence[Section.JOBS] == MINUTE
+
+
+def test_the_pace_of_jobs_under_way_is_shown_and_of_no_others(watched, looking):
+    job = make_job()
+    known = Duration(job="old", key=pace_key(ACCOUNT, job), queued=60.0, at=NOW - DAY)
+    watched.write_now(trainings.save_durations, ACCOUNT.key, [known])
+    assert show(watched, looking, jobs=[job]).paces[pace_key(ACCOUNT, job)].queued == (60.0,)
+    done = make_job(status=JobStatus.FAILED)
+    assert show(watched, looking, NOW + HOUR, jobs=[done]).paces == {}
+
+
+def test_each_end_that_was_announced_is_shown_with_when_it_was(watched, looking):
+    ends = [NOW + 2 * HOUR, NOW + 3 * HOUR, NOW + 5 * HOUR]
+    for hours, end in enumerate(ends):
+        view = show(watched, looking, NOW + hours * HOUR, jobs=[make_job(estimated_finish_at=end)])
+    assert view.estimates["ftjob-1"].seen == tuple((NOW + n * HOUR, end) for n, end in enumerate(ends))
+    assert show(watched, looking, NOW + 4 * HOUR, deployments=[], asked=DEPLOYMENTS).estimates == view.estimates
+
+
+def test_a_single_estimate_is_shown_from_when_the_job_was_first_seen(watched, looking):
+    job = make_job(estimated_finish_at=NOW + HOUR)
+    show(watched, looking, jobs=[job])
+    view = show(watched, looking, NOW + MINUTE, jobs=[job])
+    assert view.estimates["ftjob-1"].seen == ((NOW, NOW + HOUR),)
+    assert not any(t.attribute == "estimated_finish" for t in view.transitions)
+
+
+def test_a_slipping_estimate_does_not_date_the_jobs_status(watched, looking):
+    show(watched, looking, jobs=[make_job(estimated_finish_at=NOW)])
+    since = show(watched, looking, NOW + MINUTE, jobs=[make_job(estimated_finish_at=NOW + HOUR)]).status_since
+    assert since["ftjob-1"] == NOW
+
+
+def test_a_paused_deployment_is_dated_from_when_it_was_seen_so(watched, looking):
+    running, paused = make_deployment(), make_deployment(deployment_state="Paused")
+    since_first = show(watched, looking, deployments=[make_deployment("old", deployment_state="Paused"), running])
+    assert since_first.deployment_state_since == {make_deployment("old").key: NOW}
+    later = show(watched, looking, NOW + HOUR, deployments=[make_deployment("old", deployment_state="Paused"), paused])
+    assert later.deployment_state_since[running.key] == NOW + HOUR
+    resumed = show(watched, looking, NOW + 2 * HOUR, deployments=[running])
+    assert resumed.deployment_state_since[running.key] == NOW + 2 * HOUR
+
+
+def test_a_checkpoint_without_a_telling_name_is_known_as_custom(watched, looking):
+    odd = make_checkpoint(3, id="odd-id", model="odd-name")
+    names = [make_deployment(name, model=name) for name in ("odd-id", "odd-name", "gpt-4o")]
+    view = show(watched, looking, jobs=[make_job()], training={"ftjob-1": make_training(odd)}, deployments=names)
+    assert view.custom_models == {"odd-id", "odd-name"}
+
+
+# When metrics are due
+
+
+def paced(wait):
+    return Cadence(metrics=HOUR, metrics_pace=lambda view: wait(view))
+
+
+def test_metrics_wait_as_long_as_the_account_lets_them(watched, looking):
+    show(watched, looking, cadence=paced(lambda view: 7 * HOUR), usage=[make_usage()])
+    assert due(watched)[Section.METRICS] == NOW + 7 * HOUR
+
+
+def test_what_is_new_brings_metrics_forward_and_never_puts_them_off(watched, looking):
+    cadence = paced(lambda view: HOUR if view.deployments else 12 * HOUR)
+    show(watched, looking, cadence=cadence, deployments=[], usage=[])
+    assert due(watched)[Section.METRICS] == NOW + 12 * HOUR
+    at = NOW + 10 * MINUTE
+    show(watched, looking, at, cadence=cadence, deployments=[make_deployment()], asked=DEPLOYMENTS)
+    assert due(watched)[Section.METRICS] == NOW + HOUR
+    gone = frozenset({make_deployment().key})
+    show(watched, looking, at + MINUTE, cadence=cadence, deployments=[], absent=gone, asked=DEPLOYMENTS)
+    assert due(watched)[Section.METRICS] == NOW + HOUR
+
+
+def test_metrics_that_are_overdue_by_what_is_new_are_due_at_once(watched, looking):
+    cadence = paced(lambda view: HOUR if view.deployments else 12 * HOUR)
+    show(watched, looking, cadence=cadence, deployments=[], usage=[])
+    at = NOW + 5 * HOUR
+    show(watched, looking, at, cadence=cadence, deployments=[make_deployment()], asked=DEPLOYMENTS)
+    assert due(watched)[Section.METRICS] == at
+
+
+def test_a_refill_leaves_paced_metrics_alone(watched, looking):
+    cadence = paced(lambda view: 12 * HOUR)
+    show(watched, looking, cadence=cadence, deployments=[], usage=[])
+    watched.write_now(scope.bring_forward, {section: NOW + wait for section, wait in cadence.longest.items()})
+    assert due(watched)[Section.METRICS] == NOW + 12 * HOUR
+    watched.write_now(scope.bring_forward, {section: NOW + wait for section, wait in Cadence().longest.items()})
+    assert due(watched)[Section.METRICS] == NOW + HOUR

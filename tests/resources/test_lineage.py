@@ -1,0 +1,262 @@
+"""Which model came from which, and which deployment serves it: over any inventory, however senseless."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.factories import DAY, NOW, make_account, make_deployment, make_holding, make_inventory, make_model
+from watcher.resources.lineage import Kinship, deployments_of, lineage_of
+
+EAST, WEST = make_account("contoso-east", owner=""), make_account("contoso-west", owner="")
+NORTH = make_account("contoso-north", owner="")
+ACCOUNTS = (EAST, WEST, NORTH)
+BASE = "gpt-4o-mini-2024-07-18"
+
+
+def name(number, suffix="support", base=BASE):
+    return f"{base}.ft-{number:032x}-{suffix}"
+
+
+def model(number, account=EAST, **changes):
+    return make_model(name(number), **{"account": account.key, "job": f"ftjob-{number}", **changes})
+
+
+def inventory(*models, deployments=(), accounts=ACCOUNTS):
+    return make_inventory(
+        *(
+            make_holding(
+                account=account,
+                models=[each for each in models if each.account == account.key],
+                deployments=[each for each in deployments if each.account == account.key],
+            )
+            for account in accounts
+        )
+    )
+
+
+def ids(models):
+    return [each.id for each in models]
+
+
+def test_a_model_trained_from_another_continues_its_line():
+    first = model(1)
+    second = model(2, base=name(1), created_at=NOW - 20 * DAY)
+    third = model(3, base=f"{name(2)}:ckpt-step-40", created_at=NOW - 10 * DAY)
+    lineage = lineage_of(inventory(third, first, second))
+
+    assert lineage.parent(first) is None
+    assert ids(lineage.ancestors(third)) == [second.id, first.id]
+    assert ids(lineage.line(second)) == [first.id, second.id, third.id]
+    assert lineage.base(third) == BASE
+    assert [(each.id, why) for each, why in lineage.newer(first)] == [
+        (third.id, Kinship.DESCENT),
+        (second.id, Kinship.DESCENT),
+    ]
+
+
+def test_a_base_in_another_account_is_found_by_its_name():
+    first, second = model(1, WEST), model(2, base=name(1).upper())
+
+    assert lineage_of(inventory(first, second)).parent(second) == first
+
+
+def test_models_of_one_suffix_and_family_may_follow_one_another():
+    old, new = model(1), model(2, base="gpt-4o-mini-2025-01-01", created_at=NOW - DAY)
+    lineage = lineage_of(inventory(old, new))
+
+    assert list(lineage.newer(old)) == [(new, Kinship.SUFFIX)]
+    assert list(lineage.newer(new)) == []
+
+
+def test_nothing_else_makes_kin():
+    old = model(1)
+    others = [
+        model(2, suffix="other", created_at=NOW),
+        replace(model(3, created_at=NOW), suffix="", id=f"{BASE}.ft-{3:032x}"),
+        model(4, base="gpt-4o-2024-08-06", created_at=NOW),
+        model(5, WEST, created_at=NOW),
+        model(6, owner="somebody-else", created_at=NOW),
+        model(7, created_at=None),
+        model(8, created_at=old.created_at),
+    ]
+
+    assert list(lineage_of(inventory(old, *others)).newer(old)) == []
+
+
+def test_an_owner_of_several_accounts_has_one_line():
+    accounts = [replace(each, owner="search-team") for each in (EAST, WEST)]
+    old, new = model(1), model(2, WEST, created_at=NOW - DAY)
+
+    assert list(lineage_of(inventory(old, new, accounts=accounts)).newer(old)) == [(new, Kinship.SUFFIX)]
+
+
+def test_a_deployment_is_found_by_model_checkpoint_and_checkpoint_id():
+    one = model(1, checkpoints=frozenset({"ftchkpt-a", f"{name(1)}:ckpt-step-40"}))
+    served = [
+        make_deployment("a", account=WEST, model=name(1)),
+        make_deployment("b", account=EAST, model=f"{name(1)}:ckpt-step-40"),
+        make_deployment("c", account=EAST, model=f"{name(1)}:ckpt-step-99"),
+        make_deployment("d", account=WEST, model="ftchkpt-a"),
+    ]
+    strangers = [
+        make_deployment("e", account=EAST, model="ftchkpt-b"),
+        make_deployment("f", account=EAST, model=name(9)),
+    ]
+    whole = inventory(one, deployments=[*served, *strangers])
+
+    assert {each.name for each in deployments_of(whole, one)} == {"a", "b", "c", "d"}
+    assert {each.name for each in lineage_of(whole).unplaced} == {"e", "f"}
+
+
+def test_of_one_name_in_two_accounts_the_source_decides_then_the_place():
+    here, there = model(1), model(1, WEST, created_at=NOW - 40 * DAY)
+    by_source = make_deployment("by-source", account=EAST, model=name(1), model_source=WEST.id)
+    by_place = make_deployment("by-place", account=EAST, model=name(1))
+    lineage = lineage_of(inventory(here, there, deployments=[by_source, by_place]))
+
+    assert lineage.deployments(there) == (by_source,)
+    assert lineage.deployments(here) == (by_place,)
+
+
+def test_a_circle_of_bases_has_no_ancestors():
+    one, two = model(1, base=name(2)), model(2, base=name(1))
+    own, below = model(3, base=name(3)), model(4, base=name(2))
+    lineage = lineage_of(inventory(one, two, own, below))
+
+    assert [lineage.parent(each) for each in (one, two, own)] == [None, None, None]
+    assert lineage.parent(below) == two
+
+
+TIMES = st.none() | st.integers(0, 40).map(lambda days: NOW - timedelta(days=days))
+NUMBERS = st.integers(0, 7)
+
+
+@st.composite
+def models(draw):
+    number = draw(NUMBERS)
+    base = draw(st.sampled_from([BASE, "gpt-4o-2024-08-06", ""]) | NUMBERS.map(name) | st.just("ftchkpt-1"))
+    return model(
+        number,
+        draw(st.sampled_from(ACCOUNTS)),
+        base=base,
+        created_at=draw(TIMES),
+        owner=draw(st.sampled_from(["", "search"])),
+        checkpoints=draw(st.frozensets(st.sampled_from(["ftchkpt-1", "ftchkpt-2"]), max_size=1)),
+    )
+
+
+@st.composite
+def inventories(draw):
+    """Some of it in contradiction to itself: circles, names in two accounts, children older than their parents."""
+    found = {(each.account, each.id): each for each in draw(st.lists(models(), max_size=8))}
+    named = st.sampled_from(["ftchkpt-1", "ftchkpt-3", BASE]) | NUMBERS.map(name)
+    deployments = [
+        make_deployment(
+            f"d{number}",
+            account=draw(st.sampled_from(ACCOUNTS)),
+            model=draw(named) + draw(st.sampled_from(["", ":ckpt-step-3"])),
+            model_source=draw(st.sampled_from(["", *(account.id for account in ACCOUNTS)])),
+        )
+        for number in range(draw(st.integers(0, 6)))
+    ]
+    return inventory(*found.values(), deployments=deployments)
+
+
+def all_models(whole):
+    return [each for holding in whole.holdings for each in holding.models]
+
+
+@given(inventories())
+def test_no_model_stands_before_its_own_ancestor(whole):
+    lineage = lineage_of(whole)
+    for each in all_models(whole):
+        line, ancestors = lineage.line(each), list(lineage.ancestors(each))
+        assert line.count(each) == 1
+        assert each not in ancestors
+        for ancestor in ancestors:
+            assert line.index(ancestor) < line.index(each)
+            assert ancestor not in [newer for newer, _ in lineage.newer(each)]
+
+
+@given(inventories())
+def test_no_model_is_newer_than_one_that_is_newer_than_it(whole):
+    lineage = lineage_of(whole)
+    for each in all_models(whole):
+        newer = [one for one, _ in lineage.newer(each)]
+        assert each not in newer
+        assert len({(one.account, one.id) for one in newer}) == len(newer)
+        assert not any(each in [back for back, _ in lineage.newer(one)] for one in newer)
+
+
+@given(inventories())
+def test_a_deployment_belongs_to_one_model_at_most(whole):
+    lineage = lineage_of(whole)
+    placed = [deployment.key for each in all_models(whole) for deployment in lineage.deployments(each)]
+    unplaced = [deployment.key for deployment in lineage.unplaced]
+
+    assert sorted([*placed, *unplaced]) == sorted(
+        deployment.key for holding in whole.holdings for deployment in holding.deployments
+    )
+
+
+@given(inventories())
+def test_renaming_accounts_changes_nothing(whole):
+    assert shape(renamed(whole)) == shape(whole)
+
+
+def shape(whole):
+    """All that a lineage says, with accounts told by their place."""
+    lineage = lineage_of(whole)
+    place = {holding.account.key: number for number, holding in enumerate(whole.holdings)}
+
+    def told(each):
+        return place[each.account], each.id
+
+    return [
+        (
+            told(each),
+            [told(ancestor) for ancestor in lineage.ancestors(each)],
+            [told(one) for one in lineage.line(each)],
+            [(told(newer), why) for newer, why in lineage.newer(each)],
+            [(place[one.account], one.name) for one in lineage.deployments(each)],
+            lineage.base(each),
+        )
+        for each in all_models(whole)
+    ]
+
+
+def renamed(whole):
+    """The same under other names, which sort otherwise."""
+    names = ("zeta", "alpha", "contoso-m")  # in the order east, west, north: none stands where it stood
+    new = {old.key: make_account(name, owner="") for old, name in zip(ACCOUNTS, names, strict=True)}
+
+    def moved(deployment):
+        account = new[deployment.account]
+        source = new[deployment.model_source.lower()].id if deployment.model_source else ""
+        ours = f"{account.id}/deployments/{deployment.name}"
+        return replace(deployment, id=ours, account=account.key, model_source=source)
+
+    return replace(
+        whole,
+        holdings=tuple(
+            replace(
+                holding,
+                account=new[holding.account.key],
+                models=tuple(replace(each, account=new[each.account].key) for each in holding.models),
+                deployments=tuple(moved(each) for each in holding.deployments),
+            )
+            for holding in whole.holdings
+        ),
+    )
+
+
+def test_a_line_may_be_long():
+    chain = [model(0)]
+    chain += [model(n, base=name(n - 1), created_at=NOW - DAY + n * timedelta(seconds=1)) for n in range(1, 3000)]
+    lineage = lineage_of(inventory(*reversed(chain)))
+
+    assert ids(lineage.line(chain[1500])) == ids(chain)
+    assert lineage.base(chain[-1]) == BASE
+    assert next(lineage.newer(chain[0]))[0] == chain[-1]

@@ -1,0 +1,217 @@
+import pytest
+
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOW,
+    make_account,
+    make_deployment,
+    make_gap,
+    make_holding,
+    make_inventory,
+    make_model,
+    make_usage,
+)
+from tests.rules.ask import ask, the_doubt, the_finding
+from watcher.alerts.lifecycle import advance
+from watcher.resources.deployment import ProvisioningState
+from watcher.resources.snapshot import Section
+from watcher.rules.finding import FindingKind, Severity
+from watcher.rules.rule import deployment_subject, evaluate_inventory
+from watcher.rules.superseded import DeploymentSuperseded
+
+EAST, WEST = make_account("contoso-east"), make_account("contoso-west", subscription="sub-2", location="westus3")
+BASE = "gpt-4o-mini-2024-07-18"
+SUPERSEDED = DeploymentSuperseded()
+
+
+def name(number, suffix="support"):
+    return f"{BASE}.ft-{number:032x}-{suffix}"
+
+
+OLD = make_model(name(1), account=EAST.key, created_at=NOW - 60 * DAY)
+HEIR = make_model(name(2), account=EAST.key, created_at=NOW - 3 * DAY, base=name(1), suffix="")
+NAMESAKE = make_model(name(3), account=EAST.key, created_at=NOW - 2 * DAY)
+
+
+def serving(model, deployment="support-bot", account=EAST, **changes):
+    return make_deployment(deployment, account=account, model=model.id, **changes)
+
+
+def east(*deployments, models=(OLD, HEIR), **changes):
+    return make_holding(account=EAST, deployments=deployments, models=models, **changes)
+
+
+def west(*deployments, **changes):
+    return make_holding(account=WEST, deployments=deployments, **changes)
+
+
+UNREAD_WEST = west(serving(HEIR, "v2", WEST), gaps=[make_gap(Section.DEPLOYMENTS)])
+NEVER_READ = make_holding(account=WEST, deployments=None)
+
+
+def test_a_deployment_whose_models_heir_is_deployed_elsewhere():
+    usage = make_usage("v2", last_success_at=NOW - HOUR)
+    heir = serving(HEIR, "v2", WEST, created_at=NOW - 2 * DAY)
+    finding = the_finding(SUPERSEDED, make_inventory(east(serving(OLD)), west(heir, usage=[usage])))
+
+    assert (finding.kind, finding.severity) == (FindingKind.CONDITION, Severity.INFO)
+    assert finding.subject == deployment_subject(serving(OLD))
+    assert (finding.labels["deployment"], finding.labels["account"]) == ("support-bot", "contoso-east")
+    assert finding.summary == (
+        "support-bot in contoso-east serves an older model: a newer one of its lineage "
+        "is deployed as v2 in contoso-west"
+    )
+    assert "was trained from this one" in finding.description
+    assert "az cognitiveservices account deployment delete -g rg-ml -n contoso-east" in finding.action
+    assert "watcher keep contoso-east/support-bot" in finding.action
+    assert "calls unknown" in finding.evidence
+    assert "last successful call in the hour from 2026-11-22 07:00 UTC" in finding.evidence
+    assert finding.values["newer_model"] == HEIR.id
+    assert finding.values["relation"] == "descent"
+    assert finding.values["monthly_cost"] is finding.values["hosting_per_hour"] is None
+
+
+def test_a_namesake_is_said_to_be_an_assumption():
+    inventory = make_inventory(east(serving(OLD), serving(NAMESAKE, "v3"), models=[OLD, NAMESAKE]))
+    finding = the_finding(SUPERSEDED, inventory)
+
+    assert finding.values["relation"] == "suffix"
+    assert 'under the suffix "support" and are owned by search-team' in finding.description
+    assert "is an assumption from these names; Azure does not say so" in finding.description
+
+
+def test_the_cost_is_told_where_the_price_is_known():
+    rule = DeploymentSuperseded(hosting_per_hour=1.7)
+    finding = the_finding(rule, make_inventory(east(serving(OLD), serving(HEIR, "v2"))))
+
+    assert finding.values["monthly_cost"] == 1224.0
+    assert "about 1224.00 USD in 30 days" in finding.description
+
+
+@pytest.mark.parametrize(
+    ("sku", "said"),
+    [
+        ("GlobalStandard", "hosting is charged by the hour"),
+        ("ProvisionedManaged", "provisioned units are charged by the hour"),
+        ("Novel", "SKU Novel costs while it stands is not known"),
+    ],
+)
+def test_what_it_costs_depends_on_the_sku(sku, said):
+    rule = DeploymentSuperseded(hosting_per_hour=1.7)
+    finding = the_finding(rule, make_inventory(east(serving(OLD, sku=sku), serving(HEIR, "v2"))))
+
+    assert said in finding.description
+    assert (finding.values["monthly_cost"] is None) is (sku != "GlobalStandard")
+
+
+@pytest.mark.parametrize(
+    "deployments",
+    [
+        pytest.param([serving(OLD)], id="the newer model is not deployed"),
+        pytest.param([serving(HEIR)], id="the older one is not"),
+        pytest.param([serving(OLD, sku="DeveloperTier"), serving(HEIR, "v2")], id="this one has no fee"),
+        pytest.param(
+            [serving(OLD, provisioning_state=ProvisioningState.DELETING), serving(HEIR, "v2")], id="this one is going"
+        ),
+        pytest.param(
+            [serving(OLD), serving(HEIR, "v2", provisioning_state=ProvisioningState.CREATING)], id="the newer is coming"
+        ),
+        pytest.param(
+            [serving(OLD), serving(HEIR, "v2", provisioning_state=ProvisioningState.FAILED)], id="the newer failed"
+        ),
+        pytest.param([serving(OLD), serving(OLD, "again")], id="the same model twice"),
+        pytest.param([serving(OLD), make_deployment("x", account=EAST, model=name(9))], id="a model nobody knows"),
+    ],
+)
+def test_nothing_is_superseded_without_a_newer_model_in_service(deployments):
+    assert ask(SUPERSEDED, make_inventory(east(*deployments))) == []
+
+
+def test_a_checkpoint_of_the_old_model_is_superseded_too():
+    old = make_deployment(account=EAST, model=f"{OLD.id}:ckpt-step-40")
+
+    assert the_finding(SUPERSEDED, make_inventory(east(old, serving(HEIR, "v2")))).labels["model"].endswith("step-40")
+
+
+def test_a_developer_deployment_of_the_newer_is_said_to_be_a_trial():
+    finding = the_finding(SUPERSEDED, make_inventory(east(serving(OLD), serving(HEIR, "v2", sku="DeveloperTier"))))
+
+    assert "is for trials and ends after 24 h" in finding.description
+
+
+@pytest.mark.parametrize(
+    ("inventory", "because"),
+    [
+        pytest.param(
+            make_inventory(east(serving(OLD), gaps=[make_gap(Section.DEPLOYMENTS)]), west(serving(HEIR, "v2", WEST))),
+            "the deployments of contoso-east could not be read",
+            id="its own account",
+        ),
+        pytest.param(
+            make_inventory(
+                east(serving(OLD), gaps=[make_gap(Section.DEPLOYMENTS, subject=serving(OLD).key)]),
+                west(serving(HEIR, "v2", WEST)),
+            ),
+            "support-bot in contoso-east could not be read",
+            id="itself",
+        ),
+        pytest.param(
+            make_inventory(east(serving(OLD)), UNREAD_WEST), "the deployments of contoso-west", id="the newer's account"
+        ),
+    ],
+)
+def test_what_was_not_read_decides_nothing_and_shows_the_last_evidence(inventory, because):
+    doubt = the_doubt(SUPERSEDED, inventory)
+
+    assert doubt.subject == deployment_subject(serving(OLD))
+    assert because in doubt.because
+    assert doubt.on_last_evidence.values["newer_deployment"] == "v2"
+
+
+def test_a_newer_model_may_be_deployed_where_nobody_looked():
+    doubt = the_doubt(SUPERSEDED, make_inventory(east(serving(OLD)), NEVER_READ))
+
+    assert doubt.because == "the deployments of contoso-west have not been read yet"
+    assert doubt.on_last_evidence is None
+
+
+def test_without_a_newer_model_nothing_needs_to_be_looked_at():
+    assert ask(SUPERSEDED, make_inventory(east(serving(HEIR)), NEVER_READ)) == []
+
+
+def test_a_newer_one_that_was_read_decides_whatever_else_was_not():
+    inventory = make_inventory(east(serving(OLD), serving(NAMESAKE, "v3"), models=[OLD, NAMESAKE, HEIR]), UNREAD_WEST)
+
+    assert the_finding(SUPERSEDED, inventory).values["newer_deployment"] == "v3"
+
+
+def test_calls_of_a_former_life_are_not_told_as_its_own():
+    usage = make_usage("support-bot", last_success_at=NOW - 5 * DAY)
+    old = serving(OLD, created_at=NOW - DAY)
+    finding = the_finding(SUPERSEDED, make_inventory(east(old, serving(HEIR, "v2"), usage=[usage])))
+
+    assert "no successful call in the metrics read" in finding.evidence
+    assert finding.values["last_success_at"] is None
+
+
+def test_its_alert_lasts_while_an_account_is_unread_and_ends_with_the_successor():
+    def after(active, inventory):
+        evaluation = evaluate_inventory([SUPERSEDED], inventory)
+        changed = advance(
+            active, evaluation.findings, evaluation.undecided, rules=evaluation.rules, account="", now=inventory.now
+        )
+        return {**{alert.id: alert for alert in active}, **{alert.id: alert for alert in changed}}.values()
+
+    def seen(*in_west, **changes):
+        return make_inventory(east(serving(OLD)), west(*in_west, **changes))
+
+    heir = serving(HEIR, "v2", WEST)
+    (fired,) = alerts = after([], seen(heir))
+    (doubted,) = alerts = after(alerts, seen(heir, gaps=[make_gap(Section.DEPLOYMENTS)]))
+    (ended,) = after(alerts, seen())
+
+    assert (fired.ends_at, fired.unverified_because) == (None, "")
+    assert doubted.ends_at is None
+    assert "the deployments of contoso-west could not be read" in doubted.unverified_because
+    assert ended.ends_at == NOW

@@ -1,0 +1,154 @@
+"""What the receivers were told, held against what the alerts said."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+
+from watcher.alerts.alert import Alert
+from watcher.alerts.notification import Notification
+from watcher.alerts.route import REPORT_ONLY_RULES
+from watcher.alerts.step import is_nearer
+
+from .record import Record, Step, Violation, is_resolved
+from .sight import FLEET_RULES, RULES, planes_of
+
+#: The receiver that is told at any time, and the one that is not told at night.
+ALWAYS, BY_DAY = "all", "day"
+_NIGHT = (time(22), time(7))
+
+
+def check(record: Record) -> Iterator[Violation]:
+    yield from one_life(record)
+    yield from told_once(record)
+    yield from told_at_all(record)
+    yield from first_sights(record)
+    yield from deliveries(record)
+
+
+def one_life(record: Record) -> Iterator[Violation]:
+    """Each alert ends once, and no two of one fingerprint are open at once."""
+    ended: set[str] = set()
+    for step in record.steps:
+        for alert in step.alerts:
+            if alert.id in ended:
+                yield record.violation(step.at, f"{alert.finding.rule} ({alert.id}) goes on after its end")
+            if is_resolved(alert):
+                ended.add(alert.id)
+        for print_, count in Counter(alert.fingerprint for alert in step.firing).items():
+            if count > 1:
+                yield record.violation(step.at, f"{count} alerts of one fingerprint {print_} are open")
+
+
+def told_once(record: Record) -> Iterator[Violation]:
+    """Nobody is told the same twice, and nobody is told of the end of what he was not told of."""
+    told: set[tuple[str, ...]] = set()
+    firing: dict[tuple[str, str], bool] = {}
+    for step in record.steps:
+        for notification in step.notifications:
+            for alert, what in _entries(notification):
+                key = (notification.receiver, alert.id, alert.status, alert.severity, alert.finding.step)
+                if key in told:
+                    yield record.violation(step.at, f"{notification.receiver} is told {what} again")
+                told.add(key)
+                place = (notification.receiver, alert.id)
+                if is_resolved(alert) and not firing.get(place):
+                    yield record.violation(step.at, f"{notification.receiver} is told {what}, and did not know of it")
+                firing[place] = not is_resolved(alert)
+
+
+def _entries(notification: Notification) -> Iterator[tuple[Alert, str]]:
+    for alert in (*(entry.alert for entry in notification.alerts), *notification.covers):
+        finding = alert.finding
+        yield alert, f"{finding.rule} {alert.status} {alert.severity} {finding.step} of {finding.subject.id}"
+
+
+def told_at_all(record: Record) -> Iterator[Violation]:
+    """Whoever may be told now knows of all that fires and of all that ended."""
+    known: dict[tuple[str, str], Alert] = {}
+    waiting: dict[str, Alert] = {}
+    events: dict[tuple[str, str], Alert] = {}
+    steps_of: dict[str, str] = {}
+    for step in record.steps:
+        fresh: dict[tuple[str, str], Alert] = {}
+        for notification in step.notifications:
+            for alert, _ in _entries(notification):
+                fresh[notification.receiver, alert.id] = alert
+        known |= fresh
+        for alert in step.alerts:
+            if alert.finding.rule in REPORT_ONLY_RULES:
+                continue
+            if alert.is_event:
+                events |= {(receiver, alert.id): alert for receiver in (ALWAYS, BY_DAY)}
+            elif is_resolved(alert):
+                waiting[alert.id] = alert
+            elif is_nearer(alert.finding.step, than=steps_of.get(alert.id, "")) and (ALWAYS, alert.id) not in fresh:
+                yield record.violation(step.at, f"nobody is told of {_named(alert)}")
+            steps_of[alert.id] = alert.finding.step
+        events = {place: alert for place, alert in events.items() if place not in known}
+        for receiver in (ALWAYS, BY_DAY) if not _is_night(step.at) else (ALWAYS,):
+            yield from _lacking(record, step, receiver, known, waiting, events)
+
+
+def _lacking(
+    record: Record,
+    step: Step,
+    receiver: str,
+    known: dict[tuple[str, str], Alert],
+    waiting: dict[str, Alert],
+    events: dict[tuple[str, str], Alert],
+) -> Iterator[Violation]:
+    for place, alert in events.items():
+        if place[0] == receiver:
+            yield record.violation(step.at, f"{receiver} is not told of {_named(alert)}")
+    for alert in waiting.values():
+        told = known.get((receiver, alert.id))
+        if told is not None and not is_resolved(told):
+            yield record.violation(step.at, f"{receiver} is not told that it is over: {_named(alert)}")
+    for alert in step.firing:
+        if alert.finding.rule in REPORT_ONLY_RULES or _is_inhibited(step, alert):
+            continue
+        told = known.get((receiver, alert.id))
+        lacks_step = told is not None and is_nearer(alert.finding.step, than=told.finding.step)
+        if told is None or told.severity.rank < alert.severity.rank or lacks_step:
+            yield record.violation(step.at, f"{receiver} does not know of {_named(alert)}")
+
+
+def _named(alert: Alert) -> str:
+    return f"{alert.finding.rule} {alert.status} {alert.severity} {alert.finding.step}: {alert.finding.summary}"
+
+
+def _is_inhibited(step: Step, alert: Alert) -> bool:
+    """Whether one cause behind many may be told in its place."""
+    plane = alert.labels.get("plane")
+    fleet = [one for one in step.firing if one.finding.rule in FLEET_RULES]
+    return alert.finding.rule in RULES and any(plane in planes_of(one) or not planes_of(one) for one in fleet)
+
+
+def _is_night(at: datetime) -> bool:
+    return at.time() >= _NIGHT[0] or at.time() < _NIGHT[1]
+
+
+def first_sights(record: Record) -> Iterator[Violation]:
+    """What holds at first sight is told in one message a receiver, and what happened before it is not told at all."""
+    for step in record.steps:
+        counts: Counter[str] = Counter()
+        for notification in step.notifications:
+            if any(entry.alert.is_first_sight and entry.reason == "firing" for entry in notification.alerts):
+                counts[notification.receiver] += 1
+        for receiver, count in counts.items():
+            if count > 1:
+                yield record.violation(step.at, f"{receiver} is told of first sights in {count} messages")
+        for alert in step.alerts:
+            if alert.is_event and alert.is_first_sight:
+                yield record.violation(step.at, f"an event at first sight: {_named(alert)}")
+
+
+def deliveries(record: Record) -> Iterator[Violation]:
+    """What was decided arrives, once."""
+    arrived = Counter(notification.id for step in record.steps for notification in step.sent)
+    patience = timedelta(hours=6)  # a receiver may have been busy
+    for step in record.steps:
+        for notification in step.notifications:
+            count = arrived[notification.id]
+            if count > 1 or (count == 0 and record.steps[-1].at - step.at > patience):
+                yield record.violation(step.at, f"{notification.id} to {notification.receiver} arrived {count} times")

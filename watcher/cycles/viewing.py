@@ -1,0 +1,187 @@
+"""The view that the rules are shown of an account: what a snapshot said, beside what the store knows."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from watcher.cycles.judgement import Cadence, Judgement
+from watcher.resources.changes import ESTIMATED_FINISH, Change, ResourceKind, Transition
+from watcher.resources.deployment import Deployment, is_fine_tuned
+from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.merging import closed_gaps
+from watcher.resources.snapshot import Reading, Section, Snapshot
+from watcher.resources.training import Estimates, Training
+from watcher.rules.finding import Subject
+from watcher.rules.pace import pace_key
+from watcher.rules.rule import View, deployment_subject
+from watcher.store import alerts, deployments, history, listed, observations, trainings
+
+
+def view_of(
+    tx: Connection,
+    stored: observations.Stored,
+    current: Reading,
+    snapshot: Snapshot,
+    transitions: Sequence[Transition],
+    judgement: Judgement,
+) -> View:
+    """The view after a snapshot whose nouns have been saved."""
+    previous, account = stored.reading, snapshot.account
+    lives = {(d.key, d.incarnation) for d in current.deployments or ()}
+    departed = {key: d for key, d in stored.departed.items() if (key, d.incarnation) not in lives}  # Azure may err
+    ended = {**departed, **_ended(previous, transitions)}
+    began = {t.name: t.occurred_at or t.observed_at for t in transitions if t.is_job_status}
+    under_way = [job for job in current.jobs or () if not job.status.has_ended]
+    training = {**stored.training, **snapshot.training}
+    models = {d.model for d in (*(current.deployments or ()), *ended.values())}
+    return View(
+        now=snapshot.at,
+        reading=current,
+        transitions=(*stored.undecided, *transitions),
+        events=snapshot.events,
+        status_since={**stored.status_since, **began},
+        deployment_state_since=deployments.state_since(tx, account.key, current.deployments or ()),
+        ended_deployments=ended,
+        departures={**stored.departures, **snapshot.departures},
+        custom_models=_custom_models(tx, models, training),
+        closed_gaps=closed_gaps(previous, current),
+        told=_told(tx, stored, ended.values(), now=snapshot.at),
+        owner_tag=judgement.owner_tag,
+        training={job.id: training[job.id] for job in current.jobs or () if job.id in training},
+        paces=trainings.paces(tx, (pace_key(account, job) for job in under_way)),
+        estimates=_estimates(tx, account.key, under_way, stored.first_seen_at, now=snapshot.at),
+        previous_at=read_times(previous),
+        cadence=judgement.cadence.waits(is_active=is_active(previous)),
+        is_single_pass=judgement.is_single_pass,
+    )
+
+
+def remembered_view(view: View, cadence: Cadence) -> View:
+    """The view for the polls to come, as long as nothing changes: without what was new, and jobs that have ended.
+
+    Rules that look into jobs that have ended find nothing in it; where such an alert is open, that would end it, which
+    is a change, and then all is loaded.
+    """
+    reading = view.reading
+    jobs = reading.jobs and tuple(job for job in reading.jobs if not job.status.has_ended)
+    kept = {job.id for job in jobs or ()}
+    return replace(
+        view,
+        reading=replace(
+            view.reading, jobs=jobs, files=_nothing(view.reading.files), models=_nothing(view.reading.models)
+        ),
+        transitions=(),
+        events={},
+        status_since={id_: since for id_, since in view.status_since.items() if id_ in kept},
+        training={id_: training for id_, training in view.training.items() if id_ in kept},
+        ended_deployments={},
+        departures={},
+        told={},
+        closed_gaps=(),
+        cadence=cadence.waits(is_active=bool(jobs)),
+    )
+
+
+def _nothing(nouns: tuple[object, ...] | None) -> tuple[()] | None:
+    """Without those that are known; whether they were ever read is kept."""
+    return None if nouns is None else ()
+
+
+def next_due(
+    view: View, snapshot: Snapshot, cadence: Cadence, *, metrics_due: datetime | None = None
+) -> dict[Section, datetime]:
+    """When the sections that were asked are due again; metrics earlier too where what is new no longer lets them wait.
+
+    Args:
+        metrics_due: When metrics are due as stored; `None`: at once, or nothing new was read.
+    """
+    waits = cadence.waits(is_active=is_active(view.reading))
+    due = {section: snapshot.at + waits[section] for section in snapshot.asked if section in waits}
+    if cadence.metrics_pace is None:
+        return due
+    if Section.METRICS in snapshot.asked:
+        due[Section.METRICS] = snapshot.at + cadence.metrics_pace(view)
+    elif metrics_due is not None and metrics_due > snapshot.at:
+        wanted = max(snapshot.at, (view.reading.usage_at or snapshot.at) + cadence.metrics_pace(view))
+        if wanted < metrics_due:
+            due[Section.METRICS] = wanted
+    return due
+
+
+def is_active(reading: Reading) -> bool:
+    """Whether a job is under way."""
+    return any(not job.status.has_ended for job in reading.jobs or ())
+
+
+def read_times(reading: Reading) -> Mapping[Section, datetime]:
+    """When each section was last read, of those that ever were."""
+    times = {
+        Section.JOBS: reading.jobs_at,
+        Section.DEPLOYMENTS: reading.deployments_at,
+        Section.METRICS: reading.usage_at,
+        Section.FILES: reading.files_at,
+        Section.MODELS: reading.models_at,
+    }
+    return {section: at for section, at in times.items() if at is not None}
+
+
+def _ended(previous: Reading, transitions: Iterable[Transition]) -> dict[str, Deployment]:
+    """The deployments that transitions of now have ended, by key."""
+    keys = {t.resource.lower() for t in transitions if t.change in (Change.GONE, Change.REPLACED)}
+    return {d.key: d for d in previous.deployments or () if d.key in keys}
+
+
+#: How long after a deployment's end those who had been told of its alerts are still of interest.
+_TOLD_WITHIN = timedelta(days=1)
+
+
+def _told(
+    tx: Connection, stored: observations.Stored, ended: Iterable[Deployment], *, now: datetime
+) -> dict[Subject, tuple[str, ...]]:
+    """Who had been told of the alerts of deployments that have ended, in words."""
+    subjects = {deployment_subject(deployment) for deployment in ended}
+    if not subjects:
+        return {}
+    told = alerts.told_of_subjects(tx, stored.reading.account.key, subjects, ended_since=now - _TOLD_WITHIN)
+    return {
+        subject: tuple(f"{row.receiver} at {row.at:%Y-%m-%d %H:%M} UTC ({row.step or row.severity})" for row in rows)
+        for subject, rows in told.items()
+    }
+
+
+def _custom_models(tx: Connection, names: Iterable[str], training: Mapping[str, Training]) -> frozenset[str]:
+    """Those of `names` that are custom models or their checkpoints, though their spelling does not tell."""
+    untold = {name for name in names if not is_fine_tuned(name)}
+    checkpoints = {
+        name
+        for one in training.values()
+        for checkpoint in one.checkpoints
+        for name in (checkpoint.id, checkpoint.model)
+    }
+    return listed.custom_models(tx, untold - checkpoints) | (untold & checkpoints)
+
+
+def _estimates(
+    tx: Connection,
+    account: str,
+    jobs: Collection[FineTuningJob],
+    first_seen_at: Mapping[str, datetime],
+    *,
+    now: datetime,
+) -> dict[str, Estimates]:
+    """The ends that the service has announced for jobs under way, each with when it was first seen."""
+    names = {job.id for job in jobs if job.estimated_finish_at is not None}
+    slips: dict[str, list[Transition]] = {}
+    for slip in history.of_attribute(tx, account, ResourceKind.JOB, ESTIMATED_FINISH, names):
+        slips.setdefault(slip.name, []).append(slip)
+    found = {}
+    for job in jobs:
+        if job.estimated_finish_at is None:
+            continue
+        of_job = slips.get(job.id, [])
+        first = of_job[0].before if of_job else job.estimated_finish_at.isoformat()
+        seen = [(first_seen_at.get(job.id, now), first), *((slip.observed_at, slip.after) for slip in of_job)]
+        found[job.id] = Estimates(seen=tuple((at, datetime.fromisoformat(end)) for at, end in seen if end))
+    return found

@@ -1,0 +1,277 @@
+"""Which job made which model, and where it is deployed, over all accounts. Pure.
+
+A deployment names its model only. A model is known by the job that made it, or by the account that lists it; one
+made from another custom model continues its line.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property, lru_cache
+
+from watcher.resources.account import Account
+from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.file import File
+from watcher.resources.model import Retirement, base_of, family, model_of, suffix_of
+from watcher.resources.snapshot import Gap
+
+__all__ = [
+    "Holding",
+    "Inventory",
+    "Kinship",
+    "Lineage",
+    "Model",
+    "base_of",
+    "deployments_of",
+    "family",
+    "lineage_of",
+    "model_of",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A custom model, as far as its job and its account's listing tell of it together."""
+
+    id: str  #: its name
+    account: str  #: key of the account that holds it
+    base: str = ""  #: what it was trained from: a base model, or a custom model
+    suffix: str = ""
+    job: str = ""
+    created_at: datetime | None = None  #: when its job ended, else what the listing says
+    owner: str = ""  #: from the job's metadata; ""
+    is_listed: bool = True  #: `False`: the newest complete listing of models lacks it
+    training_file: str = ""
+    validation_file: str = ""
+    inference_until: datetime | None = None  #: its own retirement, where the listing of models names it
+    checkpoints: frozenset[str] = frozenset()  #: ids and names of its job's checkpoints, as far as they were read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What exists in one account, by the newest readings, with their age and what they lack."""
+
+    account: Account
+    deployments: tuple[Deployment, ...] | None  #: fine-tuned ones; `None`: never read
+    deployments_at: datetime | None
+    models: tuple[Model, ...]
+    models_at: datetime | None  #: `None`: the listing of models was never read; `models` then come from jobs
+    files: tuple[File, ...] | None
+    files_at: datetime | None
+    file_users: frozenset[str] = frozenset()  #: ids of files that a job names which is listed, or whose model is
+    jobs_at: datetime | None = None
+    job_count: int = 0  #: listed
+    running: Mapping[str, int] = field(default_factory=dict)  #: jobs under way, by training type in lower case
+    queued: int = 0
+    usage: Mapping[str, Usage] = field(default_factory=dict)  #: by deployment's name in lower case
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: the lineage is kept beside the fields
+class Inventory:
+    """All accounts in scope, and when base models retire."""
+
+    now: datetime
+    holdings: tuple[Holding, ...]
+    retirements: tuple[Retirement, ...] = ()
+    owner_tag: str = "owner"
+
+    @cached_property
+    def lineage(self) -> "Lineage":
+        """What came from what here, traced once for all that ask."""
+        return Lineage(self)
+
+
+class Kinship(StrEnum):
+    """Why one model counts as the newer of another."""
+
+    DESCENT = "descent"  #: trained from it, or from one that was: the service says so
+    SUFFIX = "suffix"  #: same owner or account, same base family, same suffix, made later: an assumption from names
+
+
+_Key = tuple[str, str]  #: a model: key of its account and its name in lower case; one name may stand in two accounts
+
+
+def _key(model: Model) -> _Key:
+    return model.account, model.id.lower()
+
+
+class Lineage:
+    """The models of an inventory by their names, their parents and their deployments. Built once, asked often.
+
+    Names compare without case. A deployment belongs to one model at most, and no model to its own ancestors.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        models = {_key(model): model for holding in inventory.holdings for model in holding.models}
+        self._holdings = {holding.account.key: holding for holding in inventory.holdings}
+        self._by_name: dict[str, list[Model]] = {}
+        for model in models.values():
+            for name in {model.id.lower(), *(checkpoint.lower() for checkpoint in model.checkpoints)}:
+                self._by_name.setdefault(name, []).append(model)
+        self._parents = _without_circles({key: self._parent_by_name(model) for key, model in models.items()})
+        self._roots: dict[_Key, Model] = {}
+        self._deployments: dict[_Key, list[Deployment]] = {}
+        for holding in inventory.holdings:
+            for deployment in holding.deployments or ():
+                if (served := self.model_behind(deployment)) is not None:
+                    self._deployments.setdefault(_key(served), []).append(deployment)
+        self._children: dict[_Key, list[Model]] = {}
+        for key, parent in self._parents.items():
+            if parent is not None:
+                self._children.setdefault(_key(parent), []).append(models[key])
+        self._namesakes: dict[tuple[str, str, str], list[Model]] = {}
+        for model in models.values():
+            if (name_key := self._name_key(model)) is not None:
+                self._namesakes.setdefault(name_key, []).append(model)
+        for alike in self._namesakes.values():
+            alike.sort(key=_made_at, reverse=True)
+
+    def holding(self, account: str) -> Holding | None:
+        """What exists in the account of that key."""
+        return self._holdings.get(account)
+
+    def model_behind(self, deployment: Deployment) -> Model | None:
+        """The model that a deployment serves, itself or by a checkpoint; `None`: no known job made it."""
+        return self._named(deployment.model, (deployment.model_source.lower(), deployment.account))
+
+    def deployments(self, model: Model) -> tuple[Deployment, ...]:
+        """Where a model, or a checkpoint of it, is deployed, in any account, as far as deployments were read."""
+        return tuple(self._deployments.get(_key(model), ()))
+
+    @property
+    def unplaced(self) -> Iterator[Deployment]:
+        """The deployments that serve no model that is known."""
+        for holding in self._holdings.values():
+            for deployment in holding.deployments or ():
+                if self.model_behind(deployment) is None:
+                    yield deployment
+
+    def parent(self, model: Model) -> Model | None:
+        """The custom model from which it was trained; `None` where that was a base model, or is not known."""
+        return self._parents.get(_key(model))
+
+    def ancestors(self, model: Model) -> Iterator[Model]:
+        """The custom models behind it, nearest first."""
+        parent = self.parent(model)
+        while parent is not None:
+            yield parent
+            parent = self.parent(parent)
+
+    def base(self, model: Model) -> str:
+        """Full name of the base model at the root of its line: `gpt-4o-2024-08-06`; "" where nothing names it."""
+        root = self._root(model)
+        named = _base_of(root.base)
+        return named or ("" if base_of(root.id) == root.id else base_of(root.id))
+
+    def line(self, model: Model) -> tuple[Model, ...]:
+        """Its ancestors, itself and all that were trained from them: no model stands before one it came from."""
+        root = self._root(model)
+        placed: list[tuple[datetime, int, str, Model]] = []
+        waiting = [(root, _BEGINNING, 0)]
+        while waiting:
+            each, earliest, depth = waiting.pop()
+            at = max(earliest, _made_at(each))  # a service's clock may contradict what came from what
+            placed.append((at, depth, each.id.lower(), each))
+            waiting.extend((child, at, depth + 1) for child in self._children.get(_key(each), ()))
+        return tuple(entry[-1] for entry in sorted(placed, key=lambda entry: entry[:-1]))
+
+    def newer(self, model: Model) -> Iterator[tuple[Model, Kinship]]:
+        """The models that continue its line, newest first, those by descent before those by name alone."""
+        descendants = list(self._below(model))
+        yield from ((each, Kinship.DESCENT) for each in sorted(descendants, key=_made_at, reverse=True))
+        name_key, made_at = self._name_key(model), model.created_at
+        if name_key is None or made_at is None:
+            return
+        kin = {_key(each) for each in (*descendants, *self.ancestors(model))}
+        for each in self._namesakes[name_key]:
+            if each.created_at is None or each.created_at <= made_at:
+                return
+            if _key(each) not in kin and each.id.lower() != model.id.lower():
+                yield each, Kinship.SUFFIX
+
+    def owner(self, model: Model) -> str:
+        """Whose it is: by its job, else by its account; "" where neither says so."""
+        holding = self._holdings.get(model.account)
+        if model.owner or holding is None:
+            return model.owner
+        return holding.account.labels.get("owner") or holding.account.owner
+
+    def _root(self, model: Model) -> Model:
+        """The first of its line; remembered, so that a long line is walked once."""
+        passed, at = [], model
+        while _key(at) not in self._roots and (parent := self.parent(at)) is not None:
+            passed.append(at)
+            at = parent
+        root = self._roots.setdefault(_key(at), at)
+        self._roots.update(dict.fromkeys(map(_key, passed), root))
+        return root
+
+    def _below(self, model: Model) -> Iterator[Model]:
+        waiting = list(self._children.get(_key(model), ()))
+        while waiting:
+            each = waiting.pop()
+            yield each
+            waiting.extend(self._children.get(_key(each), ()))
+
+    def _named(self, name: str, places: Sequence[str]) -> Model | None:
+        """The model of that name or checkpoint; where several accounts have it, that of the first of `places`."""
+        found = self._by_name.get(name.lower()) or self._by_name.get(model_of(name).lower()) or []
+        for place in places:
+            if chosen := next((model for model in found if model.account == place), None):
+                return chosen
+        return min(found, key=lambda model: model.created_at or _END, default=None)
+
+    def _parent_by_name(self, model: Model) -> Model | None:
+        return self._named(model.base, (model.account,)) if model.base else None
+
+    def _name_key(self, model: Model) -> tuple[str, str, str] | None:
+        """What models have in common that may be editions of one thing; `None`: nothing can be said."""
+        base, suffix = self.base(model), model.suffix or suffix_of(model.id)
+        if not suffix or not base or model.created_at is None:
+            return None
+        return self.owner(model).lower() or model.account, _family(base), suffix.lower()
+
+
+# Many models share few bases.
+_base_of = lru_cache(maxsize=1024)(base_of)
+_family = lru_cache(maxsize=1024)(family)
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+def _made_at(model: Model) -> datetime:
+    return model.created_at or _BEGINNING
+
+
+def _without_circles(parents: Mapping[_Key, Model | None]) -> dict[_Key, Model | None]:
+    """The parents, without those that make a model its own ancestor: such an answer says nothing of who came first."""
+    kept = dict(parents)
+    sound: set[_Key] = set()
+    for start in parents:
+        path: dict[_Key, None] = {}
+        at = start
+        while at not in sound and at not in path:
+            path[at] = None
+            parent = kept[at]
+            if parent is None:
+                break
+            at = _key(parent)
+        if at in path and kept[at] is not None:
+            names = list(path)
+            for name in names[names.index(at) :]:
+                kept[name] = None
+        sound.update(path)
+    return kept
+
+
+def lineage_of(inventory: Inventory) -> Lineage:
+    """What came from what in an inventory, and where it is deployed."""
+    return inventory.lineage
+
+
+def deployments_of(inventory: Inventory, model: Model) -> tuple[Deployment, ...]:
+    """Where a model, or a checkpoint of it, is deployed, in any account."""
+    return inventory.lineage.deployments(model)

@@ -1,0 +1,81 @@
+"""What is said of an idle deployment: to whoever is woken by it, and has a minute to understand it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from watcher.resources.deployment import Deployment, SkuKind
+from watcher.rules import commands
+from watcher.rules.idle_clock import IdleClock
+from watcher.rules.rule import View
+from watcher.rules.text import ago, duration, moment
+
+
+def is_rule_uncertain(deployment: Deployment) -> bool:
+    """Azure states the idle rule without naming these kinds and this state."""
+    return deployment.sku_kind is not SkuKind.STANDARD or deployment.is_paused
+
+
+def doubts(deployment: Deployment) -> Iterator[str]:
+    """Why the rule may not hold for it, in sentences."""
+    if deployment.sku_kind is not SkuKind.STANDARD:
+        yield f"Rule uncertain: Azure does not say whether it covers deployments of SKU {deployment.sku or 'unknown'}."
+    if deployment.is_paused:
+        yield "Rule uncertain: the deployment is paused; assumed that its idle clock runs on and its fee is charged."
+
+
+def summary(view: View, deployment: Deployment, clock: IdleClock) -> str:
+    name = f"{deployment.name} in {view.account.label}"
+    latest = clock.deletion_latest
+    left = clock.left(view.now)
+    uncertain = " (rule uncertain)" if is_rule_uncertain(deployment) else ""
+    if latest is not None and view.now > latest:
+        late = duration(view.now - latest)
+        return f"{name} is overdue for deletion by {late}, since {moment(latest)}, and still stands{uncertain}"
+    if left <= timedelta():
+        until = f", at the latest {moment(latest)}," if latest is not None else ""
+        return f"{name} may be deleted at any moment{until} unless it is called{uncertain}"
+    return f"{name} is deleted in {duration(left)} unless it is called ({moment(clock.deletion_earliest)}){uncertain}"
+
+
+def overdue(now: datetime, clock: IdleClock) -> Iterator[str]:
+    """What it means that it still stands, in sentences."""
+    if clock.deletion_latest is not None and now > clock.deletion_latest:
+        yield (
+            "By all that is known it should be gone by now. Whatever keeps it may end at any moment: check that it "
+            "still exists, and do not count on it."
+        )
+
+
+def action(view: View, deployment: Deployment, clock: IdleClock) -> str:
+    verify = ""
+    if clock.deletion_latest is not None and view.now > clock.deletion_latest:
+        verify = f"Check that it still exists:\n{commands.show_deployment(view.account, deployment)}\n"
+    resume = ""
+    if deployment.is_paused:
+        resume = f"It is paused and refuses calls (423): resume it first.\n{commands.resume_deployment(deployment)}\n"
+    return (
+        f"{verify}{resume}"
+        "To keep it, call it; only a real inference call resets the clock, and it costs a few tokens:\n"
+        f"{commands.call_deployment(view.account, deployment)}\n"
+        "If nobody needs it, delete it and end its fee; the model stays:\n"
+        f"{commands.delete_deployment(view.account, deployment)}"
+    )
+
+
+def evidence(view: View, deployment: Deployment, clock: IdleClock, lifetime: timedelta) -> str:
+    lines = [clock.basis]
+    if view.reading.usage_at:
+        lines.append(f"metrics read {ago(view.reading.usage_at, view.now)}")
+    if view.reading.deployments_at:
+        lines.append(f"it stood {moment(view.reading.deployments_at)} ({ago(view.reading.deployments_at, view.now)})")
+    latest = f", latest {moment(clock.deletion_latest)}" if clock.deletion_latest else ""
+    lines.append(
+        f"rule: the later of creation and last successful call, and {duration(lifetime)}: earliest "
+        f"{moment(clock.deletion_earliest)}{latest}"
+    )
+    lines.extend(clock.doubts)
+    lines.append(
+        "every answered call counts here; Azure's present text names chat completions and Responses calls, an older "
+        "one completions and chat completions"
+    )
+    return "; ".join(lines)

@@ -1,0 +1,132 @@
+"""The rule about custom models that nobody deployed: what one account lacks may stand in another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from watcher.resources.changes import ResourceKind
+from watcher.resources.deployment import Deployment
+from watcher.resources.lineage import Holding, Inventory, Lineage, Model, lineage_of
+from watcher.resources.model import is_checkpoint_id, suffix_of
+from watcher.resources.snapshot import Section
+from watcher.rules import commands
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
+from watcher.rules.holdings import as_of, model_labels, unread, unread_deployments
+from watcher.rules.labels import portal_link
+from watcher.rules.sight import Unread
+from watcher.rules.text import ago, counted, duration, moment, rfc3339
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUndeployed:
+    """Finds custom models that, after some time, are deployed nowhere."""
+
+    name: ClassVar[str] = "model_undeployed"
+
+    #: From when the model was made.
+    after: timedelta = timedelta(days=14)
+
+    def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
+        lineage = lineage_of(inventory)
+        blind = unread_deployments(inventory)
+        if blind is not None:  # any model may be deployed where nobody could look
+            yield Undecided(rule=self.name, subject=None, because=blind.because, since=blind.since)
+        unplaced, basis = _unplaced(lineage), _basis(inventory)
+        served = {each.model.lower() for holding in inventory.holdings for each in holding.deployments or ()}
+        for holding in inventory.holdings:
+            for model in holding.models:
+                if cleared := self._cleared(lineage, holding, model, served):
+                    yield cleared
+                elif blind is None:
+                    is_inside_known = any(map(is_checkpoint_id, model.checkpoints))  # a strange one is another's then
+                    strange = None if is_inside_known else unplaced.get(holding.account.key)
+                    yield from self._judge(inventory.now, lineage, holding, model, strange, basis)
+
+    def _cleared(self, lineage: Lineage, holding: Holding, model: Model, served: set[str]) -> Cleared | None:
+        """Why the model is surely none that this rule looks for, or `None`."""
+        if deployed := lineage.deployments(model):
+            places = sorted({f"{each.name} in {_label(lineage, each)}" for each in deployed})
+            because = f"the model is deployed: {', '.join(places)}"
+        elif model.id.lower() in served:  # where two accounts have one name, a deployment counts for both
+            because = "a model of this name is deployed"
+        elif holding.models_at is not None and not model.is_listed:
+            because = "the model is no longer listed"
+        else:
+            return None
+        return Cleared(rule=self.name, subject=_model_subject(holding, model), because=because)
+
+    def _judge(
+        self, now: datetime, lineage: Lineage, holding: Holding, model: Model, strange: Unread | None, basis: str
+    ) -> Iterator[Answer]:
+        if model.created_at is not None and now - model.created_at < self.after:
+            return
+        doubt = strange or unread(holding, Section.MODELS)
+        if model.created_at is None:
+            doubt = doubt or Unread(because="when the model was made is not known")
+        if doubt is None:
+            yield self._finding(now, lineage, holding, model, basis)
+        else:
+            subject = _model_subject(holding, model)
+            yield Undecided(rule=self.name, subject=subject, because=doubt.because, since=doubt.since)
+
+    def _finding(self, now: datetime, lineage: Lineage, holding: Holding, model: Model, basis: str) -> Finding:
+        assert model.created_at is not None
+        account = holding.account
+        parent, base = lineage.parent(model), lineage.base(model)
+        origin = parent.id if parent else base or model.base
+        return Finding(
+            rule=self.name,
+            kind=FindingKind.CONDITION,
+            severity=Severity.INFO,
+            subject=_model_subject(holding, model),
+            labels=model_labels(holding, lineage, model),
+            summary=f"Custom model {model.id} in {account.label} is deployed nowhere, "
+            f"{duration(now - model.created_at)} after it was made",
+            description=(f"It was trained from {origin}" if origin else "What it was trained from is not known")
+            + (f" by job {model.job}. " if model.job else ". ")
+            + "No deployment that watcher can see serves it or a checkpoint of it. It has no hosting fee while it is "
+            "not deployed, and it stays until somebody deletes it.",
+            action="If it is wanted, deploy it:\n"
+            f"{commands.deploy_custom_model(account, model.id, model.suffix or suffix_of(model.id))}\n"
+            "Mind that hosting costs by the hour from then on. If nobody wants it, delete it in the portal.",
+            evidence=f"made {moment(model.created_at)}; {as_of(holding, Section.MODELS, now)}; {basis}",
+            values={
+                "fine_tuned_model": model.id,
+                "base": base,
+                "job": model.job,
+                "created_at": rfc3339(model.created_at),
+                "training_file": model.training_file,
+            },
+            links=portal_link(account),
+            occurred_at=model.created_at,
+        )
+
+
+def _model_subject(holding: Holding, model: Model) -> Subject:
+    return Subject(id=holding.account.key, kind=ResourceKind.MODEL, incarnation=model.id)
+
+
+def _label(lineage: Lineage, deployment: Deployment) -> str:
+    holding = lineage.holding(deployment.account)
+    return holding.account.label if holding else deployment.account
+
+
+def _unplaced(lineage: Lineage) -> dict[str, Unread]:
+    """By account, that a deployment serves a checkpoint by an id of which it is not known whose it is."""
+    return {
+        place: Unread(
+            because=f"{deployment.name} in {_label(lineage, deployment)} serves the checkpoint {deployment.model}, and "
+            "which model that belongs to is not known"
+        )
+        for deployment in lineage.unplaced
+        if is_checkpoint_id(deployment.model)
+        for place in (deployment.account, deployment.model_source.lower())
+    }
+
+
+def _basis(inventory: Inventory) -> str:
+    """What was looked through, and how old the oldest part of it is."""
+    times = [holding.deployments_at for holding in inventory.holdings if holding.deployments_at]
+    oldest = ago(min(times), inventory.now) if times else "unknown"
+    return f"deployments of {counted(len(inventory.holdings), 'account')} read, the oldest reading {oldest}"

@@ -1,0 +1,88 @@
+"""Jobs of an account, and since when each has its status."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from watcher.resources.changes import Transition
+from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobStatus
+from watcher.resources.snapshot import Reading, Snapshot
+from watcher.store import schema
+
+_ENDED = [status.value for status in ENDED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """Jobs in the order of their ids, with what only the history knows of them."""
+
+    nouns: tuple[FineTuningJob, ...]
+    status_since: Mapping[str, datetime]
+    first_seen_at: Mapping[str, datetime]
+
+
+def load(tx: Connection, account: str, *, ended: Collection[str] | None) -> Jobs:
+    """Jobs under way, with those of `ended` (`None`: all)."""
+    c = schema.jobs.c
+    query = select(c.noun, c.status_since, c.first_seen_at).where(c.account == account)
+    if ended is not None:
+        under_way = c.status.not_in(_ENDED) & c.is_listed
+        query = query.where(under_way | c.id.in_(sorted(ended)) if ended else under_way)
+    rows = tx.execute(query.order_by(c.id)).all()
+    return Jobs(
+        nouns=tuple(noun for noun, _, _ in rows),
+        status_since={noun.id: since for noun, since, _ in rows},
+        first_seen_at={noun.id: seen for noun, _, seen in rows},
+    )
+
+
+def statuses(tx: Connection, account: str) -> dict[str, JobStatus]:
+    """The status of each recorded job."""
+    c = schema.jobs.c
+    return {id_: JobStatus(status) for id_, status in tx.execute(select(c.id, c.status).where(c.account == account))}
+
+
+def save(
+    tx: Connection, previous: Reading, current: Reading, snapshot: Snapshot, transitions: Sequence[Transition]
+) -> int:
+    """Save the jobs that are new or changed, or that no list names any more; returns how many."""
+    if snapshot.jobs is None or snapshot.jobs.items is None:
+        return 0
+    before = {job.id: job for job in previous.jobs or ()}
+    since = {t.name: t.occurred_at or t.observed_at for t in transitions if t.is_job_status}
+    listed = {job.id for job in current.jobs or ()}  # with those that may be listed, but could not be read
+    changed = [job for job in current.jobs or () if before.get(job.id) != job]
+    moved = _list(tx, snapshot.account.key, before.keys() - listed, is_listed=False)
+    moved += _list(tx, snapshot.account.key, before.keys() & {job.id for job in snapshot.jobs.items}, is_listed=True)
+    new = []
+    for job in changed:
+        values: dict[str, Any] = {
+            "status": job.status.value,
+            "fine_tuned_model": job.fine_tuned_model,
+            "created_at": job.created_at,
+            "is_listed": True,
+            "noun": job,
+        }
+        if job.id in since:
+            values["status_since"] = since[job.id]
+        if job.id in before:
+            where = (schema.jobs.c.account == snapshot.account.key) & (schema.jobs.c.id == job.id)
+            tx.execute(update(schema.jobs).where(where).values(values))
+        else:
+            key = {"account": snapshot.account.key, "id": job.id}
+            new.append(key | {"status_since": snapshot.at, "first_seen_at": snapshot.at} | values)
+    if new:  # all at once: at first sight there may be a hundred
+        tx.execute(insert(schema.jobs), new)
+    return len(changed) + moved
+
+
+def _list(tx: Connection, account: str, ids: Collection[str], *, is_listed: bool) -> int:
+    """Note whether the newest listing has these jobs; returns for how many that is new."""
+    if not ids:
+        return 0
+    c = schema.jobs.c
+    where = (c.account == account) & (c.is_listed != is_listed) & c.id.in_(sorted(ids))
+    return tx.execute(update(schema.jobs).where(where).values(is_listed=is_listed)).rowcount
