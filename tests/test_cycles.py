@@ -192,7 +192,7 @@ def test_a_deployment_that_is_gone_is_one_piece_of_news(watched):
     recorded = save(watched, at=later, jobs=[], deployments=[], usage=[], absent=gone)
     assert sorted(rules_of(recorded)) == ["deployment_gone", "deployment_idle"]
     news = next(alert for alert in recorded.alerts if alert.is_event)
-    assert "slack at 2026-11-22 08:00 UTC (7d)" in news.finding.evidence
+    assert "slack at 2026-11-22 08:00 UTC (deployment_idle, 7d)" in news.finding.evidence
     dispatch(watched, later)
     dispatch(watched, later + HOUR)
     assert sent(watched)[1:] == [("slack", "firing", ["deployment_gone"])]
@@ -627,6 +627,33 @@ async def test_total_blindness_is_told_until_discovery_sees_again(store):
     store.write_now(cycles.review_now, JUDGEMENT, NOW + 2 * HOUR)
     assert store.read_now(alerts.firing, "") == ()
     assert store.read_now(state.discovery_gaps) == ()
+
+
+MAIN = (Section.DEPLOYMENTS, Section.JOBS, Section.METRICS)
+
+
+def test_what_a_dead_credential_held_back_is_not_told_when_it_heals(watched, store):
+    """The account that is polled first ends `credential_failing`; the other's alert waits for its own next poll."""
+    other = replace(ACCOUNT, name="other", label="other", id=ACCOUNT.id.replace(ACCOUNT.name, "other"))
+    store.write_now(scope.save_accounts, [ACCOUNT, other], is_complete=True, now=NOW - DAY)
+
+    def poll(at, *accounts, healed=False):
+        for account in accounts:
+            seen = {"jobs": [], "deployments": [], "usage": []} if healed else {}
+            gaps = () if healed else tuple(make_gap(one, GapReason.CREDENTIAL, at=at) for one in MAIN)
+            save(store, account=account, at=at, gaps=gaps, **seen)
+        store.write_now(cycles.review_now, JUDGEMENT, at)
+        dispatch(store, at, immediate=False)
+
+    healed_at = NOW + HOUR
+    poll(NOW, ACCOUNT, other)
+    poll(NOW + MINUTE, ACCOUNT, other)
+    poll(healed_at, ACCOUNT, healed=True)
+    poll(healed_at + MINUTE, ACCOUNT, healed=True)  # the resolve was told: the source is settled
+    assert len(store.read_now(alerts.firing, other.key)) == len(MAIN)
+    poll(healed_at + 10 * MINUTE, other, healed=True)
+    poll(healed_at + HOUR, ACCOUNT, other, healed=True)
+    assert {rules[0] for _, _, rules in sent(store)} == {"credential_failing"}
 
 
 def test_what_an_older_watcher_noted_of_discovery_is_no_gap(store):

@@ -249,6 +249,35 @@ def test_readme_tells_of_every_rule_in_force_and_of_those_that_are_not() -> None
     assert [name for name in sorted(BUILTIN) if f"`{name}`" not in section] == []
 
 
+def test_readme_has_a_row_for_each_rule_in_force_and_names_those_that_are_silent() -> None:
+    from watcher.rules.registry import BUILTIN, OTHER_NAMES
+
+    readme = (ROOT / "README.md").read_text()
+    section = readme[readme.index("### Rules") : readme.index("### Receivers")]
+    silent = re.findall(r"`(\w+)`", section[section.index("Configured but not in this version") :].split("\n\n")[0])
+    assert set(silent) == OTHER_NAMES - {"configuration_rejected"}  # the daemon's own
+    rows = [
+        name
+        for row in section.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    ]
+    assert sorted(rows) == sorted(BUILTIN - set(silent))
+
+
+def test_readme_tells_of_every_cause_of_an_absence() -> None:
+    words = set(re.findall(r'\bword="(\w+)"', (ROOT / "watcher/rules/causes.py").read_text()))
+    readme = (ROOT / "README.md").read_text()
+    section = readme[readme.index("### Why a deployment is gone") : readme.index("### Models and their lines")]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) - {"cause"} == words != set()
+
+
+def test_readme_tells_of_every_target_that_tests() -> None:
+    readme, make = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for target in ("test", "truth", "fuzz", "bench"):
+        assert f"| `make {target}` |" in readme and re.search(rf"^{target}:", make, re.MULTILINE)
+
+
 def test_readme_tells_of_every_metric() -> None:
     from watcher.web.metrics import Figures, Metrics
 

@@ -23,18 +23,22 @@ from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.route import Route, RouteSpec, build_route
 from watcher.azure.auth import Credentials, open_credentials
 from watcher.azure.catalogue import retirements
-from watcher.azure.client import AzureClient, Observer
+from watcher.azure.client import Allowance, AzureClient, Observer
 from watcher.azure.clouds import CLOUDS, Cloud, custom_cloud
 from watcher.azure.collector import Collector
+from watcher.azure.departures import Departures
 from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
+from watcher.azure.metrics import first_span
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
-from watcher.cycles import Cadence, Collect, Discover, Discovery, FindRetirements, Judgement
+from watcher.cycles import Cadence, Collect, Discover, Discovery, FindRetirements, Judgement, ReadLog
 from watcher.cycles.memory import Memory
 from watcher.errors import ConfigurationError, CredentialError
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
 from watcher.resources.account import Account
+from watcher.resources.departure import Departure
+from watcher.resources.deployment import Deployment
 from watcher.rules.finding import Severity
 from watcher.rules.metrics_pace import metrics_wait
 from watcher.rules.registry import build_rules
@@ -55,6 +59,7 @@ class Machine:
     config: Config
     store: Store
     discover: Discover
+    read_log: ReadLog  #: of accounts that are gone
     collect: Collect
     retirements: FindRetirements
     skew: Callable[[], tuple[timedelta, datetime] | None]  #: of the clock, with when it was measured; `None`: not yet
@@ -65,6 +70,7 @@ class Machine:
     policy: RetryPolicy
     clock: Clock
     wall_clock: Clock
+    host: str  #: the machine by whose clock this process goes
     owner: str  #: of the leases of this process
     ping: Callable[[], Awaitable[None]] | None
     closing: AsyncExitStack
@@ -133,6 +139,7 @@ async def assemble(
         config=config,
         store=store,
         discover=discover_by(config, collector, clock),
+        read_log=log_by(config, collector),
         collect=collector.collect,
         retirements=partial(retirements, collector.management),
         skew=partial(_skew, client),
@@ -143,7 +150,8 @@ async def assemble(
         policy=RetryPolicy(),
         clock=clock,
         wall_clock=wall_clock,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        host=(host := socket.gethostname()),
+        owner=f"{host}:{os.getpid()}:{secrets.token_hex(4)}",
         ping=heartbeat_of(config, http),
         closing=closing,
     )
@@ -183,7 +191,14 @@ def collector_of(config: Config, client: AzureClient) -> Collector:
         batch=config.azure.metrics_batch,
         read_results=config.azure.read_results,
         training_every=config.poll.training,
+        first_span=first_span_of(config),
     )
+
+
+def first_span_of(config: Config) -> timedelta:
+    """How far back calls must be read so that the longest configured lifetime without one is seen whole."""
+    idle = config.rules.deployment_idle
+    return first_span([idle.lifetime, *(one for one in idle.lifetimes.values() if one is not None)])
 
 
 def discover_by(config: Config, collector: Collector, clock: Clock) -> Discover:
@@ -194,6 +209,24 @@ def discover_by(config: Config, collector: Collector, clock: Clock) -> Discover:
         return await discover(collector.management, settings, at=clock(), known=known)
 
     return find
+
+
+def log_by(config: Config, collector: Collector) -> ReadLog:
+    """What asks the activity log about accounts that are gone."""
+    departures = Departures(collector.management)
+
+    async def read(
+        account: Account,
+        gone: Sequence[Deployment],
+        again: Sequence[Deployment],
+        *,
+        since: datetime | None,
+        at: datetime,
+    ) -> Mapping[str, Departure]:
+        allowance = Allowance(config.poll.timeout.total_seconds())
+        return await departures.read(account, gone, again, since=since, at=at, allowance=allowance)
+
+    return read
 
 
 def _skew(client: AzureClient) -> tuple[timedelta, datetime] | None:
@@ -262,16 +295,11 @@ def judgement_of(config: Config) -> Judgement:
     rules = config.rules
     options["deployment_idle"] = {
         **options["deployment_idle"],
+        **_prices(config),
         # Calls read at the last poll but one are no older than this where metrics are read as seldom as wished.
         "stale_after": max(timedelta(hours=3), 2 * config.poll.metrics),
-        # The documentation's figure is in dollars; in another currency nothing is known without a price list.
-        **({} if config.pricing.currency == "USD" else {"hosting_per_hour": None}),
-        "currency": config.pricing.currency,
-        "prices": tuple(
-            (price.model.lower(), price.sku.lower(), float(price.hosting_per_hour)) for price in config.pricing.table
-        ),
-        "discount_percent": float(config.pricing.discount_percent),
     }
+    options["deployment_superseded"] = {**options["deployment_superseded"], **_prices(config)}
     options["deployment_gone"] = {
         **options["deployment_gone"],
         "idle_lifetime": rules.deployment_idle.lifetime,
@@ -304,6 +332,18 @@ def judgement_of(config: Config) -> Judgement:
         critical_environments=frozenset(config.watcher.critical_environments),
         owner_tag=config.azure.discovery.owner_tag,
     )
+
+
+def _prices(config: Config) -> dict[str, object]:
+    """What rules that tell of hosting fees go by."""
+    pricing = config.pricing
+    return {
+        # The documentation's figure is in dollars; in another currency nothing is known without a price list.
+        **({} if pricing.currency == "USD" else {"hosting_per_hour": None}),
+        "currency": pricing.currency,
+        "prices": tuple((one.model.lower(), one.sku.lower(), float(one.hosting_per_hour)) for one in pricing.table),
+        "discount_percent": float(pricing.discount_percent),
+    }
 
 
 def routing_of(config: Config) -> Routing | None:

@@ -4,7 +4,7 @@ The daemon runs the same cycles, each on its own time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from watcher.alerts.notification import Notification
 from watcher.assembly import Machine
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
+from watcher.resources.departure import Departure
 from watcher.resources.snapshot import Gap, Known, Section, Snapshot
 from watcher.store import observations, outbox, scope, state
 
@@ -64,7 +65,11 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     began = asyncio.get_running_loop().time()
     machine = _for_single_pass(machine)
     found, lost = await cycles.discover(
-        machine.discover, judgement=machine.judgement, store=machine.store, clock=machine.clock
+        machine.discover,
+        judgement=machine.judgement,
+        store=machine.store,
+        clock=machine.clock,
+        read_log=machine.read_log,
     )
     for one in lost:
         tell(one)
@@ -145,8 +150,10 @@ async def announce(
     machine: Machine, *, immediate: bool = False, tell: Told = lambda _: None
 ) -> tuple[tuple[Notification, ...], tuple[Alert, ...]]:
     """Review what spans accounts, and dispatch."""
-    await cycles.note_skew(machine.skew(), store=machine.store)
-    alerts = await cycles.review(judgement=machine.judgement, store=machine.store, clock=machine.clock)
+    await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
+    alerts = await cycles.review(
+        judgement=machine.judgement, store=machine.store, clock=machine.clock, host=machine.host
+    )
     if alerts:
         tell(alerts)
     if machine.routing is None:
@@ -228,6 +235,7 @@ async def rehearse(machine: Machine) -> Summary:
     machine = _for_single_pass(machine)
     watched = await machine.store.read(scope.due_accounts)
     found = await machine.discover([one.account for one in watched])
+    departures = await cycles.departures_of(found, read_log=machine.read_log, store=machine.store, clock=machine.clock)
     known = {
         account.key: await machine.store.read(observations.known, account.key, now=machine.clock())
         for account in found.accounts
@@ -240,16 +248,24 @@ async def rehearse(machine: Machine) -> Summary:
         return replace(snapshot, gaps=cycles.without_secrets(snapshot.gaps))
 
     snapshots = await asyncio.gather(*map(one, found.accounts))
-    return await machine.store.rehearse(_rehearse, machine, found, snapshots, began)
+    return await machine.store.rehearse(_rehearse, machine, found, departures, snapshots, began)
 
 
 def _rehearse(
-    tx: Connection, machine: Machine, found: cycles.Discovery, snapshots: Iterable[Snapshot], began: float
+    tx: Connection,
+    machine: Machine,
+    found: cycles.Discovery,
+    departures: Mapping[str, Departure],
+    snapshots: Iterable[Snapshot],
+    began: float,
 ) -> Summary:
     now = machine.clock()
-    lost = cycles.save_discovery(tx, found, machine.judgement, now)
+    lost = cycles.save_discovery(tx, found, machine.judgement, now, departures)
     recorded = [*lost, *(cycles.record(tx, snapshot, machine.judgement) for snapshot in snapshots)]
-    alerts = (*cycles.inventory_now(tx, machine.judgement, now), *cycles.review_now(tx, machine.judgement, now))
+    alerts = (
+        *cycles.inventory_now(tx, machine.judgement, now),
+        *cycles.review_now(tx, machine.judgement, now, machine.host),
+    )
     notifications: tuple[Notification, ...] = ()
     if machine.routing is not None:
         plan = cycles.dispatch_now(tx, machine.routing, now, machine.wall_clock(), immediate=True)

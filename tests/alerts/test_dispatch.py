@@ -5,6 +5,7 @@ import pytest
 
 from watcher.alerts.alert import AlertStatus
 from watcher.alerts.dispatch import Plan, explain_routes, plan, told_rows
+from watcher.alerts.inhibition import LINGER
 from watcher.alerts.interval import MuteInterval, TimeRange
 from watcher.alerts.notification import NotifyReason
 from watcher.rules.finding import Severity
@@ -226,6 +227,30 @@ def test_inhibited_while_the_source_fires() -> None:
     assert brief(planned) == [("slack", "firing", [""])]
     assert held(planned, target.id) == [f"inhibited by azure_unreachable ({source.id})"]
     assert ("slack", "firing", ["chat"]) in brief(desk.dispatch([target, ended(source, NOW + HOUR)], NOW + HOUR))
+
+
+def test_what_a_source_held_back_is_told_only_when_it_outlasts_a_look() -> None:
+    desk, labels = Desk(make_routing(group_wait=timedelta())), {"plane": "data", "location": "x"}
+    mended, broken = (make_alert("account_unreachable", name=name, labels=labels) for name in ("mended", "broken"))
+    source = make_alert("azure_unreachable", name="", account="", labels=labels)
+    desk.dispatch([mended, broken, source], NOW)
+    over = ended(source, NOW + HOUR)
+    planned = desk.dispatch([mended, broken, over], NOW + HOUR, ended=[over])
+    assert brief(planned) == [("slack", "resolved", [""])]
+    assert held(planned, broken.id) == [
+        f"inhibited by azure_unreachable ({source.id}), which has ended, until it has been looked at again "
+        "until 2026-11-18T13:15:00Z"
+    ]
+    assert planned.next_at == NOW + HOUR + LINGER
+    later = desk.dispatch([ended(mended, NOW + HOUR + MINUTE), broken], planned.next_at, ended=[over])
+    assert brief(later) == [("slack", "firing", ["broken"])]
+
+
+def test_a_single_pass_has_looked_at_all_and_waits_for_nothing_that_ended() -> None:
+    labels = {"plane": "data", "location": "x"}
+    broken = make_alert("account_unreachable", labels=labels)
+    over = ended(make_alert("azure_unreachable", name="", account="", labels=labels), NOW)
+    assert brief(Desk(make_routing()).dispatch([broken], NOW, ended=[over], immediate=True))
 
 
 def test_of_two_sources_the_same_one_is_named_whatever_the_order() -> None:

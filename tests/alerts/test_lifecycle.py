@@ -106,7 +106,7 @@ def test_passing_time_writes_nothing(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "is_raised"),
     [
-        pytest.param({"severity": Severity.WARNING}, True, id="severity rose"),
+        pytest.param({"severity": Severity.WARNING}, False, id="severity rose at the same step"),
         pytest.param({"step": "3d"}, True, id="nearer step"),
         pytest.param({"step": "overdue"}, True, id="overdue"),
         pytest.param({"step": "14d"}, False, id="farther step"),
@@ -126,9 +126,22 @@ def test_what_matters_is_taken_over(changes: dict[str, Any], is_raised: bool) ->
     assert (changed.updated_at, changed.raised_at) == (LATER, LATER if is_raised else NOW)
 
 
+def test_a_severity_that_rises_without_a_step_is_raised() -> None:
+    (changed,) = step([make_alert(severity=Severity.INFO)], [make_finding(severity=Severity.CRITICAL)])
+    assert (changed.severity, changed.raised_at) == (Severity.CRITICAL, LATER)
+
+
 def test_a_severity_that_falls_raises_nothing() -> None:
     (changed,) = step([make_alert(severity=Severity.CRITICAL)], [make_finding(severity=Severity.INFO)])
     assert (changed.severity, changed.raised_at) == (Severity.INFO, NOW)
+
+
+def test_a_countdown_that_is_put_off_and_comes_nearer_anew_is_raised_anew() -> None:
+    (alert,) = step([], [IDLE], now=NOW)
+    (near,) = step([alert], [replace(IDLE, step="1d")], now=NOW + DAY)
+    (put_off,) = step([near], [replace(IDLE, step="7d")], now=NOW + 2 * DAY)
+    (anew,) = step([put_off], [replace(IDLE, step="3d")], now=NOW + 3 * DAY)
+    assert [one.raised_at for one in (near, put_off, anew)] == [NOW + DAY, NOW, NOW + 3 * DAY]
 
 
 # Ending

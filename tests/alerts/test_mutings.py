@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from watcher.alerts.alert import Alert
-from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, InhibitRule, inhibited_by
+from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, LINGER, Inhibitor, InhibitRule, inhibited_by, lingers_until
 from watcher.alerts.keep import Keep, kept_by
 from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.silence import Silence, silenced_by
@@ -59,25 +59,37 @@ def outage(**labels: str) -> Alert:
         ),
         pytest.param(
             make_alert("credential_failing", labels={"plane": ""}),
-            make_alert("account_forbidden", labels=CLOUD),
+            make_alert("account_unreachable", labels=CLOUD),
             True,
             id="credential, any plane",
         ),
         pytest.param(
             make_alert("credential_failing", labels={"plane": "arm"}),
-            make_alert("account_forbidden", labels=CLOUD),
+            make_alert("account_unreachable", labels=CLOUD),
             False,
             id="credential, other plane",
         ),
         pytest.param(
             make_alert("credential_failing", labels={"plane": "arm,data"}),
-            make_alert("account_forbidden", labels=CLOUD),
+            make_alert("account_unreachable", labels=CLOUD),
             True,
             id="credential, several planes",
         ),
         pytest.param(
-            make_alert("credential_failing", labels={"plane": "arm,data", "cloud": "china"}),
+            make_alert("credential_failing", labels={"plane": "arm,data"}),
+            make_alert("account_forbidden", labels=CLOUD | {"plane": "metrics", "cause": "credential"}),
+            True,
+            id="refused for the credential, on whatever plane",
+        ),
+        pytest.param(
+            make_alert("credential_failing", labels={"plane": "arm,data"}),
             make_alert("account_forbidden", labels=CLOUD),
+            False,
+            id="refused for another cause",
+        ),
+        pytest.param(
+            make_alert("credential_failing", labels={"plane": "arm,data", "cloud": "china"}),
+            make_alert("account_forbidden", labels=CLOUD | {"cause": "credential"}),
             False,
             id="credential of another cloud",
         ),
@@ -86,6 +98,20 @@ def outage(**labels: str) -> Alert:
             make_alert("account_throttled", labels=CLOUD),
             False,
             id="a failing credential explains no throttling",
+        ),
+        *(
+            pytest.param(
+                make_alert(rule, labels=CLOUD | {"plane": plane, "account": account}),
+                make_alert("metrics_stale", labels=CLOUD | {"plane": "metrics", "account": "contoso-ft"}),
+                expected,
+                id=f"metrics unread: {rule} {plane} {account}",
+            )
+            for rule, plane, account, expected in (
+                ("account_unreachable", "metrics", "contoso-ft", True),
+                ("account_throttled", "metrics", "contoso-ft", True),
+                ("account_unreachable", "data", "contoso-ft", False),
+                ("account_unreachable", "metrics", "other", False),
+            )
         ),
     ],
 )
@@ -98,6 +124,20 @@ def test_an_alert_on_both_sides_is_inhibited_neither_by_itself_nor_by_its_like()
     one, other = (make_alert(name=name, severity=Severity.CRITICAL) for name in ("a", "b"))
     assert inhibited_by(one, [one], [rule]) is None
     assert inhibited_by(one, [one, other], [rule]) is None
+
+
+def test_what_ended_lingers_for_what_began_before_its_end() -> None:
+    """Those that have not been looked at since would be told, and taken back at their next poll."""
+    over = ended(outage(), NOW + HOUR)
+    before = make_alert("account_unreachable", labels=CLOUD, at=NOW + HOUR)
+    after = make_alert("account_unreachable", labels=CLOUD, at=NOW + HOUR + SECOND)
+    inhibitor = Inhibitor(DEFAULT_INHIBITIONS, [before, after], [over])
+    assert inhibitor.inhibited_by(before) == over
+    assert inhibitor.inhibited_by(after) is None
+    assert lingers_until(over, NOW + HOUR) == NOW + HOUR + LINGER
+    assert lingers_until(over, NOW + HOUR + LINGER) is None
+    assert lingers_until(outage(), NOW + HOUR) is None
+    assert lingers_until(ended(before, NOW + HOUR), NOW + HOUR) is None  # an account's own, looked at in its own poll
 
 
 def test_an_event_is_no_source() -> None:

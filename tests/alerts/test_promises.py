@@ -73,6 +73,7 @@ class Promises(RuleBasedStateMachine):
         self.silences: list[Silence] = []
         self.keeps = [make_keep(NOW + 2 * DAY, deployment="b")]
         self.desk = Desk(ROUTINGS[0])
+        self.raises: Counter[str] = Counter()  # how often each alert's severity rose, or its step moved on
 
     @rule(
         findings=st.lists(FINDINGS, max_size=5),
@@ -87,6 +88,10 @@ class Promises(RuleBasedStateMachine):
         kinds = {finding.subject.kind for finding in findings if first_sight}
         arguments = {"rules": RULES, "account": ACCOUNT, "now": self.now, "known_events": events, "first_sight": kinds}
         changed = advance(active, findings, doubts, **arguments)
+        for alert in changed:
+            before = self.alerts.get(alert.id, alert)
+            is_louder = alert.severity.rank > before.severity.rank
+            self.raises[alert.id] += is_louder or is_nearer(alert.finding.step, before.finding.step)
         self.alerts.update((alert.id, alert) for alert in changed)
         active = [a for a in self.alerts.values() if a.status is AlertStatus.FIRING]
         events = {a.fingerprint for a in self.alerts.values() if a.is_event}
@@ -137,6 +142,7 @@ class Promises(RuleBasedStateMachine):
                     if row is not None and not any(h.receiver == route.receiver for h in held.get(alert.id, ())):
                         assert not is_nearer(alert.finding.step, row.step)
                         assert alert.severity.rank <= row.severity.rank
+                        assert not alert.finding.step or alert.raised_at <= row.at + HOUR
 
     @invariant()
     def nothing_is_said_twice(self) -> None:
@@ -155,6 +161,9 @@ class Promises(RuleBasedStateMachine):
                     assert said[*place, NotifyReason.FIRING], "nothing comes before it fired"
                     assert not alert.is_event
                 said[*place, reason] += 1
+                if alert.finding.step and reason is not NotifyReason.RESOLVED:
+                    news = sum(said[*place, one] for one in NotifyReason if one is not NotifyReason.RESOLVED)
+                    assert news <= 1 + self.raises[alert.id], "each step and severity is told once each time it comes"
 
     def teardown(self) -> None:
         """When everything that holds back is over, everybody knows everything."""

@@ -32,6 +32,7 @@ def told(at: datetime = NOW, severity: Severity = Severity.WARNING, **changes: A
     return replace(row, **changes)
 
 
+LATER = NOW + DAY
 CONDITION = make_alert()
 IDLE = make_alert("deployment_idle", step="3d")
 ACKED = replace(CONDITION, acked_at=NOW, acked_by="operator")
@@ -69,10 +70,14 @@ ACKED_IDLE = replace(IDLE, acked_at=NOW, acked_by="operator")
             id="severity fell: no news",
         ),
         pytest.param(IDLE, told(step="3d"), None, id="step told"),
-        pytest.param(IDLE, told(NOW - 30 * DAY, step="3d"), None, id="countdown: no reminder by interval"),
+        pytest.param(raised(IDLE, NOW - 30 * DAY), told(NOW - 30 * DAY, step="3d"), None, id="countdown: no interval"),
+        pytest.param(raised(IDLE, NOW + MINUTE), told(step="3d"), None, id="told by a clock that lags behind"),
         pytest.param(IDLE, told(step="7d"), Need(reason=REMINDER, at=NOW), id="next step"),
         pytest.param(ACKED_IDLE, told(step="7d"), Need(reason=REMINDER, at=NOW), id="acknowledged, next step"),
         pytest.param(IDLE, told(step="1d"), None, id="step went back"),
+        pytest.param(raised(IDLE, LATER), told(step="1d"), Need(reason=REMINDER, at=NOW), id="begins anew, farther"),
+        pytest.param(raised(IDLE, LATER), told(step="3d"), Need(reason=REMINDER, at=NOW), id="begins anew, same step"),
+        pytest.param(raised(IDLE, LATER), told(LATER, step="3d"), None, id="begins anew, told"),
         pytest.param(
             IDLE,
             told(severity=Severity.INFO, step="7d"),

@@ -41,7 +41,8 @@ from watcher.azure.decode_catalogue import decode_location_models
 from watcher.azure.decode_files import decode_files, decode_models
 from watcher.azure.faults import fault_of, read_error
 from watcher.azure.lenient import parse_object
-from watcher.azure.results import decode_results, points_of, skipped_of
+from watcher.azure.results import decode_results, points_of
+from watcher.resources.left_out import left_out
 
 _SPAN = metrics.Span(start=NOW - metrics.FIRST_SPAN, end=NOW)
 
@@ -51,13 +52,13 @@ def _body(value: Any) -> bytes:
 
 
 def _usage(body: bytes) -> object:
-    return metrics.decode_usage(body, span=_SPAN, names=["d"])
+    return metrics.decode_usage(body, span=_SPAN, names=["d"], asked=())
 
 
 def _batch(body: bytes) -> object:
     values = parse_object(body).get("values")
     found = [entry for entry in values if isinstance(entry, dict)] if isinstance(values, list) else []
-    return [metrics.usage_of(entry, span=_SPAN, names=["d"]) for entry in found]
+    return [metrics.usage_of(entry, span=_SPAN, names=["d"], asked=()) for entry in found]
 
 
 def _departure(body: bytes) -> object:
@@ -65,7 +66,7 @@ def _departure(body: bytes) -> object:
 
 
 def _skipped(body: bytes) -> object:
-    return skipped_of(decode_events(body).items)
+    return left_out(decode_events(body).items)
 
 
 def _curve(body: bytes) -> object:

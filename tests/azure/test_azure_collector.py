@@ -349,20 +349,38 @@ async def test_metrics_are_continued_and_join_what_is_known():
     azure = healthy(**{METRICS: answer(raw_metrics())})
     known = known_after(first)
     second = await make_collector(azure).collect(make_account(), known, at=NOW + timedelta(hours=3))
-    assert "timespan=2026-11-22T05%3A00%3A00Z%2F2026-11-22T11%3A10%3A00Z" in str(azure.asked(METRICS)[0].url)
+    assert "timespan=2026-11-21T07%3A00%3A00Z%2F2026-11-22T11%3A10%3A00Z" in str(azure.asked(METRICS)[0].url)
     read = second.usage["d"]
     assert read.read_from <= first.usage["d"].read_to <= read.read_to
 
 
 async def test_a_cloud_without_the_newer_metric_is_asked_for_the_older():
     refusal = "Failed to find metric configuration for ModelRequests. Valid metrics: AzureOpenAIRequests"
-    azure = healthy(**{METRICS: [answer({"code": "BadRequest", "message": refusal}, 400), answer(raw_metrics())]})
+    older = raw_metrics()
+    del older["value"][1]
+    azure = healthy(**{METRICS: [answer({"code": "BadRequest", "message": refusal}, 400), answer(older)]})
     snapshot = await collect(azure)
     assert snapshot.gaps == ()
     assert [("ModelRequests" in str(request.url)) for request in azure.asked(METRICS)] == [True, False]
     other = "Invalid timespan. Valid metrics: AzureOpenAIRequests,ModelRequests"
     snapshot = await collect(healthy(**{METRICS: answer({"code": "BadRequest", "message": other}, 400)}))
     assert snapshot.gap(Section.METRICS).reason is GapReason.BROKEN
+
+
+async def test_an_answer_that_leaves_out_a_metric_is_no_reading_of_calls():
+    half = raw_metrics()
+    del half["value"][1]
+    snapshot = await collect(healthy(**{METRICS: answer(half)}))
+    assert (snapshot.usage, snapshot.gap(Section.METRICS).reason) == (None, GapReason.INCOMPLETE)
+
+
+async def test_calls_are_read_back_as_far_as_the_longest_lifetime_asks():
+    old = raw_deployment("d")
+    old["systemData"] = {"createdAt": "2026-06-01T00:00:00Z"}
+    azure = healthy(**{"/deployments": deployments_page(old)})
+    collector = Collector(make_client(azure), PUBLIC, static_credentials(), first_span=timedelta(days=61))
+    await collector.collect(make_account(), Known(), at=NOW, sections=FIRST)
+    assert "timespan=2026-09-22T08%3A00%3A00Z" in str(azure.asked(METRICS)[0].url)
 
 
 async def test_reads_the_account_itself_and_keeps_what_discovery_said():
@@ -535,9 +553,9 @@ async def test_a_model_from_another_account_may_be_customised():
 
 async def test_after_the_first_reading_each_account_is_asked_only_for_what_is_new():
     first = await collect(healthy())
-    for minutes, start in ((0, "05"), (60, "06"), (720, "17")):
+    for minutes, start in ((0, "21T07"), (60, "21T08"), (720, "21T19")):  # a day before: metrics may come late
         azure = healthy()
         at = NOW + timedelta(minutes=minutes)
         known = known_after(first, usage={"d": replace(first.usage["d"], read_to=at - timedelta(minutes=70))})
         await make_collector(azure).collect(make_account(), known, at=at, sections=FIRST)
-        assert f"timespan=2026-11-22T{start}%3A00%3A00Z" in str(azure.asked(METRICS)[0].url)
+        assert f"timespan=2026-11-{start}%3A00%3A00Z" in str(azure.asked(METRICS)[0].url)

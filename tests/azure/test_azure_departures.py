@@ -17,6 +17,9 @@ from azure_factories import (
     raw_entry,
 )
 
+from watcher.azure.client import Allowance
+from watcher.azure.departures import Departures
+from watcher.resources.account import GONE
 from watcher.resources.snapshot import Known, Section
 from watcher.transport import ConnectError
 
@@ -87,6 +90,15 @@ async def test_an_account_younger_than_its_deployments_was_deleted_itself():
     assert filters(azure)[0].endswith("resourceGroupName eq 'rg-ml'")
 
 
+async def test_of_an_account_that_is_gone_its_own_deletion_is_looked_for():
+    azure = azure_with(**{LOG: log(raw_entry(ACCOUNT_ID, operation="accounts/delete"))})
+    departures = Departures(make_collector(azure).management)
+    account = make_account(provisioning_state=GONE)
+    found = await departures.read(account, [A], [], since=NOW - HOUR, at=NOW, allowance=Allowance(30.0))
+    assert (found[A.key].account_deleted, found[A.key].deleted_by) == (True, "ann@contoso.example")
+    assert filters(azure)[0].endswith("resourceGroupName eq 'rg-ml'")
+
+
 async def test_all_pages_of_the_log_are_read():
     first = log(raw_entry(C.id), nextLink=f"https://management.azure.com{LOG}/2")
     azure = azure_with(**{LOG: first, f"{LOG}/2": log(raw_entry(A.id))})
@@ -138,6 +150,7 @@ async def test_one_that_the_log_knew_nothing_of_is_asked_for_again_from_where_it
     assert again.deployments.items is None
     assert again.departures[A.key].deleted_by == "ann@contoso.example"
     assert ["ge '2026-11-19T07:10:00Z'" in one for one in filters(azure)] == [True, True]
+    assert {one.departures[A.key].stood_at for one in (first, again)} == {NOW - 3 * DAY}
     assert (await poll(azure, known_of(B), collector=collector)).departures == {}
     assert collector._departures._stood == {}
 
@@ -145,7 +158,8 @@ async def test_one_that_the_log_knew_nothing_of_is_asked_for_again_from_where_it
 async def test_without_a_memory_the_whole_log_is_read():
     """The daemon was started anew meanwhile: what it claims of the log must hold all the same."""
     azure = azure_with("b")
-    await poll(azure, known_of(B, departed=(A,)))
+    snapshot = await poll(azure, known_of(B, departed=(A,)))
+    assert snapshot.departures[A.key].stood_at is None
     assert "ge '2026-08-25T08:10:00Z'" in filters(azure)[0]
     young = make_deployment("y", created_at=NOW - 2 * DAY)
     await poll(azure, known_of(B, departed=(young,)))

@@ -205,3 +205,85 @@ async def test_the_owner_stays_where_the_tags_of_its_group_cannot_be_read_just_n
     assert (before.accounts[0].owner, before.accounts[0].owner_source) == ("search", "tag of the resource group")
     found, _ = await find({ACCOUNTS: listing(raw), "/resourcegroups": answer("", 500)}, known=before.accounts)
     assert (found.accounts[0].owner, found.accounts[0].owner_source) == ("search", "tag of the resource group")
+
+
+async def _both_seen():
+    """The accounts of two subscriptions, found where the configuration names none."""
+    replies = {
+        "/subscriptions": listing({"subscriptionId": SUBSCRIPTION}, {"subscriptionId": OTHER}),
+        ACCOUNTS: listing(raw_account("a")),
+        OTHER_ACCOUNTS: listing(raw_account("b", subscription=OTHER)),
+    }
+    found, _ = await find(replies, subscriptions=None)
+    assert names(found) == ["a", "b"]
+    return found.accounts
+
+
+NO_ROLE = answer({"error": {"code": "AuthorizationFailed", "message": "no"}}, 403)
+
+
+@pytest.mark.parametrize(
+    ("own_answer", "kept", "reasons"),
+    [
+        pytest.param(answer({"error": {"code": "ResourceNotFound"}}, 404), False, [], id="gone"),
+        pytest.param(NO_ROLE, True, [GapReason.ROLE], id="role lost"),
+        pytest.param(answer("", 401), True, [GapReason.CREDENTIAL], id="credential refused"),
+        pytest.param(answer("", 500), True, [GapReason.BROKEN], id="broken"),
+        pytest.param(answer(raw_account("b", subscription=OTHER)), True, [], id="there"),
+    ],
+)
+async def test_accounts_of_a_subscription_that_is_no_longer_seen_are_asked_for_themselves(own_answer, kept, reasons):
+    """A credential that loses its role on a subscription sees a shorter list, and no error."""
+    replies = {
+        "/subscriptions": listing({"subscriptionId": SUBSCRIPTION}),
+        ACCOUNTS: listing(raw_account("a")),
+        "/accounts/b": own_answer,
+    }
+    found, _ = await find(replies, known=await _both_seen(), subscriptions=None)
+    assert names(found) == (["a", "b"] if kept else ["a"])
+    assert [key.rpartition("/")[2] for key in found.gone] == ([] if kept else ["b"])
+    assert [gap.reason for gap in found.gaps] == reasons
+    assert found.is_complete is not bool(reasons)
+
+
+async def test_a_list_of_subscriptions_that_is_empty_takes_no_account_away():
+    replies = {"/subscriptions": listing(), "/accounts/a": NO_ROLE, "/accounts/b": NO_ROLE}
+    found, _ = await find(replies, known=await _both_seen(), subscriptions=None)
+    assert (names(found), found.gone, found.is_complete) == (["a", "b"], frozenset(), False)
+
+
+async def test_a_disabled_subscription_keeps_its_accounts_and_is_named():
+    replies = {
+        "/subscriptions": listing({"subscriptionId": SUBSCRIPTION}, {"subscriptionId": OTHER, "state": "Disabled"}),
+        ACCOUNTS: listing(raw_account("a")),
+        "/accounts/b": answer(raw_account("b", subscription=OTHER)),
+    }
+    found, _ = await find(replies, known=await _both_seen(), subscriptions=None)
+    assert names(found) == ["a", "b"]
+    assert [(gap.subject, gap.message) for gap in found.gaps] == [
+        (f"/subscriptions/{OTHER}", "the subscription is disabled")
+    ]
+
+
+async def test_subscriptions_that_cannot_be_listed_are_no_reason_to_ask_for_each_account():
+    found, azure = await find({"/subscriptions": answer("", 401)}, known=await _both_seen(), subscriptions=None)
+    assert (found.gone, found.is_complete) == (frozenset(), False)
+    assert not azure.asked("/accounts/")
+
+
+async def test_what_the_configuration_no_longer_names_leaves_without_a_question():
+    replies = {ACCOUNTS: listing(raw_account("a"))}
+    found, azure = await find(replies, known=await _both_seen(), subscriptions=(SUBSCRIPTION,))
+    assert (names(found), found.gone, found.is_complete) == (["a"], frozenset(), True)
+    assert not azure.asked("/accounts/b")
+
+
+async def test_an_account_once_given_by_hand_that_arm_never_showed_leaves_with_its_entry():
+    raw = raw_account("hand", subscription=OTHER)
+    by_hand = GivenAccount(resource_id=raw["id"], endpoint="https://hand.openai.azure.com")
+    listed = {"/subscriptions": listing({"subscriptionId": SUBSCRIPTION}), ACCOUNTS: listing(raw_account("a"))}
+    replies = listed | {"/accounts/hand": NO_ROLE}
+    before, _ = await find(replies, subscriptions=None, accounts=(by_hand,))
+    assert names(before) == ["a", "hand"]
+    found, _ = await find(replies, known=before.accounts, subscriptions=None)
+    assert (names(found), found.is_complete) == (["a"], True)

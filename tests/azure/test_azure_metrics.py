@@ -8,7 +8,7 @@ from azure_factories import NOW, body_of, make_deployment, raw_metrics, raw_seri
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.azure.metrics import FIRST_SPAN, TOP, Span, decode_usage, query_of, span_of
+from watcher.azure.metrics import FIRST_SPAN, TOP, Span, decode_usage, first_span, query_of, span_of
 from watcher.errors import IncompleteError, MalformedError
 from watcher.resources.deployment import Usage
 
@@ -93,17 +93,39 @@ def test_either_metric_tells_of_calls():
         lambda body: body.update(value=[]),
         lambda body: body.update(value="x"),
         lambda body: body["value"][0].update(timeseries={"a": 1}),
+        lambda body: body["value"][1].update(timeseries=None),
+        lambda body: body["value"][1].pop("timeseries"),
         lambda body: body["value"][0]["timeseries"][0]["data"][0].update(total="5"),
         lambda body: body["value"][0]["timeseries"][0]["data"][0].update(timeStamp="then"),
         lambda body: body["value"][0]["timeseries"][0].update(metadatavalues=[7]),
     ],
-    ids=["metric in error", "no metric", "no list", "series", "total", "time", "dimension"],
+    ids=[
+        "metric in error",
+        "no metric",
+        "no list",
+        "series",
+        "null series",
+        "no series",
+        "total",
+        "time",
+        "dimension",
+    ],
 )
 def test_what_could_hide_a_call_makes_the_whole_unread(spoil):
     body = raw_metrics(raw_series("a", "200", ("2026-11-20T03:00:00Z", 1)))
     spoil(body)
     with pytest.raises(MalformedError):
         decode_usage(json.dumps(body).encode(), span=SPAN, names=())
+
+
+@pytest.mark.parametrize("left_out", [0, 1])
+def test_a_metric_that_was_asked_for_and_is_left_out_says_nothing_of_its_calls(left_out):
+    body = raw_metrics(raw_series("a", "200", ("2026-11-20T03:00:00Z", 1)))
+    name = body["value"].pop(left_out)["name"]["value"]
+    with pytest.raises(IncompleteError, match=name):
+        decode_usage(json.dumps(body).encode(), span=SPAN, names=["a"])
+    others = [metric["name"]["value"].upper() for metric in body["value"]]
+    assert set(decode_usage(json.dumps(body).encode(), span=SPAN, names=["a"], asked=others)) == {"a"}
 
 
 def test_as_many_series_as_were_asked_for_may_not_be_all():
@@ -121,6 +143,8 @@ def test_as_many_series_as_were_asked_for_may_not_be_all():
         (None, 3600, hour(22, 7)),
         ("PT0M", 3600, hour(22, 7)),
         (7, 3600, hour(22, 7)),
+        (f"PT{'9' * 5000}M", 3600, hour(22, 7)),
+        ("P999999D", 3600, hour(22, 7)),
     ],
 )
 def test_takes_an_adjusted_interval(interval, seconds, read_to):
@@ -137,12 +161,14 @@ def test_the_official_answer_is_of_another_resource_and_is_still_read():
     """Its series have no deployment, and its aggregation is another: there is nothing of ours in it."""
     start = datetime(2021, 4, 20, 9, tzinfo=UTC)
     span = Span(start=start, end=start + timedelta(hours=5))
-    read = decode_usage(body_of("monitor-2024-02-01-GetMetric.json"), span=span, names=["a"])
+    body, asked = body_of("monitor-2024-02-01-GetMetric.json"), ("BlobCount", "BlobCapacity")
+    read = decode_usage(body, span=span, names=["a"], asked=asked)
     assert read["a"] == Usage(deployment="a", read_from=start, read_to=start + timedelta(hours=4), bucket_seconds=3600)
 
 
-def known_usage(name: str, read_to: datetime) -> Usage:
-    return Usage(deployment=name, read_from=read_to - timedelta(days=3), read_to=read_to)
+def known_usage(name: str, read_to: datetime, **changes) -> Usage:
+    given = {"read_from": read_to - FIRST_SPAN, "read_to": read_to} | changes
+    return Usage(deployment=name, **given)
 
 
 @pytest.mark.parametrize(
@@ -151,20 +177,51 @@ def known_usage(name: str, read_to: datetime) -> Usage:
         ([make_deployment("a")], {}, hour(6, 8)),
         ([make_deployment("a", created_at=hour(20, 5) + timedelta(minutes=40))], {}, hour(20, 5)),
         ([make_deployment("a", created_at=hour(1, 5))], {}, hour(6, 8)),
-        ([make_deployment("A")], {"a": known_usage("a", hour(22, 7))}, hour(22, 5)),
+        ([make_deployment("A")], {"a": known_usage("a", hour(22, 7))}, hour(21, 7)),
         (
             [make_deployment("a"), make_deployment("b")],
-            {"a": known_usage("a", hour(22, 7)), "b": known_usage("b", hour(21, 7))},
-            hour(21, 5),
+            {"a": known_usage("a", hour(22, 7)), "b": known_usage("b", hour(20, 7))},
+            hour(19, 7),
         ),
         ([make_deployment("a"), make_deployment("b")], {"a": known_usage("a", hour(22, 7))}, hour(6, 8)),
         ([make_deployment("a")], {"a": known_usage("a", hour(1, 7) - timedelta(days=90))}, hour(6, 8)),
-        ([], {}, hour(22, 6)),
+        ([], {}, hour(21, 8)),
     ],
     ids=["first", "new", "old", "continued", "earliest", "one unread", "long ago", "none"],
 )
 def test_asks_from_where_the_last_reading_ended(deployments, known, start):
     assert span_of(deployments, known, NOW) == Span(start=start, end=NOW)
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "days"),
+    [((), 16), ((15,), 16), ((3,), 16), ((15, 60), 61), ((400, 15), 93)],
+    ids=["none", "default", "short", "longest", "longer than Azure keeps"],
+)
+def test_the_first_reading_reaches_back_beyond_the_longest_lifetime(lifetimes, days):
+    reach = first_span(timedelta(days=lifetime) for lifetime in lifetimes)
+    span = span_of([make_deployment("a", created_at=NOW - timedelta(days=500))], {}, NOW, first=reach)
+    assert timedelta(days=days) - timedelta(hours=1) <= NOW - span.start <= timedelta(days=93)
+
+
+@pytest.mark.parametrize(
+    ("usage", "start"),
+    [
+        pytest.param(known_usage("a", hour(22, 7)), NOW - timedelta(days=61), id="no call in it"),
+        pytest.param(known_usage("a", hour(22, 7), last_success_at=hour(12, 3)), hour(21, 7), id="a call dates it"),
+        pytest.param(known_usage("a", hour(22, 7), read_from=NOW - timedelta(days=61)), hour(21, 7), id="long enough"),
+    ],
+)
+def test_a_lifetime_made_longer_is_read_anew_where_no_call_is_known(usage, start):
+    old = make_deployment("a", created_at=NOW - timedelta(days=80))
+    span = span_of([old], {"a": usage}, NOW, first=timedelta(days=61))
+    assert span.start == start.replace(minute=0)
+
+
+def test_a_reading_that_begins_with_its_deployment_is_not_repeated():
+    born = hour(20, 5) + timedelta(minutes=40)
+    known = {"a": known_usage("a", hour(22, 7), read_from=hour(20, 5))}
+    assert span_of([make_deployment("a", created_at=born)], known, NOW).start == hour(21, 7)
 
 
 def test_the_query_names_both_metrics_and_a_large_top():

@@ -26,7 +26,7 @@ from watcher.azure.clouds import CHINA, PUBLIC, USGOVERNMENT, custom_cloud
 from watcher.azure.collector import Collector
 from watcher.azure.metrics import Span, batch_query_of, query_of
 from watcher.azure.metrics_batch import MOST, REFUSED_S, MetricsBatch
-from watcher.errors import MalformedError, ThrottledError, UnavailableError
+from watcher.errors import ThrottledError, UnavailableError
 from watcher.resources.deployment import Usage
 from watcher.resources.snapshot import GapReason, Known, Section
 from watcher.transport import Response
@@ -146,9 +146,17 @@ async def test_the_widest_span_is_asked_for_and_told():
     assert f"starttime={widest.start:%Y-%m-%dT%H}" in azure.requests[0].url.query.decode()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 529])
-async def test_a_refusal_holds_for_an_hour(status):
-    azure, clock = FakeAzure({BATCH: answer({"error": {"code": "x"}}, status)}), Clock()
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(answer({"error": {"code": "x"}}, status) for status in (400, 401, 403, 404, 529)),
+        answer("?"),
+        answer({"values": 3}),
+    ],
+    ids=[400, 401, 403, 404, 529, "no JSON", "no list"],
+)
+async def test_a_refusal_holds_for_an_hour(reply):
+    azure, clock = FakeAzure({BATCH: reply}), Clock()
     batch = batch_over(azure, clock)
     assert await ask_all(batch, named("a"), named("b")) == [None, None]
     asked = len(azure.requests)
@@ -158,6 +166,12 @@ async def test_a_refusal_holds_for_an_hour(status):
     azure.replies[BATCH] = [batch_answer]
     clock.now += 1
     assert all(await ask_all(batch, named("a")))
+
+
+async def test_too_large_an_answer_sends_everybody_to_ask_alone():
+    client = make_client(FakeAzure({BATCH: batch_answer}), max_body_bytes=100)
+    batch = MetricsBatch(client, PUBLIC, static_credentials().for_scope("s"), monotonic=Clock())
+    assert await ask_all(batch, named("a"), named("b")) == [None, None]
 
 
 async def test_a_refusal_is_that_of_its_region_alone():
@@ -182,8 +196,6 @@ async def test_those_who_wait_are_sent_away_by_the_refusal_too():
     [
         (answer("", 429, retry_after="900"), ThrottledError),
         (answer("", 500), UnavailableError),
-        (answer("?"), MalformedError),
-        (answer({"values": 3}), MalformedError),
     ],
 )
 async def test_any_other_failure_is_that_of_each_who_asked(reply, error):
@@ -195,6 +207,16 @@ async def test_any_other_failure_is_that_of_each_who_asked(reply, error):
     assert [type(result) for result in results] == [error, error]
     azure.replies[BATCH] = [batch_answer]
     batch._client._closed_until.clear()
+    assert all(await ask_all(batch, named("a")))
+
+
+async def test_a_fault_of_our_own_is_told_to_each_who_asked_and_cancels_nobody():
+    azure = FakeAzure({BATCH: [KeyError("a fault of our own"), batch_answer]})
+    batch = batch_over(azure)
+    results = await asyncio.gather(
+        *(batch.ask(named(name), SPAN, Allowance(60)) for name in ("a", "b")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [KeyError, KeyError]
     assert all(await ask_all(batch, named("a")))
 
 

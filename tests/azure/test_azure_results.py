@@ -1,14 +1,13 @@
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.azure.results import MOST_POINTS, decode_results, points_of, skipped_of, spelt, thinned
+from watcher.azure.results import decode_results, points_of, spelt
 from watcher.errors import MalformedError
-from watcher.resources.fine_tuning import Checkpoint, JobEvent
-from watcher.resources.training import CurvePoint
+from watcher.resources.fine_tuning import Checkpoint
+from watcher.resources.training import MOST_POINTS, CurvePoint, thinned
 
 NEWER = (
     "step,train_loss,train_mean_token_accuracy,valid_loss,validation_mean_token_accuracy,"
@@ -161,40 +160,3 @@ def test_checkpoints_give_a_curve_under_the_same_spelling():
 
 def test_what_is_no_number_is_left_out():
     assert spelt({"train_loss": float("nan"), "valid_loss": float("inf"), "TRAIN_LOSS": 1.0}) == {"train_loss": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("messages", "number"),
-    [
-        ([], None),
-        (["Job started.", "Step 120: training loss=1.05", "Training tokens billed: 8000"], None),
-        (["12 images were skipped because they could not be used for training."], 12),
-        (["Skipped 3 images."], 3),
-        (["Skipped: 4 examples"], 4),
-        (["3 of 100 images were skipped"], 3),
-        (["Skipping 1,204 training examples that are too long"], 1204),
-        (["5 images of the training set have been ignored"], 5),
-        (["12 image(s) dropped"], 12),
-        (["0 images skipped"], 0),
-        (["3 images were skipped", "5 examples were skipped", "2 rows were skipped"], 5),
-        (["No images were skipped", "Training on 40 examples. Nothing skipped."], None),
-        (["40 examples were read and none was skipped"], None),
-        (["We used 90 examples and skipped 10 examples"], 10),
-    ],
-)
-def test_reads_how_many_examples_were_left_out(messages, number):
-    at = datetime(2026, 11, 22, tzinfo=UTC)
-    events = [JobEvent(id="e", created_at=at, level="info", message=message) for message in messages]
-    assert skipped_of(events) == number
-
-
-@settings(max_examples=60, deadline=None)
-@given(message=st.text(alphabet="1, skipedmagsxroflt.()", max_size=400))
-def test_no_message_takes_long_or_fails(message):
-    skipped_of([JobEvent(id="e", created_at=datetime(2026, 11, 22, tzinfo=UTC), level="info", message=message)])
-
-
-def test_a_hostile_message_takes_no_time():
-    at = datetime(2026, 11, 22, tzinfo=UTC)
-    for message in ("1 " * 100_000, "skipped " * 20_000, "9" * 100_000, "1 images of " + "the " * 50_000):
-        skipped_of([JobEvent(id="e", created_at=at, level="info", message=message)])

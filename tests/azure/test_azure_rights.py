@@ -88,6 +88,35 @@ def test_what_no_role_grants_is_a_no() -> None:
     assert {need for need, one in found.items() if one is Has.NO} == {need for need in NEEDS if need.is_data}
 
 
+NAMED = {"actions": ["*/read"], "dataActions": [need.action for need in NEEDS if need.is_data]}
+ALL_BUT_CONTENT = {"actions": ["*/read"], "dataActions": ["*"], "notDataActions": [permissions.RESULTS.action]}
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        {"actions": ["*/read"], "dataActions": ["Microsoft.CognitiveServices/accounts/OpenAI/fine-tuning/jobs/read"]},
+        NAMED,
+    ],
+    ids=["names that we do not know", "the names that we inferred"],
+)
+def test_data_actions_whose_names_are_inferred_are_tried(grant: dict[str, Any]) -> None:
+    """Azure may call them otherwise: neither a yes nor a no rests on our guess."""
+    azure = FakeAzure({PERMISSIONS: granted(grant), **READABLE})
+    rights = {right.need: right for holder in survey(azure) for right in holder.rights}
+    assert {right.has for right in rights.values()} == {Has.YES}
+    assert {need for need, right in rights.items() if right.how is How.TRIED} == {n for n in NEEDS if n.is_data}
+    refused = FakeAzure({PERMISSIONS: granted(grant), **READABLE, "/openai/v1/files": NO_DATA_ROLE})
+    assert has(survey(refused))[permissions.FILES] is Has.NO
+
+
+def test_an_exception_by_an_inferred_name_is_no_no() -> None:
+    azure = FakeAzure({PERMISSIONS: granted(ALL_BUT_CONTENT), **READABLE})
+    found = {right.need: right for holder in survey(azure) for right in holder.rights}
+    assert (found[permissions.RESULTS].has, found[permissions.RESULTS].how) == (Has.YES, How.TRIED)
+    assert found[permissions.JOBS].how is How.PERMISSIONS
+
+
 def test_grants_are_read_over_all_pages() -> None:
     second = f"https://management.azure.com{OF_SUBSCRIPTION}/2"
     azure = FakeAzure(

@@ -52,6 +52,19 @@ def test_errors_are_one_line_on_standard_error(args: list[str], code: int, said:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("args", [("--help",), ("schema",), ("jobs", "--json"), ("status",)], ids=" ".join)
+def test_a_reader_that_has_seen_enough_is_no_failure(world: World, args: tuple[str, ...]) -> None:
+    """As in `watcher jobs | head -1`: quiet, and no failure of a script that minds pipes."""
+    for unbuffered in ("", "1"):
+        reads, writes = os.pipe()
+        os.close(reads)
+        command = [sys.executable, "-c", "from watcher.cli import main; main()", *args]
+        environ = {**os.environ, **world.environ, "WATCHER_CONFIG": str(world.config), "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, env=environ, timeout=60)
+        os.close(writes)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_a_command_the_help_is_shown_and_the_usage_was_wrong() -> None:
     done = program()
     assert done.returncode == 2

@@ -2,8 +2,11 @@
 
 import pytest
 
-from tests.cli.world import World
-from tests.factories import MINUTE, NOW, make_account, make_deployment, make_snapshot
+from tests.cli.world import GOOD, World, good
+from tests.factories import MINUTE, NOW, make_account, make_deployment, make_event, make_job, make_snapshot
+from watcher import cycles
+from watcher.azure.discovery import Discovery
+from watcher.cycles import Judgement
 
 
 def alert_id(world: World, rule: str) -> str:
@@ -31,9 +34,9 @@ def test_the_text_says_what_the_document_says(world: World) -> None:
         "At risk: Azure may delete it in 2 d, from 2026-11-24 08:00 UTC on unless it is\ncalled.",
         "gives   2026-11-24 08:00 UTC at the earliest",
         "read\n5 min ago",
-        "idle_cost = ",
+        "cost_until_deletion = ",
         "route.routes[0] → hook",
-        "hook: firing, warning 3d",
+        "hook: firing, warning 3d; dead",
         "dead: bad_request: 410: gone",
     ):
         assert text in out
@@ -74,6 +77,50 @@ def test_an_unread_deployment_is_unknown(world: World) -> None:
     assert "Risk unknown: the metrics could not be read: a role is missing." in out
     assert "Its calls are unknown: they were not read." in out
     assert "How that is reckoned" not in out
+
+
+def test_an_alert_that_is_over_gives_no_advice(world: World) -> None:
+    """A command that keeps a deployment is worth nothing once that is gone."""
+    gone = good(
+        at=NOW, deployments=[make_deployment("busy-bot")], absent=frozenset({make_deployment("support-bot").key})
+    )
+    world.record(gone)
+    out = " ".join(world.watcher("explain", "support-bot").out.split())
+    over = out[out.index("deployment_idle, ") :]
+    assert "and ended 2026-11-22 08:00 UTC: " in over
+    assert "When last judged, it said: support-bot in contoso-ft is deleted at" in over
+    assert "curl" not in over and "az cognitiveservices account deployment delete" not in over
+
+
+def test_an_event_is_told_by_when_it_happened_and_when_it_was_noticed(world: World) -> None:
+    failed = make_job("ftjob-under-way", "failed", finished_at=NOW - 30 * MINUTE, error="x")
+    world.record(good(at=NOW, jobs=[failed], events={failed.id: [make_event("Job failed.")]}))
+    out = " ".join(world.watcher("explain", "ftjob-under-way").out.split())
+    assert "That happened on 2026-11-22 07:30 UTC, and watcher noticed on 2026-11-22 08:00 UTC (just now)." in out
+    assert "That was noticed on 2026-11-22 07:55 UTC (5 min ago)." in " ".join(
+        world.watcher("explain", "ftjob-that-ends").out.split()
+    )
+
+
+def test_of_an_alert_that_alert_comes_first(world: World) -> None:
+    id_ = alert_id(world, "deployment_idle")
+    assert world.watcher("explain", id_).out.startswith(f"Alert {id_}: deployment_idle")
+    assert world.watcher("explain", "support-bot").out.startswith("Deployment support-bot")
+
+
+def test_an_account_that_was_moved_is_meant_under_its_new_id(world: World) -> None:
+    moved = make_account("contoso-ft", resource_group="rg-new")
+    found = Discovery(accounts=(moved,), is_complete=False, gone=frozenset({GOOD.key}))
+    store = world.open()
+    store.write_now(cycles.save_discovery, found, Judgement(rules=()), NOW - MINUTE)
+    store.close()
+    there = make_deployment("support-bot", account=moved)
+    world.record(
+        make_snapshot(account=moved, at=NOW, jobs=[make_job("ftjob-under-way", account=moved.key)], deployments=[there])
+    )
+    for wanted in ("support-bot", "contoso-ft/support-bot", "ftjob-under-way"):
+        told = world.watcher("explain", wanted, "--json").json["explanation"]
+        assert moved.id in ((told["deployment"] or told["job"])["account_id"])
 
 
 def test_what_is_ambiguous_is_refused_with_the_choices(world: World) -> None:

@@ -1,5 +1,7 @@
 """`explain` of what goes deeper: a job's inside, its pace and estimates; a model's deployments; how things ended."""
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,22 @@ from tests.factories import (
     make_deployment,
     make_event,
     make_gap,
+    make_holding,
+    make_inventory,
     make_job,
+    make_model,
     make_snapshot,
     make_training,
     make_usage,
 )
+from tests.rules.ask import the_finding
+from watcher.alerts.alert import open_alert
 from watcher.cli.telling_job import _span
 from watcher.resources.departure import Departure
 from watcher.resources.snapshot import GapReason, Section
 from watcher.resources.training import CurveSource
+from watcher.rules.retirement import ModelRetiring
+from watcher.store import alerts
 
 MODEL = "gpt-4o-mini-2024-07-18.ft-0123456789abcdef0123456789abcdef-support"
 
@@ -70,6 +79,18 @@ def test_a_job_s_estimate_is_told_with_how_often_it_moved(tmp_path: Path) -> Non
     ]
 
 
+def test_the_first_estimate_is_told_though_the_end_crept_away(tmp_path: Path) -> None:
+    """Each look moves it by less than is news; together they are."""
+    ends = [NOW + 10 * number * MINUTE for number in range(7)]
+    times = [NOW - (70 - 10 * number) * MINUTE for number in range(7)]
+    world = polls(
+        World(tmp_path),
+        *(running(at, job={"estimated_finish_at": end}) for at, end in zip(times, ends, strict=True)),
+    )
+    out = explained(world, "ftjob-now")
+    assert "It has moved that estimate 3 times; the first was 2026-11-22 08:00 UTC, so it is now 1 h later." in out
+
+
 def test_a_status_that_only_watcher_dates_is_told_as_seen(tmp_path: Path) -> None:
     """The service does not say when a job began to run, but in its log, which may not have been read."""
     world = polls(World(tmp_path), running(NOW - 5 * MINUTE))
@@ -77,6 +98,14 @@ def test_a_status_that_only_watcher_dates_is_told_as_seen(tmp_path: Path) -> Non
     failed = make_job("ftjob-now", "failed", finished_at=NOW - 2 * MINUTE, error="bad data")
     world.record(make_snapshot(at=NOW, jobs=[failed]))
     assert "It failed on 2026-11-22 07:58 UTC (2 min ago)." in explained(world, "ftjob-now")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "told"), [("3", ", 3 epochs)"), ("²", ", n_epochs ²)"), ("9" * 5000, ", n_epochs 999")]
+)
+def test_a_number_of_epochs_is_whatever_the_service_says(tmp_path: Path, epochs: str, told: str) -> None:
+    job = {"hyperparameters": {"n_epochs": epochs}}
+    assert told in explained(polls(World(tmp_path), running(NOW - MINUTE, job=job)), "ftjob-now")
 
 
 def test_an_estimate_that_has_passed_is_not_told_as_ahead(tmp_path: Path) -> None:
@@ -96,7 +125,7 @@ def test_a_job_is_compared_with_such_jobs(tmp_path: Path) -> None:
         running(NOW - MINUTE, others=begun, events=started),
     )
     out = explained(world, "ftjob-now")
-    assert "Such jobs (gpt-4o-mini-2024-07-18, swedencentral, standard) waited" in out
+    assert "Such jobs (gpt-4o-mini-2024-07-18, swedencentral, standard, supervised) waited" in out
     assert "(n = 3), by what watcher has seen." in out
 
 
@@ -179,20 +208,21 @@ def test_a_job_is_told_with_where_its_model_is_deployed(tmp_path: Path) -> None:
         ),
         make_snapshot(account=there, at=NOW - HOUR, deployments=[make_deployment("west", account=there)]),
     )
-    assert "Its model is deployed as contoso-ft/bot (Standard), contoso-west/west (Standard)." in explained(
-        world, "ftjob-now"
-    )
+    assert (
+        "Its model is deployed as contoso-ft/bot (Standard), contoso-west/west (Standard), by readings of which the "
+        "oldest is from 2026-11-22 07:00 UTC."
+    ) in explained(world, "ftjob-now")
     world.record(make_snapshot(account=blind, at=NOW, gaps=(make_gap(Section.DEPLOYMENTS, GapReason.NETWORK),)))
     assert "The deployments of fabrikam were not all read: there may be more." in explained(world, "ftjob-now")
 
 
 def test_a_model_that_is_deployed_nowhere_is_not_claimed_so_where_something_is_unseen(tmp_path: Path) -> None:
     world = polls(World(tmp_path), ended(deployments=[]))
-    assert "Its model is deployed nowhere." in explained(world, "ftjob-now")
+    assert "Its model is deployed nowhere, by readings of which the oldest is from" in explained(world, "ftjob-now")
     world.record(make_snapshot(account=make_account("new"), at=NOW, jobs=[]))
-    assert "deployed nowhere that watcher can see. The deployments of new were not all read" in explained(
-        world, "ftjob-now"
-    )
+    out = explained(world, "ftjob-now")
+    assert "deployed nowhere that watcher can see, by" in out
+    assert "The deployments of new were not all read" in out
 
 
 def test_a_deployment_is_told_with_the_job_that_made_its_model(tmp_path: Path) -> None:
@@ -215,6 +245,33 @@ def test_a_deployment_is_told_with_the_job_that_made_its_model(tmp_path: Path) -
     assert "but the latest time counts a refused or failed call" in out
     told = world.watcher("explain", "bot", "--json").json["explanation"]
     assert told["made_by"]["job"] == "ftjob-now"
+
+
+def test_a_deployment_of_a_bare_checkpoint_is_told_with_its_job(tmp_path: Path) -> None:
+    """Its model's name is the checkpoint's id, and says nothing of job or base."""
+    inside = make_training(make_checkpoint(80, "ftjob-now"), job="ftjob-now", is_final=True)
+    bare, twin = make_deployment("bot", model="ftchkpt-80"), make_deployment("twin")
+    lost = make_deployment("lost", model="ftchkpt-8")
+    snapshot = ended(training={"ftjob-now": inside}, deployments=[bare, lost, twin])
+    world = polls(World(tmp_path), running(NOW - 2 * HOUR), snapshot)
+    out = explained(world, "bot")
+    assert 'serves the checkpoint ftchkpt-80 (step 80), made by job "support" (ftjob-now) from gpt-4o-mini' in out
+    assert "The model of that job, or a checkpoint of it, is deployed as contoso-ft/twin too." in out
+    assert world.watcher("explain", "bot", "--json").json["explanation"]["made_by"]["job"] == "ftjob-now"
+    assert "ftchkpt-8, an id that names no model; no job of which watcher has read the checkpoints has it." in (
+        explained(world, "lost")
+    )
+
+
+def test_a_job_is_not_compared_with_itself(tmp_path: Path) -> None:
+    begun = {"ftjob-now": [make_event("Job started.", at=NOW - 2 * HOUR)]}
+    pending = make_job("ftjob-now", "pending", created_at=NOW - 3 * HOUR)
+    world = polls(
+        World(tmp_path),
+        make_snapshot(at=NOW - 150 * MINUTE, jobs=[pending]),
+        running(NOW - MINUTE, events=begun),
+    )
+    assert "How long such jobs usually take is unknown" in explained(world, "ftjob-now")
 
 
 def gone(departure: Departure | None, tmp_path: Path) -> str:
@@ -295,3 +352,32 @@ def test_the_text_fits_but_for_what_is_to_be_copied(world: World, wanted: str, c
     text = [line for line in lines if not line.lstrip().startswith(("az ", "curl "))]
     longest = [line for line in text if cell_len(line) > int(columns) and len(line.split()) > 1]
     assert longest == []
+
+
+def test_a_state_that_is_no_longer_named_is_not_told_as_an_end(tmp_path: Path) -> None:
+    one = make_deployment()
+    world = polls(
+        World(tmp_path),
+        *(
+            make_snapshot(at=NOW - hours * HOUR, deployments=[replace(one, deployment_state=state)])
+            for hours, state in ((2, "Paused"), (1, ""))
+        ),
+    )
+    text = explained(world, "support-bot")
+    assert "deployment state: Paused → none" in text
+    assert "gone" not in text
+
+
+def test_an_alert_over_all_accounts_is_told_with_what_it_is_about(tmp_path: Path) -> None:
+    one = make_deployment()
+    world = polls(World(tmp_path), make_snapshot(at=NOW - HOUR, deployments=[one]))
+    inventory = make_inventory(
+        make_holding(deployments=[one], models=[make_model(inference_until=NOW + 10 * DAY)]),
+    )
+    finding = the_finding(ModelRetiring(), inventory)
+    alert = open_alert(finding, account="", now=NOW)
+    with closing(world.open()) as store:
+        store.write_now(alerts.save, [alert])
+    told = world.watcher("explain", alert.id, "--json").json["explanation"]
+    assert told["deployment"]["name"] == "support-bot"
+    assert f"Alert {alert.id}: model_retiring" in explained(world, "support-bot")

@@ -1,6 +1,7 @@
 """`models` and `files`: what came from what, what is used by what, and nothing called unused that could not be read."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from tests.factories import (
     make_job,
     make_snapshot,
 )
-from watcher.resources.model import CustomModel
+from watcher.resources.model import CustomModel, Retirement
 from watcher.resources.snapshot import Gap, GapReason, Listing, Section
+from watcher.store import retirements
 
 EVERYTHING = ALL_SECTIONS | {Section.FILES, Section.MODELS}
 HERE, THERE = make_account("contoso-ft"), make_account("contoso-west", location="westus3", owner="")
@@ -210,7 +212,7 @@ def test_what_was_never_read_is_told(world: World) -> None:
 
 KEYS = {
     "models": "id account account_id base trained_from suffix job owner created_at training_file validation_file "
-    "deployments unread_because retires_at retirement_certainty as_of",
+    "deployments unread_because retires_at is_retired retirement_certainty as_of",
     "files": "id account account_id filename purpose bytes status raw_status reason owner created_at expires_at "
     "used_by as_of",
 }
@@ -234,3 +236,15 @@ def test_the_account_s_owner_is_told_with_where_that_is_from(tmp_path: Path) -> 
     assert "ops (group's tag)" in out
     (record,) = world.watcher("accounts", "--json", "--owner", "ops").json["accounts"]
     assert record["owner_source"] == "tag of the resource group"
+
+
+def test_a_model_whose_base_is_retired_is_told_without_a_date_too(held: World) -> None:
+    found = [
+        Retirement(model=BASE, location="Sweden Central", lifecycle="Deprecated"),
+        Retirement(model=BASE, location="westus3", inference_until=NOW + DAY),
+    ]
+    with closing(held.open()) as store:
+        store.write_now(retirements.save, found, regions={"sweden central", "westus3"}, now=NOW)
+    one = by_id(held.watcher("models", "--json").json, "models")[DEPLOYED]
+    assert (one["retires_at"], one["is_retired"]) == (None, True)
+    assert "retired" in held.watcher("models").out

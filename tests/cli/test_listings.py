@@ -19,11 +19,11 @@ KEYS = {
     "files_at models_at",
     "jobs": "id account account_id status raw_status status_since model fine_tuned_model owner method training_type "
     "suffix created_at finished_at estimated_finish_at trained_tokens training_file validation_file result_files "
-    "hyperparameters metadata error first_seen_at is_listed as_of",
+    "hyperparameters metadata error first_seen_at is_listed as_of owner_source",
     "deployments": "id name account account_id model model_version sku capacity provisioning_state deployment_state "
     "owner tags created_at created_by modified_at first_seen_at ended_at outcome risk is_fine_tuned idle_since "
     "deletion_earliest deletion_latest seconds_until_deletion unknown_because unknown_since last_success_at "
-    "last_failure_at usage_from usage_to alert as_of",
+    "last_failure_at usage_from usage_to alert as_of owner_source",
     "transitions": "id account account_id kind resource name change attribute before after observed_at occurred_at "
     "source is_history",
     "alerts": "id fingerprint status kind rule severity step starts_at ends_at ended_because updated_at raised_at "

@@ -1,8 +1,11 @@
 """`status`: what could not be seen is said before anything else."""
 
+from datetime import timedelta
+
 from tests.cli.world import World, good
 from tests.factories import HOUR, MINUTE, NOW, make_deployment, make_gap, make_job, make_usage
 from watcher.resources.snapshot import Listing, Section
+from watcher.rules.rule import HostClock
 from watcher.store import state
 
 KEYS = [
@@ -19,6 +22,7 @@ KEYS = [
     "happened",
     "clock_skew_seconds",
     "clock_skew_at",
+    "clock_host",
 ]
 
 
@@ -101,10 +105,11 @@ def test_many_rows_are_counted(empty_world: World) -> None:
 def test_the_clock_is_told(world: World) -> None:
     store = world.open()
     try:
-        for seconds, said in (("3.0", "right"), ("150.0", "2 min 30 s ahead"), ("-3600.0", "1 h behind")):
-            store.write_now(state.put, state.CLOCK_SKEW, at=NOW - 5 * MINUTE, value=seconds)
+        for seconds, said in ((3, "right"), (150, "2 min 30 s ahead"), (-3600, "1 h behind")):
+            clock = HostClock(host=f"host-{said[0]}", skew=timedelta(seconds=seconds), at=NOW - 5 * MINUTE)
+            store.write_now(state.put_clock, clock)  # of several the one that is furthest off is told
             out = world.watcher("status").out
-            assert f"  clock against the service's: {said}, measured 5 min ago\n" in out
+            assert f"  clock of {clock.host} against the service's: {said}, measured 5 min ago\n" in out
     finally:
         store.close()
     assert world.watcher("status", "--json").json["status"]["clock_skew_seconds"] == -3600

@@ -1,4 +1,4 @@
-"""A deployment that is gone without a known cause: it is judged again once the activity log was asked once more."""
+"""A deployment that is gone without a known cause: it is judged again once the activity log was asked again."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import ACCOUNT, DAY, HOUR, MINUTE, NOW, make_deployment, make_snapshot, make_usage
 from watcher.cycles import Judgement, record
-from watcher.resources.departure import Departure
+from watcher.resources.departure import Departure, latest_word
 from watcher.resources.snapshot import Section
 from watcher.rules.registry import build_rules
 from watcher.rules.rule import deployment_subject
@@ -53,7 +53,7 @@ def departed(store):
     return [one.key for one in store.read_now(observations.known, ACCOUNT.key, now=NOW).departed]
 
 
-def test_a_silent_log_is_asked_once_more_and_then_names_who_it_was(standing):
+def test_a_silent_log_is_asked_again_and_then_names_who_it_was(standing):
     first = vanish(standing)
     assert causes(first) == []
     assert departed(standing) == [ONE.key]
@@ -66,11 +66,13 @@ def test_a_silent_log_is_asked_once_more_and_then_names_who_it_was(standing):
 
 def test_a_log_that_stays_silent_leaves_the_end_unexplained(standing):
     vanish(standing)
-    (found,) = look_again(standing, NOW + 10 * MINUTE, SILENT).alerts
+    assert look_again(standing, NOW + 10 * MINUTE, SILENT).alerts == ()
+    assert departed(standing) == [ONE.key]
+    (found,) = look_again(standing, NOW + 20 * MINUTE, SILENT).alerts
     assert (found.finding.labels["cause"], found.severity.value) == ("unexplained", "critical")
     assert found.finding.values["seen_gone_at"] == "2026-11-22T08:00:00Z"
     assert departed(standing) == []
-    assert look_again(standing, NOW + 20 * MINUTE, None).alerts == ()
+    assert look_again(standing, NOW + 30 * MINUTE, None).alerts == ()
 
 
 def test_what_the_log_said_is_kept_where_it_is_not_read_again(standing):
@@ -115,3 +117,38 @@ def test_alerts_that_ended_with_a_deployment_still_say_who_had_been_told(store):
     for since, is_known in ((NOW, True), (NOW + 2 * HOUR, False)):
         found = store.read_now(alerts.told_of_subjects, ACCOUNT.key, {subject}, ended_since=since)
         assert (subject in found) == is_known
+
+
+UNREAD = Departure(is_read=False, because="Azure throttled the request")
+
+
+def test_a_log_that_was_silent_and_then_not_readable_was_read_all_the_same(standing):
+    vanish(standing)
+    assert look_again(standing, NOW + 10 * MINUTE, UNREAD).alerts == ()
+    assert departed(standing) == [ONE.key]
+    (found,) = look_again(standing, NOW + 20 * MINUTE, UNREAD).alerts
+    assert (found.finding.labels["cause"], found.severity.value) == ("unexplained", "critical")
+    assert "activity log read from" in found.finding.evidence
+
+
+def test_a_log_that_was_not_readable_and_then_is_has_the_last_word():
+    assert latest_word(UNREAD, SILENT) == latest_word(None, SILENT) == SILENT
+    assert latest_word(SILENT, BY_A_PERSON) == latest_word(UNREAD, BY_A_PERSON) == BY_A_PERSON
+    assert latest_word(None, UNREAD) == UNREAD
+
+
+def test_where_the_metrics_are_never_read_an_end_is_no_first_sight(store):
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
+    save(store, NOW - MINUTE, jobs=[], deployments=[ONE])
+    (gone,) = vanish(store, departure=BY_A_PERSON).alerts
+    assert (gone.finding.rule, gone.is_first_sight) == ("deployment_gone", False)
+
+
+def test_what_the_first_reading_of_the_metrics_shows_is_first_sight(store):
+    store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
+    save(store, NOW - MINUTE, jobs=[], deployments=[ONE])
+    idle = make_usage(last_success_at=NOW - 14 * DAY - HOUR)
+    found = save(store, NOW, asked=frozenset({Section.METRICS}), usage=[idle]).alerts
+    assert {(alert.finding.rule, alert.is_first_sight) for alert in found if alert.ends_at is None} >= {
+        ("deployment_idle", True)
+    }

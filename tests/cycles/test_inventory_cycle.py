@@ -1,17 +1,20 @@
 """The inventory as a cycle: when it is taken, and what becomes of its alerts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from tests.factories import ACCOUNT, DAY, HOUR, MINUTE, NOW, make_deployment, make_file, make_snapshot
-from watcher.cycles import Judgement, inventory_now, record, review_now, take_inventory
+from watcher.azure.discovery import Discovery
+from watcher.cycles import Judgement, inventory_now, record, review_now, save_discovery, take_inventory
 from watcher.resources.changes import ResourceKind
 from watcher.resources.model import Retirement
 from watcher.resources.snapshot import Listing, Section
 from watcher.rules.finding import Finding, FindingKind, Severity, Subject
 from watcher.rules.registry import build_rules
+from watcher.rules.rule import deployment_subject
 from watcher.store import alerts, retirements, scope
 
 
@@ -83,6 +86,33 @@ def test_it_is_taken_again_only_when_something_changed_or_the_day_did(watched, t
     assert len(tidy.seen) == 3
 
 
+@dataclass(frozen=True)
+class Slow(Tidy):
+    """While it judges, something else happens."""
+
+    meanwhile: list[Callable[[], Any]] = field(default_factory=list, repr=False)
+
+    def evaluate(self, inventory):
+        while self.meanwhile:
+            self.meanwhile.pop()()
+        return super().evaluate(inventory)
+
+
+async def test_an_inventory_that_was_overtaken_changes_nothing(watched, tidy, clock):
+    def newer():
+        list_files(watched, make_file(), at=NOW + MINUTE)
+        take(watched, tidy, NOW + MINUTE)
+
+    async def find(accounts):
+        return (), frozenset()
+
+    list_files(watched)
+    slow = Slow(meanwhile=[newer])
+    assert await take_inventory(find, judgement=judgement(slow), store=watched, clock=clock) == ()
+    assert len(watched.read_now(alerts.firing, "")) == 1
+    assert take(watched, tidy, NOW + 2 * MINUTE) == ()
+
+
 def test_another_option_of_a_rule_counts_as_a_change(watched, tidy):
     list_files(watched, make_file())
     take(watched, tidy)
@@ -106,6 +136,68 @@ def test_its_alerts_are_found_by_what_they_are_about(watched, tidy):
     assert watched.read_now(alerts.of_subject, ACCOUNT.key, "file-1") == (alert,)
     assert watched.read_now(alerts.of_subject, ACCOUNT.key, "file-2") == ()
     assert watched.read_now(alerts.of_subject, "/another/account", "file-1") == ()
+
+
+@dataclass(frozen=True)
+class Frugal:
+    """A rule that minds every deployment."""
+
+    name: str = "frugal"
+
+    def evaluate(self, inventory):
+        for holding in inventory.holdings:
+            for deployment in holding.deployments or ():
+                yield Finding(
+                    rule=self.name,
+                    kind=FindingKind.CONDITION,
+                    severity=Severity.INFO,
+                    subject=deployment_subject(deployment),
+                    labels={},
+                    summary=f"{deployment.name} costs",
+                )
+
+
+def standing(store, *deployments, at=NOW, **more):
+    snapshot = make_snapshot(at=at, jobs=[], deployments=deployments, usage=[], **more)
+    store.write_now(record, snapshot, judgement())
+
+
+def test_the_alert_about_a_deployment_that_is_gone_says_so_and_since_when(watched):
+    rule, one = Frugal(), make_deployment()
+    standing(watched, one)
+    take(watched, rule)
+    standing(watched, at=NOW + HOUR, absent=frozenset({one.key}))
+    (ended,) = take(watched, rule, NOW + 2 * HOUR)
+    assert ended.ended_because == "the deployment is gone, seen 2026-11-22 09:00 UTC"
+
+
+def test_the_alert_about_a_deployment_that_was_replaced_says_so(watched):
+    rule = Frugal()
+    standing(watched, make_deployment())
+    take(watched, rule)
+    standing(watched, make_deployment(created_at=NOW), at=NOW + HOUR)
+    ended, opened = take(watched, rule, NOW + HOUR)
+    assert ended.ended_because == "the deployment was replaced by a new one of its name, seen 2026-11-22 09:00 UTC"
+    assert opened.ends_at is None
+
+
+def test_alerts_about_what_lay_in_an_account_that_left_say_why(watched, tidy):
+    list_files(watched, make_file())
+    take(watched, tidy)
+    found = Discovery(accounts=(), is_complete=True)
+    watched.write_now(save_discovery, found, judgement(), NOW + HOUR)
+    (ended,) = take(watched, tidy, NOW + HOUR)
+    assert ended.ended_because == "the configuration no longer includes its account"
+
+
+def test_alerts_about_what_lay_in_an_account_that_is_gone_say_so(watched):
+    rule = Frugal()
+    standing(watched, make_deployment())
+    take(watched, rule)
+    found = Discovery(accounts=(), is_complete=True, gone=frozenset({ACCOUNT.key}))
+    watched.write_now(save_discovery, found, judgement(), NOW + HOUR)
+    (ended,) = take(watched, rule, NOW + HOUR)
+    assert ended.ended_because == "its account is gone, seen 2026-11-22 09:00 UTC"
 
 
 async def test_catalogues_are_read_daily_and_a_region_that_was_not_read_is_kept(watched, tidy, clock):

@@ -13,6 +13,7 @@ from tests.factories import (
     NOW,
     make_checkpoint,
     make_deployment,
+    make_gap,
     make_job,
     make_snapshot,
     make_training,
@@ -190,3 +191,16 @@ def test_a_refill_leaves_paced_metrics_alone(watched, looking):
     assert due(watched)[Section.METRICS] == NOW + 12 * HOUR
     watched.write_now(scope.bring_forward, {section: NOW + wait for section, wait in Cadence().longest.items()})
     assert due(watched)[Section.METRICS] == NOW + HOUR
+
+
+@pytest.mark.parametrize("section", list(scope.NEXT_COLUMNS))
+@pytest.mark.parametrize("cadence", [HOURLY, paced(lambda view: 12 * HOUR)], ids=["even", "paced"])
+def test_what_cannot_be_read_is_tried_again_at_the_pace_of_the_jobs(watched, looking, cadence, section):
+    show(watched, looking, cadence=cadence, asked=frozenset({section}), gaps=[make_gap(section)])
+    assert due(watched)[section] == NOW + 10 * MINUTE
+
+
+def test_a_single_item_that_cannot_be_read_hastens_nothing(watched, looking):
+    gap = make_gap(Section.MODELS, subject="ft-1")
+    show(watched, looking, asked=frozenset({Section.MODELS}), models=Listing(digest="", items=()), gaps=[gap])
+    assert due(watched)[Section.MODELS] == NOW + 6 * HOUR

@@ -76,7 +76,11 @@ class Stepped:
 
     async def discover(self) -> None:
         await cycles.discover(
-            self.machine.discover, judgement=self.machine.judgement, store=self.machine.store, clock=self.clock
+            self.machine.discover,
+            judgement=self.machine.judgement,
+            store=self.machine.store,
+            clock=self.clock,
+            read_log=self.machine.read_log,
         )
 
 

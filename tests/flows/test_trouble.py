@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.flows.conftest import ft, running_job, until
-from watcher.simulator import Account
+from watcher.simulator import Account, Fault
 
 
 def _one_error(program) -> str:
@@ -71,7 +71,8 @@ async def test_refuses_a_page_address_that_is_taken(build):
 
 
 async def test_an_idle_deployment_is_told_even_where_jobs_cannot_be_read(build):
-    flow = await build(Account(name="ft", dialects=(), deployments=(ft("idle", timedelta(days=13)),)))
+    flow = await build(Account(name="ft", deployments=(ft("idle", timedelta(days=13)),)))
+    flow.world.faults.add(Fault(plane="data", status=503))
     daemon = await flow.daemon()
     await until(lambda: {"deployment_idle", "account_unreachable"} <= set(flow.sink.rules()))
     assert await daemon.stop() == 0

@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_reading, make_usage
+from tests.rules.ask import found
 from watcher.report.standing import Risk, Standing, stand
 from watcher.resources.snapshot import GapReason, Section
+from watcher.rules.idle import DeploymentIdle
+from watcher.rules.rule import View
+from watcher.rules.text import rfc3339
 
 
 def standing(deployment: Any, usage: Any = (), gaps: Any = (), at: datetime = NOW, **changes: Any) -> Standing:
@@ -51,6 +55,19 @@ def test_risk(deployment: dict[str, Any], usage: Any, gaps: Any, risk: Risk) -> 
 def test_a_model_that_a_job_made_is_fine_tuned_whatever_its_name() -> None:
     deployment = make_deployment(model="my-own-name")
     assert standing(deployment, [make_usage()], custom_models={"my-own-name"}).is_fine_tuned
+
+
+def test_one_that_runs_again_after_a_pause_is_dated_as_the_alert_dates_it() -> None:
+    """The rule puts the latest time off to the end of the pause; so do the listings."""
+    usage, since = make_usage(last_success_at=NOW - 14 * DAY), NOW - 3 * DAY
+    deployment = make_deployment()
+    reading = make_reading(deployments=[deployment], usage=[usage])
+    (alert,) = found(DeploymentIdle(), View(now=NOW, reading=reading, deployment_state_since={deployment.key: since}))
+    paused_before = standing(deployment, [usage], running_since=since)
+    assert paused_before.deletion_latest == NOW + 12 * DAY
+    assert rfc3339(paused_before.deletion_latest) == alert.values["deletion_latest"]
+    assert rfc3339(paused_before.deletion_earliest) == alert.values["deletion_earliest"]
+    assert standing(deployment, [usage]).deletion_latest != paused_before.deletion_latest
 
 
 def test_between_the_two_times_it_may_come_at_any_moment_and_is_overdue_past_the_later() -> None:

@@ -2,6 +2,7 @@
 
 from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_gap, make_job, make_reading, make_usage
 from watcher.report.summary import summarize
+from watcher.report.summary_record import summary_record
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import GapReason, Section
 
@@ -43,6 +44,17 @@ def test_the_first_to_go_comes_first() -> None:
         usage=[make_usage(name, last_success_at=NOW - days * DAY) for name, days in names.items()],
     )
     assert [one.deployment.name for one in summarize([reading], [], now=NOW).at_risk] == ["sooner", "later"]
+
+
+def test_the_owner_is_named_by_the_tag_that_the_configuration_names() -> None:
+    job = make_job("one", metadata={"team": "vision"})
+    near = make_deployment(tags={"Team": "speech", "owner": "nobody"})
+    usage = make_usage(last_success_at=NOW - 13 * DAY)
+    reading = make_reading(jobs=[job], deployments=[near], usage=[usage])
+    summary = summarize([reading], [], now=NOW, owner_tag="team")
+    record = summary_record(summary, name="prod", since=None)["status"]
+    assert record["jobs"][0]["owner"] == "vision"
+    assert record["deployments_at_risk"][0]["owner"] == "speech"
 
 
 def test_ended_jobs_are_not_under_way() -> None:

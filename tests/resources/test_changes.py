@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from tests.factories import (
     make_snapshot,
 )
 from watcher.resources.changes import (
+    ESTIMATED_FINISH,
     Change,
     ResourceKind,
     Source,
@@ -314,3 +315,44 @@ def test_steps_of_one_job_form_a_chain_to_what_is_listed(previous, current):
             assert chains.get(transition.resource, transition.before) == transition.before
             chains[transition.resource] = transition.after
     assert all(after[job].raw_status == last for job, last in chains.items())
+
+
+class TestAnnouncedEnds:
+    def slips(self, *estimates, status="running"):
+        """The slips of a job that is read each minute, as (before, after) in minutes from the first look."""
+        reading = make_reading(jobs=[])
+        found = []
+        for number, estimate in enumerate(estimates):
+            end = None if estimate is None else NOW + estimate * MINUTE
+            at = NOW + number * MINUTE
+            snapshot = make_snapshot(at=at, jobs=[make_job(status=status, estimated_finish_at=end)])
+            found += [t for t in diff(reading, snapshot) if t.attribute == ESTIMATED_FINISH]
+            reading = absorb(reading, snapshot)
+        return [
+            tuple(end and (datetime.fromisoformat(end) - NOW) / MINUTE for end in (t.before, t.after)) for t in found
+        ]
+
+    @pytest.mark.parametrize(
+        ("estimates", "expected"),
+        [
+            pytest.param([60], [], id="the first is none"),
+            pytest.param([60, 74], [], id="less than a quarter of an hour"),
+            pytest.param([60, 75], [(60, 75)], id="later"),
+            pytest.param([60, 45], [(60, 45)], id="earlier"),
+            pytest.param([60, None, 60, 75], [(60, 75)], id="left out once"),
+            pytest.param([None, 60], [(None, 60)], id="announced late"),
+            pytest.param([60, 70, 60, 70, 60], [], id="to and fro"),
+            pytest.param([60, 80, 75, 95], [(60, 80), (80, 95)], id="from the last one that was news"),
+        ],
+    )
+    def test_an_end_has_slipped_once_it_is_far_from_the_one_announced(self, estimates, expected):
+        assert self.slips(*estimates) == expected
+
+    def test_a_creeping_end_slips_though_no_step_is_large(self):
+        slips = self.slips(*range(60, 660))
+
+        assert slips[:2] == [(60, 75), (75, 90)]
+        assert len(slips) == 39
+
+    def test_a_job_that_has_ended_announces_nothing(self):
+        assert self.slips(60, 600, status="succeeded") == []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import DAY, NOW, make_account, make_deployment, make_holding, make_inventory, make_model
-from watcher.resources.lineage import Kinship, deployments_of, lineage_of
+from watcher.resources.lineage import Kinship
 
 EAST, WEST = make_account("contoso-east", owner=""), make_account("contoso-west", owner="")
 NORTH = make_account("contoso-north", owner="")
@@ -44,11 +44,10 @@ def test_a_model_trained_from_another_continues_its_line():
     first = model(1)
     second = model(2, base=name(1), created_at=NOW - 20 * DAY)
     third = model(3, base=f"{name(2)}:ckpt-step-40", created_at=NOW - 10 * DAY)
-    lineage = lineage_of(inventory(third, first, second))
+    lineage = inventory(third, first, second).lineage
 
     assert lineage.parent(first) is None
     assert ids(lineage.ancestors(third)) == [second.id, first.id]
-    assert ids(lineage.line(second)) == [first.id, second.id, third.id]
     assert lineage.base(third) == BASE
     assert [(each.id, why) for each, why in lineage.newer(first)] == [
         (third.id, Kinship.DESCENT),
@@ -59,12 +58,12 @@ def test_a_model_trained_from_another_continues_its_line():
 def test_a_base_in_another_account_is_found_by_its_name():
     first, second = model(1, WEST), model(2, base=name(1).upper())
 
-    assert lineage_of(inventory(first, second)).parent(second) == first
+    assert inventory(first, second).lineage.parent(second) == first
 
 
 def test_models_of_one_suffix_and_family_may_follow_one_another():
     old, new = model(1), model(2, base="gpt-4o-mini-2025-01-01", created_at=NOW - DAY)
-    lineage = lineage_of(inventory(old, new))
+    lineage = inventory(old, new).lineage
 
     assert list(lineage.newer(old)) == [(new, Kinship.SUFFIX)]
     assert list(lineage.newer(new)) == []
@@ -82,14 +81,14 @@ def test_nothing_else_makes_kin():
         model(8, created_at=old.created_at),
     ]
 
-    assert list(lineage_of(inventory(old, *others)).newer(old)) == []
+    assert list(inventory(old, *others).lineage.newer(old)) == []
 
 
 def test_an_owner_of_several_accounts_has_one_line():
     accounts = [replace(each, owner="search-team") for each in (EAST, WEST)]
     old, new = model(1), model(2, WEST, created_at=NOW - DAY)
 
-    assert list(lineage_of(inventory(old, new, accounts=accounts)).newer(old)) == [(new, Kinship.SUFFIX)]
+    assert list(inventory(old, new, accounts=accounts).lineage.newer(old)) == [(new, Kinship.SUFFIX)]
 
 
 def test_a_deployment_is_found_by_model_checkpoint_and_checkpoint_id():
@@ -106,15 +105,15 @@ def test_a_deployment_is_found_by_model_checkpoint_and_checkpoint_id():
     ]
     whole = inventory(one, deployments=[*served, *strangers])
 
-    assert {each.name for each in deployments_of(whole, one)} == {"a", "b", "c", "d"}
-    assert {each.name for each in lineage_of(whole).unplaced} == {"e", "f"}
+    assert {each.name for each in whole.lineage.deployments(one)} == {"a", "b", "c", "d"}
+    assert {each.name for each in whole.lineage.unplaced} == {"e", "f"}
 
 
 def test_of_one_name_in_two_accounts_the_source_decides_then_the_place():
     here, there = model(1), model(1, WEST, created_at=NOW - 40 * DAY)
     by_source = make_deployment("by-source", account=EAST, model=name(1), model_source=WEST.id)
     by_place = make_deployment("by-place", account=EAST, model=name(1))
-    lineage = lineage_of(inventory(here, there, deployments=[by_source, by_place]))
+    lineage = inventory(here, there, deployments=[by_source, by_place]).lineage
 
     assert lineage.deployments(there) == (by_source,)
     assert lineage.deployments(here) == (by_place,)
@@ -123,7 +122,7 @@ def test_of_one_name_in_two_accounts_the_source_decides_then_the_place():
 def test_a_circle_of_bases_has_no_ancestors():
     one, two = model(1, base=name(2)), model(2, base=name(1))
     own, below = model(3, base=name(3)), model(4, base=name(2))
-    lineage = lineage_of(inventory(one, two, own, below))
+    lineage = inventory(one, two, own, below).lineage
 
     assert [lineage.parent(each) for each in (one, two, own)] == [None, None, None]
     assert lineage.parent(below) == two
@@ -169,20 +168,18 @@ def all_models(whole):
 
 
 @given(inventories())
-def test_no_model_stands_before_its_own_ancestor(whole):
-    lineage = lineage_of(whole)
+def test_no_model_is_its_own_ancestor_or_newer_than_its_descendants(whole):
+    lineage = whole.lineage
     for each in all_models(whole):
-        line, ancestors = lineage.line(each), list(lineage.ancestors(each))
-        assert line.count(each) == 1
+        ancestors = list(lineage.ancestors(each))
         assert each not in ancestors
         for ancestor in ancestors:
-            assert line.index(ancestor) < line.index(each)
             assert ancestor not in [newer for newer, _ in lineage.newer(each)]
 
 
 @given(inventories())
 def test_no_model_is_newer_than_one_that_is_newer_than_it(whole):
-    lineage = lineage_of(whole)
+    lineage = whole.lineage
     for each in all_models(whole):
         newer = [one for one, _ in lineage.newer(each)]
         assert each not in newer
@@ -192,7 +189,7 @@ def test_no_model_is_newer_than_one_that_is_newer_than_it(whole):
 
 @given(inventories())
 def test_a_deployment_belongs_to_one_model_at_most(whole):
-    lineage = lineage_of(whole)
+    lineage = whole.lineage
     placed = [deployment.key for each in all_models(whole) for deployment in lineage.deployments(each)]
     unplaced = [deployment.key for deployment in lineage.unplaced]
 
@@ -208,7 +205,7 @@ def test_renaming_accounts_changes_nothing(whole):
 
 def shape(whole):
     """All that a lineage says, with accounts told by their place."""
-    lineage = lineage_of(whole)
+    lineage = whole.lineage
     place = {holding.account.key: number for number, holding in enumerate(whole.holdings)}
 
     def told(each):
@@ -218,7 +215,6 @@ def shape(whole):
         (
             told(each),
             [told(ancestor) for ancestor in lineage.ancestors(each)],
-            [told(one) for one in lineage.line(each)],
             [(told(newer), why) for newer, why in lineage.newer(each)],
             [(place[one.account], one.name) for one in lineage.deployments(each)],
             lineage.base(each),
@@ -255,8 +251,8 @@ def renamed(whole):
 def test_a_line_may_be_long():
     chain = [model(0)]
     chain += [model(n, base=name(n - 1), created_at=NOW - DAY + n * timedelta(seconds=1)) for n in range(1, 3000)]
-    lineage = lineage_of(inventory(*reversed(chain)))
+    lineage = inventory(*reversed(chain)).lineage
 
-    assert ids(lineage.line(chain[1500])) == ids(chain)
+    assert ids(lineage.ancestors(chain[1500])) == ids(reversed(chain[:1500]))
     assert lineage.base(chain[-1]) == BASE
     assert next(lineage.newer(chain[0]))[0] == chain[-1]

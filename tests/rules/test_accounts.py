@@ -1,7 +1,8 @@
 import pytest
 
-from tests.factories import ACCOUNT, HOUR, MINUTE, NOW, SECOND, make_gap, make_reading, make_view
+from tests.factories import ACCOUNT, HOUR, MINUTE, NOW, SECOND, make_account, make_gap, make_reading, make_view
 from tests.rules.ask import ask, cleared, found, the_finding
+from watcher.resources.account import GONE
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.accounts import (
@@ -12,7 +13,7 @@ from watcher.rules.accounts import (
     AccountUnreachable,
     MetricsStale,
 )
-from watcher.rules.finding import FindingKind, Severity
+from watcher.rules.finding import FindingKind, Severity, Undecided
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.sight import REASONS
 
@@ -111,6 +112,39 @@ def test_metrics_are_stale_three_hours_after_they_were_due_unless_refused(reason
     reading = make_reading(usage_at=None if read is None else NOW - read, gaps=[gap(Section.METRICS, reason, age)])
 
     assert bool(found(MetricsStale(), make_view(reading=reading, cadence={Section.METRICS: HOUR}))) is expected
+
+
+@pytest.mark.parametrize(("age", "expected"), [(15 * MINUTE - SECOND, False), (15 * MINUTE, True)])
+def test_what_answers_404_may_be_an_account_that_is_gone_until_discovery_had_its_turn(age, expected):
+    gaps = [gap(section, GapReason.NOT_FOUND, age) for section in (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS)]
+    planes = {("account_unreachable", plane) for plane in ("arm", "data", "metrics")}
+    assert told(make_view(gaps=gaps)) == (planes if expected else set())
+    assert told(make_view(gaps=gaps, is_single_pass=True)) == planes  # which has discovered just before
+
+
+@pytest.mark.parametrize("reason", [GapReason.NOT_FOUND, GapReason.ROLE, GapReason.THROTTLED])
+def test_nothing_is_out_of_sight_in_an_account_that_is_gone(reason):
+    gaps = [gap(section, reason, 9 * HOUR) for section in (Section.JOBS, Section.METRICS)]
+    view = make_view(account=make_account(provisioning_state=GONE), gaps=gaps)
+    assert told(view) == set()
+    assert {answer.because for rule in RULES for answer in cleared(rule, view)} == {"its account is gone"}
+
+
+def test_an_alert_stands_while_404_takes_the_place_of_another_failure():
+    jobs = gap(Section.JOBS, GapReason.NOT_FOUND, MINUTE)
+    view = make_view(gaps=[jobs], closed_gaps=(gap(Section.JOBS, GapReason.BROKEN),))
+    (doubt,) = (answer for answer in ask(AccountUnreachable(), view) if answer.subject.incarnation == "data")
+    assert isinstance(doubt, Undecided)
+    assert (doubt.because, doubt.since) == (
+        "its address answers 404, and whether the account is gone is being looked up",
+        jobs.at,
+    )
+
+
+@pytest.mark.parametrize(("section", "is_told"), [(Section.METRICS, True), (Section.JOBS, False)])
+def test_unread_metrics_say_what_that_means_for_idle_clocks(section, is_told):
+    finding = the_finding(AccountUnreachable(), make_view(gaps=[gap(section, GapReason.BROKEN)]))
+    assert ("no new idle warning fires" in finding.description) is is_told
 
 
 def test_old_metrics_without_a_gap_are_only_not_due():
@@ -244,19 +278,27 @@ FILES_EVERY = {Section.FILES: 2 * HOUR}
             id="each for another reason: that of the jobs tells",
         ),
         pytest.param([gap(Section.FILES, GapReason.ROLE, MINUTE)], {("account_forbidden", "data")}, id="files refused"),
+        pytest.param([gap(Section.FILES, GapReason.UNREACHABLE, HOUR - SECOND)], set(), id="files, not for long yet"),
         pytest.param(
-            [gap(Section.FILES, GapReason.UNREACHABLE, 2 * HOUR - SECOND)], set(), id="files, not yet tried again"
-        ),
-        pytest.param(
-            [gap(Section.FILES, GapReason.UNREACHABLE, 2 * HOUR)],
+            [gap(Section.FILES, GapReason.UNREACHABLE, HOUR)],
             {("account_unreachable", "data")},
-            id="files, tried again in vain",
+            id="files, tried again and again in vain",
         ),
-        pytest.param([gap(Section.FILES, GapReason.THROTTLED, HOUR)], set(), id="files throttled once"),
         pytest.param(
-            [gap(Section.FILES, GapReason.THROTTLED, 2 * HOUR)],
+            [gap(Section.MODELS, GapReason.UNREACHABLE, HOUR)],
+            {("account_unreachable", "data")},
+            id="models, though they are read seldom",
+        ),
+        pytest.param(
+            [gap(Section.FILES, GapReason.BROKEN, 2 * HOUR - SECOND, subject="file-1")],
+            set(),
+            id="one file, not yet looked at again",
+        ),
+        pytest.param([gap(Section.FILES, GapReason.THROTTLED, HOUR - SECOND)], set(), id="files throttled"),
+        pytest.param(
+            [gap(Section.FILES, GapReason.THROTTLED, HOUR)],
             {("account_throttled", "data")},
-            id="files throttled again",
+            id="files throttled for long",
         ),
     ],
 )

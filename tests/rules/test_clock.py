@@ -6,14 +6,18 @@ from tests.factories import HOUR, MINUTE, NOW, SECOND
 from tests.rules.ask import ask, cleared, found, the_doubt, the_finding, verdict
 from watcher.resources.changes import ResourceKind
 from watcher.rules.clock import ClockSkewed
-from watcher.rules.finding import Severity
-from watcher.rules.rule import Fleet
+from watcher.rules.finding import Finding, Severity, Undecided
+from watcher.rules.rule import Fleet, HostClock
 
 RULE = ClockSkewed()
 
 
+def clock(skew, age=MINUTE, host="one"):
+    return HostClock(host=host, skew=skew, at=NOW - age)
+
+
 def fleet(skew, age=MINUTE):
-    return Fleet(now=NOW, accounts=(), skew=skew, skew_at=None if age is None else NOW - age)
+    return Fleet(now=NOW, accounts=(), clocks=() if skew is None else (clock(skew, age),), host="one")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,6 @@ def fleet(skew, age=MINUTE):
         (9 * HOUR, HOUR, "found"),
         (9 * HOUR, HOUR + SECOND, "undecided"),
         (timedelta(), HOUR + SECOND, "undecided"),
-        (9 * HOUR, None, "found"),
     ],
 )
 def test_verdicts(skew, age, expected):
@@ -47,7 +50,8 @@ def test_words(skew, summary, effect):
 
     assert finding.severity is Severity.WARNING
     assert finding.subject.kind is ResourceKind.WATCHER
-    assert finding.summary.endswith(summary)
+    assert finding.summary == f"The clock of one, where watcher runs, {summary}"
+    assert finding.labels == {"host": "one"}
     assert effect in finding.description
     assert "measured 2026-11-22 07:59 UTC (1 min ago)" in finding.evidence
     assert finding.values["skew_seconds"] == skew.total_seconds()
@@ -70,3 +74,20 @@ def test_an_old_measurement_keeps_what_fires():
 def test_option():
     assert not found(ClockSkewed(after=HOUR), fleet(HOUR - SECOND))
     assert len(ask(ClockSkewed(after=HOUR), fleet(HOUR))) == 1
+
+
+def test_each_machine_has_an_alert_of_its_own():
+    both = Fleet(now=NOW, accounts=(), clocks=(clock(HOUR), clock(SECOND, host="other")), host="one")
+    assert the_finding(RULE, both).subject == the_finding(RULE, fleet(HOUR)).subject
+    assert [answer.subject.id for answer in cleared(RULE, both)] == ["clock other"]
+
+
+@pytest.mark.parametrize("host", ["one", "other"])
+@pytest.mark.parametrize(("age", "expected"), [(MINUTE, "found"), (HOUR + MINUTE, "undecided")])
+def test_whichever_machine_asks_an_age_is_reckoned_by_one_clock(host, age, expected):
+    """Clocks that are hours apart agree on how long ago something was measured."""
+    now = NOW if host == "one" else NOW - 9 * HOUR
+    clocks = (clock(9 * HOUR, age), HostClock(host="other", skew=timedelta(), at=NOW - 9 * HOUR - MINUTE))
+    answers = ask(RULE, Fleet(now=now, accounts=(), clocks=clocks, host=host))
+    (answer,) = (one for one in answers if one.subject.id == "clock one")
+    assert {Finding: "found", Undecided: "undecided"}[type(answer)] == expected

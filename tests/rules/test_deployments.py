@@ -60,11 +60,17 @@ def test_expiring_goes_on_along_its_last_evidence():
     assert doubt.on_last_evidence.step == "1h"
 
 
+def test_past_its_end_nothing_is_claimed_of_one_that_cannot_be_read():
+    last = the_doubt(EXPIRING, developer_view(-HOUR, gaps=[make_gap(Section.DEPLOYMENTS)])).on_last_evidence
+
+    assert "was subject to removal from 2026-11-22 07:00 UTC on; whether it still stands is not known" in last.summary
+
+
 def test_expiring_words():
     finding = the_finding(EXPIRING, developer_view(90 * 60 * SECOND))
 
     assert finding.summary == (
-        "Developer deployment support-bot in contoso-ft is subject to removal in 1 h 30 min (2026-11-22 09:30 UTC)"
+        "Developer deployment support-bot in contoso-ft is subject to removal at 2026-11-22 09:30 UTC"
     )
     assert finding.values["deletion_earliest"] == "2026-11-22T09:30:00Z"
     assert finding.values["hosting_per_hour"] == 0.0
@@ -123,18 +129,16 @@ def test_failed_clears_with_the_state():
 class TestExpiryBySku:
     RULE = DeploymentExpiring(lifetimes={"developertier": None, "batch*": timedelta(hours=48)})
 
-    def test_a_sku_that_never_expires_is_left_alone(self):
-        assert not ask(self.RULE, developer_view(HOUR))
-
-    def test_another_spelling_keeps_the_common_time(self):
-        assert found(self.RULE, developer_view(HOUR, sku="developer"))
+    @pytest.mark.parametrize("sku", ["DeveloperTier", "Developer"])
+    def test_a_sku_that_never_expires_is_left_alone_in_either_spelling(self, sku):
+        assert not ask(self.RULE, developer_view(HOUR, sku=sku))
 
     def test_another_sku_may_expire(self):
         view = developer_view(sku="BatchThing", created_at=NOW - 46 * HOUR)
         finding = the_finding(self.RULE, view)
 
         assert finding.summary.startswith(
-            "BatchThing deployment support-bot in contoso-ft is subject to removal in 2 h"
+            "BatchThing deployment support-bot in contoso-ft is subject to removal at 2026-11-22 10:00 UTC"
         )
         assert "lives for 48 h, as configured" in finding.description
         assert finding.values["hosting_per_hour"] is None

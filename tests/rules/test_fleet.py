@@ -35,6 +35,12 @@ def on_data(rule, view, subject=None):
     return NAMES[type(answers[0])] if answers else "nothing"
 
 
+def test_accounts_of_no_known_region_are_no_sign_of_an_outage_in_all_of_them():
+    nowhere = fleet(make_state("a", SILENT, location=""), make_state("b", SILENT, location=""))
+
+    assert ask(UNREACHABLE, nowhere) == []
+
+
 @pytest.mark.parametrize(
     ("states", "expected"),
     [
@@ -245,3 +251,23 @@ def test_a_credential_refused_for_metrics_hides_deletions_only():
 
     assert "coming deletions cannot be seen" in finding.description
     assert "job" not in finding.description
+
+
+def test_a_plane_that_is_read_later_says_nothing_more_of_a_dead_credential():
+    """The metrics are asked seconds after the rest: an account's own word of them must not overtake the common one."""
+    early = [make_state(name, REFUSED, ARM) for name in ("a", "b")]
+    (told,) = evaluate_fleet([CREDENTIAL], fleet(*early)).findings
+    view = make_view(account=early[0].account, gaps=(REFUSED, ARM, METRICS), now=NOW)
+    own = [open_alert(finding, account="", now=NOW) for finding in evaluate([AccountForbidden()], view).findings]
+    alerts = [open_alert(told, account="", now=NOW), *own]
+
+    assert told.labels["plane"] == "arm,data"
+    assert {alert.labels["plane"] for alert in own} == {"arm", "data", "metrics"}
+    assert all(Inhibitor(DEFAULT_INHIBITIONS, alerts).inhibited_by(alert) for alert in own)
+
+
+def test_a_missing_role_is_told_while_the_credential_fails():
+    role = make_gap(Section.DEPLOYMENTS, GapReason.ROLE, at=NOW - HOUR)
+    _, heard = alerts_of([make_state("a", REFUSED, role), make_state("b", REFUSED, ARM)])
+
+    assert ("account_forbidden", "arm") in [(a.finding.rule, a.finding.labels["plane"]) for a in heard]

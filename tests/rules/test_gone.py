@@ -12,6 +12,7 @@ from tests.factories import (
     MINUTE,
     MODEL,
     NOW,
+    SECOND,
     make_account,
     make_deployment,
     make_end,
@@ -34,6 +35,8 @@ GONE = DeploymentGone()
 SILENT = Departure(is_read=True, read_from=NOW - HOUR)
 UNREAD = Departure(is_read=False, because="the role Monitoring Reader is missing")
 BY_SOMEBODY = replace(SILENT, deleted_by="dev@contoso.com", deleted_at=NOW - 9 * MINUTE, correlation_id="c-1")
+BY_APPLICATION = replace(BY_SOMEBODY, deleted_by="0b5a1e0c-7d3f-4c55-9d53-0a9d1b0f6a11")
+BY_NOBODY = replace(BY_SOMEBODY, deleted_by="")
 BY_AZURE = replace(BY_SOMEBODY, deleted_by="Microsoft.CognitiveServices")
 CALLED_YESTERDAY = {"last_success_at": NOW - DAY}
 CALLED_LONG_AGO = {"last_success_at": NOW - 15 * DAY}
@@ -94,9 +97,33 @@ def gone_view(
             gone_view(usage=CALLED_YESTERDAY, log=BY_SOMEBODY), [("deleted", Severity.INFO)], id="somebody is named"
         ),
         pytest.param(
-            gone_view(usage=CALLED_YESTERDAY, log=replace(BY_SOMEBODY, deleted_by="")),
+            gone_view(usage=CALLED_YESTERDAY, log=BY_NOBODY),
             [("deleted", Severity.WARNING)],
             id="a deletion by nobody named",
+        ),
+        pytest.param(
+            gone_view(usage=CALLED_LONG_AGO, log=BY_NOBODY),
+            [("idle", Severity.WARNING)],
+            id="idle, and nobody is named",
+        ),
+        pytest.param(
+            gone_view(usage=CALLED_YESTERDAY, log=BY_APPLICATION),
+            [("deleted", Severity.INFO)],
+            id="an application, and no clock says why",
+        ),
+        pytest.param(
+            gone_view(usage=CALLED_LONG_AGO, log=BY_APPLICATION),
+            [("idle", Severity.WARNING)],
+            id="idle, and an application is named, which may be Azure's own",
+        ),
+        pytest.param(
+            gone_view(log=BY_APPLICATION), [("deleted", Severity.WARNING)], id="calls unknown, and an application named"
+        ),
+        pytest.param(gone_view(log=BY_SOMEBODY), [("deleted", Severity.INFO)], id="calls unknown, and a person named"),
+        pytest.param(
+            gone_view(**DEVELOPER, created_at=NOW - 24 * HOUR, log=BY_APPLICATION),
+            [("developer_expiry", Severity.INFO)],
+            id="Developer, and an application named",
         ),
         pytest.param(
             gone_view(usage=CALLED_YESTERDAY, log=BY_AZURE),
@@ -176,7 +203,7 @@ class TestTheLogComesLate:
         doubt = the_doubt(GONE, self.view())
 
         assert doubt.subject == deployment_subject(make_deployment())
-        assert "the activity log names no cause yet and is asked once more" in doubt.because
+        assert "the activity log names no cause yet and is asked again" in doubt.because
 
     def test_a_poll_that_reads_no_deployments_decides_nothing(self):
         assert doubts(GONE, self.view(now=NOW + MINUTE))
@@ -188,6 +215,39 @@ class TestTheLogComesLate:
         later = NOW + 10 * MINUTE
 
         assert the_finding(GONE, self.view(now=later, read_at=later, log=log)).labels["cause"] == cause
+
+    @pytest.mark.parametrize(
+        ("every", "after", "is_last"),
+        [
+            pytest.param(10 * MINUTE, 5 * SECOND, False, id="seconds later"),
+            pytest.param(10 * MINUTE, 10 * MINUTE, False, id="at the next reading"),
+            pytest.param(10 * MINUTE, 20 * MINUTE, True, id="twenty minutes later"),
+            pytest.param(2 * HOUR, 19 * MINUTE, False, id="soon, of a seldom reading"),
+            pytest.param(2 * HOUR, 2 * HOUR, True, id="the next of a seldom reading"),
+            pytest.param(SECOND, SECOND, False, id="the next of a hasty reading"),
+            pytest.param(SECOND, 2 * SECOND, True, id="two hasty readings later"),
+        ],
+    )
+    def test_a_silent_log_has_had_time_to_speak(self, every, after, is_last):
+        view = self.view(now=NOW + after, read_at=NOW + after, cadence={Section.DEPLOYMENTS: every})
+
+        assert bool(found(GONE, view)) is is_last
+        assert bool(doubts(GONE, view)) is not is_last
+
+    def test_a_log_that_cannot_be_asked_again_is_not_waited_for_for_ever(self):
+        cadence = {Section.DEPLOYMENTS: 10 * MINUTE}
+
+        assert doubts(GONE, self.view(now=NOW + 59 * MINUTE, read_at=NOW + MINUTE, cadence=cadence))
+        assert found(GONE, self.view(now=NOW + HOUR, read_at=NOW + MINUTE, cadence=cadence))
+
+    def test_it_stays_found_late(self):
+        at = NOW + 20 * MINUTE
+        log = replace(SILENT, stood_at=NOW - 2 * DAY)
+        before = {"cadence": {Section.DEPLOYMENTS: 10 * MINUTE}, "previous_at": {Section.DEPLOYMENTS: NOW}}
+        finding = the_finding(GONE, self.view(now=at, read_at=at, log=log, **before))
+
+        late = "found late: the deployments were not read between 2026-11-20 08:00 UTC and 2026-11-22 08:00 UTC"
+        assert late in finding.evidence
 
     def test_it_is_not_put_off_for_ever(self):
         assert doubts(GONE, self.view(now=NOW + HOUR - MINUTE))
@@ -271,6 +331,7 @@ class TestAccount:
             (None, "the activity log could not be read (it was not asked)"),
             (UNREAD, "the activity log could not be read (the role Monitoring Reader is missing)"),
             (SILENT, "names no deletion of it, so it may have been moved"),
+            (replace(BY_NOBODY, account_deleted=True), "has its deletion at 2026-11-22 07:51 UTC, and names nobody"),
         ],
     )
     def test_is_a_warning_where_nobody_is_named(self, log, words):
@@ -307,8 +368,21 @@ def test_gone_by_somebody_says_by_whom_when_and_where_that_is_read():
         "activity log read from 2026-11-22 07:00 UTC on: its deletion by dev@contoso.com at 2026-11-22 07:51 UTC "
         "(correlation id c-1)" in finding.evidence
     )
-    by_application = gone_view(log=replace(BY_SOMEBODY, deleted_by="0b5a1e0c-7d3f-4c55-9d53-0a9d1b0f6a11"))
-    assert "deleted by the application 0b5a1e0c" in the_finding(GONE, by_application).summary
+    by_application = the_finding(GONE, gone_view(log=BY_APPLICATION))
+    assert "deleted by the application 0b5a1e0c" in by_application.summary
+    assert "its calls were not known, so an idle deletion is possible" in by_application.description
+
+
+def test_an_application_is_quoted_beside_the_clock_that_explains_the_end():
+    finding = the_finding(GONE, gone_view(usage=CALLED_LONG_AGO, log=BY_APPLICATION))
+
+    assert "inferred, not read. The activity log has its deletion by the application 0b5a1e0c" in finding.description
+    assert finding.values["deleted_at"] == "2026-11-22T07:51:00Z"
+
+
+@pytest.mark.parametrize("log", [BY_SOMEBODY, BY_APPLICATION, BY_NOBODY])
+def test_who_is_named_is_not_said_to_be_anybody_else(log):
+    assert "not Azure" not in the_finding(GONE, gone_view(usage=CALLED_YESTERDAY, log=log)).description
 
 
 def test_what_the_clocks_explain_and_the_log_confirms_says_both():

@@ -18,6 +18,7 @@ from tests.factories import (
     make_view,
 )
 from tests.rules.ask import cleared, found, the_doubt, the_finding, verdict
+from watcher.resources.changes import Change
 from watcher.resources.snapshot import Section
 from watcher.resources.training import Estimates, Pace
 from watcher.rules.finding import FindingKind, Severity
@@ -128,7 +129,7 @@ def test_stalled_words():
 
     assert finding.kind is FindingKind.CONDITION
     assert finding.severity is Severity.WARNING
-    assert finding.summary.endswith("has been running for 1 d 6 h")
+    assert finding.summary.endswith("has been running since 2026-11-21 02:00 UTC")
     assert "2026-11-22 09:00 UTC, which may be wrong" in finding.description
     assert "/fine_tuning/jobs/ftjob-1/cancel" in finding.action
     assert finding.values["limit_seconds"] == 86400
@@ -167,6 +168,8 @@ def test_stalled_counts_from_the_resume_and_not_from_the_first_start():
 def test_stalled_does_not_mix_kinds():
     other = replace(KIND, training_type="developertier")
     assert not found(STALLED, replace(stalled_view("queued", 3 * HOUR), paces={other: Pace(queued=(HOURS,) * 8)}))
+    quick = replace(KIND, method="dpo")
+    assert not found(STALLED, replace(stalled_view("queued", 3 * HOUR), paces={quick: Pace(queued=(HOURS,) * 8)}))
     off = JobStalled(history=0)
     assert not found(off, replace(stalled_view("queued", 3 * HOUR), paces={KIND: Pace(queued=(HOURS,) * 8)}))
 
@@ -176,10 +179,11 @@ def test_stalled_says_by_which_history():
     finding = the_finding(STALLED, view)
 
     assert finding.description.startswith(
-        "That is longer than 95 % of the 8 jobs of this kind that watcher saw (p95 1 h from creation to start)"
+        "That is longer than 95 % of the 8 supervised jobs of this kind that watcher saw "
+        "(p95 1 h from creation to start)"
     )
     assert finding.values["limit_seconds"] == 7200
-    assert "95 % of the 8 jobs of this kind that watcher saw took at most 1 h" in finding.evidence
+    assert "95 % of the 8 supervised jobs of this kind that watcher saw took at most 1 h" in finding.evidence
 
 
 def test_stalled_tells_of_estimates_that_slip():
@@ -243,3 +247,12 @@ def test_evidence_shows_the_last_line_of_the_log():
     )
 
     assert 'last line of its log, 2026-11-22 07:00 UTC: "Pausing now."' in the_finding(PAUSED, view).evidence
+
+
+@pytest.mark.parametrize(("rule", "status"), [(PAUSED, "paused"), (STALLED, "pending"), (STALLED, "running")])
+def test_a_job_whose_account_is_gone_is_gone_with_it(rule, status):
+    job = make_job(status=status)
+    lost = make_transition(job, status, change=Change.GONE, after=None)
+    view = make_view(jobs=[job], status_since={job.id: NOW - 30 * DAY}, transitions=[lost])
+    (answer,) = rule.evaluate(view)
+    assert answer.because == "its account is gone, seen 2026-11-22 08:00 UTC, and the job with it"

@@ -341,9 +341,12 @@ SKIPPED = "12 images were skipped because they could not be used for training."
 @pytest.mark.parametrize(
     ("events", "count", "expected"),
     [
-        pytest.param([make_event(SKIPPED)], 12, f'The service says of the training data: "{SKIPPED}"', id="its words"),
+        pytest.param([make_event(SKIPPED)], 12, f'Its log says: "{SKIPPED}"', id="its words"),
+        pytest.param([make_event("Dropped 12 rows")], 12, 'Its log says: "Dropped 12 rows"', id="other words"),
         pytest.param([], 1200, "left out 1,200 examples or images", id="read earlier"),
         pytest.param([], 0, None, id="none"),
+        pytest.param([make_event("0 examples were skipped")], 0, None, id="none, by its words"),
+        pytest.param([make_event("Step 40 skipped in evaluation")], None, None, id="said of something else"),
         pytest.param([], None, None, id="not said"),
     ],
 )

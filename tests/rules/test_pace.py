@@ -45,6 +45,13 @@ def test_the_evidence_tells_of_history_whoever_won():
     assert allowed(6 * HOUR, *[1] * 7).seen == ""
 
 
+def test_the_grounds_name_the_method():
+    found = allowance(6 * HOUR, [60.0] * 8, least=8, span="from start to success", method="reinforcement")
+
+    assert "95 % of the 8 reinforcement jobs of this kind" in found.grounds
+    assert "95 % of the 8 reinforcement jobs of this kind" in found.seen
+
+
 def test_history_may_be_left_out_or_wanted_sooner():
     assert allowed(6 * HOUR, *[1] * 50, least=0).limit == 6 * HOUR
     assert allowed(6 * HOUR, 1, least=1).limit == 2 * HOUR
@@ -78,8 +85,16 @@ def test_a_percentile_is_the_least_that_so_many_do_not_exceed(values, share):
 
 def test_jobs_of_one_kind():
     assert pace_key(ACCOUNT, make_job(training_type="GlobalStandard")) == PaceKey(
-        model="gpt-4o-mini-2024-07-18", location="swedencentral", training_type="globalstandard"
+        model="gpt-4o-mini-2024-07-18", location="swedencentral", training_type="globalstandard", method="supervised"
     )
+    assert pace_key(ACCOUNT, make_job(method="Reinforcement")) != pace_key(ACCOUNT, make_job())
+
+
+def test_a_job_that_trains_a_custom_model_further_is_of_the_kind_of_its_base():
+    base = pace_key(ACCOUNT, make_job())
+    assert pace_key(ACCOUNT, make_job(model=f"gpt-4o-mini-2024-07-18.ft-{1:032x}-support")) == base
+    assert pace_key(ACCOUNT, make_job(model=f"gpt-4o-mini-2024-07-18.ft-{1:032x}-support:ckpt-step-80")) == base
+    assert pace_key(ACCOUNT, make_job(model="ftchkpt-1")) != pace_key(ACCOUNT, make_job(model="ftchkpt-2"))
 
 
 def announced(*ends, estimate=NOW + HOUR):

@@ -44,7 +44,7 @@ def test_words():
     finding = the_finding(RULE, paused_view())
 
     assert finding.severity is Severity.INFO
-    assert finding.summary == "support-bot in contoso-ft has been paused for at least 2 d"
+    assert finding.summary == "support-bot in contoso-ft has been paused since 2026-11-20 08:00 UTC at least"
     assert finding.description.startswith("Calls to it are refused (423) until it is resumed.")
     assert "assumed here that the fee is charged on, and that its idle clock runs on" in finding.description
     path = f"{ACCOUNT.id}/deployments/support-bot/resume?api-version=2025-10-01-preview"

@@ -177,17 +177,62 @@ def test_the_table_that_is_shipped_is_used():
 @pytest.mark.parametrize(
     ("ends", "certainty", "said"),
     [
-        (10 * DAY, Certainty.PLANNED, "Training ends 2026-12-02."),
+        (21 * DAY, Certainty.PLANNED, "Training ends 2026-12-13."),
         (-10 * DAY, Certainty.PLANNED, "It can no longer be trained on since 2026-11-12."),
-        (10 * DAY, Certainty.TABLE, "Training on it ends no earlier than 2026-12-02, by Azure's documentation."),
+        (21 * DAY, Certainty.TABLE, "Training on it ends no earlier than 2026-12-13, by Azure's documentation."),
     ],
 )
-def test_the_end_of_training_is_told_where_somebody_trained_lately(ends, certainty, said):
+def test_the_end_of_training_is_told_beside_that_of_serving_where_somebody_trained_lately(ends, certainty, said):
     row = retirement(fine_tune_until=NOW + ends, certainty=certainty)
     lately, once = make_model(created_at=NOW - 89 * DAY), make_model(created_at=NOW - 91 * DAY)
 
     assert said in the_finding(RULE, inventory(row, models=[lately])).description
     assert said not in the_finding(RULE, inventory(row, models=[once])).description
+
+
+LATELY, ONCE = make_model(created_at=NOW - 89 * DAY), make_model(created_at=NOW - 91 * DAY)
+
+
+def test_the_end_of_training_fires_where_it_is_nearer():
+    row = retirement(200 * DAY, fine_tune_until=NOW + 20 * DAY, certainty=Certainty.PLANNED)
+    finding = the_finding(RULE, inventory(row, models=[LATELY]))
+
+    assert finding.step == "30d"
+    assert finding.summary == f"support-bot in contoso-ft: training on its base model {BASE} ends in 20 d (2026-12-12)"
+    assert "Azure calls the date planned." in finding.description
+    assert "is retired, and this deployment ends with it, 2027-06-10, by ARM's model" in finding.description
+    assert "410" not in finding.description
+    assert "move the calls over" not in finding.action
+    assert finding.values["ends"] == "training"
+    assert finding.values["fine_tune_until"] == "2026-12-12T08:00:00Z"
+    assert finding.values["inference_until"] == "2027-06-10T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("serving", "training", "models", "ends"),
+    [
+        pytest.param(200 * DAY, 20 * DAY, [ONCE], [], id="nobody trained on it lately"),
+        pytest.param(20 * DAY, 10 * DAY, [ONCE], ["inference"], id="nor where its serving ends"),
+        pytest.param(20 * DAY, 10 * DAY, [LATELY], ["training"], id="training first"),
+        pytest.param(10 * DAY, 20 * DAY, [LATELY], ["inference"], id="serving first"),
+        pytest.param(20 * DAY, -HOUR, [LATELY], ["inference"], id="training is over"),
+        pytest.param(200 * DAY, -HOUR, [LATELY], [], id="training is over, and serving far away"),
+        pytest.param(None, 20 * DAY, [LATELY], ["training"], id="no end of serving is named"),
+        pytest.param(-DAY, 20 * DAY, [LATELY], ["inference"], id="retired already"),
+    ],
+)
+def test_the_nearer_end_counts(serving, training, models, ends):
+    whole = inventory(retirement(serving, fine_tune_until=NOW + training), models=models)
+
+    assert [finding.values["ends"] for finding in found(RULE, whole)] == ends
+
+
+def test_an_end_of_training_by_the_table_is_no_promise():
+    row = retirement(None, location="", fine_tune_until=NOW + 20 * DAY, certainty=Certainty.TABLE)
+    finding = the_finding(ModelRetiring(documented=(row,)), inventory(models=[LATELY]))
+
+    assert finding.summary.endswith(f"training on its base model {BASE} may end in 20 d (2026-12-12 or later)")
+    assert "Until when the base model is served, and this deployment with it, is not known." in finding.description
 
 
 def test_one_alert_a_deployment():

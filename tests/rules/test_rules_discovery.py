@@ -96,6 +96,13 @@ def test_a_subscription_without_a_role_gets_the_command():
     assert (finding.subject.id, finding.subject.kind, finding.subject.incarnation) == (SUB, ResourceKind.ACCOUNT, "arm")
 
 
+def test_a_disabled_subscription_is_not_cured_by_a_role():
+    (finding,) = findings(blind(gap(GapReason.BLOCKED, SUB), subscriptions=["s-2"]))
+
+    assert (finding.rule, finding.subject.id) == ("account_forbidden", SUB)
+    assert finding.action.startswith("Enable it again")
+
+
 def test_the_list_of_subscriptions_has_a_subject_too():
     (finding,) = findings(blind(gap(GapReason.FORBIDDEN)))
 

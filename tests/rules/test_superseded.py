@@ -69,7 +69,15 @@ def test_a_deployment_whose_models_heir_is_deployed_elsewhere():
     assert "last successful call in the hour from 2026-11-22 07:00 UTC" in finding.evidence
     assert finding.values["newer_model"] == HEIR.id
     assert finding.values["relation"] == "descent"
-    assert finding.values["monthly_cost"] is finding.values["hosting_per_hour"] is None
+    assert finding.values["monthly_cost"] == 1224.0
+
+
+def test_the_command_to_keep_it_survives_a_shell():
+    odd = make_account("contoso-east", label="contoso-east@rg (ml)")
+    held = make_holding(account=odd, deployments=(serving(OLD), serving(HEIR, "v2")), models=(OLD, HEIR))
+
+    action = the_finding(SUPERSEDED, make_inventory(held)).action
+    assert "\nwatcher keep 'contoso-east@rg (ml)/support-bot' --until DATE --reason TEXT" in action
 
 
 def test_a_namesake_is_said_to_be_an_assumption():
@@ -82,11 +90,36 @@ def test_a_namesake_is_said_to_be_an_assumption():
 
 
 def test_the_cost_is_told_where_the_price_is_known():
-    rule = DeploymentSuperseded(hosting_per_hour=1.7)
-    finding = the_finding(rule, make_inventory(east(serving(OLD), serving(HEIR, "v2"))))
+    finding = the_finding(SUPERSEDED, make_inventory(east(serving(OLD), serving(HEIR, "v2"))))
 
     assert finding.values["monthly_cost"] == 1224.0
-    assert "about 1224.00 USD in 30 days" in finding.description
+    assert (
+        "about 1224.00 USD in 30 days, at 1.70 USD an hour (an estimate from the example price on Azure's pages; not "
+        "an invoice)."
+    ) in finding.description
+
+
+def test_without_a_price_no_cost_is_told():
+    rule = DeploymentSuperseded(hosting_per_hour=None, currency="EUR")
+    finding = the_finding(rule, make_inventory(east(serving(OLD), serving(HEIR, "v2"))))
+
+    assert finding.values["monthly_cost"] is finding.values["hosting_per_hour"] is None
+    assert "EUR" not in finding.description
+
+
+def test_the_operators_own_prices_go_first_for_any_sku():
+    rule = DeploymentSuperseded(prices=(("*", "provisioned*", 10.0), ("*", "*", 2.0)), discount_percent=10)
+    for sku, fee in (("ProvisionedManaged", 9.0), ("Standard", 1.8)):
+        finding = the_finding(rule, make_inventory(east(serving(OLD, sku=sku), serving(HEIR, "v2"))))
+        assert finding.values["hosting_per_hour"] == fee
+        assert "(the configured list price; not an invoice; less 10 %)" in finding.description
+
+
+def test_who_is_asked_is_told_with_what_names_them():
+    finding = the_finding(
+        SUPERSEDED, make_inventory(east(serving(OLD, tags={"Owner": "ann"}), serving(HEIR, "v2")), owner_tag="owner")
+    )
+    assert (finding.labels["owner"], finding.values["owner_source"]) == ("ann", "tag owner of the deployment")
 
 
 @pytest.mark.parametrize(

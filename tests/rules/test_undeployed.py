@@ -20,6 +20,7 @@ from watcher.rules.finding import FindingKind, Severity, Undecided
 from watcher.rules.undeployed import ModelUndeployed
 
 EAST, WEST = make_account("contoso-east"), make_account("contoso-west", subscription="sub-2", location="westus3")
+NEAR = make_account("contoso-near", subscription="SUB-1")
 BASE = "gpt-4o-mini-2024-07-18"
 UNDEPLOYED = ModelUndeployed()
 
@@ -43,8 +44,12 @@ def west(*deployments, **changes):
     return make_holding(account=WEST, deployments=deployments, **changes)
 
 
+def near(*deployments, **changes):
+    return make_holding(account=NEAR, deployments=deployments, **changes)
+
+
 UNREAD_WEST = west(serving(OLD, "v2", WEST), gaps=[make_gap(Section.DEPLOYMENTS)])
-NEVER_READ = make_holding(account=WEST, deployments=None)
+NEVER_READ = make_holding(account=NEAR, deployments=None)
 
 
 def test_an_old_model_that_is_deployed_nowhere():
@@ -122,16 +127,16 @@ def test_a_name_in_two_accounts_is_deployed_for_both():
     ("inventory", "because"),
     [
         pytest.param(
-            make_inventory(east(models=[OLD]), NEVER_READ), "contoso-west have not been read", id="never read"
+            make_inventory(east(models=[OLD]), NEVER_READ), "contoso-near have not been read", id="never read"
         ),
         pytest.param(
-            make_inventory(east(models=[OLD]), west(gaps=[make_gap(Section.DEPLOYMENTS, GapReason.ROLE)])),
-            "the deployments of contoso-west could not be read: a role is missing",
+            make_inventory(east(models=[OLD]), near(gaps=[make_gap(Section.DEPLOYMENTS, GapReason.ROLE)])),
+            "the deployments of contoso-near could not be read: a role is missing",
             id="a gap",
         ),
         pytest.param(
-            make_inventory(east(models=[OLD]), west(gaps=[make_gap(Section.DEPLOYMENTS, subject="x")])),
-            "a deployment in contoso-west could not be read",
+            make_inventory(east(models=[OLD]), near(gaps=[make_gap(Section.DEPLOYMENTS, subject="x")])),
+            "a deployment in contoso-near could not be read",
             id="one item",
         ),
         pytest.param(
@@ -141,12 +146,35 @@ def test_a_name_in_two_accounts_is_deployed_for_both():
         ),
     ],
 )
-def test_a_model_may_be_deployed_where_nobody_looked(inventory, because):
+def test_a_model_may_be_deployed_where_nobody_looked_in_its_subscription(inventory, because):
     doubt = the_doubt(UNDEPLOYED, inventory)
 
-    assert doubt.subject is None
+    assert doubt.subject.incarnation == OLD.id
     assert because in doubt.because
     assert found(UNDEPLOYED, inventory) == []
+
+
+@pytest.mark.parametrize(
+    ("gap", "unseen"),
+    [
+        (make_gap(Section.DEPLOYMENTS, GapReason.ROLE), "the deployments of contoso-west could not be read: a role is"),
+        (make_gap(Section.DEPLOYMENTS, subject="x"), "a deployment in contoso-west could not be read"),
+    ],
+)
+def test_what_is_unread_in_another_subscription_is_told_beside_it(gap, unseen):
+    finding = the_finding(UNDEPLOYED, make_inventory(east(models=[OLD]), west(gaps=[gap])))
+
+    assert "is deployed nowhere that watcher can see, 60 d after" in finding.summary
+    assert f"it may be deployed in another subscription unseen: {unseen}" in finding.evidence
+    assert "If nobody wants it, and no account that could not be read serves it, delete it" in finding.action
+    assert ask(UNDEPLOYED, make_inventory(east(models=[OLD]), west(gaps=[gap]))) == [finding]
+
+
+def test_an_account_that_was_not_read_does_not_count_as_read():
+    never_read = make_holding(account=WEST, deployments=None)
+
+    finding = the_finding(UNDEPLOYED, make_inventory(east(models=[OLD]), never_read))
+    assert "deployments of 1 account read, the oldest reading just now" in finding.evidence
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ def demo_job(name):
     ("name", "outcome", "last"),
     [
         ("support-tone-v2", "succeeded", "succeeded"),
-        ("translations", "succeeded", "succeeded"),
+        ("glossary", "succeeded", "succeeded"),
+        ("reward-shaping", "succeeded", "succeeded"),
         ("forum-moderation", "rai_data", "failed"),
         ("game-dialogue", "rai_model", "failed"),
         ("assistant-winter", "cancelled", "cancelled"),
@@ -184,9 +185,11 @@ def test_the_demos_deployments_meet_their_ends():
         "support-bot-v2": None,
         "gpt-41": None,
         "embeddings": None,
-        "assistant": None,
+        "assistant": ("user", 12.4),
         "eval-dev": ("expired", 10.0),
         "long-context-preview": ("user", 11.1),
+        "eval-paused": ("idle", 23.5),
+        "greeter": ("account", 15.2),
     }
 
 

@@ -1,5 +1,7 @@
 """What a database holds, to be compared."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
@@ -19,3 +21,18 @@ def dump(engine: Engine) -> dict[str, list[Any]]:
 
 def changed_tables(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> set[str]:
     return {name for name in before if before[name] != after[name]}
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """What is executed meanwhile, with its parameters."""
+    heard: list[tuple[str, Any]] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        heard.append((statement, parameters))
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield heard
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", hear)

@@ -107,7 +107,7 @@ def test_custom_models_are_known_by_job_by_listing_and_by_their_checkpoints(watc
 
 def test_what_was_in_an_account_that_is_gone_is_all_new_if_it_returns(watched):
     save(watched, jobs=[make_job()], files=listing(file()), models=listing(model()))
-    watched.write_now(scope.forget_contents, KEY)
+    watched.write_now(scope.forget_contents, KEY, now=NOW)
     assert watched.read_now(listed.files, KEY) == watched.read_now(listed.models, KEY) == ()
     assert (known(watched).jobs_digest, known(watched).files_digest, known(watched).models_digest) == ("", "", "")
     save(watched, NOW + SECOND, files=listing(file()), jobs=[make_job()])

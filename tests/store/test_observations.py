@@ -20,13 +20,13 @@ from tests.factories import (
     make_usage,
 )
 from watcher.cycles import Judgement, record
-from watcher.resources.changes import Change
+from watcher.resources.changes import Change, ResourceKind
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import GapReason, Listing, Section
 from watcher.store import history, listed, listings, observations, scope
 from watcher.store.gaps import gaps as open_gaps
 
-from .dumps import changed_tables, dump
+from .dumps import changed_tables, dump, statements
 
 KEY = ACCOUNT.key
 QUIET = Judgement(rules=())
@@ -429,3 +429,47 @@ def test_a_touch_dates_every_section_that_was_asked(watched):
     times = (found.jobs_at, found.deployments_at, found.usage_at, found.files_at, found.models_at)
     assert times == (NOW + MINUTE,) * 5
     assert watched.read_now(scope.due_account, KEY).due == (NOW + MINUTE + HOUR,) * 5
+
+
+# Thrift
+
+
+def test_a_log_that_is_told_again_is_no_news(watched):
+    lines = {"ftjob-1": [make_event("Job started.", at=NOW)]}
+    save(watched, jobs=[make_job()], events=lines)
+    before, revision = dump(watched.engine), reading(watched).revision
+    save(watched, at=NOW + MINUTE, jobs=[make_job()], events=lines)
+    assert changed_tables(before, dump(watched.engine)) == {"accounts"}
+    assert reading(watched).revision == revision
+
+
+def test_many_lines_and_calls_take_as_many_statements_as_few(watched):
+    def asked(at, count):
+        lines = [make_event(f"Line {n} of {at}", at=at) for n in range(count)]
+        calls = [make_usage(f"d-{n}", read_to=at) for n in range(count)]
+        with statements(watched.engine) as heard:
+            save(watched, at=at, jobs=[make_job()], events={"ftjob-1": lines}, usage=calls)
+        return len(heard)
+
+    asked(NOW, 1)
+    few = asked(NOW + MINUTE, 1)
+    assert asked(NOW + 2 * MINUTE, 40) == few
+    assert len(watched.read_now(history.events, KEY, "ftjob-1")) == 42
+    assert len(reading(watched).usage) == 40
+
+
+def test_the_history_of_one_resource_is_found_without_reading_that_of_all(watched):
+    if watched.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL reads a small table whole")
+    names = {"a", "b"}
+    with statements(watched.engine) as heard:
+        watched.read_now(history.of_attribute, KEY, ResourceKind.JOB, "estimated_finish", names)
+        watched.read_now(observations.known, KEY, now=NOW)
+    with watched.engine.connect() as tx:
+        plans = [
+            str(tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
+            for statement, parameters in heard
+            if "FROM transitions" in statement
+        ]
+    assert "ix_transitions_account_name_attribute (account=? AND name=? AND attribute=?)" in plans[0]
+    assert "ix_transitions_account_observed_at (account=? AND observed_at>?)" in plans[-1]  # lately ended jobs

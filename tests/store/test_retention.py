@@ -170,7 +170,8 @@ def test_what_was_read_of_jobs_files_and_models_goes_once_it_is_old_and_no_longe
         models=Listing(digest="n", items=()),
     )
     store.write_now(record, fewer, Judgement(rules=()))
-    duration = Duration(job="ftjob-1", key=PaceKey(model="b", location="l", training_type=""), queued=1.0, at=NOW)
+    kind = PaceKey(model="b", location="l", training_type="", method="")
+    duration = Duration(job="ftjob-1", key=kind, queued=1.0, at=NOW)
     store.write_now(trainings.save_durations, ACCOUNT.key, [duration])
     store.write_now(retirements.save, [Retirement(model="b", location="l")], regions={"l"}, now=NOW)
     pruned = store.write_now(retention.prune, before=NOW + 2 * DAY)

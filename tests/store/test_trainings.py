@@ -1,5 +1,6 @@
 """The inside of jobs: what is kept, what is still to be read, and how long jobs of a kind take."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,8 @@ from watcher.cycles import Judgement, record
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
 from watcher.resources.training import Duration, Pace, PaceKey
-from watcher.store import observations, scope, trainings
+from watcher.rules.overfitting import JobOverfitting
+from watcher.store import alerts, observations, scope, trainings
 from watcher.store.gaps import gaps as open_gaps
 
 from .dumps import changed_tables, dump
@@ -52,37 +54,74 @@ def end(store, at=NOW):
     save(store, at, jobs=[make_job(status=JobStatus.SUCCEEDED, finished_at=at)])
 
 
-def test_what_was_read_comes_back_and_a_later_reading_replaces_it(watched):
+def test_what_was_read_comes_back_and_a_later_reading_is_joined_to_it(watched):
     save(watched, jobs=[make_job()])
     first = make_training(checkpoints=(make_checkpoint(80),), skipped=3)
     save(watched, NOW + MINUTE, jobs=[make_job()], training={"ftjob-1": first})
     assert watched.read_now(trainings.load, KEY, {"ftjob-1", "other"}) == {"ftjob-1": first}
     assert known(watched).training == {"ftjob-1": (first.read_at, first.is_final)}
-    later = make_training(read_at=NOW + HOUR, is_final=True, remark="no result file")
+    later = make_training(make_checkpoint(120), read_at=NOW + HOUR, is_final=True, remark="no result file")
     save(watched, NOW + HOUR, jobs=[make_job()], training={"ftjob-1": later})
-    assert watched.read_now(trainings.load, KEY, {"ftjob-1"}) == {"ftjob-1": later}
+    assert watched.read_now(trainings.load, KEY, {"ftjob-1"}) == {"ftjob-1": replace(later, skipped=3)}
     assert known(watched).training == {"ftjob-1": (NOW + HOUR, True)}
+
+
+def test_overfitting_shows_though_the_service_lists_the_last_three_checkpoints_only(watched):
+    """Fifteen epochs, of which the fifth was the best: the last three alone do not show it."""
+    losses = {epoch: 1.0 + 0.1 * abs(epoch - 5) for epoch in range(1, 16)}
+    judgement = Judgement(rules=(JobOverfitting(),))
+    for epoch in losses:
+        listed = range(max(1, epoch - 2), epoch + 1)
+        curve = {10 * one: {"full_valid_loss": losses[one], "train_loss": 2.0 - 0.1 * one} for one in listed}
+        read = make_training(*(make_checkpoint(10 * one) for one in listed), curve=curve, read_at=NOW + epoch * HOUR)
+        snapshot = make_snapshot(at=NOW + epoch * HOUR, asked=JOBS, jobs=[make_job()], training={"ftjob-1": read})
+        recorded = watched.write_now(record, snapshot, judgement)
+    (alert,) = recorded.alerts or watched.read_now(alerts.firing, KEY)
+    assert alert.finding.values["best_step"] == 50
+    (stored,) = watched.read_now(trainings.load, KEY, {"ftjob-1"}).values()
+    assert len(stored.points) == 15
+
+
+def test_a_job_that_has_left_its_list_keeps_what_was_read_of_it(watched):
+    read = make_training(make_checkpoint(80), curve={80: {"train_loss": 1.0}})
+    end(watched)
+    save(watched, NOW + SECOND, training={"ftjob-1": read})
+    gone = make_training(read_at=NOW + HOUR, is_final=True, remark="the job is not listed")
+    save(watched, NOW + MINUTE, jobs=[])
+    save(watched, NOW + HOUR, training={"ftjob-1": gone})  # the list has not changed
+    kept = replace(read, is_final=True, remark="the job is not listed")
+    assert watched.read_now(trainings.load, KEY, {"ftjob-1"}) == {"ftjob-1": kept}
+
+
+def test_the_status_of_a_job_is_known_until_the_list_loses_it_under_way(watched):
+    ended = make_job("ftjob-2", status=JobStatus.FAILED)
+    save(watched, jobs=[make_job(), ended])
+    assert known(watched).statuses == {"ftjob-1": JobStatus.RUNNING, "ftjob-2": JobStatus.FAILED}
+    save(watched, NOW + MINUTE, jobs=[])
+    assert known(watched).statuses == {"ftjob-2": JobStatus.FAILED}
+    save(watched, NOW + 2 * MINUTE, jobs=[make_job()])
+    assert known(watched).statuses == {"ftjob-1": JobStatus.RUNNING, "ftjob-2": JobStatus.FAILED}
 
 
 def test_of_a_job_whose_end_was_seen_the_inside_is_to_be_read_until_that_is_final(watched):
     end(watched)
-    assert known(watched).unread_training == {"ftjob-1"}
+    assert known(watched).unread_training == {"ftjob-1": NOW}
     partial = make_training(is_final=False)
     save(watched, NOW + MINUTE, training={"ftjob-1": partial})
-    assert known(watched).unread_training == {"ftjob-1"}
+    assert known(watched).unread_training == {"ftjob-1": NOW}
     save(watched, NOW + 2 * MINUTE, training={"ftjob-1": make_training(is_final=True)})
-    assert known(watched).unread_training == frozenset()
+    assert known(watched).unread_training == {}
 
 
 def test_of_what_ended_before_it_was_watched_nothing_is_to_be_read(watched):
     save(watched, jobs=[make_job(status=JobStatus.SUCCEEDED, finished_at=NOW)])
-    assert known(watched).unread_training == frozenset()
+    assert known(watched).unread_training == {}
 
 
 def test_a_day_after_the_end_it_is_given_up(watched):
     end(watched)
-    assert known(watched, NOW + 25 * HOUR - SECOND).unread_training == {"ftjob-1"}
-    assert known(watched, NOW + 25 * HOUR).unread_training == frozenset()
+    assert known(watched, NOW + 25 * HOUR - SECOND).unread_training == {"ftjob-1": NOW}
+    assert known(watched, NOW + 25 * HOUR).unread_training == {}
 
 
 def test_rules_are_shown_the_inside_of_jobs_under_way_and_of_those_that_ended_lately(watched):
@@ -115,7 +154,7 @@ def test_the_same_inside_again_is_written_once_more_and_nothing_else(watched):
 
 # Paces
 
-KIND = PaceKey(model="base", location="swedencentral", training_type="")
+KIND = PaceKey(model="base", location="swedencentral", training_type="", method="supervised")
 
 
 def test_a_pace_is_that_of_the_newest_jobs_of_its_kind_in_all_accounts(watched):
@@ -127,12 +166,15 @@ def test_a_pace_is_that_of_the_newest_jobs_of_its_kind_in_all_accounts(watched):
     ]
     watched.write_now(trainings.save_durations, KEY, rows[:30])
     watched.write_now(trainings.save_durations, far.key, rows[30:])
-    other = PaceKey(model="base", location="swedencentral", training_type="developertier")
-    watched.write_now(trainings.save_durations, KEY, [Duration(job="x", key=other, queued=9.0, at=NOW)])
-    found = watched.read_now(trainings.paces, [KIND, other, PaceKey(model="?", location="", training_type="")])
+    other = replace(KIND, training_type="developertier")
+    slow = replace(KIND, method="reinforcement")
+    of_others = [Duration(job=kind.method + kind.training_type, key=kind, queued=9.0, at=NOW) for kind in (other, slow)]
+    watched.write_now(trainings.save_durations, KEY, of_others)
+    found = watched.read_now(trainings.paces, [KIND, other, slow, replace(KIND, model="?")])
     assert found == {
         KIND: Pace(queued=tuple(map(float, range(10, 60))), ran=tuple(100.0 + n for n in range(0, 60, 2))),
         other: Pace(queued=(9.0,)),
+        slow: Pace(queued=(9.0,)),
     }
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from watcher.simulator.generator import account_month
 
-from . import gone, idle, jobs, sight, telling
+from . import gone, idle, jobs, sight, stock, telling
 from .drive import run
 from .record import Record, Violation
 
-SUBJECTS = (jobs, idle, gone, sight, telling)
+SUBJECTS = (jobs, idle, gone, sight, stock, telling)
 
 
 def violations(record: Record) -> tuple[Violation, ...]:

@@ -254,6 +254,8 @@ async def _step(
     recorded = await rounds.poll_all(machine, wanted, tell=tell)
     if len(recorded) != len(wanted) or any(one.is_stale for one in recorded):
         problems.append((at, f"of {len(wanted)} polls {len(recorded)} came to something"))
+    if look.accounts is None:
+        await rounds.take_inventory(machine, tell=tell)
     await rounds.announce(machine, tell=tell)
     inbox.arrived.clear()
     inbox.waiting += sum(len(plan.notifications) for plan in plans)

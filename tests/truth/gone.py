@@ -129,7 +129,7 @@ def _was_metered(record: Record, step: Step, life: LifeTruth) -> bool:
 def missed_events(record: Record) -> Iterator[Violation]:
     """Every fine-tuned life that ended, and was not replaced, is told at the first poll that could see it.
 
-    Where nothing explains its end, the activity log is asked once more, by the next poll: then that one tells.
+    Where nothing explains its end, the activity log is asked again, by the next poll: then that one tells.
     """
     told: dict[tuple[str, str], Step] = {}
     for step, alert in record.said(RULE):

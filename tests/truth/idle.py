@@ -34,6 +34,8 @@ _DEVELOPER = frozenset({"developer", "developertier"})
 _NAMES = {168: "7d", 72: "3d", 24: "1d", 6: "6h", 4: "4h", 1: "1h"}
 _ORDER = ("7d", "3d", "1d", "6h", "overdue")
 _EXPIRY_ORDER = ("4h", "1h", "overdue")
+#: Metrics that come later than this are never read.
+_READ_AGAIN = timedelta(hours=23)
 _LONG_AGO = timedelta(days=3650)
 
 
@@ -93,7 +95,7 @@ def _last(life: LifeTruth, at: datetime) -> datetime | None:
 
 
 def _last_sure(record: Record, life: LifeTruth, at: datetime) -> datetime | None:
-    """The last call that no fault may have hidden for ever: metrics are read once, with little overlap."""
+    """The last call that no fault may have hidden for ever: but for the last day, metrics are read once."""
     call = _last(life, at)
     while call is not None:
         lost = [begin for begin, end in _lost(record, life.account) if begin - _BUCKET <= call <= end + _BUCKET]
@@ -108,7 +110,8 @@ def _lost(record: Record, account: str) -> Iterator[tuple[datetime, datetime]]:
         if account in blind.accounts and blind.fault.gap is not None:
             begin, end = blind.fault.gap
             yield record.ledger.start + begin, record.ledger.start + end
-        if account in blind.accounts and blind.fault.metrics_delay is not None:
+        if account in blind.accounts and (blind.fault.metrics_delay or timedelta()) > _READ_AGAIN:
+            assert blind.fault.metrics_delay is not None
             yield blind.begins - blind.fault.metrics_delay, blind.ends
 
 

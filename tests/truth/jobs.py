@@ -119,7 +119,7 @@ def transitions(record: Record) -> Iterator[Violation]:
                 yield from _transition(record, step, transition, before)
                 last[key] = transition
         for job in record.ledger.jobs:
-            if not record.is_clear(step, job.account, "data") or job.created > step.at:
+            if not record.is_clear(step, job.account, "data") or not _is_there(job, step.at):
                 continue
             known, phase = last.get((job.account, job.job)), _phase(job, step.at)
             if known is None or not _is_word_of(known.after, phase):
@@ -149,6 +149,11 @@ def _transition(record: Record, step: Step, transition: Transition, before: Tran
         began.append(job.created)  # a job waits, in one word or another, from its creation on
     if at is not None and not any(abs(at - begins) <= _SECOND for begins in began):
         yield record.violation(step.at, f"{what}: dated {at}, it began {[str(begins) for begins in began]}")
+
+
+def _is_there(job: JobTruth, at: datetime) -> bool:
+    """Whether it can be listed: its account may have gone with it, and have come back without it."""
+    return job.appears <= at and (job.vanished is None or at < job.vanished)
 
 
 def _phase(job: JobTruth, at: datetime) -> str:
@@ -207,7 +212,7 @@ def _condition(record: Record, rule: str, *, must: Claim, may: Claim) -> Iterato
             yield record.violation(step.at, f"{rule} for {subject.incarnation}: {alert.finding.summary}")
     for job in record.ledger.jobs:
         for step in record.clear_steps(job.account, "data"):
-            if job.created > step.at:
+            if not _is_there(job, step.at):
                 continue
             is_firing = is_open(step, rule, job.account, job.job) is not None
             if is_firing and not may(record, job, step):

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from watcher.alerts.alert import Alert
-from watcher.resources.snapshot import PLANE_OF, Section
 from watcher.simulator.ledger import Blind
 
 from .record import Record, Step, Violation, is_resolved
@@ -85,20 +84,10 @@ def lasting_alarms(record: Record) -> Iterator[Violation]:
                 # Metrics are asked for less often than every step; then their gaps stand.
                 is_over = step.has_discovered and not hidden and step.metered == step.polled
             else:
-                is_over = all(_was_asked_again(record, step, alert.account, one) for one in planes_of(alert))
+                # What could not be read is asked for again at every poll.
+                is_over = record.is_clear(step, alert.account, *planes_of(alert), "arm")
             if is_over:
                 yield record.violation(step.at, f"{rule} ({plane}) fires on: {alert.finding.summary}")
-
-
-def _was_asked_again(record: Record, step: Step, account: str, plane: str) -> bool:
-    """Whether all that is ever asked of a plane was asked, without doubt, since it was last in doubt."""
-    wanted = {one for s in record.steps for one in s.asked.get(account, ()) if PLANE_OF[one] == plane}
-    asked: set[Section] = set()
-    for one in record.steps:
-        if one.at <= step.at and account in one.polled:
-            is_clear = record.is_clear(one, account, plane, "arm")
-            asked = asked | one.asked[account] if is_clear else set()
-    return asked >= wanted and record.is_clear(step, account, plane, "arm")
 
 
 def missed_alarms(record: Record) -> Iterator[Violation]:

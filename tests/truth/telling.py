@@ -1,7 +1,7 @@
 """What the receivers were told, held against what the alerts said."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 
 from watcher.alerts.alert import Alert
@@ -14,7 +14,10 @@ from .sight import FLEET_RULES, RULES, planes_of
 
 #: The receiver that is told at any time, and the one that is not told at night.
 ALWAYS, BY_DAY = "all", "day"
+_UNREAD = ("account_unreachable", "account_throttled")
 _NIGHT = (time(22), time(7))
+#: How long one cause behind many may go on being told in place of others once it is over.
+_LINGER = timedelta(minutes=15)
 
 
 def check(record: Record) -> Iterator[Violation]:
@@ -43,7 +46,12 @@ def told_once(record: Record) -> Iterator[Violation]:
     """Nobody is told the same twice, and nobody is told of the end of what he was not told of."""
     told: set[tuple[str, ...]] = set()
     firing: dict[tuple[str, str], bool] = {}
+    stands: dict[str, str] = {}
     for step in record.steps:
+        for alert in step.alerts:
+            if is_nearer(stands.get(alert.id, ""), than=alert.finding.step):  # it was put off, and begins anew
+                told = {key for key in told if key[1] != alert.id}
+            stands[alert.id] = alert.finding.step
         for notification in step.notifications:
             for alert, what in _entries(notification):
                 key = (notification.receiver, alert.id, alert.status, alert.severity, alert.finding.step)
@@ -68,7 +76,9 @@ def told_at_all(record: Record) -> Iterator[Violation]:
     waiting: dict[str, Alert] = {}
     events: dict[tuple[str, str], Alert] = {}
     steps_of: dict[str, str] = {}
+    over: list[Alert] = []  # what spanned accounts
     for step in record.steps:
+        over += [one for one in step.alerts if one.finding.rule in FLEET_RULES and is_resolved(one)]
         fresh: dict[tuple[str, str], Alert] = {}
         for notification in step.notifications:
             for alert, _ in _entries(notification):
@@ -86,7 +96,7 @@ def told_at_all(record: Record) -> Iterator[Violation]:
             steps_of[alert.id] = alert.finding.step
         events = {place: alert for place, alert in events.items() if place not in known}
         for receiver in (ALWAYS, BY_DAY) if not _is_night(step.at) else (ALWAYS,):
-            yield from _lacking(record, step, receiver, known, waiting, events)
+            yield from _lacking(record, step, receiver, known, waiting, events, over)
 
 
 def _lacking(
@@ -96,6 +106,7 @@ def _lacking(
     known: dict[tuple[str, str], Alert],
     waiting: dict[str, Alert],
     events: dict[tuple[str, str], Alert],
+    over: Sequence[Alert],
 ) -> Iterator[Violation]:
     for place, alert in events.items():
         if place[0] == receiver:
@@ -105,7 +116,7 @@ def _lacking(
         if told is not None and not is_resolved(told):
             yield record.violation(step.at, f"{receiver} is not told that it is over: {_named(alert)}")
     for alert in step.firing:
-        if alert.finding.rule in REPORT_ONLY_RULES or _is_inhibited(step, alert):
+        if alert.finding.rule in REPORT_ONLY_RULES or _is_inhibited(step, alert, over):
             continue
         told = known.get((receiver, alert.id))
         lacks_step = told is not None and is_nearer(alert.finding.step, than=told.finding.step)
@@ -117,11 +128,20 @@ def _named(alert: Alert) -> str:
     return f"{alert.finding.rule} {alert.status} {alert.severity} {alert.finding.step}: {alert.finding.summary}"
 
 
-def _is_inhibited(step: Step, alert: Alert) -> bool:
-    """Whether one cause behind many may be told in its place."""
+def _is_inhibited(step: Step, alert: Alert, over: Sequence[Alert]) -> bool:
+    """Whether one cause behind many may be told in its place, or is just over and this not looked at since."""
     plane = alert.labels.get("plane")
+    if alert.finding.rule == "metrics_stale":  # whoever knows that they cannot be read knows enough
+        for one in step.firing:
+            if one.account == alert.account and one.labels.get("plane") == plane and one.finding.rule in _UNREAD:
+                return True
     fleet = [one for one in step.firing if one.finding.rule in FLEET_RULES]
-    return alert.finding.rule in RULES and any(plane in planes_of(one) or not planes_of(one) for one in fleet)
+    fleet += [one for one in over if one.ends_at and alert.starts_at <= one.ends_at and step.at < one.ends_at + _LINGER]
+    is_credential = alert.labels.get("cause") == "credential"
+    return alert.finding.rule in RULES and any(
+        plane in planes_of(one) or not planes_of(one) or (is_credential and one.finding.rule == "credential_failing")
+        for one in fleet
+    )
 
 
 def _is_night(at: datetime) -> bool:

@@ -39,7 +39,6 @@ def test_ten_days_agree_with_the_truth() -> None:
     assert {one.change for step in record.steps for one in step.transitions} >= {"replaced", "discovered"}
 
 
-@pytest.mark.xfail(strict=True, reason="a countdown that begins anew under the same alert is not told again")
 def test_a_countdown_that_begins_anew_is_told_again() -> None:
     assert checks.violations(run(long_blindness(), schedule=twice_a_day)) == ()
 

@@ -27,7 +27,9 @@ class Alert:
     ends_at: datetime | None = None
     ended_because: str = ""
     updated_at: datetime  #: when severity, step or texts last changed
-    raised_at: datetime  #: when the severity or the step last went up; `starts_at` until then
+    #: When a countdown's step last moved on or, without one, the severity last went up; `starts_at` until then, and
+    #: again from when the countdown was put off.
+    raised_at: datetime
     unverified_since: datetime | None = None  #: what it rests on was last read then; `None`: verified
     unverified_because: str = ""
     is_first_sight: bool = False  #: held already when its account was first read

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from watcher.alerts.alert import Alert, AlertStatus
-from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, Inhibitor, InhibitRule
+from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, Inhibitor, InhibitRule, lingers_until
 from watcher.alerts.interval import MuteInterval, muted_until
 from watcher.alerts.keep import COUNTDOWN_RULES, Keep, kept_by
 from watcher.alerts.lifecycle import GONE_RULE
@@ -64,6 +64,7 @@ def plan(
     groups: Groups | None = None,
     silences: Sequence[Silence] = (),
     keeps: Sequence[Keep] = (),
+    ended: Sequence[Alert] = (),
     now: datetime,
     immediate: bool = False,
 ) -> Plan:
@@ -74,14 +75,17 @@ def plan(
             someone was not told of; more do no harm.
         told: What was told, at least the newest row of each alert and receiver.
         groups: When each group was last notified; a group without an entry never was.
-        immediate: Wait for neither `group_wait` nor `group_interval`.
+        ended: What ended lately, for what it still keeps quiet.
+        immediate: Wait for neither `group_wait` nor `group_interval`, nor for what ended: all has just been looked at.
     """
     alerts = sorted(alerts, key=lambda alert: (alert.starts_at, alert.id))  # the order in which they came says nothing
     tellings = tuple(lacking(alerts, routing.root, latest(told), now))
     planned = _Planning(now=now, immediate=immediate, groups=groups or {}, routing=routing)
     _note_unrouted(alerts, planned)
     due = _stand_in(_due(tellings, planned))
-    free = _hold_back(due, alerts, silences, keeps, planned)
+    lingering = () if immediate else tuple(alert for alert in ended if lingers_until(alert, now))
+    inhibitor = Inhibitor(routing.inhibitions, alerts, lingering)
+    free = _hold_back(due, inhibitor, silences, keeps, planned)
     notifications = _flush(free, planned)
     held = {alert_id: tuple(reasons) for alert_id, reasons in sorted(planned.held.items())}
     return Plan(notifications=notifications, next_at=planned.next_at, held=held)
@@ -149,13 +153,12 @@ def _stand_in(tellings: Sequence[Telling]) -> list[Telling]:
 
 def _hold_back(
     tellings: Iterable[Telling],
-    alerts: Sequence[Alert],
+    inhibitor: Inhibitor,
     silences: Sequence[Silence],
     keeps: Sequence[Keep],
     planned: _Planning,
 ) -> list[Telling]:
     """Those that may be told now. What is held back stays lacking, and so is told when its reason is gone."""
-    inhibitor = Inhibitor(planned.routing.inhibitions, alerts)
     free = []
     for telling in tellings:
         held = None
@@ -178,7 +181,10 @@ def _quieted(
     if found := silenced_by(alert, silences, now):
         return Held(receiver=receiver, because=f"silenced by {found[0].id}", until=found[0].ends_at)
     if (source := inhibitor.inhibited_by(alert)) is not None:
-        return Held(receiver=receiver, because=f"inhibited by {source.finding.rule} ({source.id})")
+        because = f"inhibited by {source.finding.rule} ({source.id})"
+        if source.ends_at is not None:
+            because += ", which has ended, until it has been looked at again"
+        return Held(receiver=receiver, because=because, until=lingers_until(source, now))
     if (keep := kept_by(alert, keeps, now)) is not None:
         return Held(receiver=receiver, because=f"kept by {keep.author}" if keep.author else "kept", until=keep.until)
     return None

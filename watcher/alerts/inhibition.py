@@ -1,7 +1,12 @@
-"""Inhibition: an alert that explains others keeps them quiet while it fires. Alertmanager's meaning."""
+"""Inhibition: an alert that explains others keeps them quiet while it fires. Alertmanager's meaning.
+
+What spans accounts ends with the first accounts that can be read again, before the others have been looked at. So it
+goes on for `LINGER` to keep quiet what began before its end, and would only be told to be resolved a poll later.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.matcher import Matcher, matches, parse_matchers
@@ -19,27 +24,36 @@ class InhibitRule:
     equal: tuple[str, ...] = ()
 
 
-def _rule(source: Sequence[str], target: str, equal: Sequence[str]) -> InhibitRule:
-    return InhibitRule(source=parse_matchers(source), target=parse_matchers([target]), equal=tuple(equal))
+def _rule(source: Sequence[str], target: Sequence[str], equal: Sequence[str]) -> InhibitRule:
+    return InhibitRule(source=parse_matchers(source), target=parse_matchers(target), equal=tuple(equal))
 
 
-_BEHIND_OUTAGE = 'rule=~"account_unreachable|account_throttled|metrics_stale"'
-_BEHIND_CREDENTIAL = 'rule=~"account_forbidden|account_unreachable|metrics_stale"'
+_BEHIND_OUTAGE = ['rule=~"account_unreachable|account_throttled|metrics_stale"']
+_BEHIND_CREDENTIAL = 'rule=~"account_unreachable|metrics_stale"'
+
+#: Longer than the default wait between two polls of a quiet account: each is looked at once more by then.
+LINGER = timedelta(minutes=15)
+
+#: Whoever was told that an account's metrics cannot be read need not hear three hours later that they are old.
+_UNREAD_METRICS = ['rule=~"account_unreachable|account_throttled"', 'plane="metrics"']
 
 
 def _behind_credential(plane: str) -> InhibitRule:
     """For one plane, since the alert about the credential names all that refuse it, in one label: `arm,data`."""
-    source = parse_matchers(['rule="credential_failing"', f'plane=~"(.*,)?{plane}(,.*)?"'])
-    target = parse_matchers([_BEHIND_CREDENTIAL, f'plane="{plane}"'])
-    return InhibitRule(source=source, target=target, equal=("cloud",))
+    source = ['rule="credential_failing"', f'plane=~"(.*,)?{plane}(,.*)?"']
+    return _rule(source, [_BEHIND_CREDENTIAL, f'plane="{plane}"'], ["cloud"])
 
 
 #: What holds where the configuration has no `[[inhibit]]`. A source that names no region, or no plane, means all.
 DEFAULT_INHIBITIONS = (
     _rule(['rule="azure_unreachable"', 'location!=""'], _BEHIND_OUTAGE, ["cloud", "plane", "location"]),
     _rule(['rule="azure_unreachable"', 'location=""'], _BEHIND_OUTAGE, ["cloud", "plane"]),
+    # Whatever the plane: one that is read seldom refuses a dead credential long after the others. A missing role and a
+    # firewall are an account's own trouble.
+    _rule(['rule="credential_failing"'], ['rule="account_forbidden"', 'cause="credential"'], ["cloud"]),
     *(_behind_credential(plane) for plane in ("arm", "data", "metrics")),
-    _rule(['rule="credential_failing"', 'plane=""'], _BEHIND_CREDENTIAL, ["cloud"]),
+    _rule(['rule="credential_failing"', 'plane=""'], [_BEHIND_CREDENTIAL], ["cloud"]),
+    _rule(_UNREAD_METRICS, ['rule="metrics_stale"'], ["cloud", "account", "plane"]),
 )
 
 
@@ -50,13 +64,14 @@ class _Source:
 
 
 class Inhibitor:
-    """The rules with the sources that fire now, sorted by the labels that must agree."""
+    """The rules with the sources that fire now or linger, sorted by the labels that must agree."""
 
-    def __init__(self, rules: Sequence[InhibitRule], alerts: Sequence[Alert]) -> None:
-        self._rules = tuple((rule, _sources(rule, alerts)) for rule in rules)
+    def __init__(self, rules: Sequence[InhibitRule], alerts: Sequence[Alert], lingering: Sequence[Alert] = ()) -> None:
+        sources = [*(alert for alert in alerts if alert.status is AlertStatus.FIRING), *lingering]
+        self._rules = tuple((rule, _sources(rule, sources)) for rule in rules)
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
-        """The firing alert that keeps this one quiet, or `None`."""
+        """The alert that keeps this one quiet, or `None`."""
         labels = alert.labels
         for rule, sources in self._rules:
             candidates = sources.get(_agreement(rule, labels), ())
@@ -64,9 +79,18 @@ class Inhibitor:
                 continue
             on_both_sides = matches(rule.source, labels)
             for source in candidates:
-                if source.alert.id != alert.id and not (on_both_sides and source.is_target):
+                if source.alert.id == alert.id or (on_both_sides and source.is_target):
+                    continue
+                if source.alert.ends_at is None or alert.starts_at <= source.alert.ends_at:
                     return source.alert
         return None
+
+
+def lingers_until(alert: Alert, now: datetime) -> datetime | None:
+    """Until when a condition that ended, and spans accounts, keeps others quiet; `None`: it does not."""
+    if alert.ends_at is None or alert.account or alert.is_event or now >= alert.ends_at + LINGER:
+        return None
+    return alert.ends_at + LINGER
 
 
 def inhibited_by(alert: Alert, alerts: Sequence[Alert], rules: Sequence[InhibitRule]) -> Alert | None:
@@ -77,7 +101,7 @@ def inhibited_by(alert: Alert, alerts: Sequence[Alert], rules: Sequence[InhibitR
 def _sources(rule: InhibitRule, alerts: Sequence[Alert]) -> Mapping[tuple[str, ...], list[_Source]]:
     found: dict[tuple[str, ...], list[_Source]] = {}
     for alert in alerts:
-        if alert.status is AlertStatus.FIRING and not alert.is_event and matches(rule.source, alert.labels):
+        if not alert.is_event and matches(rule.source, alert.labels):
             source = _Source(alert, matches(rule.target, alert.labels))
             found.setdefault(_agreement(rule, alert.labels), []).append(source)
     return found

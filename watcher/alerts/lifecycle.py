@@ -53,12 +53,13 @@ def advance(
     """
     in_force = frozenset(rules) | frozenset(rules if enabled is None else enabled)
     recorded = frozenset(known_events)
-    answers = _Answers.sort(findings, undecided, cleared)
     open_ = {
         alert.fingerprint: alert
         for alert in active
         if alert.account == account and not alert.is_event and alert.status is AlertStatus.FIRING
     }
+    # What holds of nothing that is open changes nothing, and is mostly all that there is.
+    answers = _Answers.sort(findings, undecided if open_ else (), cleared if open_ else ())
     changed = []
     for alert in open_.values():
         after = alert
@@ -139,8 +140,23 @@ def _update(alert: Alert, finding: Finding, now: datetime) -> Alert:
     """The alert with what is now found, or itself where nothing worth storing has changed."""
     if _is_same(alert.finding, finding):
         return alert
-    is_raised = finding.severity.rank > alert.severity.rank or is_nearer(finding.step, than=alert.finding.step)
-    return replace(alert, finding=finding, updated_at=now, raised_at=now if is_raised else alert.raised_at)
+    return replace(alert, finding=finding, updated_at=now, raised_at=_raised_at(alert, finding, now))
+
+
+def _raised_at(alert: Alert, finding: Finding, now: datetime) -> datetime:
+    """When the alert was last raised, as `finding` has it. A countdown goes by its steps alone.
+
+    Its severity may fall and rise again at one step, and that step is told once; but when it was put off and the step
+    comes anew, that is news.
+    """
+    before = alert.finding.step
+    if is_nearer(finding.step, than=before):
+        return now
+    if is_nearer(before, than=finding.step):
+        return alert.starts_at
+    if not finding.step and finding.severity.rank > alert.severity.rank:
+        return now
+    return alert.raised_at
 
 
 def _is_same(before: Finding, after: Finding) -> bool:

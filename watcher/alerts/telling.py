@@ -6,7 +6,7 @@ message, later stages decide.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import NotifyReason, Told
@@ -19,6 +19,9 @@ URGENT_RULES = frozenset({"deployment_gone"})
 
 #: The group of what held already when its account was first read: one message a receiver.
 FIRST_SIGHT_KEY = "first-sight"
+
+#: No countdown is put off and comes near again so soon; but two processes may have clocks that differ.
+_CLOCKS_APART = timedelta(minutes=30)
 
 Latest = Mapping[tuple[str, str], Told]
 
@@ -71,8 +74,8 @@ def _age(row: Told) -> tuple[datetime, bool]:
 def need(alert: Alert, told: Told | None, route: Route, now: datetime) -> Need | None:
     """What a receiver that was told `told` lacks of an alert that fires, or that happened; `None`: nothing.
 
-    A severity that fell is no news. A countdown reminds at its steps, and never by interval; an acknowledged alert
-    does not remind by interval either.
+    A severity that fell is no news. A countdown reminds at its steps, and never by interval: at each once, and once
+    more where it was put off and the step comes anew. An acknowledged alert does not remind by interval either.
     """
     if told is None:
         return Need(reason=NotifyReason.FIRING, at=now if alert.finding.rule in URGENT_RULES else None)
@@ -80,11 +83,16 @@ def need(alert: Alert, told: Told | None, route: Route, now: datetime) -> Need |
         return None
     if alert.severity.rank > told.severity.rank:
         return Need(reason=NotifyReason.SEVERITY_RAISED, at=now)
-    if is_nearer(alert.finding.step, than=told.step):
+    if is_nearer(alert.finding.step, than=told.step) or _comes_anew(alert, told):
         return Need(reason=NotifyReason.REMINDER, at=now)
     if alert.finding.step or alert.acked_at is not None or not route.repeat_interval:
         return None
     return Need(reason=NotifyReason.REMINDER, at=told.at + route.repeat_interval)
+
+
+def _comes_anew(alert: Alert, told: Told) -> bool:
+    """Whether a countdown has come to its step since the receiver was told of it, or of a nearer one."""
+    return bool(alert.finding.step and told.step) and alert.raised_at - told.at > _CLOCKS_APART
 
 
 def lacking(alerts: Sequence[Alert], root: Route, known: Latest, now: datetime) -> Iterator[Telling]:

@@ -6,7 +6,7 @@ from where the last reading ended, and the activity log only where deployments a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -77,6 +77,7 @@ class Collector:
         batch: `[azure] metrics_batch`.
         read_results: `[azure] read_results`.
         training_every: How often the inside of a job under way is read.
+        first_span: How far back the calls of a deployment are read at first.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Collector:
         batch: bool = False,
         read_results: bool = True,
         training_every: timedelta = timedelta(minutes=15),
+        first_span: timedelta = metrics.FIRST_SPAN,
     ) -> None:
         self._management = Management(client, cloud, credentials.for_scope(cloud.management_scope))
         self._openai = OpenAI(client, api=api)
@@ -101,6 +103,7 @@ class Collector:
         self._data_auth = credentials.for_scope(cloud.data_scope)
         self._keys = {key.lower(): ApiKey.of(value) for key, value in (keys or {}).items()}
         self._limit_s = client.timeout_s * _SECTION_LIMITS
+        self._first_span = first_span
 
     @property
     def management(self) -> Management:
@@ -283,23 +286,26 @@ class Collector:
             return _Part(usage={})
         if deployments and not any(_may_be_fine_tuned(one, known.custom_models) for one in deployments):
             return _Part(usage={})  # base models never go idle
-        span = metrics.span_of(deployments, known.usage, at)
+        span = metrics.span_of(deployments, known.usage, at, first=self._first_span)
         names = [deployment.name for deployment in deployments]
         reply = await self._batch.ask(account, span, allowance) if self._batch is not None else None
         if reply is not None:
             return _Part(usage=metrics.usage_of(reply.answer, span=reply.span, names=names))
-        body = await self._ask_metrics(account, span, allowance)
-        return _Part(usage=metrics.decode_usage(body, span=span, names=names))
+        asked, body = await self._ask_metrics(account, span, allowance)
+        return _Part(usage=metrics.decode_usage(body, span=span, names=names, asked=asked))
 
-    async def _ask_metrics(self, account: Account, span: metrics.Span, allowance: Allowance) -> bytes:
-        """Both metrics, or the older one where the service says that it does not have the newer."""
+    async def _ask_metrics(
+        self, account: Account, span: metrics.Span, allowance: Allowance
+    ) -> tuple[Sequence[str], bytes]:
+        """Which metrics were asked for, and the answer: both, or the older where the service says it has no newer."""
         try:
-            return await self._management.metrics(account, metrics.query_of(span), allowance)
+            return metrics.METRICS, await self._management.metrics(account, metrics.query_of(span), allowance)
         except AzureError as exc:
             complaint = exc.message.lower().partition("valid metrics")[0]
             if exc.status != 400 or metrics.METRICS[1].lower() not in complaint:
                 raise
-            return await self._management.metrics(account, metrics.query_of(span, metrics.METRICS[:1]), allowance)
+            older = metrics.METRICS[:1]
+            return older, await self._management.metrics(account, metrics.query_of(span, older), allowance)
 
 
 async def _guarded(read: Awaitable[_Part], section: Section, at: datetime, *, by_key: bool) -> _Part:
@@ -354,23 +360,37 @@ def _moved(jobs: Iterable[FineTuningJob], statuses: Mapping[str, JobStatus] | No
 def _joined(
     account: Account, at: datetime, sections: frozenset[Section], parts: Iterable[_Part], spent: Iterable[Allowance]
 ) -> Snapshot:
-    snapshot = Snapshot(account=account, at=at, asked=sections, requests=sum(one.requests for one in spent))
+    whole = _Part()
     for part in parts:
-        snapshot = replace(
-            snapshot,
-            account=part.account or snapshot.account,
-            jobs=part.jobs or snapshot.jobs,
-            events=part.events or snapshot.events,
-            dialect=part.dialect or snapshot.dialect,
-            deployments=part.deployments or snapshot.deployments,
-            absent=part.absent or snapshot.absent,
-            departures=part.departures or snapshot.departures,
-            files=part.files or snapshot.files,
-            models=part.models or snapshot.models,
-            training=part.training or snapshot.training,
-            usage=snapshot.usage if part.usage is None else part.usage,
-            gaps=snapshot.gaps + part.gaps,
+        whole = _Part(
+            account=part.account or whole.account,
+            jobs=part.jobs or whole.jobs,
+            events=part.events or whole.events,
+            dialect=part.dialect or whole.dialect,
+            deployments=part.deployments or whole.deployments,
+            absent=part.absent or whole.absent,
+            departures=part.departures or whole.departures,
+            files=part.files or whole.files,
+            models=part.models or whole.models,
+            training=part.training or whole.training,
+            usage=whole.usage if part.usage is None else part.usage,
+            gaps=whole.gaps + part.gaps,
         )
-    if snapshot.jobs is not None:  # the insides of jobs were looked at along with their list
-        snapshot = replace(snapshot, asked=snapshot.asked | {Section.TRAINING})
-    return snapshot
+    return Snapshot(
+        account=whole.account or account,
+        at=at,
+        # The insides of jobs were looked at along with their list.
+        asked=sections if whole.jobs is None else sections | {Section.TRAINING},
+        jobs=whole.jobs,
+        deployments=whole.deployments,
+        usage=whole.usage,
+        events=whole.events,
+        absent=whole.absent,
+        departures=whole.departures,
+        files=whole.files,
+        models=whole.models,
+        training=whole.training,
+        gaps=whole.gaps,
+        dialect=whole.dialect,
+        requests=sum(one.requests for one in spent),
+    )

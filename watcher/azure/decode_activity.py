@@ -39,8 +39,6 @@ class _Entries(msgspec.Struct, rename="camel"):
 
 _ENTRIES = msgspec.json.Decoder(_Entries)
 
-#: A deletion in the log whose caller it does not name.
-_NOBODY = "a caller whom the log does not name"
 _UNDONE = frozenset({"failed", "canceled", "cancelled"})
 
 
@@ -107,7 +105,7 @@ def departure_of(deployment: Deployment, entries: Iterable[Entry], *, read_from:
     at, entry, is_wider = max(found, key=lambda one: (one[0], not one[2]))
     return Departure(
         is_read=True,
-        deleted_by=entry.caller or _NOBODY,
+        deleted_by=entry.caller,
         deleted_at=at,
         correlation_id=entry.correlation_id,
         account_deleted=is_wider,

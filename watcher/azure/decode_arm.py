@@ -57,7 +57,6 @@ class _DeploymentProperties(msgspec.Struct, rename="camel"):
     model: _Model
     provisioning_state: str | None = None
     deployment_state: str | None = None
-    rai_policy_name: str | None = None
     error: Any = None
 
 
@@ -263,6 +262,5 @@ def _deployment(raw: _Deployment, account: str) -> Deployment:
         created_by=made.created_by or "",
         modified_at=when(made.last_modified_at),
         tags=texts_of(raw.tags),
-        rai_policy=given.rai_policy_name or "",
         failure=text_of(given.error.get("message")) if isinstance(given.error, dict) else text_of(given.error),
     )

@@ -5,6 +5,7 @@ departure and is no gap.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from watcher.azure.client import Allowance
@@ -38,7 +39,8 @@ class Departures:
 
     def __init__(self, management: Management) -> None:
         self._management = management
-        self._stood: dict[str, dict[str, datetime]] = {}  #: by account's and deployment's key: when it last stood
+        #: By account's and deployment's key: when it was last listed; `None`: not known.
+        self._stood: dict[str, dict[str, datetime | None]] = {}
 
     async def read(
         self,
@@ -63,19 +65,21 @@ class Departures:
             return {}
         known = self._stood.get(account.key, {})
         earliest = at - _LONGEST
+        listed = {one.key: known.get(one.key) for one in again} | {one.key: since for one in gone}
+        self._stood[account.key] = listed
         # One that went earlier went lately: without a memory of when, the log is asked back as far as it may tell.
-        stood = {one.key: known.get(one.key) or max(one.created_at or earliest, earliest) for one in again}
+        stood = {one.key: listed[one.key] or max(one.created_at or earliest, earliest) for one in again}
         stood |= {one.key: since or one.created_at or earliest for one in gone}
-        self._stood[account.key] = stood
         start = max(min(stood.values()) - _MARGIN, earliest)
         try:
             entries = await self._entries(account, list(deployments.values()), start, at, allowance)
         except AzureError as exc:
             because = _BECAUSE.get(reason_of(exc), "Azure refused the request, or its answer made no sense")
-            return {key: Departure(is_read=False, because=because) for key in deployments}
-        found = {key: departure_of(one, entries, read_from=start) for key, one in deployments.items()}
-        silent = {key for key, one in found.items() if one.deleted_at is None and stood[key] < earliest}
-        return found | {key: Departure(is_read=False, because=_TOO_LONG_AGO, read_from=start) for key in silent}
+            return {key: Departure(is_read=False, because=because, stood_at=listed[key]) for key in deployments}
+        said = {key: departure_of(one, entries, read_from=start) for key, one in deployments.items()}
+        found = {key: replace(one, stood_at=listed[key]) for key, one in said.items()}
+        silent = {key: one for key, one in found.items() if one.deleted_at is None and stood[key] < earliest}
+        return found | {key: replace(one, is_read=False, because=_TOO_LONG_AGO) for key, one in silent.items()}
 
     async def _entries(
         self, account: Account, deployments: Sequence[Deployment], start: datetime, at: datetime, allowance: Allowance
@@ -98,11 +102,11 @@ class Departures:
 def _subject(account: Account, deployments: Sequence[Deployment]) -> str:
     """The filter's last term: one deployment by its id, several by their resource group.
 
-    An account that is younger than its deployments was created anew: then it is the deletion of the old one that is
-    looked for, which the group has and the deployment has not.
+    Where the account is gone, it is its deletion that is looked for, which the group has and the deployment has not; so
+    too where it is younger than its deployments, and was created anew.
     """
     is_renewed = any(_is_younger(account.created_at, one.created_at) for one in deployments)
-    if len(deployments) == 1 and not is_renewed:
+    if len(deployments) == 1 and not (is_renewed or account.is_gone):
         return f"resourceUri eq '{_quoted(deployments[0].id)}'"
     return f"resourceGroupName eq '{_quoted(account.resource_group)}'"
 

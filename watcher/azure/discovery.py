@@ -1,7 +1,8 @@
 """Which accounts to watch: those that ARM lists and the configuration lets through, and those given by hand.
 
 A subscription that cannot be read spoils no other: it is named in a gap, and the discovery is not complete, so that
-nobody takes its accounts for gone.
+nobody takes its accounts for gone. One that is no longer among those that the credential sees says nothing of its
+accounts either: a lost role looks just so. Only a list in the configuration leaves them out.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from watcher.azure.gaps import gap_of, gap_of_item
 from watcher.azure.management import Management
 from watcher.errors import AzureError, NotFoundError
 from watcher.resources.account import Account
-from watcher.resources.snapshot import Gap, Section
+from watcher.resources.snapshot import PLANE_OF, Gap, GapReason, Section
 
 #: Where an account's owner was named.
 OWNER_CONFIGURED = "configuration"
@@ -77,11 +78,11 @@ async def discover(
     gone: set[str] = set()
     subscriptions: Sequence[str] = ()
     if settings.is_enabled:
-        subscriptions = await _subscriptions(management, settings, at, gaps)
+        seen = await _subscriptions(management, settings, at, gaps, known)
+        subscriptions = seen or ()
         listings = await asyncio.gather(*(_listed(management, one, settings, at, gaps) for one in subscriptions))
         found = {account.key: account for listing in listings for account in listing}
-        missing = [one for one in known if one.key not in found and _is_wanted(one, settings)]
-        missing = [one for one in missing if one.subscription.lower() in {name.lower() for name in subscriptions}]
+        missing = [one for one in known if one.key not in found and _may_be_hidden(one, seen, settings)]
         confirmed = await asyncio.gather(*(_confirmed(management, one, at, gaps) for one in missing))
         found.update((account.key, account) for account in confirmed if account is not None)
         gone = {one.key for one, account in zip(missing, confirmed, strict=True) if account is None}
@@ -113,15 +114,43 @@ async def discover(
 
 
 async def _subscriptions(
-    management: Management, settings: DiscoverySettings, at: datetime, gaps: list[Gap]
-) -> Sequence[str]:
+    management: Management, settings: DiscoverySettings, at: datetime, gaps: list[Gap], known: Sequence[Account]
+) -> Sequence[str] | None:
+    """Those to ask for their accounts; `None`: they could not be listed."""
     if settings.subscriptions is not None:
         return settings.subscriptions
     try:
-        return [one.id for one in await management.subscriptions() if one.state.lower() != "disabled"]
+        seen = await management.subscriptions()
     except AzureError as exc:
         gaps.append(gap_of(exc, Section.ACCOUNT, at))
-        return ()
+        return None
+    disabled = {one.id.lower() for one in seen if one.state.lower() == "disabled"}
+    watched = {one.subscription.lower() for one in known if _is_wanted(one, settings) and _was_listed(one)}
+    gaps.extend(
+        Gap(
+            section=Section.ACCOUNT,
+            plane=PLANE_OF[Section.ACCOUNT],
+            reason=GapReason.BLOCKED,
+            message="the subscription is disabled",
+            at=at,
+            subject=f"/subscriptions/{subscription}",
+        )
+        for subscription in sorted(disabled & watched)
+    )
+    return [one.id for one in seen if one.id.lower() not in disabled]
+
+
+def _may_be_hidden(account: Account, subscriptions: Sequence[str] | None, settings: DiscoverySettings) -> bool:
+    """Whether an account that no list names may be there all the same, so that it must be asked for."""
+    if subscriptions is None or not _is_wanted(account, settings):  # where nothing was listed, nothing is missing
+        return False
+    is_seen = account.subscription.lower() in {name.lower() for name in subscriptions}
+    return is_seen or (settings.subscriptions is None and _was_listed(account))
+
+
+def _was_listed(account: Account) -> bool:
+    """Not so an account given by hand that ARM never showed: once the configuration drops it, nothing wants it."""
+    return bool(account.location)
 
 
 async def _listed(

@@ -1,7 +1,7 @@
 """Reads the inside of jobs: checkpoints while one is under way, and once more, with the result file, when it has ended.
 
 Few at a time and each seldom, so that a poll stays cheap; what fails is tried again later, and given up a day after the
-job's end. Only result files are ever downloaded, and only those that the job itself lists.
+job's end was seen. Only result files are ever downloaded, and only those that the job itself lists.
 """
 
 import asyncio
@@ -13,10 +13,11 @@ from watcher.azure.auth import Authorizer
 from watcher.azure.client import Allowance
 from watcher.azure.gaps import gap_of
 from watcher.azure.openai import Dialect, OpenAI
-from watcher.azure.results import decode_results, points_of, skipped_of
+from watcher.azure.results import decode_results, points_of
 from watcher.errors import AzureError, ForbiddenError, MalformedError, NotFoundError
 from watcher.resources.account import Account
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobEvent, JobStatus
+from watcher.resources.left_out import left_out
 from watcher.resources.snapshot import Gap, Known, Section
 from watcher.resources.training import CurvePoint, CurveSource, Training
 
@@ -26,7 +27,7 @@ _FEW_REQUESTS = 3
 #: Result files of one job that are tried; it lists one as a rule.
 _FILES = 2
 _LARGE_BYTES = 256 * 1024
-#: How long after its end a job's inside is tried again.
+#: How long after its end was seen a job's inside is tried again.
 GIVEN_UP_AFTER = timedelta(hours=24)
 
 UNDER_WAY = frozenset({JobStatus.RUNNING, JobStatus.PAUSING, JobStatus.PAUSED, JobStatus.RESUMING})
@@ -53,7 +54,6 @@ class Seen:
 class _Try:
     """The last time that a job's inside was asked for."""
 
-    first_at: datetime
     at: datetime
     gap: Gap | None = None  #: what stood in the way
 
@@ -95,20 +95,16 @@ class Insides:
         for job, has_ended in self._due(wanted, tries, known, at)[:_AT_ONCE]:
             if found and allowance.requests >= _FEW_REQUESTS:
                 break
-            before = tries.get((job, has_ended))
-            first_at = before.first_at if before else at
             reading = _Reading(self._openai, account, auth, seen, at, allowance)
             if has_ended:
                 training, error = await reading.ended(job, skipped.get(job), with_results=self._read_results)
-                listed = seen.jobs().get(job)
-                ended_at = (listed.finished_at if listed else None) or first_at
-                if error is not None and at - ended_at >= GIVEN_UP_AFTER:
-                    remark = training.remark or "the training's metrics could not be read within a day of the job's end"
+                if error is not None and at - known.unread_training.get(job, at) >= GIVEN_UP_AFTER:
+                    remark = training.remark or "the training's metrics could not be read, though tried for a day"
                     training, error = replace(training, is_final=True, remark=remark), None
             else:
                 training, error = await reading.under_way(job, skipped.get(job))
             gap = None if error is None else gap_of(error, Section.TRAINING, at, subject=job, by_key=by_key)
-            tries[job, has_ended] = _Try(first_at=first_at, at=at, gap=gap)
+            tries[job, has_ended] = _Try(at=at, gap=gap)
             if gap is None or training.checkpoints:
                 found[job] = training
         self._tries[account.key] = tries
@@ -133,7 +129,7 @@ class Insides:
 
     def _remember(self, account: Account, wanted: Iterable[_Wanted], seen: Seen) -> Mapping[str, int]:
         """What the logs of jobs said of examples that were left out: they say so long before the job's end."""
-        said = {job: number for job, events in seen.events.items() if (number := skipped_of(events)) is not None}
+        said = {job: number for job, events in seen.events.items() if (number := _skipped(events)) is not None}
         jobs = {job for job, _ in wanted}
         merged = {**self._skipped.get(account.key, {}), **said}
         kept = {
@@ -147,10 +143,16 @@ class Insides:
         return kept
 
 
+def _skipped(events: Iterable[JobEvent]) -> int | None:
+    """How many examples or images a log says were left out; `None`: it does not say."""
+    said = left_out(events)
+    return said.count if said else None
+
+
 def _wanted(known: Known, seen: Seen) -> frozenset[_Wanted]:
     """The jobs whose inside may still be read, each with whether it has ended."""
     final = {job for job, (_, is_final) in known.training.items() if is_final}
-    ended = {job for job in known.unread_training | seen.ended if job not in final}
+    ended = {job for job in known.unread_training.keys() | seen.ended if job not in final}
     under_way = {job for job, status in seen.statuses.items() if status in UNDER_WAY}
     return frozenset({(job, True) for job in ended - under_way} | {(job, False) for job in under_way})
 
@@ -227,12 +229,9 @@ class _Reading:
                 remark = f"the result file {file} is not there any more"
             except MalformedError as exc:
                 remark = f"the result file {file} is of no use: {exc.message}"
-            except ForbiddenError as exc:
-                if exc.reason in ("network", "blocked"):
-                    return (), "", exc
-                return (), _NO_ROLE, None
             except AzureError as exc:
-                return (), "", exc
+                is_refused = isinstance(exc, ForbiddenError) and exc.reason not in ("network", "blocked")
+                return (), _NO_ROLE if is_refused else "", exc
             else:
                 if points:
                     return points, "", None
@@ -249,4 +248,4 @@ class _Reading:
                 )
             except AzureError:
                 return None  # a number less to tell, and no more
-        return skipped_of(events)
+        return _skipped(events)

@@ -30,7 +30,7 @@ API_VERSION = "2024-10-01"
 SUBSCRIPTIONS_VERSION = "2022-12-01"
 GROUPS_VERSION = "2021-04-01"
 METRICS_VERSION = "2024-02-01"
-ACTIVITY_VERSION = "2015-04-01"
+_ACTIVITY_VERSION = "2015-04-01"
 
 _PROVIDER = "providers/Microsoft.CognitiveServices/accounts"
 
@@ -98,10 +98,7 @@ class Management:
 
     async def activity_pages(self, subscription: str, condition: str, allowance: Allowance | None = None) -> Bodies:
         """The pages of a subscription's activity log under an OData filter, for `decode_activity`."""
-        path = (
-            f"/subscriptions/{quote(subscription, safe='')}/providers/Microsoft.Insights/eventtypes/management/values"
-        )
-        url = f"{self._base}{path}?api-version={ACTIVITY_VERSION}&$filter={quote(condition, safe='')}"
+        url = self._base + activity_path(subscription, condition)
         lane = f"activity:{subscription.lower()}"
         return await linked_pages(self._client, url, api="activity", auth=self._auth, lane=lane, allowance=allowance)
 
@@ -122,6 +119,13 @@ class Management:
 
     async def _pages(self, url: str, lane: str, allowance: Allowance | None) -> Bodies:
         return await linked_pages(self._client, url, api="arm", auth=self._auth, lane=lane, allowance=allowance)
+
+
+def activity_path(subscription: str, condition: str) -> str:
+    """Where a subscription's activity log is read under an OData filter."""
+    scope = f"/subscriptions/{quote(subscription, safe='')}"
+    log = "providers/Microsoft.Insights/eventtypes/management/values"
+    return f"{scope}/{log}?api-version={_ACTIVITY_VERSION}&$filter={quote(condition, safe='')}"
 
 
 def _path(resource_id: str) -> str:

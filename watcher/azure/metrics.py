@@ -1,8 +1,8 @@
 """Azure Monitor's answer → how much each deployment is called. Pure.
 
 "No calls" and "not read" must never be confused: a deployment counts as idle only for a span that was read whole. So
-anything that could hide a call (a metric in error, as many series as were asked for, a point that cannot be read)
-makes the section unread.
+anything that could hide a call (a metric in error or left out, as many series as were asked for, a point that cannot
+be read) makes the section unread.
 
 Source: azure-rest-api-specs, Microsoft.Insights 2024-02-01; the metric table of the Azure OpenAI monitoring reference.
 An account may emit `AzureOpenAIRequests`, `ModelRequests` or both, so both are asked for. `top` is 10 where it is left
@@ -26,10 +26,13 @@ TOP = 10_000
 BUCKET = timedelta(hours=1)
 #: Metrics come minutes late: absence of calls is not claimed for buckets that ended less than this ago.
 DELAY = timedelta(minutes=15)
-#: The first reading; a day more than the fifteen after which a deployment counts as idle. Azure keeps 93 days.
+#: The first reading; a day more than the fifteen after which a deployment counts as idle.
 FIRST_SPAN = timedelta(days=16)
-#: Read again each time: late points still move the newest buckets.
-OVERLAP = timedelta(hours=2)
+#: Azure keeps 93 days; spans are widened to the start of a bucket.
+LONGEST_SPAN = timedelta(days=93) - BUCKET
+#: Read again each time: late points still move the newest buckets, now and then by hours. A call that came later than
+#: this would never be seen, and its deployment be taken for idle; points cost little.
+OVERLAP = timedelta(hours=24)
 
 _EMPTY = frozenset({"", "__empty", "unknown", "null", "none"})
 
@@ -46,17 +49,26 @@ class Span:
         return f"{self.start:%Y-%m-%dT%H:%M:%SZ}/{self.end:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def span_of(deployments: Iterable[Deployment], known: Mapping[str, Usage], at: datetime) -> Span:
+def first_span(lifetimes: Iterable[timedelta]) -> timedelta:
+    """How far back the first reading must go for deployments that live so long without a call."""
+    return min(max((FIRST_SPAN, *(lifetime + timedelta(days=1) for lifetime in lifetimes))), LONGEST_SPAN)
+
+
+def span_of(
+    deployments: Iterable[Deployment], known: Mapping[str, Usage], at: datetime, *, first: timedelta = FIRST_SPAN
+) -> Span:
     """The span that one query must cover so that no live deployment's reading has a hole.
 
-    A deployment that was read before is continued with an overlap; one that was not is read from its creation. No
-    span is longer than `FIRST_SPAN`.
+    A deployment that was read before is continued with an overlap; one that was not is read from its creation, and so
+    is one whose reading shows no call and begins too late, as where lifetimes were made longer. No span is longer
+    than `first`.
     """
-    earliest = at - FIRST_SPAN
+    earliest = at - first
     starts = [at - OVERLAP]
     for deployment in deployments:
-        usage = known.get(deployment.name.lower())
-        starts.append((deployment.created_at or earliest) if usage is None else usage.read_to - OVERLAP)
+        usage, begin = known.get(deployment.name.lower()), max(deployment.created_at or earliest, earliest)
+        is_short = usage is None or (usage.last_success_at is None and usage.read_from - begin > OVERLAP)
+        starts.append(begin if usage is None or is_short else usage.read_to - OVERLAP)
     start = max(min(starts), earliest)
     return Span(start=_floor(start, BUCKET), end=at.replace(microsecond=0))
 
@@ -82,18 +94,23 @@ def batch_query_of(span: Span) -> str:
     )
 
 
-def decode_usage(body: bytes, *, span: Span, names: Iterable[str]) -> Mapping[str, Usage]:
+def decode_usage(
+    body: bytes, *, span: Span, names: Iterable[str], asked: Sequence[str] = METRICS
+) -> Mapping[str, Usage]:
     """The calls that the answer about one account tells of: see `usage_of`."""
-    return usage_of(parse_object(body), span=span, names=names)
+    return usage_of(parse_object(body), span=span, names=names, asked=asked)
 
 
-def usage_of(answer: Mapping[str, Any], *, span: Span, names: Iterable[str]) -> Mapping[str, Usage]:
+def usage_of(
+    answer: Mapping[str, Any], *, span: Span, names: Iterable[str], asked: Sequence[str] = METRICS
+) -> Mapping[str, Usage]:
     """The calls of each deployment in the answer, and of each of `names`, which may have none.
 
     Args:
         answer: About one account: a whole answer, or an entry of a batch's `values`.
         span: What was asked for.
         names: The deployments that live; one without a series was not called.
+        asked: The metrics that were asked for.
 
     Returns:
         By name in lower case. Calls in the newest, incomplete buckets count as seen; their absence does not: see
@@ -101,7 +118,7 @@ def usage_of(answer: Mapping[str, Any], *, span: Span, names: Iterable[str]) -> 
 
     Raises:
         MalformedError: a metric could not be read, or something in the answer could hide a call.
-        IncompleteError: as many series as were asked for: there may be more.
+        IncompleteError: a metric is left out, or there are as many series as were asked for: there may be more.
     """
     metrics = _list(answer, "value")
     bucket = _duration(answer.get("interval")) or BUCKET
@@ -111,6 +128,8 @@ def usage_of(answer: Mapping[str, Any], *, span: Span, names: Iterable[str]) -> 
         code = metric.get("errorCode")
         if code not in (None, "", "Success"):
             raise MalformedError(f"metric {_name(metric)}: {code}: {metric.get('errorMessage') or 'not read'}")
+        if metric.get("timeseries") is None:  # a metric without calls has an empty list
+            raise MalformedError(f"metric {_name(metric)} holds no `timeseries`")
         series = _list(metric, "timeseries")
         if len(series) >= TOP:
             raise IncompleteError(f"metric {_name(metric)}: {TOP} series or more; some deployments may be missing")
@@ -118,6 +137,9 @@ def usage_of(answer: Mapping[str, Any], *, span: Span, names: Iterable[str]) -> 
             tally.add(one)
     if not metrics:
         raise MalformedError("the answer holds no metric")
+    told = {_name(metric).lower() for metric in metrics}
+    if missing := [name for name in asked if name.lower() not in told]:
+        raise IncompleteError(f"the answer leaves out the metric {' and '.join(missing)}")
     read_to = max(_floor(end - DELAY, bucket), start)
     wanted = {name.lower() for name in names} | tally.successes.keys() | tally.failures.keys()
     return {
@@ -210,7 +232,7 @@ def _answered_span(answer: Mapping[str, Any], span: Span) -> tuple[datetime, dat
     return max(start or span.start, span.start), min(end or span.end, span.end)
 
 
-_ISO_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
+_ISO_DURATION = re.compile(r"P(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,5})M)?)?")
 
 
 def _duration(text: Any) -> timedelta | None:
@@ -219,10 +241,7 @@ def _duration(text: Any) -> timedelta | None:
     if match is None:
         return None
     days, hours, minutes = (int(part or 0) for part in match.groups())
-    try:
-        return timedelta(days=days, hours=hours, minutes=minutes) or None
-    except OverflowError:
-        return None
+    return timedelta(days=days, hours=hours, minutes=minutes) or None
 
 
 def _floor(at: datetime, bucket: timedelta) -> datetime:

@@ -2,7 +2,8 @@
 
 Accounts of one subscription and region that ask while a question is under way go together in the next one, with the
 widest of their spans: what is read beyond one's own span is true all the same. Azure bills these calls, and wants
-Monitoring Reader on the whole subscription; where it refuses, each account is asked by itself for an hour.
+Monitoring Reader on the whole subscription; where it refuses, or its answer is too large or makes no sense, each
+account is asked by itself for an hour.
 
 Source: azure-rest-api-specs, Microsoft.Insights 2024-02-01, "Metrics Batch"; the page on migrating to it for the rights
 and for status 529.
@@ -122,11 +123,14 @@ class MetricsBatch:
             span = metrics.Span(start=start, end=end)
             replies = await self._question(key, span, batch)
         except AzureError as exc:
-            if not (isinstance(exc, CredentialError) or exc.status in _REFUSALS):
+            if not (isinstance(exc, CredentialError | MalformedError) or exc.status in _REFUSALS):
                 _tell_error(batch, exc)
                 return
             lane.closed_until = self._monotonic() + REFUSED_S
             batch, lane.waiting, replies = [*batch, *lane.waiting], [], {}
+        except Exception as exc:  # handed on to each who asked
+            _tell_error(batch, exc)
+            return
         except BaseException:
             for asker in batch:
                 asker.reply.cancel()
@@ -166,7 +170,7 @@ class MetricsBatch:
         return found
 
 
-def _tell_error(batch: list[_Asker], error: AzureError) -> None:
+def _tell_error(batch: list[_Asker], error: Exception) -> None:
     for asker in batch:
         if not asker.reply.done():
             asker.reply.set_exception(error)

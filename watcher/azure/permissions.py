@@ -9,7 +9,7 @@ roles for the actions of the control plane. The names of single data actions are
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -170,6 +170,20 @@ class Grant:
 def covers(grants: Iterable[Grant], need: Need) -> bool:
     """Whether some grant allows what is needed."""
     return any(grant.covers(need.action, is_data=need.is_data) for grant in grants)
+
+
+def settles(grants: Sequence[Grant], need: Need) -> bool | None:
+    """Whether the grants allow what is needed; `None`: they do not say, since its very name is inferred.
+
+    Then only a role that reads everything is a sure yes, and only one without any data action a sure no.
+    """
+    if not need.is_inferred:
+        return covers(grants, need)
+    if not any(grant.data_actions for grant in grants):
+        return False
+    everything = replace(need, action=ANY_OPENAI_READ)
+    is_sure = any(covers([grant], need) and covers([grant], everything) for grant in grants)
+    return True if is_sure else None
 
 
 def matches(pattern: str, action: str) -> bool:

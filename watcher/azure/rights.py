@@ -18,16 +18,21 @@ from watcher.azure.auth import ApiKey, Authorizer, Credentials
 from watcher.azure.client import AzureClient
 from watcher.azure.clouds import Cloud
 from watcher.azure.gaps import reason_of
-from watcher.azure.management import API_VERSION, GROUPS_VERSION, METRICS_VERSION, SUBSCRIPTIONS_VERSION
+from watcher.azure.management import (
+    API_VERSION,
+    GROUPS_VERSION,
+    METRICS_VERSION,
+    SUBSCRIPTIONS_VERSION,
+    activity_path,
+)
 from watcher.azure.openai import DATED_VERSION, Api
 from watcher.azure.paging import linked_pages
-from watcher.azure.permissions import Grant, Level, Need, covers, decode_permissions
+from watcher.azure.permissions import Grant, Level, Need, covers, decode_permissions, settles
 from watcher.errors import AzureError, NoEndpointError, NotFoundError
 from watcher.resources.account import Account
 from watcher.resources.snapshot import GapReason
 
 PERMISSIONS_VERSION = "2022-04-01"
-ACTIVITY_VERSION = "2015-04-01"
 
 #: What is tried of the log and of the metrics: a span too short to hold much.
 _SPAN = timedelta(hours=1)
@@ -135,7 +140,9 @@ class Surveyor:
     ) -> Holder:
         location = next((one.location for one in accounts if one.subscription.lower() == name.lower()), "")
         rights = [
-            _by_grant(need, grants) if grants is not None else await self._try_subscription(need, name, location, at)
+            _by_word(need, has=covers(grants, need))
+            if grants is not None
+            else await self._try_subscription(need, name, location, at)
             for need in self._needs
             if need.level is Level.SUBSCRIPTION
         ]
@@ -146,15 +153,16 @@ class Surveyor:
     ) -> Holder:
         wanted = [need for need in self._needs if need.level is Level.ACCOUNT]
         grants = inherited
-        if inherited is None or not all(covers(inherited, need) for need in wanted):
+        if inherited is None or not all(settles(inherited, need) for need in wanted):
             grants = await self._granted(account.id, only_try)  # roles are given on groups and accounts too
         key = self._keys.get(account.key)
         rights = []
         for need in wanted:
-            if grants is None or (need.is_data and key is not None):
+            has = None if grants is None or (need.is_data and key is not None) else settles(grants, need)
+            if has is None:
                 rights.append(await self._try_account(need, account, key or self._data, at))
             else:
-                rights.append(_by_grant(need, grants))
+                rights.append(_by_word(need, has=has))
         return Holder(id=account.id, label=account.label, account=account, rights=tuple(rights))
 
     async def _granted(self, scope: str, only_try: bool) -> tuple[Grant, ...] | None:
@@ -184,9 +192,8 @@ class Surveyor:
             models = f"locations/{quote(location, safe='')}/models"
             path = f"{scope}/providers/Microsoft.CognitiveServices/{models}?api-version={API_VERSION}"
         else:
-            span = quote(f"eventTimestamp ge '{_stamp(at - _SPAN)}' and eventTimestamp le '{_stamp(at)}'")
-            values = "providers/Microsoft.Insights/eventtypes/management/values"
-            path = f"{scope}/{values}?api-version={ACTIVITY_VERSION}&$filter={span}"
+            span = f"eventTimestamp ge '{_stamp(at - _SPAN)}' and eventTimestamp le '{_stamp(at)}'"
+            path = activity_path(name, span)
         return await self._try(need, self._cloud.management_url + path, "arm", self._arm, _lane(scope))
 
     async def _try_account(self, need: Need, account: Account, auth: Authorizer, at: datetime) -> Right:
@@ -256,8 +263,8 @@ class Surveyor:
         return Right(need=need, has=Has.YES, how=How.TRIED)
 
 
-def _by_grant(need: Need, grants: Iterable[Grant]) -> Right:
-    if covers(grants, need):
+def _by_word(need: Need, *, has: bool) -> Right:
+    if has:
         return Right(need=need, has=Has.YES, how=How.PERMISSIONS)
     return Right(need=need, has=Has.NO, how=How.PERMISSIONS, reason=GapReason.ROLE, because="no role grants it here")
 

@@ -138,9 +138,12 @@ def run(args: Sequence[str], desk: Desk | None = None) -> int:
         code = build()(args=list(args), prog_name="watcher", standalone_mode=False, obj=desk)
         desk.out.flush()
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:  # the reader has seen enough: `watcher alerts | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as exc:  # of typer, which ends the program itself where a pipe breaks, and calls that a failure
+        if isinstance(exc.__context__, BrokenPipeError):
+            return _unread()
+        raise
     except (KeyboardInterrupt, typer.Abort):
         desk.complain("watcher: interrupted")
         return _INTERRUPTED
@@ -153,6 +156,13 @@ def run(args: Sequence[str], desk: Desk | None = None) -> int:
     except Exception as exc:
         desk.complain(f"watcher: {_defect(exc)}")
         return 1
+
+
+def _unread() -> int:
+    """The reader has seen enough, as in `watcher alerts | head`: what is still to be written goes nowhere."""
+    sys.stdout, sys.stderr = sys.__stdout__ or sys.stdout, sys.__stderr__ or sys.stderr
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _usage(exc: typer.TyperException) -> str:

@@ -36,8 +36,8 @@ def deployments(
     from watcher.cli.lifetimes import lifetimes_of
     from watcher.report.records import deployment_record, document
     from watcher.report.standing import countdowns, stand
-    from watcher.rules.labels import deployment_labels
-    from watcher.store import alerts, listings
+    from watcher.rules.labels import owner_of
+    from watcher.store import alerts, listings, pauses
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
@@ -49,23 +49,28 @@ def deployments(
         recorded = store.read_now(listings.deployments, ended_since=since_at)
         models = store.read_now(listings.custom_models)
         firing = countdowns(store.read_now(alerts.listed, firing_only=True))
+        running_since = store.read_now(pauses.running_since)
+    lifetimes = lifetimes_of(settings)
     shown: list[tuple[WatchedAccount, RecordedDeployment, Standing | None]] = []
     for one in recorded:
         deployment, seen = one.deployment, watched.get(one.deployment.account)
         if seen is None or not fits(account, seen.account.label, seen.account.name):
             continue
-        alert = firing.get((deployment.key, deployment.incarnation))
-        standing = (
-            stand(
-                deployment, seen.reading, alert=alert, custom_models=models, now=now, lifetimes=lifetimes_of(settings)
+        life = (deployment.key, deployment.incarnation)
+        standing = None
+        if not one.ended_at:
+            standing = stand(
+                deployment,
+                seen.reading,
+                alert=firing.get(life),
+                custom_models=models,
+                now=now,
+                lifetimes=lifetimes,
+                running_since=running_since.get(life),
             )
-            if not one.ended_at
-            else None
-        )
         words = (standing.risk.value if standing else one.outcome, deployment.raw_provisioning_state)
-        if fits(status, *words, deployment.deployment_state) and fits(
-            owner, deployment_labels(seen.account, deployment, owner_tag)["owner"]
-        ):
+        whose = owner_of(seen.account, deployment=deployment, owner_tag=owner_tag).name
+        if fits(status, *words, deployment.deployment_state) and fits(owner, whose):
             shown.append((seen, one, standing))
     if as_json:
         records = [

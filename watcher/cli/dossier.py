@@ -1,7 +1,7 @@
 """Everything that is stored about one job, deployment or alert, found by what a person types; for `explain`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,21 +11,23 @@ from watcher.alerts.dispatch import Held, Routing, explain_routes
 from watcher.alerts.keep import Keep
 from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence, silenced_by
+from watcher.cli import kin
 from watcher.cli.desk import Refused
+from watcher.cli.kin import Served
 from watcher.cycles import decide
 from watcher.report.standing import Standing, countdowns, stand
 from watcher.resources.account import Account
-from watcher.resources.changes import ESTIMATED_FINISH, ResourceKind, Transition
+from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.departure import Departure
-from watcher.resources.deployment import Deployment
-from watcher.resources.fine_tuning import JobEvent
+from watcher.resources.estimates import announced_ends
+from watcher.resources.fine_tuning import Checkpoint, JobEvent
 from watcher.resources.model import model_of
 from watcher.resources.snapshot import Gap, Reading, Section
-from watcher.resources.training import Estimates, Pace, Training
+from watcher.resources.training import Duration, Estimates, Pace, Training
 from watcher.rules.labels import Owner, owner_of
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.pace import pace_key
-from watcher.store import alerts, deployments, history, listings, outbox, trainings
+from watcher.store import alerts, deployments, history, listings, outbox, scope, trainings
 from watcher.store.alerts import AuditEntry
 from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
 from watcher.store.outbox import Attempt, Delivery
@@ -48,14 +50,6 @@ class AlertFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """A deployment of a model, or of a checkpoint of it."""
-
-    label: str  #: of its account
-    deployment: Deployment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
     """One subject. Of an alert that spans accounts there is neither account nor resource."""
 
@@ -74,9 +68,13 @@ class Dossier:
     estimates: Estimates = field(default_factory=Estimates)  #: the ends that the service has announced for the job
     pace: Pace | None = None  #: how long such jobs have waited and run; `None`: none was seen
     maker: RecordedJob | None = None  #: the job that made the deployment's model
+    checkpoint: Checkpoint | None = None  #: the one that it serves, where it names it by its id
     served: tuple[Served, ...] = ()  #: where the job's model, or the deployment's, is deployed
     unread_in: tuple[str, ...] = ()  #: labels of accounts in which it may be deployed too, unseen
     departure: Departure | None = None  #: what the activity log says of the deployment's end
+    owner_tag: str = "owner"
+    is_of_alert: bool = False  #: it is one alert that was asked for; what it is about is told along
+    served_as_of: datetime | None = None  #: the oldest reading of deployments on which `served` rests
 
     @property
     def account(self) -> Account | None:
@@ -87,7 +85,8 @@ class Dossier:
 class _Desk:
     """What every search goes by."""
 
-    watched: Mapping[str, WatchedAccount]
+    watched: Mapping[str, WatchedAccount]  #: by key, with those that have left the scope
+    here: frozenset[str]  #: keys of those in scope
     routing: Routing | None
     now: datetime
     owner_tag: str
@@ -110,7 +109,14 @@ def find(
     """
     watched = {one.account.key: one for one in listings.accounts(tx, with_removed=True)}
     place, slash, name = wanted.rpartition("/")
-    desk = _Desk(watched=watched, routing=routing, now=now, owner_tag=owner_tag, lifetimes=lifetimes or Lifetimes())
+    desk = _Desk(
+        watched=watched,
+        here=frozenset(one.account.key for one in scope.due_accounts(tx)),
+        routing=routing,
+        now=now,
+        owner_tag=owner_tag,
+        lifetimes=lifetimes or Lifetimes(),
+    )
     places = {key for key, one in watched.items() if not slash or _is_at(one.account, place)}
     jobs = [one for one in listings.jobs(tx, job_id=name if slash else wanted) if one.job.account in places]
     lives = [
@@ -118,11 +124,10 @@ def find(
         for one in listings.deployments(tx, name=name)
         if one.deployment.account in places or one.deployment.key == wanted.lower()
     ]
-    keys = {one.deployment.key for one in lives}
-    candidates = [f"{watched[one.job.account].account.label}/{one.job.id}" for one in jobs]
-    candidates += sorted({f"{watched[o.deployment.account].account.label}/{o.deployment.name}" for o in lives})
-    if len(jobs) + len(keys) > 1:
-        raise Refused(f"{wanted} is ambiguous: say which of {', '.join(candidates)}", code=2)
+    if len(jobs) + len({one.deployment.key for one in lives}) > 1:
+        jobs, lives = _present(desk, jobs, lives)
+    if len(jobs) + len({one.deployment.key for one in lives}) > 1:
+        raise Refused(f"{wanted} is ambiguous: say which of {', '.join(_candidates(watched, jobs, lives))}", code=2)
     if jobs:
         return _of_job(tx, jobs[0], desk)
     if lives:
@@ -132,6 +137,27 @@ def find(
     raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
 
 
+def _present(
+    desk: _Desk, jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
+) -> tuple[list[RecordedJob], list[RecordedDeployment]]:
+    """Those in accounts that are watched now, where there are any: one that was moved is meant under its new id."""
+    jobs_here = [one for one in jobs if one.job.account in desk.here]
+    lives_here = [one for one in lives if one.deployment.account in desk.here]
+    return (jobs_here, lives_here) if jobs_here or lives_here else (list(jobs), list(lives))
+
+
+def _candidates(
+    watched: Mapping[str, WatchedAccount], jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
+) -> list[str]:
+    """What may be meant, by the account's label, or by its id where two bear one label."""
+    places = [(one.job.account, one.job.id) for one in jobs]
+    places += sorted({(one.deployment.account, one.deployment.name) for one in lives})
+    names = [f"{watched[account].account.label}/{name}" for account, name in places]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{watched[account].account.id}/{name}" for account, name in places]
+
+
 def _is_at(account: Account, place: str) -> bool:
     return place.lower() in (account.label.lower(), account.name.lower(), account.key)
 
@@ -139,20 +165,23 @@ def _is_at(account: Account, place: str) -> bool:
 def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
     """The alert alone, with what it is about."""
     subject, file = alert.finding.subject, _files(tx, [alert], desk)
-    seen = desk.watched.get(alert.account)
+    # Alerts over all accounts at once bear none, but may be about what lies in one.
+    account = alert.account or subject.id.lower().partition("/deployments/")[0]
+    seen = desk.watched.get(account)
     if seen is None:
-        return Dossier(alerts=file)
+        return Dossier(alerts=file, is_of_alert=True)
     if subject.kind is ResourceKind.JOB:
-        jobs = listings.jobs(tx, account_keys=[alert.account], job_id=subject.incarnation)
+        jobs = listings.jobs(tx, account_keys=[account], job_id=subject.incarnation)
         if jobs:
-            return _of_job(tx, jobs[0], desk, files=file)
+            return replace(_of_job(tx, jobs[0], desk, files=file), is_of_alert=True)
     if subject.kind is ResourceKind.DEPLOYMENT:
         name = subject.id.rpartition("/")[2]
         lives = [one for one in listings.deployments(tx, name=name) if one.deployment.key == subject.id.lower()]
         lives.sort(key=lambda one: one.deployment.incarnation == subject.incarnation, reverse=True)
         if lives:
-            return _of_deployment(tx, lives, desk, files=file)
-    return Dossier(reading=seen.reading, gaps=seen.reading.gaps, alerts=file, owner=owner_of(seen.account))
+            return replace(_of_deployment(tx, lives, desk, files=file), is_of_alert=True)
+    owner = owner_of(seen.account)
+    return Dossier(reading=seen.reading, gaps=seen.reading.gaps, alerts=file, owner=owner, is_of_alert=True)
 
 
 def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[AlertFile, ...] | None = None) -> Dossier:
@@ -162,7 +191,9 @@ def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[Alert
     key = pace_key(reading.account, job)
     changes = _transitions(tx, job.account, ResourceKind.JOB, job.id)
     inside = trainings.load(tx, job.account, {job.id}).get(job.id)
-    served, unread_in = _served(desk, job.fine_tuned_model, inside)
+    served = kin.served(_here(desk), job.fine_tuned_model, inside)
+    own = trainings.durations(tx, job.account, {job.id}).get(job.id)
+    pace = trainings.paces(tx, [key]).get(key)
     return Dossier(
         reading=reading,
         job=one,
@@ -175,40 +206,27 @@ def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[Alert
         transitions=changes,
         events=history.events(tx, job.account, job.id)[-MOST:],
         owner=owner_of(reading.account, job=job, owner_tag=desk.owner_tag),
+        owner_tag=desk.owner_tag,
         training=inside,
-        estimates=_estimates(one, changes),
-        pace=trainings.paces(tx, [key]).get(key),
-        served=served,
-        unread_in=unread_in,
+        estimates=announced_ends(job, reversed(changes), first_seen_at=one.first_seen_at),
+        pace=_others(pace, own) if pace and own else pace,
+        served=served.places,
+        served_as_of=served.as_of,
+        unread_in=served.unread_in,
     )
 
 
-def _estimates(one: RecordedJob, changes: Sequence[Transition]) -> Estimates:
-    """The announced ends by the history, which names both sides of each change; else the one that holds now."""
-    moved = [change for change in reversed(changes) if change.attribute == ESTIMATED_FINISH and change.after]
-    seen = [(change.observed_at, datetime.fromisoformat(change.after)) for change in moved if change.after]
-    if moved and (first := moved[0].before):
-        seen.insert(0, (one.first_seen_at, datetime.fromisoformat(first)))
-    if not seen and one.job.estimated_finish_at is not None:
-        seen = [(one.first_seen_at, one.job.estimated_finish_at)]
-    return Estimates(seen=tuple(seen))
+def _others(pace: Pace, own: Duration) -> Pace | None:
+    """The pace of the other jobs of its kind; `None`: none was seen."""
+    queued, ran = list(pace.queued), list(pace.ran)
+    for seconds, mine in ((queued, own.queued), (ran, own.ran)):
+        if mine in seconds:
+            seconds.remove(mine)
+    return Pace(queued=tuple(queued), ran=tuple(ran)) if queued or ran else None
 
 
-def _served(desk: _Desk, model: str, inside: Training | None) -> tuple[tuple[Served, ...], tuple[str, ...]]:
-    """Where a model or a checkpoint is deployed, and the accounts of which that could not be read."""
-    names = {name.lower() for one in (inside.checkpoints if inside else ()) for name in (one.id, one.model) if name}
-    if not model and not names:
-        return (), ()
-    found, unread = [], []
-    for one in desk.watched.values():
-        gaps = one.reading.gaps
-        if one.reading.deployments is None or any(gap.section is Section.DEPLOYMENTS for gap in gaps):
-            unread.append(one.account.label)
-        for deployment in one.reading.deployments or ():
-            named = deployment.model.lower()
-            if named in names or (model and model_of(named) == model.lower()):
-                found.append(Served(label=one.account.label, deployment=deployment))
-    return tuple(found), tuple(unread)
+def _here(desk: _Desk) -> list[WatchedAccount]:
+    return [one for key, one in desk.watched.items() if key in desk.here]
 
 
 def _of_deployment(
@@ -232,13 +250,15 @@ def _of_deployment(
             custom_models=listings.custom_models(tx),
             now=desk.now,
             lifetimes=desk.lifetimes,
+            running_since=deployments.state_since(tx, deployment.account, [deployment]).get(deployment.key),
         )
     names = {"", deployment.key, deployment.name.lower()}
     place = {deployment.account, reading.account.label.lower()}
     keeps = alerts.keeps(tx, since=desk.now)
     changes = _transitions(tx, deployment.account, ResourceKind.DEPLOYMENT, deployment.name)
-    makers = listings.jobs(tx, model=model_of(deployment.model))
-    served, unread_in = _served(desk, model_of(deployment.model), None)
+    maker, inside = kin.maker_of(tx, deployment)
+    made = maker.job.fine_tuned_model if maker else ""
+    served = kin.served(_here(desk), made or model_of(deployment.model), inside)
     return Dossier(
         reading=reading,
         deployment=one,
@@ -259,9 +279,12 @@ def _of_deployment(
             for entry in alerts.audit(tx, subject=f"{key}/{deployment.name}")
         ),
         owner=owner_of(reading.account, deployment=deployment, owner_tag=desk.owner_tag),
-        maker=next((job for job in makers if job.job.account == deployment.account), next(iter(makers), None)),
-        served=tuple(other for other in served if other.deployment.key != deployment.key),
-        unread_in=unread_in,
+        owner_tag=desk.owner_tag,
+        maker=maker,
+        checkpoint=next((one for one in inside.checkpoints if one.id == deployment.model), None) if inside else None,
+        served=tuple(other for other in served.places if other.deployment.key != deployment.key),
+        served_as_of=served.as_of,
+        unread_in=served.unread_in,
         departure=deployments.departed(tx, changes).departures.get(deployment.key) if one.ended_at else None,
     )
 

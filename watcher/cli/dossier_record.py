@@ -33,6 +33,7 @@ def dossier_record(dossier: Dossier) -> Record:
             first_seen_at=one.first_seen_at,
             is_listed=one.is_listed,
             as_of=reading.jobs_at,
+            owner_tag=dossier.owner_tag,
         )
     if dossier.deployment is not None and reading is not None:
         life = dossier.deployment
@@ -44,6 +45,7 @@ def dossier_record(dossier: Dossier) -> Record:
             ended_at=life.ended_at,
             outcome=life.outcome,
             as_of=reading.deployments_at,
+            owner_tag=dossier.owner_tag,
         )
         deployment["basis"] = (dossier.standing.basis or None) if dossier.standing else None
         deployment["doubts"] = list(dossier.standing.doubts) if dossier.standing else []

@@ -52,11 +52,13 @@ def explain(
 
 
 def _text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
-    from watcher.cli.telling_alert import alert_text, audit_text
+    from watcher.cli.telling_alert import audit_text
     from watcher.cli.telling_deployment import deployment_text
     from watcher.cli.telling_job import job_text
     from watcher.cli.told import paragraph, sources, title
 
+    if dossier.is_of_alert:
+        yield from _alerts(dossier, now, width)
     if dossier.job is not None:
         yield from job_text(dossier, now, width)
     elif dossier.deployment is not None:
@@ -65,8 +67,16 @@ def _text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
         yield from title(f"Account {dossier.account.label}", width)
         yield from paragraph(dossier.account.id, width)
     yield from sources(dossier, now, width)
+    if not dossier.is_of_alert:
+        yield from _alerts(dossier, now, width)
+    yield from audit_text(dossier.audit, width)
+
+
+def _alerts(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
+    from watcher.cli.telling_alert import alert_text
+    from watcher.cli.told import paragraph
+
     if not dossier.alerts:
         yield from paragraph("There is no alert about it.", width)
     for file in dossier.alerts:
         yield from alert_text(file, now, width)
-    yield from audit_text(dossier.audit, width)

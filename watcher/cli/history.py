@@ -119,6 +119,7 @@ def alerts(
     """What fires, and what lately happened or was resolved. Lately: in the last 7 days, or --since."""
     from watcher.alerts.alert import AlertStatus
     from watcher.alerts.silence import silenced_by
+    from watcher.alerts.summary import summary_at
     from watcher.cli.wording import past, severity
     from watcher.report.records import alert_record, document
     from watcher.store import alerts as stored
@@ -162,7 +163,8 @@ def alerts(
             state = ("silenced", "dim")
         elif alert.acked_at is not None:
             state = ("acked", "cyan")
-        rows.append([alert.id[:12], state, severity(alert.severity), past(alert.starts_at, now), alert.finding.summary])
+        about = alert.finding.summary if alert.ends_at else summary_at(alert.finding, now)
+        rows.append([alert.id[:12], state, severity(alert.severity), past(alert.starts_at, now), about])
     desk.lines(table(columns, rows, desk.width))
 
 

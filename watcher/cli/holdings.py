@@ -86,7 +86,9 @@ def _model_cells(row: "ModelRow", now: "datetime") -> list[Any]:
     if not deployed:
         deployed = ("unknown", "magenta") if row.unread_because else ("nowhere", "dim")
     retires: Any = ("unknown", "dim")
-    if row.retires is not None:
+    if row.retires is not None and (row.retires.is_retired or row.retires.at is None):
+        retires = ("retired", "red")
+    elif row.retires is not None and row.retires.at is not None:
         mark = "?" if row.retires.certainty in (Certainty.TENTATIVE, Certainty.TABLE) else ""
         retires = (f"{row.retires.at:%Y-%m-%d}{mark}", "red" if row.retires.at <= now else "")
     return [

@@ -41,12 +41,13 @@ def jobs(
     """Fine-tuning jobs, the newest first. With --since those created, or changed in status, since then."""
     from watcher.cli.wording import JOB_STYLES, eta, past
     from watcher.report.records import document, job_record
-    from watcher.rules.labels import job_labels
+    from watcher.rules.labels import owner_of
     from watcher.store import listings
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
+    owner_tag = settings.azure.discovery.owner_tag
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
     with desk.store(settings) as store:
         watched = {one.account.key: one for one in store.read_now(listings.accounts)}
@@ -57,7 +58,7 @@ def jobs(
         if (seen := watched.get(one.job.account)) is not None
         and fits(account, seen.account.label, seen.account.name)
         and fits(status, one.job.status.value, one.job.raw_status)
-        and fits(owner, job_labels(seen.account, one.job)["owner"])
+        and fits(owner, owner_of(seen.account, job=one.job, owner_tag=owner_tag).name)
     ]
     if as_json:
         records = [
@@ -68,6 +69,7 @@ def jobs(
                 first_seen_at=one.first_seen_at,
                 is_listed=one.is_listed,
                 as_of=seen.reading.jobs_at,
+                owner_tag=owner_tag,
             )
             for one in shown
         ]

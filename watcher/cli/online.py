@@ -19,7 +19,7 @@ _BY_ARM = (
 _HOW = {
     frozenset({How.TRIED}): "(each read was tried)",
     frozenset({How.PERMISSIONS}): f"{_BY_ARM})",
-    frozenset({How.TRIED, How.PERMISSIONS}): f"{_BY_ARM}; what is asked by the account's own key was tried)",
+    frozenset({How.TRIED, How.PERMISSIONS}): f"{_BY_ARM}; what ARM's word does not settle was tried)",
     frozenset(): "",
 }
 _STYLES = {"yes": "green", "no": "red", "unknown": "yellow"}

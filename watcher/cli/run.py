@@ -103,14 +103,19 @@ def _progress(desk: Desk) -> Iterator[Callable[[object], None]]:
 
 def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
     """The summary; what could not be seen or delivered has a line of its own."""
+    from watcher.alerts.summary import summary_at
+    from watcher.resources.changes import Change
+
     would = "would be " if dry_run else ""
     for transition in summary.transitions:
         if not transition.is_history and dry_run:
-            change = f"{transition.attribute} {transition.before or '(new)'} → {transition.after or 'gone'}"
+            missing = "gone" if transition.change is Change.GONE else "none"
+            change = f"{transition.attribute} {transition.before or '(new)'} → {transition.after or missing}"
             desk.say(f"would record  {transition.kind} {transition.name}: {change}")
     for notification in summary.notifications if dry_run else ():
         for told in notification.alerts:
-            desk.say(f"would send    to {notification.receiver} ({told.reason}): {told.alert.finding.summary}")
+            about = summary_at(told.alert.finding, notification.created_at)
+            desk.say(f"would send    to {notification.receiver} ({told.reason}): {about}")
     for account, gap in summary.gaps:
         where = f"{account.label}: " if account is not None else "discovery: "
         what = f"{gap.section}{' of ' + gap.subject.rpartition('/')[2] if gap.subject else ''}"
@@ -141,6 +146,10 @@ def demo(
     ] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="Serve no page.")] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of how long jobs wait in the story.")] = 0,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="FOLDER", help="Leave database and configuration there.", show_default=False),
+    ] = None,
 ) -> int:
     """A simulated Azure on loopback, and the real cycles against it: no account needed."""
     from rich.console import Console
@@ -150,6 +159,13 @@ def demo(
     from watcher.loop import new_event_loop
 
     desk: Desk = ctx.obj
+    if keep is not None:
+        if name := story.in_the_way(keep):
+            raise Refused(f"{keep} holds a {name} already, which a demo would write over: name another folder", code=2)
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise Refused(f"{keep} cannot be made a folder: {exc.strerror}; name another", code=2) from exc
     logs.configure(format="auto", level="error", stream=desk.err)
     console = Console(file=desk.out, highlight=False, markup=False, emoji=False, soft_wrap=True)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -160,6 +176,7 @@ def demo(
                 duration=span_of(duration, option="--duration") if duration else None,
                 with_page=not no_web,
                 seed=seed,
+                keep=keep,
             )
         )
 

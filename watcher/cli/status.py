@@ -37,7 +37,8 @@ def status(
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
     with desk.store(settings) as store:
-        summary = store.read_now(load, now, since_at, lifetimes_of(settings))
+        owner_tag = settings.azure.discovery.owner_tag
+        summary = store.read_now(load, now, since_at, lifetimes_of(settings), owner_tag=owner_tag)
     if as_json:
         desk.document(summary_record(summary, name=settings.watcher.name, since=since_at))
     else:
@@ -45,11 +46,18 @@ def status(
         desk.lines(lines if lines[-1] else lines[:-1])
 
 
-def load(tx: "Connection", now: datetime, since: datetime | None, lifetimes: "Lifetimes | None" = None) -> "Summary":
+def load(
+    tx: "Connection",
+    now: datetime,
+    since: datetime | None,
+    lifetimes: "Lifetimes | None" = None,
+    *,
+    owner_tag: str = "owner",
+) -> "Summary":
     """The summary of what is stored; without `lifetimes` by Azure's own."""
     from watcher.report.summary import Undelivered, summarize
     from watcher.rules.lifetimes import Lifetimes
-    from watcher.store import alerts, listings, outbox, state
+    from watcher.store import alerts, listings, outbox, pauses, state
 
     watched = listings.accounts(tx)
     under_way = {job.id for account in watched for job in account.reading.jobs or ()}
@@ -78,9 +86,10 @@ def load(tx: "Connection", now: datetime, since: datetime | None, lifetimes: "Li
         happened=list(_happened(tx, since)) if since is not None else (),
         last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),
         is_discovery_complete=not state.value(tx, state.DISCOVERED),
-        skew=state.skew(tx),
-        skew_at=state.at(tx, state.CLOCK_SKEW),
+        clock=max(state.clocks(tx), key=lambda clock: abs(clock.skew), default=None),
         lifetimes=lifetimes or Lifetimes(),
+        running_since=pauses.running_since(tx),
+        owner_tag=owner_tag,
     )
 
 
@@ -186,14 +195,14 @@ def _clock(summary: "Summary") -> str:
     from watcher.cli.wording import past
     from watcher.rules.text import duration
 
-    skew = summary.skew
-    if skew is None:
+    clock = summary.clock
+    if clock is None:
         return "clock against the service's: unknown, not measured yet"
-    measured = f", measured {past(summary.skew_at, summary.now)}" if summary.skew_at else ""
-    if abs(skew) < _SKEW:
-        return f"clock against the service's: right{measured}"
-    side = "ahead" if skew > timedelta() else "behind"
-    return f"clock against the service's: {duration(abs(skew))} {side}{measured}"
+    measured = f", measured {past(clock.at, summary.now)}"
+    if abs(clock.skew) < _SKEW:
+        return f"clock of {clock.host} against the service's: right{measured}"
+    side = "ahead" if clock.skew > timedelta() else "behind"
+    return f"clock of {clock.host} against the service's: {duration(abs(clock.skew))} {side}{measured}"
 
 
 def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
@@ -253,6 +262,7 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
 
 
 def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
+    from watcher.alerts.summary import summary_at
     from watcher.cli.wording import past, severity
 
     columns = [
@@ -264,7 +274,7 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
     rows: list[list[Any]] = []
     for one in summary.firing:
         marks = [mark for mark, holds in (("acked", one.alert.acked_at), ("silenced", one.silences)) if holds]
-        about = (f"[{', '.join(marks)}] " if marks else "") + one.alert.finding.summary
+        about = (f"[{', '.join(marks)}] " if marks else "") + summary_at(one.alert.finding, summary.now)
         since = past(one.alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([one.alert.id[:12], severity(one.alert.severity), since, about])
     yield from _section("Firing alerts", columns, rows, width, nothing="none", more="alerts")

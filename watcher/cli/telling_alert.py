@@ -1,9 +1,11 @@
 """What `explain` says of an alert: what the rule found and on what grounds, who is told, and what came of it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from watcher.alerts.route import REPORT_ONLY_RULES
+from watcher.alerts.summary import summary_at
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
 from watcher.cli.wording import SEVERITY_STYLES
@@ -12,21 +14,30 @@ from watcher.rules.text import ago, moment
 if TYPE_CHECKING:
     from watcher.cli.dossier import AlertFile
     from watcher.store.alerts import AuditEntry
+    from watcher.store.outbox import Attempt, Delivery
 
 
 def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
-    """One alert."""
+    """One alert. Of one that is over, no advice: there is nothing left to do about it."""
     alert, finding = file.alert, file.alert.finding
     yield (
         (f"Alert {alert.id}: {finding.rule}, ", "bold"),
         (alert.severity.value, SEVERITY_STYLES[alert.severity]),
     )
-    yield from paragraph(f"{finding.summary}. {_life(file, now)}", width)
-    yield from paragraph(finding.description, width)
-    yield from paragraph(finding.action, width)
+    is_over = alert.ends_at is not None
+    summary = (finding.summary if is_over else summary_at(finding, now)).removesuffix(".")
+    if is_over:
+        yield from paragraph(_life(file, now), width)
+        yield from paragraph(f"When last judged, it said: {summary}. {finding.description}", width)
+    else:
+        yield from paragraph(f"{summary}. {_life(file, now)}", width)
+        yield from paragraph(finding.description, width)
+        yield from paragraph(finding.action, width)
     if finding.evidence:
-        yield from paragraph(f"The grounds: {finding.evidence}.", width)
-    yield from paragraph(_figures(finding.values), width)
+        when = "when last judged" if is_over else f"as of {moment(alert.updated_at)}"
+        yield from paragraph(f"The grounds, {when}: {finding.evidence}.", width)
+    told = " ".join((summary, finding.description, finding.evidence))
+    yield from paragraph(_figures(finding.values, told), width)
     yield from _telling(file, now, width)
     yield from audit_text(file.audit, width)
 
@@ -34,10 +45,15 @@ def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
 def _life(file: "AlertFile", now: datetime) -> str:
     alert = file.alert
     start = f"{moment(alert.starts_at)} ({ago(alert.starts_at, now)})"
-    said = [f"That happened on {start}." if alert.is_event else f"It fires since {start}."]
     if alert.ends_at is not None:
-        why = f": {alert.ended_because}" if alert.ended_because else ""
+        why = f": {alert.ended_because.removesuffix('.')}" if alert.ended_because else ""
         said = [f"It fired from {moment(alert.starts_at)} and ended {moment(alert.ends_at)}{why}."]
+    elif not alert.is_event:
+        said = [f"It has been firing since {start}."]
+    elif (at := alert.finding.occurred_at) is not None and alert.starts_at - at >= _NOTICEABLE:
+        said = [f"That happened on {moment(at)}, and watcher noticed on {start}."]
+    else:
+        said = [f"That was noticed on {start}."]
     if alert.finding.step:
         said.append(f"The step reached is {alert.finding.step}.")
     if alert.unverified_since is not None or alert.unverified_because:
@@ -48,15 +64,31 @@ def _life(file: "AlertFile", now: datetime) -> str:
     return " ".join(said)
 
 
-def _figures(values: Any) -> str:
-    known = [f"{name} = {'unknown' if value is None else value}" for name, value in values.items() if value != ""]
+#: A shorter delay between what happened and when it was noticed is not told.
+_NOTICEABLE = timedelta(minutes=1)
+
+
+def _figures(values: Any, told: str) -> str:
+    """Those that the text has not told already; who is the owner is told with what the alert is about."""
+    shown = ((name, _figure(value)) for name, value in values.items() if value not in ("", None))
+    known = [f"{name} = {text}" for name, text in shown if text not in told and name != "owner_source"]
     return f"In figures: {', '.join(known)}." if known else ""
+
+
+def _figure(value: Any) -> str:
+    """As the text writes it: money in cents, times as people read them."""
+    if isinstance(value, float):
+        return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:g}"
+    try:
+        return moment(datetime.fromisoformat(value)) if isinstance(value, str) and "T" in value else str(value)
+    except ValueError:
+        return str(value)
 
 
 def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
     """Who is told, who was, and what came of each attempt."""
     if not file.routes:
-        yield from paragraph("No route takes it, so nobody is told.", width)
+        yield from paragraph(_unrouted(file.alert.finding.rule), width)
     else:
         said = []
         for path, receiver, group in file.routes:
@@ -67,31 +99,53 @@ def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         yield from paragraph(
             f"{silence.author} silenced it until {moment(silence.ends_at)}: {silence.comment} ({silence.id})", width
         )
-    for held in file.held:
+    for held in file.held if file.routes else ():
         yield from paragraph(f"Not told now to {held.receiver or 'anybody'}: {held}.", width)
     if not file.told and not file.deliveries:
-        yield from paragraph("Nobody was told yet.", width)
+        if file.routes:
+            yield from paragraph("Nobody was told yet.", width)
         return
     yield from title("Who was told", width)
-    yield from listed(_tellings(file), width)
-    for delivery, attempts in file.deliveries:
+    tries = {delivery.notification.id: (delivery, attempts) for delivery, attempts in file.deliveries}
+    for told in file.told:
+        step = f" {told.step}" if told.step else ""
+        what = f"{told.receiver}: {told.status}, {told.severity}{step}"
+        outcome = tries.pop(told.notification_id, None)
+        if outcome is None:
+            yield from listed([(moment(told.at), what)], width)
+        else:
+            yield from _delivery(moment(told.at), what, *outcome, width)
+    for delivery, attempts in tries.values():
         notification = delivery.notification
-        yield from listed(
-            [(notification.id, f"{notification.reason.value} to {notification.receiver}: {delivery.state}")], width
-        )
-        rows = []
-        for attempt in attempts:
-            kind = "" if attempt.detail.startswith(attempt.kind) else attempt.kind
-            text = ": ".join(filter(None, (attempt.outcome, kind, attempt.detail)))
-            rows.append((f"  {moment(attempt.at)}", f"after {attempt.duration_s:.1f} s, {text}"))
-        yield from listed(rows, width)
+        what = f"{notification.reason.value} to {notification.receiver}"
+        yield from _delivery(moment(notification.created_at), what, delivery, attempts, width)
     yield ()
 
 
-def _tellings(file: "AlertFile") -> Iterator[tuple[str, str]]:
-    for told in file.told:
-        step = f" {told.step}" if told.step else ""
-        yield moment(told.at), f"{told.receiver}: {told.status}, {told.severity}{step}"
+def _unrouted(rule: str) -> str:
+    if rule in REPORT_ONLY_RULES:
+        return (
+            f"Nobody is told of it: {rule} is for `watcher alerts` and reports, unless a route names it in a matcher "
+            "on rule."
+        )
+    return "No route takes it, so nobody is told."
+
+
+def _delivery(at: str, what: str, delivery: "Delivery", attempts: "Sequence[Attempt]", width: int) -> Iterator[Line]:
+    """One notification with its id, and what came of it: on the same line where it went through at once."""
+    id_ = delivery.notification.id
+    if len(attempts) == 1 and delivery.state == "delivered":
+        yield from listed([(at, f"{what}; delivered: {attempts[0].detail or 'accepted'} ({id_})")], width)
+        return
+    yield from listed(
+        [(at, f"{what}; {delivery.state if attempts else f'{delivery.state}, not tried yet'} ({id_})")], width
+    )
+    rows = []
+    for attempt in attempts:
+        kind = "" if attempt.detail.startswith(attempt.kind) else attempt.kind
+        text = ": ".join(filter(None, (attempt.outcome, kind, attempt.detail)))
+        rows.append((f"  {moment(attempt.at)}", f"after {attempt.duration_s:.1f} s, {text}"))
+    yield from listed(rows, width)
 
 
 def audit_text(entries: "Sequence[AuditEntry]", width: int) -> Iterator[Line]:

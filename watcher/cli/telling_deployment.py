@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
 from watcher.resources.changes import Change
-from watcher.resources.model import base_of
+from watcher.resources.model import base_of, is_checkpoint_id
 from watcher.rules.text import ago, duration, hours, moment
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _standing(standing: "Standing", now: datetime) -> str:
     """Whether it will be deleted, in the first sentence."""
     from watcher.report.standing import Risk
 
+    stands = "" if standing.unknown_because else ", and it still stands"
     earliest, latest, left = standing.deletion_earliest, standing.deletion_latest, standing.left
     how = "; calls do not change that" if standing.expires else " unless it is called"
     match standing.risk:
@@ -54,7 +55,7 @@ def _standing(standing: "Standing", now: datetime) -> str:
     if earliest is None or left is None:
         return "At risk: an alert says so, and what it rests on can no longer be read."
     if left.total_seconds() < 0:
-        text = f"At risk: its deletion is overdue by {duration(-left)}, and it still stands."
+        text = f"At risk: its deletion is overdue by {duration(-left)}{stands}."
     elif not left:
         text = f"At risk: Azure may delete it at any moment{how}."
     else:
@@ -81,7 +82,7 @@ def _end(dossier: "Dossier", now: datetime) -> str:
     if log.deleted_by or log.deleted_at:
         what = "the account with all that was in it" if log.account_deleted else "it"
         at = f" on {moment(log.deleted_at)}" if log.deleted_at else ""
-        return f"{text} By the activity log {log.deleted_by or 'somebody'} deleted {what}{at}."
+        return f"{text} By the activity log {log.deleted_by or 'a caller whom it does not name'} deleted {what}{at}."
     if not log.is_read:
         return f"{text} Who deleted it is unknown: {log.because or 'the activity log could not be read'}."
     return f"{text} The activity log names nobody; whether Azure logs its own deletions is not documented."
@@ -116,10 +117,14 @@ def _lineage(dossier: "Dossier", now: datetime) -> str:
     """What it serves, who made that, and where else it is served."""
     assert dossier.deployment is not None
     deployment, maker = dossier.deployment.deployment, dossier.maker
-    text = f"It serves {deployment.model}"
+    serves = "serves" if dossier.deployment.ended_at is None else "served"
+    step = f" (step {dossier.checkpoint.step})" if dossier.checkpoint else ""
+    text = f"It {serves} {'the checkpoint ' if is_checkpoint_id(deployment.model) else ''}{deployment.model}{step}"
     if maker is not None:
         name = f'"{maker.job.suffix}" ({maker.job.id})' if maker.job.suffix else maker.job.id
         text += f", made by job {name} from {maker.job.model or 'an unknown base'} {ago(maker.status_since, now)}."
+    elif is_checkpoint_id(deployment.model):
+        text += ", an id that names no model; no job of which watcher has read the checkpoints has it."
     elif base_of(deployment.model) not in ("", deployment.model):
         text += f", by its name trained from {base_of(deployment.model)}; no job that watcher knows made it."
     else:
@@ -128,7 +133,8 @@ def _lineage(dossier: "Dossier", now: datetime) -> str:
         return text
     others = [f"{one.label}/{one.deployment.name}" for one in dossier.served]
     if others:
-        text += f" The same model is deployed as {', '.join(others)} too."
+        what = "The same model" if dossier.checkpoint is None else "The model of that job, or a checkpoint of it,"
+        text += f" {what} is deployed as {', '.join(others)} too."
     return text
 
 
@@ -175,9 +181,17 @@ def _changes(dossier: "Dossier", width: int) -> Iterator[Line]:
     rows = []
     for one in dossier.transitions[:_MOST_CHANGES]:
         text = one.change.value
-        if one.attribute:
+        if one.change is Change.DISCOVERED and one.after:
+            made = "created" if one.occurred_at else "first seen"
+            text = (
+                f"{made}, {one.after}; first seen {moment(one.observed_at)}"
+                if one.occurred_at
+                else f"{made}, {one.after}"
+            )
+        elif one.attribute:
             what = one.attribute.replace("_", " ")
-            text = f"{what}: {one.before if one.before is not None else 'none'} → {one.after or 'gone'}"
+            missing = "gone" if one.change is Change.GONE else "none"
+            text = f"{what}: {one.before or 'none'} → {one.after or missing}"
         rows.append((moment(one.occurred_at or one.observed_at), text))
     yield from listed(rows, width)
     if len(dossier.transitions) > _MOST_CHANGES:

@@ -1,18 +1,19 @@
 """What `explain` says of a fine-tuning job."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
-from watcher.resources.changes import STATUS
+from watcher.resources.changes import ESTIMATED_FINISH, STATUS
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.training import CurvePoint
 from watcher.rules import commands
 from watcher.rules.checkpoints import rewards, skipped, usable
 from watcher.rules.labels import job_name
-from watcher.rules.pace import percentile
+from watcher.rules.pace import pace_key, percentile
 from watcher.rules.text import ago, counted, duration, moment, sentence
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _standing(dossier: "Dossier", now: datetime) -> str:
     if job.status in _ENDS:
         text = f"{_ENDS[job.status]} on {since}." if is_dated else f"{_ENDS[job.status]}, as watcher saw on {since}."
     elif is_dated:
-        text = f"It is {job.raw_status or job.status.value} since {since}."
+        text = f"It has been {job.raw_status or job.status.value} since {since}."
     else:
         text = f"It is {job.raw_status or job.status.value}, and watcher has seen it so since {since}."
     if job.fine_tuned_model:
@@ -74,7 +75,9 @@ def _what(dossier: "Dossier") -> str:
     how = f"{job.method or 'method unknown'}, training type {job.training_type or 'standard'}"
     epochs = job.hyperparameters.get("n_epochs", "")
     if epochs and epochs not in ("auto", "-1"):
-        how += f", {counted(int(epochs), 'epoch')}" if epochs.isdigit() else f", n_epochs {epochs}"
+        how += (
+            f", {counted(int(epochs), 'epoch')}" if re.fullmatch("[0-9]{1,9}", epochs) else f", n_epochs {epochs[:20]}"
+        )
     data = f"It trains {job.model or 'an unknown base'} ({how}) on {job.training_file or 'an unknown file'}, "
     data += f"validated with {job.validation_file}." if job.validation_file else "without a validation file."
     if job.trained_tokens is not None:
@@ -113,7 +116,13 @@ def _pace(dossier: "Dossier", now: datetime) -> str:
     for verb, seconds in (("waited", pace.queued), ("ran", pace.ran)):
         if seconds:
             parts.append(f"{verb} {_span(seconds)} (n = {len(seconds)})")
-    kind = f"{job.model}, {dossier.account.location}, {job.training_type or 'standard'}"
+    words = (
+        pace_key(dossier.account, job).model,
+        dossier.account.location,
+        job.training_type or "standard",
+        job.method or "unknown method",
+    )
+    kind = ", ".join(words)
     return f"Such jobs ({kind}) {' and '.join(parts)}, by what watcher has seen." if parts else ""
 
 
@@ -137,6 +146,10 @@ def _timeline(dossier: "Dossier") -> Iterator[tuple[str, str]]:
     if job.created_at is not None:
         yield moment(job.created_at), "created"
     for change in reversed(dossier.transitions):
+        if change.attribute == ESTIMATED_FINISH:
+            ends = [moment(datetime.fromisoformat(end)) if end else "none" for end in (change.before, change.after)]
+            yield moment(change.observed_at), f"the service's estimate of its end: {ends[0]} → {ends[1]}"
+            continue
         at = change.occurred_at or change.observed_at
         seen = "" if change.occurred_at else ", as seen by watcher"
         if change.attribute == STATUS:
@@ -212,9 +225,12 @@ def _lineage(dossier: "Dossier") -> str:
     if not job.fine_tuned_model and not dossier.served:
         return ""
     places = [f"{one.label}/{one.deployment.name} ({one.deployment.sku})" for one in dossier.served]
-    text = f"Its model is deployed as {', '.join(places)}." if places else "Its model is deployed nowhere"
-    if not places:
-        text += " that watcher can see." if dossier.unread_in else "."
+    text = f"Its model is deployed as {', '.join(places)}" if places else "Its model is deployed nowhere"
+    if not places and dossier.unread_in:
+        text += " that watcher can see"
+    if dossier.served_as_of is not None:
+        text += f", by readings of which the oldest is from {moment(dossier.served_as_of)}"
+    text += "."
     if dossier.unread_in:
         text += f" The deployments of {', '.join(dossier.unread_in[:5])} were not all read: there may be more."
     return text

@@ -48,6 +48,8 @@ def sources(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
     }
     if dossier.job is not None:
         times = {Section.JOBS: reading.jobs_at}
+    elif dossier.deployment is None:  # the account as a whole, or a file or model in it
+        times |= {Section.FILES: reading.files_at, Section.MODELS: reading.models_at}
     read = [
         f"{section.value} read {ago(at, now)}" if at else f"{section.value} never read" for section, at in times.items()
     ]

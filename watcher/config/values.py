@@ -215,7 +215,7 @@ LABEL_NAME = r"[a-zA-Z_][a-zA-Z0-9_.-]*"
 #: What watcher itself says of an alert; a label from the configuration or a tag would make it say something else.
 _OWN_LABELS = {
     *("rule", "severity", "cloud", "account", "subscription", "resource_group", "location"),
-    *("job", "deployment", "model", "sku", "plane", "harm_types"),
+    *("job", "deployment", "model", "sku", "plane", "cause", "harm_types"),
 }
 _MATCHER = re.compile(
     rf'\s*(?P<name>{LABEL_NAME})\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{{}},]*)\s*'

@@ -5,7 +5,7 @@ database alone.
 """
 
 from watcher.cycles.delivery import Delivered, deliver
-from watcher.cycles.discovery import Discover, Discovery, discover, save_discovery
+from watcher.cycles.discovery import Discover, Discovery, ReadLog, departures_of, discover, save_discovery
 from watcher.cycles.dispatching import decide, dispatch, dispatch_now
 from watcher.cycles.inventory import FindRetirements, inventory_now, take_inventory
 from watcher.cycles.judgement import Cadence, Judgement
@@ -23,9 +23,11 @@ __all__ = [
     "FindRetirements",
     "Judgement",
     "Memory",
+    "ReadLog",
     "Recorded",
     "decide",
     "deliver",
+    "departures_of",
     "discover",
     "dispatch",
     "dispatch_now",

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.dispatch import Plan, Routing, plan, told_rows
+from watcher.alerts.inhibition import LINGER
 from watcher.clock import Clock
 from watcher.store import alerts, outbox
 from watcher.store.engine import Store
@@ -43,6 +44,7 @@ def decide(
         groups=outbox.groups(tx, since=now - max(route.group_interval for route in routing.root.walk())),
         silences=alerts.silences(tx, since=now),
         keeps=alerts.keeps(tx, since=now),
+        ended=alerts.ended(tx, "", since=now - LINGER),
         now=now,
         immediate=immediate,
     )

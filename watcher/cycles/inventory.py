@@ -4,7 +4,8 @@ Where nothing has changed since the last one it is not taken again, except once 
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,10 +15,13 @@ from watcher.alerts.alert import Alert
 from watcher.clock import Clock
 from watcher.cycles.judgement import Judgement, advance_stored
 from watcher.resources.account import Account
-from watcher.resources.changes import ResourceKind
+from watcher.resources.changes import Change, ResourceKind
+from watcher.resources.lineage import Inventory
 from watcher.resources.model import Retirement
-from watcher.rules.rule import Evaluation, evaluate_inventory
-from watcher.store import alerts, inventory, retirements, scope, state
+from watcher.rules.finding import Cleared, Subject
+from watcher.rules.rule import Evaluation, deployment_subject, evaluate_inventory
+from watcher.rules.text import moment
+from watcher.store import alerts, history, inventory, listings, retirements, scope, state
 from watcher.store.engine import Store
 
 log = structlog.get_logger()
@@ -76,12 +80,58 @@ def _evaluate(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Eval
     if mark == state.value(tx, state.INVENTORY):
         return None
     found = inventory.load(tx, now=now, owner_tag=judgement.owner_tag)
-    return evaluate_inventory(judgement.inventory_rules, found), mark
+    evaluation = evaluate_inventory(judgement.inventory_rules, found)
+    vanished = tuple(_vanished(tx, found, evaluation))
+    return replace(evaluation, cleared=(*vanished, *evaluation.cleared)), mark
+
+
+def _vanished(tx: Connection, found: Inventory, evaluation: Evaluation) -> Iterator[Cleared]:
+    """What the rules are silent about since it is no longer there: its alerts end, and say what became of it."""
+    answered: set[tuple[str, Subject | None]] = {(one.rule, one.subject) for one in evaluation.findings}
+    answered |= {(one.rule, one.subject) for one in evaluation.undecided}
+    accounts = {holding.account.key for holding in found.holdings}
+    living = {deployment_subject(one) for holding in found.holdings for one in holding.deployments or ()}
+    for alert in alerts.firing(tx, ""):
+        rule, subject = alert.finding.rule, alert.finding.subject
+        if rule not in evaluation.rules or (rule, subject) in answered or subject.kind not in _HELD:
+            continue
+        account = subject.id.lower().partition("/deployments/")[0]
+        because = ""
+        if account not in accounts:
+            because = _left(tx, account)
+        elif subject.kind is ResourceKind.DEPLOYMENT and subject not in living:
+            because = _ended(tx, subject)
+        if because:
+            yield Cleared(rule=rule, subject=subject, because=because)
+
+
+#: What lies in an account.
+_HELD = frozenset({ResourceKind.ACCOUNT, ResourceKind.DEPLOYMENT, ResourceKind.MODEL, ResourceKind.FILE})
+
+
+def _left(tx: Connection, account: str) -> str:
+    last = history.last_of_accounts(tx, [account]).get(account)
+    if last is not None and last.change is Change.GONE:
+        return f"its account is gone, seen {moment(last.observed_at)}"
+    return "the configuration no longer includes its account"
+
+
+def _ended(tx: Connection, subject: Subject) -> str:
+    """What became of a deployment; "" where its end was not recorded."""
+    for life in listings.deployments(tx, name=subject.id.rpartition("/")[2]):
+        one = life.deployment
+        if (one.key, one.incarnation) == (subject.id.lower(), subject.incarnation) and life.ended_at is not None:
+            was = "was replaced by a new one of its name" if life.outcome == Change.REPLACED.value else "is gone"
+            return f"the deployment {was}, seen {moment(life.ended_at)}"
+    return ""
 
 
 def _save(tx: Connection, evaluation: Evaluation, mark: str, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
     alerts.lock_fleet(tx)
-    is_first = state.at(tx, state.INVENTORY) is None
+    newest = state.at(tx, state.INVENTORY)
+    is_first = newest is None
+    if newest != now and scope.is_overtaken(newest, now):
+        return ()  # another process has taken a newer one, while this one was judged
     state.put(tx, state.INVENTORY, at=now, value=mark)
     first_sight = tuple(ResourceKind) if is_first else ()
     return advance_stored(tx, evaluation, judgement, account="", now=now, first_sight=first_sight)

@@ -21,6 +21,7 @@ from watcher.resources.deployment import KEEP_TAG, keep_until
 from watcher.resources.fine_tuning import ENDED
 from watcher.resources.merging import absorb
 from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
+from watcher.resources.training import joined
 from watcher.rules.finding import Subject
 from watcher.rules.rule import View, evaluate, job_subject
 from watcher.store import alerts, history, observations, scope, trainings
@@ -136,6 +137,8 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Se
     if stored is None or scope.is_overtaken(stored.snapshot_at, snapshot.at):
         return Recorded(account=snapshot.account, is_stale=True)
     previous = stored.reading
+    read = {job: joined(stored.training.get(job), training) for job, training in snapshot.training.items()}
+    snapshot = replace(snapshot, training=read)
     transitions = (*diff(previous, snapshot), *also)
     current = absorb(previous, snapshot)
     was_changed = observations.save(tx, previous, current, snapshot, transitions)
@@ -219,7 +222,8 @@ def _judge(
         first_sight.add(ResourceKind.ACCOUNT)
     if previous.jobs is None:
         first_sight.add(ResourceKind.JOB)
-    if previous.deployments is None or previous.usage is None:
+    # Where the metrics stay unread, what is said of deployments does not rest on them, and is no first sight for ever.
+    if previous.deployments is None or (previous.usage is None and view.reading.usage is not None):
         first_sight.add(ResourceKind.DEPLOYMENT)
     changed = advance_stored(tx, evaluation, judgement, account=account, now=view.now, first_sight=first_sight)
     asked_again = {answer.subject for answer in evaluation.undecided if answer.subject is not None}

@@ -10,20 +10,21 @@ from watcher.alerts.lifecycle import advance
 from watcher.clock import Clock
 from watcher.cycles.judgement import ABOUT_ITSELF, Judgement, advance_stored
 from watcher.rules.finding import Finding
-from watcher.rules.rule import (
-    Fleet,
-    evaluate_fleet,
-)
+from watcher.rules.rule import Fleet, HostClock, evaluate_fleet
 from watcher.store import alerts, scope, state
 from watcher.store.engine import Store
 
 
-async def review(*, judgement: Judgement, store: Store, clock: Clock) -> tuple[Alert, ...]:
-    """Look for one cause behind many accounts' troubles, from stored state alone."""
-    return await store.write(review_now, judgement, clock())
+async def review(*, judgement: Judgement, store: Store, clock: Clock, host: str) -> tuple[Alert, ...]:
+    """Look for one cause behind many accounts' troubles, from stored state alone.
+
+    Args:
+        host: The machine by whose clock this goes.
+    """
+    return await store.write(review_now, judgement, clock(), host)
 
 
-def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Alert, ...]:
+def review_now(tx: Connection, judgement: Judgement, now: datetime, host: str = "") -> tuple[Alert, ...]:
     """`review`, inside a transaction."""
     alerts.lock_fleet(tx)
     found = state.discovery(tx)
@@ -33,8 +34,8 @@ def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Ale
         discovery_gaps=found.gaps,
         subscriptions=found.subscriptions,
         cloud=found.cloud,
-        skew=state.skew(tx),
-        skew_at=state.at(tx, state.CLOCK_SKEW),
+        clocks=state.clocks(tx),
+        host=host,
     )
     return advance_stored(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
 
@@ -43,7 +44,7 @@ def review_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Ale
 _SKEW_STEP, _SKEW_AGE = timedelta(seconds=5), timedelta(hours=1)
 
 
-async def note_skew(measured: tuple[timedelta, datetime] | None, *, store: Store) -> None:
+async def note_skew(measured: tuple[timedelta, datetime] | None, *, host: str, store: Store) -> None:
     """Remember how far this machine's clock is ahead of the service's, and when that was measured, for `review`.
 
     Written only where it is news; safe to repeat.
@@ -51,14 +52,9 @@ async def note_skew(measured: tuple[timedelta, datetime] | None, *, store: Store
     if measured is None:
         return
     skew, at = measured
-    known, known_at = await store.read(_noted_skew)
-    is_old = known_at is None or not timedelta() <= at - known_at < _SKEW_AGE
-    if is_old or known is None or abs(skew - known) >= _SKEW_STEP:
-        await store.write(state.put, state.CLOCK_SKEW, at=at, value=f"{skew.total_seconds():.1f}")
-
-
-def _noted_skew(tx: Connection) -> tuple[timedelta | None, datetime | None]:
-    return state.skew(tx), state.at(tx, state.CLOCK_SKEW)
+    known = await store.read(state.clock, host)
+    if known is None or not timedelta() <= at - known.at < _SKEW_AGE or abs(skew - known.skew) >= _SKEW_STEP:
+        await store.write(state.put_clock, HostClock(host=host, skew=skew, at=at))
 
 
 def note_itself(

@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.resources.changes import ESTIMATED_FINISH, Change, ResourceKind, Transition
+from watcher.resources.departure import Departure, latest_word
 from watcher.resources.deployment import Deployment, is_fine_tuned
+from watcher.resources.estimates import announced_ends
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.merging import closed_gaps
 from watcher.resources.snapshot import Reading, Section, Snapshot
@@ -44,7 +46,7 @@ def view_of(
         status_since={**stored.status_since, **began},
         deployment_state_since=deployments.state_since(tx, account.key, current.deployments or ()),
         ended_deployments=ended,
-        departures={**stored.departures, **snapshot.departures},
+        departures={**stored.departures, **_departures(stored, snapshot)},
         custom_models=_custom_models(tx, models, training),
         closed_gaps=closed_gaps(previous, current),
         told=_told(tx, stored, ended.values(), now=snapshot.at),
@@ -56,6 +58,11 @@ def view_of(
         cadence=judgement.cadence.waits(is_active=is_active(previous)),
         is_single_pass=judgement.is_single_pass,
     )
+
+
+def _departures(stored: observations.Stored, snapshot: Snapshot) -> dict[str, Departure]:
+    """What the log says of deployments that it was asked about now."""
+    return {key: latest_word(stored.departures.get(key), read) for key, read in snapshot.departures.items()}
 
 
 def remembered_view(view: View, cadence: Cadence) -> View:
@@ -94,19 +101,23 @@ def next_due(
 ) -> dict[Section, datetime]:
     """When the sections that were asked are due again; metrics earlier too where what is new no longer lets them wait.
 
+    What could not be read is tried again at the pace of the jobs, however seldom it is read otherwise.
+
     Args:
         metrics_due: When metrics are due as stored; `None`: at once, or nothing new was read.
     """
     waits = cadence.waits(is_active=is_active(view.reading))
     due = {section: snapshot.at + waits[section] for section in snapshot.asked if section in waits}
-    if cadence.metrics_pace is None:
-        return due
-    if Section.METRICS in snapshot.asked:
-        due[Section.METRICS] = snapshot.at + cadence.metrics_pace(view)
-    elif metrics_due is not None and metrics_due > snapshot.at:
-        wanted = max(snapshot.at, (view.reading.usage_at or snapshot.at) + cadence.metrics_pace(view))
-        if wanted < metrics_due:
-            due[Section.METRICS] = wanted
+    if cadence.metrics_pace is not None:
+        if Section.METRICS in snapshot.asked:
+            due[Section.METRICS] = snapshot.at + cadence.metrics_pace(view)
+        elif metrics_due is not None and metrics_due > snapshot.at:
+            wanted = max(snapshot.at, (view.reading.usage_at or snapshot.at) + cadence.metrics_pace(view))
+            if wanted < metrics_due:
+                due[Section.METRICS] = wanted
+    for section in snapshot.asked & due.keys():
+        if view.gap(section) is not None:
+            due[section] = min(due[section], snapshot.at + cadence.quiet)
     return due
 
 
@@ -146,7 +157,9 @@ def _told(
         return {}
     told = alerts.told_of_subjects(tx, stored.reading.account.key, subjects, ended_since=now - _TOLD_WITHIN)
     return {
-        subject: tuple(f"{row.receiver} at {row.at:%Y-%m-%d %H:%M} UTC ({row.step or row.severity})" for row in rows)
+        subject: tuple(
+            f"{row.receiver} at {row.at:%Y-%m-%d %H:%M} UTC ({rule}, {row.step or row.severity})" for rule, row in rows
+        )
         for subject, rows in told.items()
     }
 
@@ -172,16 +185,12 @@ def _estimates(
     now: datetime,
 ) -> dict[str, Estimates]:
     """The ends that the service has announced for jobs under way, each with when it was first seen."""
-    names = {job.id for job in jobs if job.estimated_finish_at is not None}
+    names = {job.id for job in jobs if job.announced_finish_at is not None}
     slips: dict[str, list[Transition]] = {}
     for slip in history.of_attribute(tx, account, ResourceKind.JOB, ESTIMATED_FINISH, names):
         slips.setdefault(slip.name, []).append(slip)
-    found = {}
-    for job in jobs:
-        if job.estimated_finish_at is None:
-            continue
-        of_job = slips.get(job.id, [])
-        first = of_job[0].before if of_job else job.estimated_finish_at.isoformat()
-        seen = [(first_seen_at.get(job.id, now), first), *((slip.observed_at, slip.after) for slip in of_job)]
-        found[job.id] = Estimates(seen=tuple((at, datetime.fromisoformat(end)) for at, end in seen if end))
-    return found
+    return {
+        job.id: announced_ends(job, slips.get(job.id, ()), first_seen_at=first_seen_at.get(job.id, now))
+        for job in jobs
+        if job.announced_finish_at is not None
+    }

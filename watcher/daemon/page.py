@@ -36,9 +36,9 @@ def _hosts(host: str, public_url: str | None) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
-def figures(store: Store, now: datetime) -> Figures:
+def figures(store: Store, now: datetime, host: str) -> Figures:
     """What the store says now. It waits for the database: call it in a thread, not in the loop."""
-    found = store.read_now(counts.counts, now)
+    found = store.read_now(counts.counts, now, host)
     return Figures(
         accounts=found.accounts,
         jobs=found.jobs,
@@ -47,4 +47,5 @@ def figures(store: Store, now: datetime) -> Figures:
         alerts=found.alerts,
         outbox=found.outbox,
         last_complete_cycle=found.last_complete_cycle,
+        skew=found.skew,
     )

@@ -21,6 +21,7 @@ from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay
 from watcher.errors import DatabaseUnavailableError, StoreError
 from watcher.resources.account import Account
+from watcher.resources.snapshot import Gap, Section
 from watcher.store import scope, state
 from watcher.web.metrics import Metrics
 
@@ -104,7 +105,11 @@ class Poller:
         is_complete = False
         try:
             found, lost = await cycles.discover(
-                machine.discover, judgement=machine.judgement, store=machine.store, clock=self._clock
+                machine.discover,
+                judgement=machine.judgement,
+                store=machine.store,
+                clock=self._clock,
+                read_log=machine.read_log,
             )
             for recorded in lost:
                 log_news(recorded)
@@ -167,7 +172,8 @@ class Poller:
         structlog.contextvars.bind_contextvars(cycle="poll", account=account.label)
         began = time.monotonic()
         machine = self._current.machine
-        next_at = self._clock() + machine.judgement.cadence.active
+        began_at = self._clock()
+        next_at = began_at + machine.judgement.cadence.active
         outcome = "failed"
         try:
             recorded = await cycles.poll(
@@ -188,6 +194,8 @@ class Poller:
                 log_recorded(recorded, duration_s=round(time.monotonic() - began, 3))
                 if recorded.has_news or recorded.gaps:
                     self._tell()
+                if any(_hints_at_its_end(gap, began_at) for gap in recorded.gaps):
+                    self._discover_at(datetime.now(UTC))  # only there is it asked whether the account itself is gone
         except DatabaseUnavailableError as exc:
             log.error("poll.failed", error=str(exc))
         except Exception:  # the cycle's boundary: a defect in one account's poll must not end the others
@@ -233,3 +241,8 @@ class Poller:
             self._first_complete = None
         if self.ping is None or self.ping.done():  # a ping that hangs holds up nothing
             self.ping = asyncio.create_task(rounds.ping(self._current.machine), name="ping")
+
+
+def _hints_at_its_end(gap: Gap, since: datetime) -> bool:
+    """Whether an account's list of deployments was not found, and was still found before `since`."""
+    return gap.section is Section.DEPLOYMENTS and gap.status == 404 and not gap.subject and gap.at >= since

@@ -56,7 +56,7 @@ class Daemon:
         )
         self._stop = asyncio.Event()
         self._progress = Progress()
-        self.metrics = Metrics(lambda: page.figures(current.machine.store, clock()))
+        self.metrics = Metrics(lambda: page.figures(current.machine.store, clock(), current.machine.host))
         self._teller = Teller(current, clock=clock, metrics=self.metrics, progress=self._progress)
         self._poller = Poller(
             current,

@@ -74,8 +74,10 @@ class Teller:
 
     async def _dispatch_once(self) -> datetime | None:
         machine = self._current.machine
-        await cycles.note_skew(machine.skew(), store=machine.store)
-        for alert in await cycles.review(judgement=machine.judgement, store=machine.store, clock=self._clock):
+        await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
+        for alert in await cycles.review(
+            judgement=machine.judgement, store=machine.store, clock=self._clock, host=machine.host
+        ):
             log_alert(alert)
         if machine.routing is None:
             return None

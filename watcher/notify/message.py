@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason
+from watcher.alerts.summary import summary_at
 from watcher.notify.wording import clean, fit, localise, one_line, shorten, spell_duration, spell_time
 
 #: How loud an alert looks: its severity, or that it has ended, or that it merely happened.
@@ -148,7 +149,7 @@ class Message:
 
 def render(notification: Notification, voice: Voice, *, now: datetime) -> Message:
     """Put `notification` into words, as of `now`."""
-    items = tuple(_item(told, voice) for told in notification.alerts)
+    items = tuple(_item(told, voice, now) for told in notification.alerts)
     sample = is_sample(notification)
     return Message(
         id=notification.id,
@@ -222,11 +223,11 @@ def _notes(notification: Notification, voice: Voice, *, sample: bool, now: datet
     return notes
 
 
-def _item(told: NotificationAlert, voice: Voice) -> Item:
+def _item(told: NotificationAlert, voice: Voice, now: datetime) -> Item:
     alert, finding = told.alert, told.alert.finding
     resolved = alert.status is AlertStatus.RESOLVED
     labels = alert.labels
-    summary = localise(one_line(finding.summary), voice.zone)
+    summary = localise(one_line(finding.summary if resolved else summary_at(finding, now)), voice.zone)
     description, evidence = (localise(clean(text), voice.zone) for text in (finding.description, finding.evidence))
     if resolved:  # what was said while it fired is no longer true, and must not read as if it were
         summary, description, evidence = outcome(alert, voice.zone), f"Until then: {summary}", ""

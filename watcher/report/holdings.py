@@ -10,22 +10,15 @@ from datetime import datetime
 from watcher.report.records import Record
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
+from watcher.resources.ends import End, Ends
 from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob
-from watcher.resources.lineage import Holding, Inventory, Model, lineage_of
-from watcher.resources.model import Certainty, Retirement
+from watcher.resources.lineage import Holding, Inventory, Model
+from watcher.resources.model import Retirement
 from watcher.resources.retirements import DOCUMENTED
 from watcher.rules.holdings import unread_deployments
 from watcher.rules.labels import owner_of
 from watcher.rules.text import rfc3339
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """When a model is no longer served."""
-
-    at: datetime
-    certainty: Certainty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +48,8 @@ class FileRow:
 
 def model_rows(inventory: Inventory, *, documented: Iterable[Retirement] = DOCUMENTED) -> tuple[ModelRow, ...]:
     """The custom models of all accounts, by account, the newest first."""
-    lineage, doubt = lineage_of(inventory), unread_deployments(inventory)
-    ends = _by_base(inventory.retirements), _by_base(documented)
+    lineage, doubt = inventory.lineage, unread_deployments(inventory.holdings)
+    ends = Ends(inventory.retirements, documented)
     rows = [
         ModelRow(
             account=holding.account,
@@ -68,7 +61,7 @@ def model_rows(inventory: Inventory, *, documented: Iterable[Retirement] = DOCUM
                 for deployment in lineage.deployments(model)
             ),
             unread_because=doubt.because if doubt else "",
-            retires=_end(holding, model, base, *ends),
+            retires=next(ends.of_serving(base, holding.account.location, own=model.inference_until), None),
             as_of=holding.models_at,
         )
         for holding in inventory.holdings
@@ -85,33 +78,6 @@ def _newest_first(row: ModelRow) -> tuple[str, float, str]:
 
 def _label(holding: Holding | None, deployment: Deployment) -> str:
     return holding.account.label if holding else deployment.account
-
-
-def _by_base(found: Iterable[Retirement]) -> Mapping[str, list[Retirement]]:
-    by_base: dict[str, list[Retirement]] = {}
-    for one in found:
-        by_base.setdefault(one.model.lower(), []).append(one)
-    return by_base
-
-
-def _end(
-    holding: Holding,
-    model: Model,
-    base: str,
-    known: Mapping[str, list[Retirement]],
-    documented: Mapping[str, list[Retirement]],
-) -> End | None:
-    """The catalogue of its region goes first, then the account's own listing, then the documentation."""
-    here = ("", holding.account.location.lower())
-    for source in (known, documented):
-        fitting = [one for one in source.get(base.lower(), ()) if one.location.lower() in here]
-        dates = [(one.inference_until, one.certainty) for one in fitting if one.inference_until is not None]
-        if dates:
-            at, certainty = min(dates, key=lambda date: date[0])
-            return End(at=at, certainty=certainty)
-        if source is known and model.inference_until is not None:
-            return End(at=model.inference_until, certainty=Certainty.UNSTATED)
-    return None
 
 
 def file_rows(
@@ -169,6 +135,7 @@ def model_record(row: ModelRow) -> Record:
         ],
         "unread_because": row.unread_because or None,
         "retires_at": rfc3339(row.retires.at) if row.retires else None,
+        "is_retired": bool(row.retires and row.retires.is_retired),
         "retirement_certainty": row.retires.certainty.value if row.retires else None,
         "as_of": rfc3339(row.as_of),
     }

@@ -20,7 +20,7 @@ from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.snapshot import Gap, Reading
 from watcher.resources.training import Training
-from watcher.rules.labels import deployment_labels, job_labels, owner_of
+from watcher.rules.labels import owner_of
 from watcher.rules.text import rfc3339
 
 Record = dict[str, Any]
@@ -95,6 +95,7 @@ def job_record(
     first_seen_at: datetime,
     is_listed: bool,
     as_of: datetime | None,
+    owner_tag: str = "owner",
 ) -> Record:
     """A fine-tuning job.
 
@@ -110,7 +111,7 @@ def job_record(
         "status_since": rfc3339(status_since),
         "model": job.model,
         "fine_tuned_model": job.fine_tuned_model or None,
-        "owner": job_labels(account, job)["owner"],
+        "owner": (owner := owner_of(account, job=job, owner_tag=owner_tag)).name,
         "method": job.method or None,
         "training_type": job.training_type or None,
         "suffix": job.suffix or None,
@@ -129,6 +130,7 @@ def job_record(
         "first_seen_at": rfc3339(first_seen_at),
         "is_listed": is_listed,
         "as_of": rfc3339(as_of),
+        "owner_source": owner.source or None,
     }
 
 
@@ -162,7 +164,7 @@ def deployment_record(
         "capacity": deployment.capacity,
         "provisioning_state": deployment.raw_provisioning_state,
         "deployment_state": deployment.deployment_state or None,
-        "owner": deployment_labels(account, deployment, owner_tag)["owner"],
+        "owner": (owner := owner_of(account, deployment=deployment, owner_tag=owner_tag)).name,
         "tags": dict(deployment.tags),
         "created_at": rfc3339(deployment.created_at),
         "created_by": deployment.created_by or None,
@@ -184,6 +186,7 @@ def deployment_record(
         "usage_to": rfc3339(usage.read_to) if usage else None,
         "alert": standing.alert.id if standing and standing.alert else None,
         "as_of": rfc3339(as_of),
+        "owner_source": owner.source or None,
     }
 
 

@@ -80,6 +80,7 @@ def stand(
     custom_models: Collection[str],
     now: datetime,
     lifetimes: Lifetimes = _USUAL,
+    running_since: datetime | None = None,
 ) -> Standing:
     """How a living deployment stands.
 
@@ -88,6 +89,7 @@ def stand(
         alert: Its firing countdown, from `countdowns`.
         custom_models: Names of models that recorded jobs have made.
         lifetimes: As the rules have them.
+        running_since: Of one that was seen paused in this life: when it was seen to run again.
     """
     usage = (reading.usage or {}).get(deployment.name.lower())
     if not is_fine_tuned(deployment.model, custom_models):
@@ -95,7 +97,7 @@ def stand(
     view = View(now=now, reading=reading)
     expiry, idle = lifetimes.expiry_of(deployment), lifetimes.idle_of(deployment)
     ends = [] if expiry is None else [_by_age(view, deployment, expiry)]
-    ends += [] if idle is None else [_by_idleness(view, deployment, usage, idle)]
+    ends += [] if idle is None else [_by_idleness(view, deployment, usage, idle, running_since)]
     if not ends:
         basis = f"the configuration says that Azure never deletes deployments of SKU {deployment.sku or 'unknown'}"
         return Standing(risk=Risk.EXEMPT, is_fine_tuned=True, usage=usage, basis=basis)
@@ -156,8 +158,11 @@ def _by_age(view: View, deployment: Deployment, lifetime: timedelta) -> _End:
     )
 
 
-def _by_idleness(view: View, deployment: Deployment, usage: Usage | None, lifetime: timedelta) -> _End:
-    clock = idle_clock(deployment, usage, lifetime)
+def _by_idleness(
+    view: View, deployment: Deployment, usage: Usage | None, lifetime: timedelta, running_since: datetime | None
+) -> _End:
+    running_since = None if deployment.is_paused else running_since
+    clock = idle_clock(deployment, usage, lifetime, running_since=running_since)
     is_near = clock is not None and clock.deletion_earliest - view.now <= NEAR
     # Far from its deletion the calls are read seldom, and that is no doubt: a later call only puts it off.
     stale_after = STALE_AFTER if is_near else timedelta(days=400)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.silence import Silence, silenced_by
@@ -12,6 +12,7 @@ from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.snapshot import Gap, GapReason, Reading, Section
 from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.rule import HostClock
 
 #: The sections that every account has, in the order in which they are told.
 SECTIONS = (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS)
@@ -114,8 +115,8 @@ class Summary:
     firing: tuple[FiringAlert, ...]  #: loudest first, then the oldest
     undelivered: tuple[Undelivered, ...]
     happened: tuple[Happened, ...] = ()  #: newest first
-    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's; `None`: not measured
-    skew_at: datetime | None = None
+    clock: HostClock | None = None  #: of the machines that watch the one that is furthest off; `None`: not measured
+    owner_tag: str = "owner"
 
 
 def summarize(
@@ -130,9 +131,10 @@ def summarize(
     happened: Sequence[Happened] = (),
     last_complete_cycle_at: datetime | None = None,
     is_discovery_complete: bool = True,
-    skew: timedelta | None = None,
-    skew_at: datetime | None = None,
+    clock: HostClock | None = None,
     lifetimes: Lifetimes = _USUAL,
+    running_since: Mapping[tuple[str, str], datetime] | None = None,
+    owner_tag: str = "owner",
 ) -> Summary:
     """The summary of what is stored.
 
@@ -141,9 +143,11 @@ def summarize(
         lifetimes: As the rules have them.
         alerts: Those that are open at least; others are passed over.
         status_since: By account's key and job's id.
+        running_since: By deployment's key and incarnation: when one that had been paused was seen to run again.
+        owner_tag: Names the owner of a deployment or a job.
     """
     firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING and not alert.is_event]
-    standings = tuple(_standings(readings, countdowns(firing), custom_models, now, lifetimes))
+    standings = tuple(_standings(readings, countdowns(firing), custom_models, now, lifetimes, running_since or {}))
     unseen = _unseen(readings)
     blind = {label for one in unseen for label in one.accounts}
     return Summary(
@@ -164,8 +168,8 @@ def summarize(
         ),
         undelivered=tuple(undelivered),
         happened=tuple(sorted(happened, key=lambda one: one.at, reverse=True)),
-        skew=skew,
-        skew_at=skew_at,
+        clock=clock,
+        owner_tag=owner_tag,
     )
 
 
@@ -236,12 +240,19 @@ def _standings(
     custom_models: Collection[str],
     now: datetime,
     lifetimes: Lifetimes,
+    running_since: Mapping[tuple[str, str], datetime],
 ) -> Iterable[DeploymentStanding]:
     for reading in readings:
         for deployment in reading.deployments or ():
-            alert = alerts.get((deployment.key, deployment.incarnation))
+            life = (deployment.key, deployment.incarnation)
             standing = stand(
-                deployment, reading, alert=alert, custom_models=custom_models, now=now, lifetimes=lifetimes
+                deployment,
+                reading,
+                alert=alerts.get(life),
+                custom_models=custom_models,
+                now=now,
+                lifetimes=lifetimes,
+                running_since=running_since.get(life),
             )
             yield DeploymentStanding(account=reading.account, deployment=deployment, standing=standing)
 

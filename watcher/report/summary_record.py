@@ -4,7 +4,7 @@ from datetime import datetime
 
 from watcher.report.records import Record, alert_record, document
 from watcher.report.summary import DeploymentStanding, Summary
-from watcher.rules.labels import deployment_labels, job_labels
+from watcher.rules.labels import owner_of
 from watcher.rules.text import rfc3339
 
 
@@ -48,15 +48,15 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
                 "raw_status": one.job.raw_status,
                 "status_since": rfc3339(one.status_since),
                 "model": one.job.model,
-                "owner": job_labels(one.account, one.job)["owner"],
+                "owner": owner_of(one.account, job=one.job, owner_tag=summary.owner_tag).name,
                 "estimated_finish_at": rfc3339(one.job.estimated_finish_at),
                 "as_of": rfc3339(one.as_of),
             }
             for one in summary.jobs
         ],
         "jobs_unknown_in": summary.jobs_unknown_in,
-        "deployments_at_risk": [_standing_record(one) for one in summary.at_risk],
-        "deployments_unknown": [_standing_record(one) for one in summary.unknown],
+        "deployments_at_risk": [_standing_record(one, summary.owner_tag) for one in summary.at_risk],
+        "deployments_unknown": [_standing_record(one, summary.owner_tag) for one in summary.unknown],
         "alerts": [alert_record(one.alert, silenced_by=one.silences) for one in summary.firing],
         "undelivered": [
             {
@@ -76,13 +76,14 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
             {"at": rfc3339(one.at), "what": one.what, "summary": one.summary, "alert": one.alert or None}
             for one in summary.happened
         ],
-        "clock_skew_seconds": None if summary.skew is None else int(summary.skew.total_seconds()),
-        "clock_skew_at": rfc3339(summary.skew_at),
+        "clock_skew_seconds": None if summary.clock is None else int(summary.clock.skew.total_seconds()),
+        "clock_skew_at": rfc3339(summary.clock.at) if summary.clock else None,
+        "clock_host": summary.clock.host if summary.clock else None,
     }
     return document("status", status, now=summary.now)
 
 
-def _standing_record(one: DeploymentStanding) -> Record:
+def _standing_record(one: DeploymentStanding, owner_tag: str) -> Record:
     left = one.standing.left
     return {
         "id": one.deployment.id,
@@ -91,7 +92,7 @@ def _standing_record(one: DeploymentStanding) -> Record:
         "account_id": one.account.id,
         "model": one.deployment.model,
         "sku": one.deployment.sku,
-        "owner": deployment_labels(one.account, one.deployment)["owner"],
+        "owner": owner_of(one.account, deployment=one.deployment, owner_tag=owner_tag).name,
         "risk": one.standing.risk.value,
         "deletion_earliest": rfc3339(one.standing.deletion_earliest),
         "deletion_latest": rfc3339(one.standing.deletion_latest),

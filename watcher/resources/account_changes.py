@@ -11,7 +11,7 @@ from watcher.resources.changes import Change, ResourceKind, Transition
 #: Attributes of transitions of accounts; before and after `SCOPE` stand `INCLUDED` and `EXCLUDED`.
 STATE = "provisioning_state"
 SCOPE = "scope"
-MOVED_TO = "moved_to"  #: to which id: the same endpoint is found under another one
+MOVED_TO = "moved_to"  #: to which id: the same name and endpoint are found under another one
 INCLUDED, EXCLUDED = "included", "excluded"
 
 
@@ -71,14 +71,19 @@ def account_transitions(
 
 
 def _moved_to(account: Account, new: Sequence[Account], everyone: Sequence[Account]) -> Account | None:
-    """The new account that answers under the endpoint of one that is gone.
+    """The new account that bears the name of one that is gone, and answers under its endpoint.
 
-    An endpoint that others share is a region's, and names nobody.
+    An endpoint that others share is a region's, and names nobody; one of another age was created anew.
     """
     wanted = _address(account)
     shared = Counter(_address(one) for one in everyone)[wanted]
-    heirs = [one for one in new if _address(one) == wanted]
+    heirs = [one for one in new if _address(one) == wanted and _is_same(account, one)]
     return heirs[0] if wanted and shared == 2 and len(heirs) == 1 else None
+
+
+def _is_same(before: Account, after: Account) -> bool:
+    is_of_age = None in (before.created_at, after.created_at) or before.created_at == after.created_at
+    return before.name.lower() == after.name.lower() and is_of_age
 
 
 def _address(account: Account) -> str:

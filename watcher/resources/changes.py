@@ -9,12 +9,12 @@ marked so, and no rule alerts on them.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
-from watcher.resources.merging import distinct, living
+from watcher.resources.merging import announced, distinct, living
 from watcher.resources.snapshot import Reading, Snapshot
 
 
@@ -195,22 +195,13 @@ def _job_transitions(previous: Reading, current: Snapshot) -> Iterator[Transitio
         if before is None or before.raw_status != job.raw_status:
             history = () if first_sight else current.events.get(job.id, ())
             yield from _status_transitions(before, job, history, current, is_history=first_sight)
-        if before is not None and _has_slipped(before, job):
+        if before is not None and announced(before, job) != before.announced_finish_at:
             yield _slip(before, job, current)
 
 
-#: The service moves its estimate at each look; less than this is no news.
-_SLIP = timedelta(minutes=15)
-
-
-def _has_slipped(before: FineTuningJob, job: FineTuningJob) -> bool:
-    """Whether the service now announces another end of a job that is under way."""
-    old, new = before.estimated_finish_at, job.estimated_finish_at
-    return not job.status.has_ended and new is not None and new != old and (old is None or abs(new - old) >= _SLIP)
-
-
 def _slip(before: FineTuningJob, job: FineTuningJob, current: Snapshot) -> Transition:
-    old = before.estimated_finish_at
+    """The service now announces another end of a job that is under way."""
+    old = before.announced_finish_at
     return Transition(
         account=current.account.key,
         kind=ResourceKind.JOB,

@@ -52,6 +52,15 @@ def sku_kind(sku: str) -> SkuKind:
     return _SKU_KINDS.get(sku.lower(), SkuKind.OTHER)
 
 
+_SAME_SKUS = (frozenset({"developer", "developertier"}),)
+
+
+def sku_spellings(sku: str) -> frozenset[str]:
+    """All names that Azure's pages and answers have for a SKU, in lower case."""
+    name = sku.lower()
+    return next((names for names in _SAME_SKUS if name in names), frozenset({name}))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One deployment, in one of its lives: a name may be deleted and created again."""
@@ -73,7 +82,6 @@ class Deployment:
     created_by: str = ""
     modified_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    rai_policy: str = ""
     failure: str = ""  #: the service's text where provisioning failed
 
     @property

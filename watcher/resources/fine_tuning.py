@@ -55,6 +55,7 @@ class FineTuningJob:
     created_at: datetime | None
     finished_at: datetime | None = None  #: may be set on a job that is only paused; never read it as "over"
     estimated_finish_at: datetime | None = None
+    announced_finish_at: datetime | None = None  #: the estimate as recorded: it moves only where that is news
     model: str = ""  #: base model
     fine_tuned_model: str = ""
     training_file: str = ""

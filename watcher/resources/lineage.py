@@ -16,19 +16,6 @@ from watcher.resources.file import File
 from watcher.resources.model import Retirement, base_of, family, model_of, suffix_of
 from watcher.resources.snapshot import Gap
 
-__all__ = [
-    "Holding",
-    "Inventory",
-    "Kinship",
-    "Lineage",
-    "Model",
-    "base_of",
-    "deployments_of",
-    "family",
-    "lineage_of",
-    "model_of",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -165,18 +152,6 @@ class Lineage:
         named = _base_of(root.base)
         return named or ("" if base_of(root.id) == root.id else base_of(root.id))
 
-    def line(self, model: Model) -> tuple[Model, ...]:
-        """Its ancestors, itself and all that were trained from them: no model stands before one it came from."""
-        root = self._root(model)
-        placed: list[tuple[datetime, int, str, Model]] = []
-        waiting = [(root, _BEGINNING, 0)]
-        while waiting:
-            each, earliest, depth = waiting.pop()
-            at = max(earliest, _made_at(each))  # a service's clock may contradict what came from what
-            placed.append((at, depth, each.id.lower(), each))
-            waiting.extend((child, at, depth + 1) for child in self._children.get(_key(each), ()))
-        return tuple(entry[-1] for entry in sorted(placed, key=lambda entry: entry[:-1]))
-
     def newer(self, model: Model) -> Iterator[tuple[Model, Kinship]]:
         """The models that continue its line, newest first, those by descent before those by name alone."""
         descendants = list(self._below(model))
@@ -265,13 +240,3 @@ def _without_circles(parents: Mapping[_Key, Model | None]) -> dict[_Key, Model |
                 kept[name] = None
         sound.update(path)
     return kept
-
-
-def lineage_of(inventory: Inventory) -> Lineage:
-    """What came from what in an inventory, and where it is deployed."""
-    return inventory.lineage
-
-
-def deployments_of(inventory: Inventory, model: Model) -> tuple[Deployment, ...]:
-    """Where a model, or a checkpoint of it, is deployed, in any account."""
-    return inventory.lineage.deployments(model)

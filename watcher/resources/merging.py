@@ -5,7 +5,7 @@ Pure. `absorb` agrees with `diff` in `changes.py`: a snapshot against the readin
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.file import File
@@ -20,7 +20,11 @@ def absorb(previous: Reading, current: Snapshot) -> Reading:
     if current.jobs is not None:
         jobs_at = current.at
         if current.jobs.items is not None:
-            jobs = distinct((*_kept_jobs(previous, current), *current.jobs.items))
+            before = {job.id: job for job in previous.jobs or ()}
+            listed = (
+                replace(job, announced_finish_at=announced(before.get(job.id), job)) for job in current.jobs.items
+            )
+            jobs = distinct((*_kept_jobs(previous, current), *listed))
     deployments, deployments_at = previous.deployments, previous.deployments_at
     if current.deployments is not None:
         deployments_at = current.at
@@ -64,6 +68,18 @@ def _kept_jobs(previous: Reading, current: Snapshot) -> Iterator[FineTuningJob]:
         return
     listed = {job.id for job in current.jobs.items or ()}
     yield from (job for job in previous.jobs or () if job.id not in listed and (job.id in unread or NAMELESS in unread))
+
+
+#: The service moves its estimate at each look; less than this is no news.
+_SLIP = timedelta(minutes=15)
+
+
+def announced(before: FineTuningJob | None, job: FineTuningJob) -> datetime | None:
+    """The end that is recorded as announced: the first one, until the service's estimate is far enough from it."""
+    old, new = before.announced_finish_at if before else None, job.estimated_finish_at
+    if job.status.has_ended or new is None:
+        return old
+    return new if old is None or abs(new - old) >= _SLIP else old
 
 
 def distinct(jobs: Sequence[FineTuningJob]) -> tuple[FineTuningJob, ...]:

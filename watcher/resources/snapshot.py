@@ -176,8 +176,8 @@ class Known:
     models_digest: str = ""
     #: By job id, of jobs whose inside was read: when, and whether that was the last time.
     training: Mapping[str, tuple[datetime, bool]] = field(default_factory=dict)
-    #: Ids of ended jobs whose inside is still to be read: those whose end was seen, and no history.
-    unread_training: frozenset[str] = frozenset()
+    #: By id, of ended jobs whose inside is still to be read: when their end was seen. None of them is history.
+    unread_training: Mapping[str, datetime] = field(default_factory=dict)
     #: Deployments that are gone and of which the activity log had said nothing, to be asked for once more.
     departed: tuple[Deployment, ...] = ()
     deployments_at: datetime | None = None  #: when they were last read: a deletion seen now lies after it

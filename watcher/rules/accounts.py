@@ -1,11 +1,12 @@
 """Rules about what `watcher` cannot see: one alert for each plane of an account, with the cure that its cause asks for.
 
-These rules read the open gaps, which every poll renews or closes, so they are never undecided. A plane has a main
-section, which is read often; files and models are read seldom, so that a single failure of theirs stays open for long
-and is no outage. What of a single job's training cannot be read is none of theirs.
+These rules read the open gaps, which every poll renews or closes, so they are undecided about one thing alone: whether
+what answers 404 is an account that is gone, which the next discovery will say. A plane has a main section; files and
+models are read along with it, and that they alone cannot be read is no outage until it has lasted. What of a single
+job's training cannot be read is none of theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -14,8 +15,8 @@ from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import FORBIDDEN_REASONS, Gap, GapReason, Plane, Section
 from watcher.rules.cures import cure, reach
-from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject
-from watcher.rules.labels import account_labels, portal_link
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
+from watcher.rules.labels import account_labels, owner_of, portal_link
 from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import View
 from watcher.rules.sight import REASONS
@@ -37,7 +38,7 @@ _CONTENTS = {
     Section.FILES: "files",
     Section.MODELS: "models",
 }
-#: Read seldom: a gap of theirs is only known to last when the next reading has failed too.
+#: Read seldom, and tried again often while they cannot be read: a single failure of theirs is no news.
 _SELDOM = frozenset({Section.FILES, Section.MODELS})
 
 UNREACHABLE = frozenset(
@@ -52,7 +53,11 @@ UNREACHABLE = frozenset(
 REFUSED = FORBIDDEN_REASONS | {GapReason.CREDENTIAL}
 THROTTLED = frozenset({GapReason.THROTTLED})
 
-#: A single job or deployment that cannot be read is no outage of its account until it has lasted this long.
+#: An account that was deleted answers 404 everywhere, until the next discovery finds it gone and says so. A single pass
+#: discovers just before it reads.
+_GONE_AFTER = timedelta(minutes=15)
+
+#: A single job or deployment that cannot be read, or what is read seldom, is no outage until it has lasted this long.
 _SINGLE_AFTER = timedelta(hours=1)
 
 
@@ -70,10 +75,18 @@ class AccountUnreachable:
     after: timedelta = timedelta()
 
     def evaluate(self, view: View) -> Iterator[Answer]:
+        if view.account.is_gone:
+            yield from _gone(self.name, view)
+            return
         for plane in Plane:
-            gaps = [gap for gap in _gaps(view, plane, UNREACHABLE) if _lasts(view, gap, self.after)]
+            open_ones = _gaps(view, plane, UNREACHABLE)
+            gaps = [gap for gap in open_ones if _lasts(view, gap, self.after)]
             if gaps:
                 yield self._finding(view, plane, gaps)
+            elif missing := [gap for gap in open_ones if gap.reason is GapReason.NOT_FOUND and is_of_a_plane(gap)]:
+                because = "its address answers 404, and whether the account is gone is being looked up"
+                subject = plane_subject(view.account, plane)
+                yield Undecided(rule=self.name, subject=subject, because=because, since=missing[0].at)
             else:
                 yield from _cleared(self.name, view, plane, UNREACHABLE)
 
@@ -97,8 +110,12 @@ def _where(plane: Plane, gaps: list[Gap]) -> str:
 
 def _lasts(view: View, gap: Gap, after: timedelta) -> bool:
     """Whether a gap has stood for long enough to be more than one failure."""
-    if gap.subject or gap.section in _SELDOM:
+    if gap.subject:  # it is looked at again when its whole section is due
         after = max(after, view.cadence.get(gap.section, timedelta()), _SINGLE_AFTER)
+    elif gap.section in _SELDOM:
+        after = max(after, _SINGLE_AFTER)
+    if gap.reason is GapReason.NOT_FOUND and not view.is_single_pass:
+        after = max(after, _GONE_AFTER)
     return view.now - gap.at >= after
 
 
@@ -111,6 +128,9 @@ class AccountForbidden:
     after: timedelta = timedelta()
 
     def evaluate(self, view: View) -> Iterator[Answer]:
+        if view.account.is_gone:
+            yield from _gone(self.name, view)
+            return
         for plane in Plane:
             gaps = [gap for gap in _gaps(view, plane, REFUSED) if view.now - gap.at >= self.after]
             if gaps:
@@ -140,6 +160,9 @@ class AccountThrottled:
     after: timedelta = timedelta()
 
     def evaluate(self, view: View) -> Iterator[Answer]:
+        if view.account.is_gone:
+            yield from _gone(self.name, view)
+            return
         for plane in Plane:
             gaps = [
                 gap
@@ -173,6 +196,9 @@ class MetricsStale:
     after: timedelta = timedelta(hours=3)
 
     def evaluate(self, view: View) -> Iterator[Answer]:
+        if view.account.is_gone:
+            yield from _gone(self.name, view)
+            return
         gap, read_at = view.gap(Section.METRICS), view.reading.usage_at
         subject = plane_subject(view.account, Plane.METRICS)
         if gap is None:
@@ -193,8 +219,6 @@ class MetricsStale:
             Plane.METRICS,
             [gap],
             summary=f"Metrics of {view.account.label} have not been read {age}: {REASONS[gap.reason]}",
-            remark="Until they are, the idle clocks of its deployments cannot be verified: no new idle warning fires, "
-            "and those that fire count down on their last evidence.",
             action="Check that Azure Monitor answers from where watcher runs. A deployment that must not be deleted "
             "can be called by hand meanwhile; `watcher deployments` lists their last known calls.",
         )
@@ -225,29 +249,47 @@ def is_of_a_plane(gap: Gap) -> bool:
     return not gap.subject and gap.section not in _SELDOM and gap.section is not Section.TRAINING
 
 
-def _finding_for(
-    rule: str, view: View, plane: Plane, gaps: list[Gap], *, summary: str, action: str, remark: str = ""
-) -> Finding:
+#: What it means that something cannot be read.
+_STANDS_STILL = "What cannot be read is neither announced nor resolved; alerts about it stay as they were."
+_IDLE_CLOCKS = (
+    "Until they can be read, the idle clocks of its deployments cannot be verified: no new idle warning fires, and "
+    "those that fire count down on their last evidence."
+)
+
+
+def _finding_for(rule: str, view: View, plane: Plane, gaps: list[Gap], *, summary: str, action: str) -> Finding:
     first = gaps[0]
     since = min(gap.at for gap in gaps)
     said = f"Azure or the network says: {sentence(first.message)}" if first.message.strip() else "No reason was given."
-    concerns = remark or "What cannot be read is neither announced nor resolved; alerts about it stay as they were."
     return Finding(
         rule=rule,
         kind=FindingKind.CONDITION,
         severity=Severity.WARNING,
         subject=plane_subject(view.account, plane),
-        labels={**account_labels(view.account), "plane": plane.value},
+        labels={**account_labels(view.account), "plane": plane.value, **cause_label(gaps)},
         summary=summary,
-        description=f"{said} {concerns}",
+        description=f"{said} {_IDLE_CLOCKS if plane is Plane.METRICS else _STANDS_STILL}",
         action=action,
         evidence="; ".join(
             [*(_gap_evidence(gap, view.now) for gap in gaps[:5]), *_more(gaps), _last_read(view, first.section)]
         ),
-        values={"since": rfc3339(since), "reason": first.reason.value, "status": first.status},
+        values={
+            "since": rfc3339(since),
+            "reason": first.reason.value,
+            "status": first.status,
+            "owner_source": owner_of(view.account).source,
+        },
         links=portal_link(view.account),
         occurred_at=since,
     )
+
+
+def cause_label(gaps: Iterable[Gap]) -> dict[str, str]:
+    """The label `cause`, where these are refusals of the credential alone, and so likely many accounts'.
+
+    Inhibition goes by it. What else keeps watcher out is the account's own trouble, and bears no such label.
+    """
+    return {"cause": "credential"} if all(gap.reason is GapReason.CREDENTIAL for gap in gaps) else {}
 
 
 def _gap_evidence(gap: Gap, now: datetime) -> str:
@@ -281,6 +323,12 @@ _MAIN = {Plane.ARM: Section.DEPLOYMENTS, Plane.DATA: Section.JOBS, Plane.METRICS
 def _last_read(view: View, section: Section) -> str:
     read_at = _read_at(view, section)
     return f"last read {moment(read_at)} ({ago(read_at, view.now)})" if read_at else "never read so far"
+
+
+def _gone(rule: str, view: View) -> Iterator[Cleared]:
+    """There is nothing to be read any more; what was met just before told of that."""
+    for plane in Plane:
+        yield Cleared(rule=rule, subject=plane_subject(view.account, plane), because="its account is gone")
 
 
 def _cleared(rule: str, view: View, plane: Plane, reasons: frozenset[GapReason]) -> Iterator[Cleared]:

@@ -1,7 +1,7 @@
 """Why a deployment is gone: the activity log's word first, then the clocks by which Azure deletes.
 
 The log is a help only. Its entries come minutes late, so where it is silent and no clock explains the end, it is asked
-once more before that is called unexplained; and whether Azure logs its own deletions is not documented.
+again before that is called unexplained; and whether Azure logs its own deletions is not documented.
 """
 
 import re
@@ -20,13 +20,20 @@ from watcher.rules.rule import View
 from watcher.rules.sight import ended_lives, usage_of
 from watcher.rules.text import duration, hours, moment
 
-#: Callers in the activity log that are Azure itself, in lower case. Any other is somebody: a person or an application.
+#: Callers in the activity log that are Azure itself, in lower case. An application that has only an id may be, too.
 PLATFORM = frozenset({"microsoft.cognitiveservices"})
 
 #: How the log names an application that is no user.
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
-#: How long the log's second word is waited for, where the deployments cannot be read again.
+#: Entries come as late as this, so what the log says before is not its last word. Where deployments are read more often
+#: than that by far, as in a rehearsal, two readings are.
+_LOG_DELAY = timedelta(minutes=20)
+
+#: Later at all: the look at which a deployment is found to be gone is none of these.
+_INSTANT = timedelta(microseconds=1)
+
+#: How long the log's last word is waited for, where the deployments cannot be read again.
 _LOG_WAIT = timedelta(hours=1)
 
 #: Calls that were read up to this long before it was due tell whether it likely went idle to the end.
@@ -85,14 +92,11 @@ def cause_of(view: View, deployment: Deployment, transition: Transition, lifetim
     departure = _departure(view, deployment)
     if view.account.is_gone or departure.account_deleted:
         return _account_gone(view, departure, transition)
-    who = "" if departure.deleted_by.lower() in PLATFORM else departure.deleted_by
-    if departure.deleted_at is not None and not departure.deleted_by:
-        return _deleted("", departure)
-    if who:
-        return _deleted(who, departure)
     clocks = _clocks(view, deployment, transition, lifetimes)
-    if departure.deleted_by:
+    if departure.deleted_by.lower() in PLATFORM:
         return _deleted_by_azure(departure, clocks)
+    if departure.deleted_by or departure.deleted_at is not None:
+        return _deleted(departure, clocks)
     if clocks.cause is not None:
         return clocks.cause
     if not departure.is_read:
@@ -112,12 +116,14 @@ def _departure(view: View, deployment: Deployment) -> Departure:
 
 
 def _awaits_log(view: View, transition: Transition) -> bool:
-    """Whether the log is to be asked once more: its entries come minutes late."""
-    read_at = view.reading.deployments_at
-    if view.is_single_pass or (read_at is not None and read_at > transition.observed_at):
+    """Whether the log is to be asked again: its entries come minutes late."""
+    if view.is_single_pass:
         return False
-    wait = max(_LOG_WAIT, 2 * view.cadence.get(Section.DEPLOYMENTS, timedelta()))
-    return view.now - transition.observed_at < wait
+    twice = 2 * view.cadence.get(Section.DEPLOYMENTS, timedelta())
+    read_at = view.reading.deployments_at
+    if read_at is not None and read_at - transition.observed_at >= max(min(_LOG_DELAY, twice), _INSTANT):
+        return False
+    return view.now - transition.observed_at < max(_LOG_WAIT, twice)
 
 
 def _account_gone(view: View, departure: Departure, transition: Transition) -> Cause | None:
@@ -150,27 +156,40 @@ def _account_gone(view: View, departure: Departure, transition: Transition) -> C
     )
 
 
-def _deleted(who: str, departure: Departure) -> Cause:
+def _deleted(departure: Departure, clocks: _Clocks) -> Cause:
+    """By whom the log names; an application may be Azure's own, and nobody named may be, so the clocks still count."""
+    caller = departure.deleted_by
+    is_person = bool(caller) and not _GUID.fullmatch(caller)
     at = f" at {moment(departure.deleted_at)}" if departure.deleted_at else ""
-    name = _who(who) if who else "somebody whom the activity log does not name"
+    log = f"The activity log has its deletion by {_who(caller)}{at}"
+    if clocks.cause is not None and not is_person:
+        return _confirmed(clocks.cause, log, departure)
+    is_open = not is_person and clocks.is_possible
     return Cause(
         word="deleted",
-        severity=Severity.INFO if who else Severity.WARNING,
-        summary=f"deleted by {name}{at}",
-        description=f"The activity log has its deletion by {name}{at}, so it was not Azure that deleted it.",
+        severity=Severity.INFO if caller and not is_open else Severity.WARNING,
+        summary=f"deleted by {_who(caller)}{at}",
+        description=f"{log}; {clocks.remark}." if is_open else f"{log}.",
         deleted_at=departure.deleted_at,
     )
 
 
 def _who(caller: str) -> str:
+    if not caller:
+        return "a caller whom the log does not name"
     return f"the application {caller}" if _GUID.fullmatch(caller) else caller
+
+
+def _confirmed(cause: Cause, log: str, departure: Departure) -> Cause:
+    """What the clocks explain, beside what the log says of it."""
+    return replace(cause, description=f"{cause.description} {log}.", deleted_at=departure.deleted_at)
 
 
 def _deleted_by_azure(departure: Departure, clocks: _Clocks) -> Cause:
     at = f" at {moment(departure.deleted_at)}" if departure.deleted_at else ""
     log = f"The activity log says that Azure itself deleted it{at}"
-    if (cause := clocks.cause) is not None:
-        return replace(cause, description=f"{cause.description} {log}.", deleted_at=departure.deleted_at)
+    if clocks.cause is not None:
+        return _confirmed(clocks.cause, log, departure)
     if clocks.is_possible:
         return Cause(
             word="idle",

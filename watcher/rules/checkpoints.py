@@ -1,16 +1,15 @@
 """What is known of the inside of a job's training, in words: checkpoints, rewards, what was left out."""
 
-import re
 from collections.abc import Sequence
 
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobEvent
+from watcher.resources.left_out import left_out
 from watcher.resources.training import Training
 from watcher.rules import commands
 from watcher.rules.curve import LEAST_POINTS, RISE, parting
 from watcher.rules.rule import View
 from watcher.rules.text import counted, moment
 
-_SKIPPED = re.compile(r"\b(?:skipped|skipping|left out|excluded)\b", re.IGNORECASE)
 _REWARDS = (("train_reward", "in training"), ("full_valid_reward", "in validation"), ("valid_reward", "in validation"))
 
 
@@ -68,9 +67,9 @@ def best_earlier(training: Training | None) -> str:
 
 def skipped(training: Training | None, events: Sequence[JobEvent]) -> str:
     """That the service left examples or images out; in its own words, where its log has such a line; "": none known."""
-    line = next((event.message.strip() for event in reversed(events) if _SKIPPED.search(event.message)), "")
-    if line:
-        return f'The service says of the training data: "{line}"'
+    said = left_out(events)
+    if said is not None:
+        return f'Its log says: "{said.line}"' if said.count != 0 else ""
     if training is not None and training.skipped:
-        return f"By its log the service left out {training.skipped:,} examples or images of the training data."
+        return f"By its log the service left out {training.skipped:,} examples or images."
     return ""

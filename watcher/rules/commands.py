@@ -50,6 +50,11 @@ def delete_file(account: Account, file_id: str) -> str:
     return f"curl -sS -X DELETE {shlex.quote(url)} {_bearer(account)}"
 
 
+def keep(account: Account, deployment: Deployment) -> str:
+    """Tells `watcher` that `deployment` is wanted."""
+    return f"watcher keep {shlex.quote(f'{account.label}/{deployment.name}')} --until DATE --reason TEXT"
+
+
 def redeploy(account: Account, deployment: Deployment) -> str:
     """Creates `deployment` again as it was."""
     return _create(

@@ -11,12 +11,13 @@ from watcher.rules import commands
 from watcher.rules.causes import ended
 from watcher.rules.countdown import is_last_step, step_crossed
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
+from watcher.rules.idle_words import standing_unknown
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import DEVELOPER_LIFETIME, Lifetimes
 from watcher.rules.rai import read_refusal
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import unread_deployment, unread_section
-from watcher.rules.text import ago, duration, hours, moment, rfc3339, sentence
+from watcher.rules.text import ago, hours, moment, rfc3339, sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,13 @@ class DeploymentExpiring:
         name = f"{kind} deployment {deployment.name} in {view.account.label}"
         ends_at, lived = view.now + left, hours(lifetime)
         basis = "" if is_developer else ", as configured"
-        if left < timedelta():
+        unread = unread_deployment(view, deployment)
+        if left < timedelta() and unread is not None:
+            summary = f"{name} was subject to removal from {moment(ends_at)} on; {standing_unknown(unread)}"
+        elif left < timedelta():
             summary = f"{name} is subject to removal at any moment: its {lived} ended {moment(ends_at)}"
         else:
-            summary = f"{name} is subject to removal in {duration(left)} ({moment(ends_at)})"
+            summary = f"{name} is subject to removal at {moment(ends_at)}"
         is_late = is_last_step(left, self.warn_before) or left < timedelta()
         return Finding(
             rule=self.name,

@@ -12,7 +12,7 @@ from typing import ClassVar
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import Gap, GapReason, Plane
 from watcher.rules import commands
-from watcher.rules.accounts import REFUSED, THROTTLED, UNREACHABLE
+from watcher.rules.accounts import REFUSED, THROTTLED, UNREACHABLE, cause_label
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Subject
 from watcher.rules.rule import Fleet
 from watcher.rules.sight import REASONS
@@ -110,7 +110,7 @@ def _finding(rule: str, fleet: Fleet, gap: Gap, summary: str, action: str) -> Fi
         kind=FindingKind.CONDITION,
         severity=Severity.WARNING,
         subject=_subject(gap),
-        labels={"cloud": fleet.cloud, "plane": Plane.ARM.value, **_place(gap)},
+        labels={"cloud": fleet.cloud, "plane": Plane.ARM.value, **_place(gap), **cause_label([gap])},
         summary=summary,
         description=f"{said} Accounts that are known already go on being watched; what else is there is not seen, "
         "neither failures of jobs nor coming deletions.",
@@ -165,6 +165,11 @@ def _cure(gap: Gap) -> str:
         )
     if gap.reason is GapReason.ROLE:
         return _grant(gap)
+    if gap.reason is GapReason.BLOCKED:
+        return (
+            "Enable it again, or name the others in [azure.discovery] subscriptions: then its accounts are no longer "
+            "watched."
+        )
     return f"The answer does not say that a role is missing, but that is the usual cause. {_grant(gap)}"
 
 

@@ -13,7 +13,7 @@ from watcher.resources.snapshot import Section
 from watcher.rules import commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.holdings import as_of, unread
-from watcher.rules.labels import account_labels, job_labels, portal_link
+from watcher.rules.labels import account_labels, job_labels, owner_of, portal_link
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, late
 from watcher.rules.text import ago, counted, duration, moment, rfc3339, sentence, size
@@ -44,7 +44,8 @@ class FileFailed:
         reason = file.reason.strip() if file else ""
         called = f"{transition.name} ({file_id})" if transition.name not in ("", file_id) else file_id
         # Where one job uses it, its owner is told.
-        labels = job_labels(account, users[0], view.owner_tag) if len(users) == 1 else account_labels(account)
+        user = users[0] if len(users) == 1 else None
+        labels = job_labels(account, user, view.owner_tag) if user else account_labels(account)
         return Finding(
             rule=self.name,
             kind=FindingKind.EVENT,
@@ -65,6 +66,7 @@ class FileFailed:
                 "bytes": file.bytes if file else None,
                 "created_at": rfc3339(file.created_at if file else None),
                 "jobs": ",".join(job.id for job in users),
+                "owner_source": owner_of(account, job=user, owner_tag=view.owner_tag).source,
             },
             links=portal_link(account),
             # When it was refused the service does not say; when it was uploaded it does.
@@ -171,6 +173,7 @@ class FileOrphaned:
                 "bytes": None if least else total,
                 "oldest_at": rfc3339(oldest),
                 "files": ",".join(file.id for file in orphans),
+                "owner_source": owner_of(account).source,
             },
             links=portal_link(account),
         )

@@ -164,7 +164,8 @@ class AzureUnreachable:
     def evaluate(self, fleet: Fleet) -> Iterator[Answer]:
         regions: defaultdict[tuple[str, str], list[AccountState]] = defaultdict(list)
         for state in fleet.accounts:
-            regions[state.account.cloud, state.account.location].append(state)
+            if state.account.location:  # given by hand, with ARM unread: these may stand in any region
+                regions[state.account.cloud, state.account.location].append(state)
         for (cloud, location), states in sorted(regions.items()):
             for plane in Plane:
                 yield self._judge(fleet, cloud, location, plane, states)

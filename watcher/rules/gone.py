@@ -14,7 +14,7 @@ from watcher.rules.finding import Answer, Finding, FindingKind, Undecided
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import DEVELOPER_LIFETIME, IDLE_LIFETIME, Lifetimes
 from watcher.rules.rule import View, deployment_subject
-from watcher.rules.sight import ended_lives, late
+from watcher.rules.sight import ended_lives, late_between
 from watcher.rules.text import moment, rfc3339
 
 
@@ -45,7 +45,7 @@ class DeploymentGone:
                 continue
             cause = cause_of(view, deployment, transition, lifetimes)
             if cause is None:
-                because = f"{outcome}; the activity log names no cause yet and is asked once more"
+                because = f"{outcome}; the activity log names no cause yet and is asked again"
                 yield Undecided(rule=self.name, subject=subject, because=because, since=transition.observed_at)
             else:
                 yield self._finding(view, deployment, transition, cause)
@@ -103,9 +103,12 @@ def _evidence(view: View, deployment: Deployment, transition: Transition, cause:
     lines = [
         f"a complete listing lacked {what} and its own address answered 404, seen {moment(transition.observed_at)}"
     ]
-    if transition.observed_at == view.now:
+    departure = view.departures.get(deployment.key)
+    before = departure.stood_at if departure else None
+    if before is None and transition.observed_at == view.now:
         before = view.previous_at.get(Section.DEPLOYMENTS)
-        lines.append(late(view, Section.DEPLOYMENTS) or (f"it last stood {moment(before)}" if before else ""))
+    found_late = late_between(view, Section.DEPLOYMENTS, before, transition.observed_at)
+    lines.append(found_late or (f"it last stood {moment(before)}" if before else ""))
     if deployment.provisioning_state is ProvisioningState.DELETING:
         lines.append("it was last seen being deleted")
     lines.append(_log(view, deployment))

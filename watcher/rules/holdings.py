@@ -1,12 +1,12 @@
 """What could not be read of an account's holdings, in words, and the labels of a custom model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from watcher.resources.deployment import Deployment, Usage
-from watcher.resources.lineage import Holding, Inventory, Lineage, Model
+from watcher.resources.lineage import Holding, Lineage, Model
 from watcher.resources.snapshot import Section
-from watcher.rules.labels import account_labels
+from watcher.rules.labels import Owner, account_labels, owner_of
 from watcher.rules.sight import REASONS, Unread
 from watcher.rules.text import ago, counted, moment
 
@@ -33,9 +33,9 @@ def unread_item(holding: Holding, deployment: Deployment) -> Unread | None:
     return None
 
 
-def unread_deployments(inventory: Inventory) -> Unread | None:
-    """Why it cannot be said of a model that it is deployed nowhere, or `None`: an account, or an item, was not read."""
-    found = [each for holding in inventory.holdings if (each := _unread_or_not_whole(holding))]
+def unread_deployments(holdings: Iterable[Holding]) -> Unread | None:
+    """Why there may be deployments here that nobody saw, or `None`: an account, or an item, was not read."""
+    found = [each for holding in holdings if (each := _unread_or_not_whole(holding))]
     if len(found) < 2:
         return found[0] if found else None
     since = min((each.since for each in found if each.since), default=None)
@@ -91,6 +91,13 @@ def last_call(usage: Usage | None, deployment: Deployment) -> datetime | None:
 
 def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def model_owner(holding: Holding, lineage: Lineage, model: Model) -> Owner:
+    """Whose a model is: by its job, else by its account."""
+    if model.owner:
+        return Owner(name=lineage.owner(model), source="metadata of the job that made it")
+    return owner_of(holding.account)
 
 
 def model_labels(holding: Holding, lineage: Lineage, model: Model) -> Mapping[str, str]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
@@ -12,6 +11,7 @@ from watcher.rules import idle_words
 from watcher.rules.causes import ended
 from watcher.rules.countdown import capped, severity_of, step_crossed
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
+from watcher.rules.hosting import EXAMPLE, EXAMPLE_PER_HOUR, Hosting, Prices
 from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import IDLE_LIFETIME, Lifetimes
@@ -40,13 +40,12 @@ class DeploymentIdle:
     #: Metrics that end longer ago than this (and one bucket) decide nothing.
     stale_after: timedelta = timedelta(hours=3)
     #: The hosting fee of standard deployments; `None`: unknown, and no cost is told.
-    hosting_per_hour: float | None = 1.70
+    hosting_per_hour: float | None = EXAMPLE_PER_HOUR
     currency: str = "USD"
-    #: The operator's own prices: globs of model and SKU in lower case, and the fee an hour; the first that fits counts.
-    prices: tuple[tuple[str, str, float], ...] = ()
+    prices: Prices = ()  #: the operator's own
     discount_percent: float = 0.0  #: negotiated, off every price
     #: Where the fee comes from, told with every amount.
-    price_source: str = "an estimate from the example price on Azure's pages; not an invoice"
+    price_source: str = EXAMPLE
 
     @property
     def _lifetimes(self) -> Lifetimes:
@@ -126,28 +125,25 @@ class DeploymentIdle:
             occurred_at=clock.idle_since,
         )
 
+    @property
+    def _hosting(self) -> Hosting:
+        return Hosting(
+            per_hour=self.hosting_per_hour,
+            prices=self.prices,
+            discount_percent=self.discount_percent,
+            source=self.price_source,
+        )
+
     def _price(self, deployment: Deployment) -> float | None:
         """By the hour, called or not; `None` where what is billed is not by the hour of hosting, or not known."""
-        price = self._own_price(deployment)
-        if price is None and deployment.sku_kind in (SkuKind.STANDARD, SkuKind.OTHER):
-            price = self.hosting_per_hour
-        return None if price is None else round(price * (1 - self.discount_percent / 100), 6)
-
-    def _own_price(self, deployment: Deployment) -> float | None:
-        model, sku = deployment.model.lower(), deployment.sku.lower()
-        fits = (price for models, skus, price in self.prices if fnmatchcase(model, models) and fnmatchcase(sku, skus))
-        return next(fits, None)
-
-    def _source(self, deployment: Deployment) -> str:
-        own = "the configured list price; not an invoice"
-        source = self.price_source if self._own_price(deployment) is None else own
-        return f"{source}; less {self.discount_percent:g} %" if self.discount_percent else source
+        is_by_the_hour = deployment.sku_kind in (SkuKind.STANDARD, SkuKind.OTHER)
+        return self._hosting.price(deployment, is_by_the_hour=is_by_the_hour)
 
     def _description(
         self, view: View, deployment: Deployment, clock: IdleClock, lifetime: timedelta, price: float | None
     ) -> str:
         parts = [
-            *idle_words.overdue(view.now, clock),
+            *idle_words.overdue(view.now, clock, unread_deployment(view, deployment)),
             f"Azure deletes a fine-tuned deployment that nobody has called for {duration(lifetime)}. "
             f"The model {deployment.model} itself stays and can be deployed again.",
         ]
@@ -156,7 +152,7 @@ class DeploymentIdle:
             least = "at least " if clock.is_bounded else ""
             parts.append(
                 f"Idle hosting so far: {least}{idle:.2f} {self.currency}, at {price:.2f} {self.currency} an hour "
-                f"({self._source(deployment)})."
+                f"({self._hosting.source_of(deployment)})."
             )
         parts.extend(idle_words.doubts(deployment))
         return " ".join(parts)

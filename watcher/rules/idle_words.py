@@ -7,6 +7,7 @@ from watcher.resources.deployment import Deployment, SkuKind
 from watcher.rules import commands
 from watcher.rules.idle_clock import IdleClock
 from watcher.rules.rule import View
+from watcher.rules.sight import Unread, unread_deployment
 from watcher.rules.text import ago, duration, moment
 
 
@@ -24,22 +25,32 @@ def doubts(deployment: Deployment) -> Iterator[str]:
 
 
 def summary(view: View, deployment: Deployment, clock: IdleClock) -> str:
-    name = f"{deployment.name} in {view.account.label}"
+    name, unread = f"{deployment.name} in {view.account.label}", unread_deployment(view, deployment)
     latest = clock.deletion_latest
     left = clock.left(view.now)
     uncertain = " (rule uncertain)" if is_rule_uncertain(deployment) else ""
     if latest is not None and view.now > latest:
-        late = duration(view.now - latest)
-        return f"{name} is overdue for deletion by {late}, since {moment(latest)}, and still stands{uncertain}"
+        if unread is not None:
+            return f"{name} was to be deleted by {moment(latest)}; {standing_unknown(unread)}{uncertain}"
+        return f"{name} is overdue for deletion since {moment(latest)}, and still stands{uncertain}"
     if left <= timedelta():
+        if unread is not None:
+            earliest = moment(clock.deletion_earliest)
+            return f"{name} may have been deleted since {earliest}; {standing_unknown(unread)}{uncertain}"
         until = f", at the latest {moment(latest)}," if latest is not None else ""
         return f"{name} may be deleted at any moment{until} unless it is called{uncertain}"
-    return f"{name} is deleted in {duration(left)} unless it is called ({moment(clock.deletion_earliest)}){uncertain}"
+    return f"{name} is deleted at {moment(clock.deletion_earliest)} unless it is called{uncertain}"
 
 
-def overdue(now: datetime, clock: IdleClock) -> Iterator[str]:
+def standing_unknown(unread: Unread) -> str:
+    """That nobody can say whether a deployment still stands."""
+    since = f" since {moment(unread.since)}" if unread.since else ""
+    return f"whether it still stands is not known{since}"
+
+
+def overdue(now: datetime, clock: IdleClock, unread: Unread | None) -> Iterator[str]:
     """What it means that it still stands, in sentences."""
-    if clock.deletion_latest is not None and now > clock.deletion_latest:
+    if unread is None and clock.deletion_latest is not None and now > clock.deletion_latest:
         yield (
             "By all that is known it should be gone by now. Whatever keeps it may end at any moment: check that it "
             "still exists, and do not count on it."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.changes import Change, Transition
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.resources.snapshot import Section
 from watcher.resources.training import Pace
@@ -15,7 +15,7 @@ from watcher.rules.labels import job_labels, job_name, owner_of, portal_link
 from watcher.rules.pace import Allowance, allowance, pace_key
 from watcher.rules.rule import View, job_subject
 from watcher.rules.sight import late, unread_section
-from watcher.rules.text import ago, duration, moment, rfc3339
+from watcher.rules.text import ago, moment, rfc3339
 
 _HALTED = frozenset({JobStatus.PAUSING, JobStatus.PAUSED})
 
@@ -30,8 +30,11 @@ class JobPaused:
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
+        lost = _lost_with_account(view)
         for job in view.jobs:
-            if job.status in _HALTED:
+            if job.id in lost:
+                yield _gone(self.name, view, job, lost[job.id])
+            elif job.status in _HALTED:
                 yield unless_unread(view, self._finding(view, job))
         for transition in _status_changes(view):
             now = view.job(transition.resource)
@@ -43,7 +46,7 @@ class JobPaused:
         is_long = since is not None and view.now - since >= self.remind_after
         state = f"is {job.raw_status}"
         if since is not None and view.now - since >= timedelta(minutes=1):
-            state = f"has been {job.raw_status} for {duration(view.now - since)}"
+            state = f"has been {job.raw_status} since {moment(since)}"
         guess, advice = _pause_cause(job)
         kept, deploy = checkpoints.rescue(view, job, f"the job is {job.raw_status}")
         rewards = checkpoints.rewards(view.training.get(job.id))
@@ -106,12 +109,16 @@ class JobStalled:
 
     pending_after: timedelta = timedelta(hours=6)
     running_after: timedelta = timedelta(hours=24)
-    #: From how many jobs of one model, region and training type on these say what is usual; 0: never.
+    #: From how many jobs of one model, region, training type and method on these say what is usual; 0: never.
     history: int = 8
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
+        lost = _lost_with_account(view)
         for job in view.jobs:
+            if job.id in lost:
+                yield _gone(self.name, view, job, lost[job.id])
+                continue
             allowed = self._allowance(view, job)
             since = view.status_since.get(job.id) or job.created_at
             if allowed is not None and since is None:
@@ -124,13 +131,16 @@ class JobStalled:
                 yield from (_moved_on(self.name, view, job, t) for t in changed)
 
     def _allowance(self, view: View, job: FineTuningJob) -> Allowance | None:
-        seen = view.paces.get(pace_key(view.account, job), Pace())
+        key = pace_key(view.account, job)
+        seen, least, method = view.paces.get(key, Pace()), self.history, key.method
         if job.status.is_waiting:
-            return allowance(self.pending_after, seen.queued, least=self.history, span="from creation to start")
+            span = "from creation to start"
+            return allowance(self.pending_after, seen.queued, least=least, span=span, method=method)
         if job.status is JobStatus.RESUMING:  # it waits for capacity too, but no job's history tells how long
             return allowance(self.pending_after, (), least=0, span="")
         if job.status is JobStatus.RUNNING:
-            return allowance(self.running_after, seen.ran, least=self.history, span="from start to success")
+            span = "from start to success"
+            return allowance(self.running_after, seen.ran, least=least, span=span, method=method)
         return None
 
     def _finding(self, view: View, job: FineTuningJob, since: datetime, allowed: Allowance) -> Finding:
@@ -145,7 +155,7 @@ class JobStalled:
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
             labels=job_labels(view.account, job, view.owner_tag),
-            summary=f"{job_name(view.account, job)} has been {job.raw_status} for {duration(view.now - since)}",
+            summary=f"{job_name(view.account, job)} has been {job.raw_status} since {moment(since)}",
             description=" ".join(part for part in (allowed.grounds, likely, announced) if part),
             action=f"See whether its log moves:\n{commands.read_job_events(view.account, job)}\n"
             f"Or end it; work done is billed, waiting is not:\n{commands.cancel_job(view.account, job)}",
@@ -181,7 +191,7 @@ def unless_unread(view: View, found: Finding) -> Answer:
 
 def _status_changes(view: View) -> Iterator[Transition]:
     """The last change of each job's status, where this poll saw one."""
-    last = {t.resource: t for t in view.transitions if t.kind is ResourceKind.JOB and t.attribute == "status"}
+    last = {t.resource: t for t in view.transitions if t.is_job_status and t.change is not Change.GONE}
     yield from last.values()
 
 
@@ -189,6 +199,16 @@ def _moved_on(rule: str, view: View, job: FineTuningJob, transition: Transition)
     verb = "it ended" if job.status.has_ended else "it is now"
     at = moment(transition.occurred_at or transition.observed_at)
     return Cleared(rule=rule, subject=job_subject(view.account, job.id), because=f"{verb} {job.raw_status}, {at}")
+
+
+def _lost_with_account(view: View) -> dict[str, Transition]:
+    """The jobs that were under way in an account that is gone, by id."""
+    return {t.resource: t for t in view.transitions if t.is_job_status and t.change is Change.GONE}
+
+
+def _gone(rule: str, view: View, job: FineTuningJob, transition: Transition) -> Cleared:
+    because = f"its account is gone, seen {moment(transition.observed_at)}, and the job with it"
+    return Cleared(rule=rule, subject=job_subject(view.account, job.id), because=because)
 
 
 def _status_evidence(view: View, job: FineTuningJob, since: datetime | None) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from watcher.resources.deployment import Deployment, SkuKind
+from watcher.resources.deployment import Deployment, SkuKind, sku_spellings
 
 #: Without a call.
 #: Source: Azure's page on fine-tuning, "Deploy a fine-tuned model".
@@ -20,7 +20,8 @@ class Lifetimes:
     """How long deployments live before Azure deletes them, from two clocks: idleness, and mere age."""
 
     idle: timedelta = IDLE_LIFETIME
-    #: Globs on the SKU without case, the first that fits counts; `None`: never. A SKU that none fits has `idle`.
+    #: Globs on the SKU in any of its spellings without case, the first that fits counts; `None`: never. A SKU that
+    #: none fits has `idle`.
     idle_by_sku: Mapping[str, timedelta | None] = field(default_factory=dict)
     expiry: timedelta = DEVELOPER_LIFETIME
     #: The same for mere age. A SKU that none fits has `expiry` if it is a Developer one, and else never expires.
@@ -42,7 +43,8 @@ class Lifetimes:
 
 
 def _first_fit(sku: str, table: Mapping[str, timedelta | None]) -> tuple[bool, timedelta | None]:
+    spellings = sku_spellings(sku)
     for pattern, lifetime in table.items():
-        if fnmatchcase(sku.lower(), pattern.lower()):
+        if any(fnmatchcase(spelling, pattern.lower()) for spelling in spellings):
             return True, lifetime
     return False, None

@@ -1,4 +1,7 @@
-"""The rule about Azure's limits for one account: said before a job or an upload is refused for want of room.
+"""The rule about Azure's limits for one account, for reports and the page.
+
+It is asked when an inventory is taken, every few hours: what fills a limit and goes within that time is not seen, as
+queued and running jobs often do.
 
 Source: Azure's page "quotas and limits". The figures change often, hence the configuration may name others.
 """
@@ -12,7 +15,7 @@ from watcher.resources.lineage import Holding, Inventory
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.holdings import as_of, unread
-from watcher.rules.labels import account_labels, portal_link
+from watcher.rules.labels import account_labels, owner_of, portal_link
 from watcher.rules.text import size
 
 
@@ -92,7 +95,13 @@ class LimitNear:
             "[rules.limit_near].",
             evidence=f"{as_of(holding, level.section, inventory.now)}; limit as documented or configured, not read "
             "from the service",
-            values={"limit_name": level.name, "used": level.used, "limit": level.limit, "percent": level.percent},
+            values={
+                "limit_name": level.name,
+                "used": level.used,
+                "limit": level.limit,
+                "percent": level.percent,
+                "owner_source": owner_of(holding.account).source,
+            },
             links=portal_link(holding.account),
         )
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from watcher.resources.account import Account
 from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.model import base_of
 from watcher.resources.training import PaceKey
 from watcher.rules.rule import View
 from watcher.rules.text import counted, duration, moment
@@ -31,11 +32,19 @@ class Allowance:
 
 
 def pace_key(account: Account, job: FineTuningJob) -> PaceKey:
-    """The kind of job: those of one base model, region and training type wait and run alike."""
-    return PaceKey(model=job.model, location=account.location, training_type=job.training_type.lower())
+    """The kind of job: those of one base model, region, training type and method wait and run alike.
+
+    A job that trains a custom model further is of the kind of its base.
+    """
+    return PaceKey(
+        model=base_of(job.model) or job.model,
+        location=account.location,
+        training_type=job.training_type.lower(),
+        method=job.method.lower(),
+    )
 
 
-def allowance(configured: timedelta, seen: Sequence[float], *, least: int, span: str) -> Allowance:
+def allowance(configured: timedelta, seen: Sequence[float], *, least: int, span: str, method: str = "") -> Allowance:
     """The limit by the configuration, unless at least `least` jobs of the kind say that another is due.
 
     They make it shorter where they are quick, and longer where to last beyond the configured limit is normal.
@@ -44,13 +53,14 @@ def allowance(configured: timedelta, seen: Sequence[float], *, least: int, span:
         seen: Seconds that such jobs took, in ascending order.
         least: From how many on they count; 0: never.
         span: What these seconds lie between, in words.
+        method: By which these jobs train; "": unknown.
     """
     by_configuration = f"That is longer than the {duration(configured)} allowed by the configuration."
     if not least or len(seen) < least:
         return Allowance(limit=configured, grounds=by_configuration)
     usual = timedelta(seconds=percentile(seen, _SHARE))
     by_history = max(_LATE * usual, _LEAST)
-    jobs = f"95 % of the {counted(len(seen), 'job')} of this kind that watcher saw"
+    jobs = f"95 % of the {counted(len(seen), f'{method} job'.strip())} of this kind that watcher saw"
     what = f"{jobs} took at most {duration(usual)} {span}"
     is_normal = _NORMAL * usual > configured
     if by_history >= configured and not is_normal:

@@ -14,7 +14,7 @@ from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import unread_deployment, unread_section
-from watcher.rules.text import ago, duration, moment, rfc3339
+from watcher.rules.text import ago, moment, rfc3339
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,7 @@ class DeploymentPaused:
             severity=Severity.INFO,
             subject=deployment_subject(deployment),
             labels=deployment_labels(view.account, deployment, view.owner_tag),
-            summary=f"{deployment.name} in {view.account.label} has been paused for at least "
-            f"{duration(view.now - since)}",
+            summary=f"{deployment.name} in {view.account.label} has been paused since {moment(since)} at least",
             description="Calls to it are refused (423) until it is resumed. Azure does not say whether a pause stops "
             "its fee or its 15 idle days: assumed here that the fee is charged on, and that its idle clock runs on to "
             f"its deletion. Its model {deployment.model} stays either way.",

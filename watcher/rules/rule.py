@@ -118,6 +118,20 @@ class AccountState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostClock:
+    """How far the clock of a machine is ahead of the service's, and when that was measured, by that very clock."""
+
+    host: str
+    skew: timedelta
+    at: datetime
+
+    @property
+    def measured_at(self) -> datetime:
+        """When it was measured, in the service's time."""
+        return self.at - self.skew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """All accounts at once, for the rules that look for one cause behind many."""
 
@@ -126,8 +140,8 @@ class Fleet:
     discovery_gaps: tuple[Gap, ...] = ()  #: what the newest discovery could not read, dated from when first met
     subscriptions: tuple[str, ...] = ()  #: ids of those that it asked, where it left a gap
     cloud: str = "public"  #: where it asked
-    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's; `None`: not measured
-    skew_at: datetime | None = None  #: when that was measured
+    clocks: tuple[HostClock, ...] = ()  #: of the machines that watch, as far as they were measured
+    host: str = ""  #: the machine by whose clock it is `now`
 
 
 class FleetRule(Protocol):

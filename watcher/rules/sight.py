@@ -38,12 +38,12 @@ class Unread:
 
 def unread_section(view: View, section: Section) -> Unread | None:
     """Why a whole section's reading does not count as present, or `None`."""
+    if view.is_verified(section):
+        return None
     read_at = _read_at(view, section)
     if gap := view.gap(section):
         return Unread(because=f"{_about(section)} could not be read: {REASONS[gap.reason]}", since=read_at)
-    if not view.is_verified(section):
-        return Unread(because=f"{_about(section)} have not been read yet", since=read_at)
-    return None
+    return Unread(because=f"{_about(section)} have not been read yet", since=read_at)
 
 
 def _read_at(view: View, section: Section) -> datetime | None:
@@ -105,8 +105,10 @@ def usage_of(view: View, deployment: Deployment) -> Usage | None:
 
 
 def _gap_of(view: View, section: Section, deployment: Deployment) -> Gap | None:
-    ids = {deployment.key, deployment.name.lower()}
     gaps = view.reading.gaps
+    if not gaps:  # as nearly always
+        return None
+    ids = {deployment.key, deployment.name.lower()}
     return next((gap for gap in gaps if gap.section is section and gap.subject.lower() in ids), None)
 
 

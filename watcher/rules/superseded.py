@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind
-from watcher.resources.lineage import Holding, Inventory, Kinship, Lineage, Model, family, lineage_of
-from watcher.resources.model import suffix_of
+from watcher.resources.lineage import Holding, Inventory, Kinship, Lineage, Model
+from watcher.resources.model import family, suffix_of
 from watcher.resources.snapshot import Section
 from watcher.rules import commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
 from watcher.rules.holdings import as_of, calls, last_call, unread_deployments, unread_item
-from watcher.rules.labels import deployment_labels, portal_link
+from watcher.rules.hosting import EXAMPLE_PER_HOUR, Hosting, Prices
+from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.rule import deployment_subject
 from watcher.rules.sight import Unread
 from watcher.rules.text import cost, counted, moment, rfc3339
@@ -44,12 +45,14 @@ class DeploymentSuperseded:
     name: ClassVar[str] = "deployment_superseded"
 
     #: The hosting fee of standard deployments; `None`: unknown, and no cost is told.
-    hosting_per_hour: float | None = None
+    hosting_per_hour: float | None = EXAMPLE_PER_HOUR
     currency: str = "USD"
+    prices: Prices = ()  #: the operator's own
+    discount_percent: float = 0.0  #: negotiated, off every price
 
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
-        lineage = lineage_of(inventory)
-        blind = unread_deployments(inventory)
+        lineage = inventory.lineage
+        blind = unread_deployments(inventory.holdings)
         for holding in inventory.holdings:
             if holding.deployments is None:
                 continue  # no deployment of it is known, and so no alert about one
@@ -91,7 +94,8 @@ class DeploymentSuperseded:
         successor: _Successor,
     ) -> Finding:
         now, other = inventory.now, successor.deployment
-        price = self.hosting_per_hour if deployment.sku_kind is SkuKind.STANDARD else None
+        hosting = Hosting(per_hour=self.hosting_per_hour, prices=self.prices, discount_percent=self.discount_percent)
+        price = hosting.price(deployment, is_by_the_hour=deployment.sku_kind is SkuKind.STANDARD)
         where = f"{other.name} in {successor.holding.account.label}"
         trial = " It runs on a Developer deployment, which is for trials and ends after 24 h."
         return Finding(
@@ -102,12 +106,11 @@ class DeploymentSuperseded:
             labels=deployment_labels(holding.account, deployment, inventory.owner_tag),
             summary=f"{deployment.name} in {holding.account.label} serves an older model: a newer one of its lineage "
             f"is deployed as {where}",
-            description=f"{_relation(lineage, model, successor)} {_fee(deployment, price, self.currency)}"
+            description=f"{_relation(lineage, model, successor)} {_fee(deployment, price, self.currency, hosting)}"
             + (trial if other.sku_kind is SkuKind.DEVELOPER else ""),
             action="If the newer one has taken over, delete this one; its model stays and can be deployed again:\n"
             f"{commands.delete_deployment(holding.account, deployment)}\n"
-            f"If both are wanted, keep it:\nwatcher keep {holding.account.label}/{deployment.name} --until DATE "
-            "--reason TEXT",
+            f"If both are wanted, keep it:\n{commands.keep(holding.account, deployment)}",
             evidence="; ".join(
                 [
                     f"this one: {model.id}, made {_when(model.created_at)}, {calls(holding, deployment)}",
@@ -133,6 +136,7 @@ class DeploymentSuperseded:
                 "hosting_per_hour": price,
                 "monthly_cost": None if price is None else cost(_MONTH, price),
                 "currency": self.currency,
+                "owner_source": owner_of(holding.account, deployment=deployment, owner_tag=inventory.owner_tag).source,
             },
             links=portal_link(holding.account, deployment.id),
             occurred_at=other.created_at,
@@ -169,11 +173,14 @@ def _relation(lineage: Lineage, model: Model, successor: _Successor) -> str:
     )
 
 
-def _fee(deployment: Deployment, price: float | None, currency: str) -> str:
+def _fee(deployment: Deployment, price: float | None, currency: str, hosting: Hosting) -> str:
+    if price is not None:
+        much = f"about {cost(_MONTH, price):.2f} {currency} in 30 days, at {price:.2f} {currency} an hour"
+        source = hosting.source_of(deployment)
+        return f"While this one stands, its hosting is charged by the hour, called or not: {much} ({source})."
     match deployment.sku_kind:
         case SkuKind.STANDARD:
-            much = f", about {cost(_MONTH, price):.2f} {currency} in 30 days" if price is not None else ""
-            return f"While this one stands, its hosting is charged by the hour, called or not{much}."
+            return "While this one stands, its hosting is charged by the hour, called or not."
         case SkuKind.PROVISIONED:
             return "While this one stands, its provisioned units are charged by the hour, called or not."
         case _:

@@ -1,5 +1,10 @@
-"""The rule about custom models that nobody deployed: what one account lacks may stand in another."""
+"""The rule about custom models that nobody deployed: what one account lacks may stand in another.
 
+A model is most likely deployed within its subscription, so nothing is said of it while an account there is unread. One
+that is unread elsewhere only adds a doubt to what is said: in a large fleet some account always is.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,12 +12,12 @@ from typing import ClassVar
 
 from watcher.resources.changes import ResourceKind
 from watcher.resources.deployment import Deployment
-from watcher.resources.lineage import Holding, Inventory, Lineage, Model, lineage_of
+from watcher.resources.lineage import Holding, Inventory, Lineage, Model
 from watcher.resources.model import is_checkpoint_id, suffix_of
 from watcher.resources.snapshot import Section
 from watcher.rules import commands
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
-from watcher.rules.holdings import as_of, model_labels, unread, unread_deployments
+from watcher.rules.holdings import as_of, model_labels, model_owner, unread, unread_deployments
 from watcher.rules.labels import portal_link
 from watcher.rules.sight import Unread
 from watcher.rules.text import ago, counted, duration, moment, rfc3339
@@ -28,20 +33,19 @@ class ModelUndeployed:
     after: timedelta = timedelta(days=14)
 
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
-        lineage = lineage_of(inventory)
-        blind = unread_deployments(inventory)
-        if blind is not None:  # any model may be deployed where nobody could look
-            yield Undecided(rule=self.name, subject=None, because=blind.because, since=blind.since)
+        lineage = inventory.lineage
         unplaced, basis = _unplaced(lineage), _basis(inventory)
+        unseen, blind = unread_deployments(inventory.holdings), _unread_by_subscription(inventory)
         served = {each.model.lower() for holding in inventory.holdings for each in holding.deployments or ()}
         for holding in inventory.holdings:
             for model in holding.models:
                 if cleared := self._cleared(lineage, holding, model, served):
                     yield cleared
-                elif blind is None:
+                else:
                     is_inside_known = any(map(is_checkpoint_id, model.checkpoints))  # a strange one is another's then
                     strange = None if is_inside_known else unplaced.get(holding.account.key)
-                    yield from self._judge(inventory.now, lineage, holding, model, strange, basis)
+                    doubt = blind.get(holding.account.subscription.lower()) or strange
+                    yield from self._judge(inventory.now, lineage, holding, model, doubt, basis, unseen)
 
     def _cleared(self, lineage: Lineage, holding: Holding, model: Model, served: set[str]) -> Cleared | None:
         """Why the model is surely none that this rule looks for, or `None`."""
@@ -57,20 +61,29 @@ class ModelUndeployed:
         return Cleared(rule=self.name, subject=_model_subject(holding, model), because=because)
 
     def _judge(
-        self, now: datetime, lineage: Lineage, holding: Holding, model: Model, strange: Unread | None, basis: str
+        self,
+        now: datetime,
+        lineage: Lineage,
+        holding: Holding,
+        model: Model,
+        doubt: Unread | None,
+        basis: str,
+        unseen: Unread | None,
     ) -> Iterator[Answer]:
         if model.created_at is not None and now - model.created_at < self.after:
             return
-        doubt = strange or unread(holding, Section.MODELS)
+        doubt = doubt or unread(holding, Section.MODELS)
         if model.created_at is None:
             doubt = doubt or Unread(because="when the model was made is not known")
         if doubt is None:
-            yield self._finding(now, lineage, holding, model, basis)
+            yield self._finding(now, lineage, holding, model, basis, unseen)
         else:
             subject = _model_subject(holding, model)
             yield Undecided(rule=self.name, subject=subject, because=doubt.because, since=doubt.since)
 
-    def _finding(self, now: datetime, lineage: Lineage, holding: Holding, model: Model, basis: str) -> Finding:
+    def _finding(
+        self, now: datetime, lineage: Lineage, holding: Holding, model: Model, basis: str, unseen: Unread | None
+    ) -> Finding:
         assert model.created_at is not None
         account = holding.account
         parent, base = lineage.parent(model), lineage.base(model)
@@ -81,22 +94,25 @@ class ModelUndeployed:
             severity=Severity.INFO,
             subject=_model_subject(holding, model),
             labels=model_labels(holding, lineage, model),
-            summary=f"Custom model {model.id} in {account.label} is deployed nowhere, "
-            f"{duration(now - model.created_at)} after it was made",
+            summary=f"Custom model {model.id} in {account.label} is deployed nowhere"
+            f"{' that watcher can see' if unseen else ''}, {duration(now - model.created_at)} after it was made",
             description=(f"It was trained from {origin}" if origin else "What it was trained from is not known")
             + (f" by job {model.job}. " if model.job else ". ")
             + "No deployment that watcher can see serves it or a checkpoint of it. It has no hosting fee while it is "
             "not deployed, and it stays until somebody deletes it.",
             action="If it is wanted, deploy it:\n"
             f"{commands.deploy_custom_model(account, model.id, model.suffix or suffix_of(model.id))}\n"
-            "Mind that hosting costs by the hour from then on. If nobody wants it, delete it in the portal.",
-            evidence=f"made {moment(model.created_at)}; {as_of(holding, Section.MODELS, now)}; {basis}",
+            "Mind that hosting costs by the hour from then on. If nobody wants it"
+            f"{', and no account that could not be read serves it' if unseen else ''}, delete it in the portal.",
+            evidence=f"made {moment(model.created_at)}; {as_of(holding, Section.MODELS, now)}; {basis}"
+            + (f"; it may be deployed in another subscription unseen: {unseen.because}" if unseen else ""),
             values={
                 "fine_tuned_model": model.id,
                 "base": base,
                 "job": model.job,
                 "created_at": rfc3339(model.created_at),
                 "training_file": model.training_file,
+                "owner_source": model_owner(holding, lineage, model).source,
             },
             links=portal_link(account),
             occurred_at=model.created_at,
@@ -125,8 +141,20 @@ def _unplaced(lineage: Lineage) -> dict[str, Unread]:
     }
 
 
+def _unread_by_subscription(inventory: Inventory) -> dict[str, Unread]:
+    """Where a model may be deployed unseen: by subscription in lower case, why."""
+    holdings: defaultdict[str, list[Holding]] = defaultdict(list)
+    for holding in inventory.holdings:
+        holdings[holding.account.subscription.lower()].append(holding)
+    return {name: doubt for name, some in holdings.items() if (doubt := unread_deployments(some))}
+
+
 def _basis(inventory: Inventory) -> str:
     """What was looked through, and how old the oldest part of it is."""
-    times = [holding.deployments_at for holding in inventory.holdings if holding.deployments_at]
+    times = [
+        holding.deployments_at
+        for holding in inventory.holdings
+        if holding.deployments_at and not unread(holding, Section.DEPLOYMENTS)
+    ]
     oldest = ago(min(times), inventory.now) if times else "unknown"
-    return f"deployments of {counted(len(inventory.holdings), 'account')} read, the oldest reading {oldest}"
+    return f"deployments of {counted(len(times), 'account')} read, the oldest reading {oldest}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, and_, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import Connection, Row, Text, and_, bindparam, delete, func, insert, or_, select, type_coerce, update
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.keep import Keep
@@ -22,10 +22,24 @@ from watcher.store.upsert import chunks, upsert
 
 def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
     """The open conditions of an account ("" for those that span accounts), oldest first."""
-    c = schema.alerts.c
-    query = select(schema.alerts).where(
-        c.account == account, c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value
+    return tuple(_alert(row) for row in tx.execute(_FIRING, {"of": account}))
+
+
+_FIRING = (
+    select(schema.alerts)
+    .where(
+        schema.alerts.c.account == bindparam("of"),
+        schema.alerts.c.ends_at.is_(None),
+        schema.alerts.c.kind == FindingKind.CONDITION.value,
     )
+    .order_by(schema.alerts.c.starts_at, schema.alerts.c.id)
+)
+
+
+def ended(tx: Connection, account: str, *, since: datetime) -> tuple[Alert, ...]:
+    """The conditions of an account ("" for those that span accounts) that ended then or later, oldest first."""
+    c = schema.alerts.c
+    query = select(schema.alerts).where(c.account == account, c.ends_at >= since, c.kind == FindingKind.CONDITION.value)
     return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))
 
 
@@ -97,25 +111,37 @@ def told(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
 
 def told_history(tx: Connection, alert_id: str) -> tuple[Told, ...]:
     """All that was told of one alert, oldest first."""
-    query = select(schema.told).where(schema.told.c.alert_id == alert_id).order_by(schema.told.c.sequence)
-    return tuple(_told(row) for row in tx.execute(query))
+    return tuple(_told_histories(tx, [alert_id]).get(alert_id, ()))
+
+
+def _told_histories(tx: Connection, alert_ids: Sequence[str]) -> dict[str, list[Told]]:
+    found: dict[str, list[Told]] = {}
+    for some in chunks(alert_ids):
+        rows = tx.execute(select(schema.told).where(schema.told.c.alert_id.in_(some)).order_by(schema.told.c.sequence))
+        for row in rows:
+            found.setdefault(row.alert_id, []).append(_told(row))
+    return found
 
 
 def told_of_subjects(
     tx: Connection, account: str, subjects: Collection[Subject], *, ended_since: datetime
-) -> dict[Subject, tuple[Told, ...]]:
-    """Who was told of the conditions of these subjects, and when: of those that are open, or ended lately."""
+) -> dict[Subject, tuple[tuple[str, Told], ...]]:
+    """Who was told by which rule of the conditions of these subjects: of those that are open, or ended lately.
+
+    Conditions that rules over all accounts have found are among them.
+    """
     c = schema.alerts.c
     query = select(schema.alerts).where(
-        c.account == account,
+        c.account.in_([account, ""]),
         c.kind == FindingKind.CONDITION.value,
         or_(c.ends_at.is_(None), c.ends_at >= ended_since),
     )
-    found: dict[Subject, tuple[Told, ...]] = {}
-    for alert in map(_alert, tx.execute(query.order_by(c.starts_at, c.id))):
-        subject = alert.finding.subject
-        if subject in subjects:
-            found[subject] = (*found.get(subject, ()), *told_history(tx, alert.id))
+    alerts = map(_alert, tx.execute(query.order_by(c.starts_at, c.id)))
+    findings = {alert.id: alert.finding for alert in alerts if alert.finding.subject in subjects}
+    histories = _told_histories(tx, list(findings))
+    found: dict[Subject, tuple[tuple[str, Told], ...]] = {}
+    for id_, one in findings.items():
+        found[one.subject] = (*found.get(one.subject, ()), *((one.rule, told) for told in histories.get(id_, ())))
     return found
 
 

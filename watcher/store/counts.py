@@ -21,11 +21,16 @@ class Counts:
     alerts: Mapping[tuple[str, str, str], int]  #: open conditions, by rule, severity and state
     outbox: Mapping[str, int]  #: notifications by state
     last_complete_cycle: datetime | None
-    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's
+    skew: timedelta | None = None  #: how far the host's clock is ahead of the service's
 
 
-def counts(tx: Connection, now: datetime) -> Counts:
-    """Count everything."""
+def counts(tx: Connection, now: datetime, host: str = "") -> Counts:
+    """Count everything.
+
+    Args:
+        host: The machine whose clock is asked for.
+    """
+    clock = state.clock(tx, host)
     return Counts(
         accounts=_accounts(tx),
         jobs=_jobs(tx),
@@ -34,7 +39,7 @@ def counts(tx: Connection, now: datetime) -> Counts:
         alerts={(rule, severity, "firing"): count for (rule, severity), count in alerts.counts(tx).items()},
         outbox=outbox.counts(tx),
         last_complete_cycle=state.at(tx, state.CYCLE_COMPLETED),
-        skew=state.skew(tx),
+        skew=None if clock is None else clock.skew,
     )
 
 

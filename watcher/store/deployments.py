@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from watcher.resources.changes import Change, ResourceKind, Transition
-from watcher.resources.departure import Departure
+from watcher.resources.departure import Departure, latest_word
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.snapshot import Reading, Snapshot
 from watcher.store import history, schema
-from watcher.store.upsert import upsert
+from watcher.store.upsert import upsert, upsert_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,14 @@ class Departed:
 
 def living(tx: Connection, account: str) -> tuple[Deployment, ...]:
     """The deployments that live, each in its present life, in the order of their ids."""
-    c = schema.deployments.c
-    query = select(c.noun).where(c.account == account, c.ended_at.is_(None)).order_by(c.key)
-    return tuple(tx.execute(query).scalars())
+    return tuple(tx.execute(_LIVING, {"of": account}).scalars())
+
+
+_LIVING = (
+    select(schema.deployments.c.noun)
+    .where(schema.deployments.c.account == bindparam("of"), schema.deployments.c.ended_at.is_(None))
+    .order_by(schema.deployments.c.key)
+)
 
 
 def departed(tx: Connection, transitions: Iterable[Transition]) -> Departed:
@@ -52,8 +57,10 @@ def is_end(transition: Transition) -> bool:
 
 def usage(tx: Connection, account: str) -> dict[str, Usage]:
     """What is known of calls, by deployment's name in lower case."""
-    c = schema.usage.c
-    return {name: noun for name, noun in tx.execute(select(c.deployment, c.noun).where(c.account == account))}
+    return {name: noun for name, noun in tx.execute(_USAGE, {"of": account})}
+
+
+_USAGE = select(schema.usage.c.deployment, schema.usage.c.noun).where(schema.usage.c.account == bindparam("of"))
 
 
 def state_since(tx: Connection, account: str, deployments: Iterable[Deployment]) -> dict[str, datetime]:
@@ -120,8 +127,13 @@ def _save_departures(tx: Connection, snapshot: Snapshot) -> int:
     c = schema.deployments.c
     for key, departure in snapshot.departures.items():
         ended = (c.key == key) & c.ended_at.is_not(None)
-        newest = select(c.incarnation).where(ended).order_by(c.ended_at.desc()).limit(1).scalar_subquery()
-        tx.execute(update(schema.deployments).where(ended, c.incarnation == newest).values(departure=departure))
+        newest = tx.execute(
+            select(c.incarnation, c.departure).where(ended).order_by(c.ended_at.desc()).limit(1)
+        ).first()
+        if newest is not None:
+            life = (c.key == key) & (c.incarnation == newest.incarnation)
+            word = latest_word(newest.departure, departure)
+            tx.execute(update(schema.deployments).where(life).values(departure=word))
     return len(snapshot.departures)
 
 
@@ -129,6 +141,10 @@ def save_usage(tx: Connection, previous: Reading, current: Reading) -> None:
     """Save the calls that became known. They are figures: nobody need look at the account again for them."""
     if current.usage is previous.usage:
         return
-    for name, noun in (current.usage or {}).items():
-        if (previous.usage or {}).get(name) != noun:
-            upsert(tx, schema.usage, {"account": current.account.key, "deployment": name}, {"noun": noun})
+    known = previous.usage or {}
+    rows = [
+        {"account": current.account.key, "deployment": name, "noun": noun}
+        for name, noun in (current.usage or {}).items()
+        if known.get(name) != noun
+    ]
+    upsert_all(tx, schema.usage, ("account", "deployment"), rows)

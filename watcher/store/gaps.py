@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from watcher.resources.snapshot import Gap, GapReason, Plane, Section
 from watcher.store import schema
@@ -10,12 +10,14 @@ from watcher.store import schema
 
 def gaps(tx: Connection, account: str | None = None) -> tuple[Gap, ...]:
     """The gaps that are open, of one account or of all."""
-    query = select(schema.gaps)
-    if account is not None:
-        query = query.where(schema.gaps.c.account == account)
-    found = map(gap_of, tx.execute(query.order_by(schema.gaps.c.account)))
+    rows = tx.execute(_ALL) if account is None else tx.execute(_OF_ACCOUNT, {"of": account})
+    found = map(gap_of, rows)
     # In the order of `open_gaps`, which a database's collation may not know: another order would look like a change.
     return tuple(sorted(found, key=lambda gap: (gap.section, gap.subject, gap.reason)))
+
+
+_ALL = select(schema.gaps).order_by(schema.gaps.c.account)
+_OF_ACCOUNT = select(schema.gaps).where(schema.gaps.c.account == bindparam("of"))
 
 
 def gap_of(row: Row[Any]) -> Gap:

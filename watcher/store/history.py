@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from watcher.resources.changes import Change, ResourceKind, Source, Transition
 from watcher.resources.fine_tuning import JobEvent
 from watcher.resources.snapshot import Snapshot
 from watcher.store import schema
-from watcher.store.upsert import chunks, upsert
+from watcher.store.upsert import chunks
 
 
 def append(tx: Connection, transitions: Iterable[Transition]) -> None:
@@ -50,9 +50,14 @@ def mark_undecided(tx: Connection, account: str, keys: Collection[str], before: 
 
 def undecided(tx: Connection, account: str) -> tuple[Transition, ...]:
     """Those that some rule could not judge yet, oldest first."""
-    c = schema.transitions.c
-    query = select(schema.transitions).where(c.account == account, c.is_undecided).order_by(c.id)
-    return tuple(_transition(row) for row in tx.execute(query))
+    return tuple(_transition(row) for row in tx.execute(_UNDECIDED, {"of": account}))
+
+
+_UNDECIDED = (
+    select(schema.transitions)
+    .where(schema.transitions.c.account == bindparam("of"), schema.transitions.c.is_undecided)
+    .order_by(schema.transitions.c.id)
+)
 
 
 def transitions(
@@ -81,11 +86,20 @@ def of_attribute(
     """How one attribute of some resources of an account changed, oldest first."""
     if not names:
         return ()
-    c = schema.transitions.c
-    query = select(schema.transitions).where(
-        c.account == account, c.kind == kind.value, c.attribute == attribute, c.name.in_(sorted(names))
+    wanted = {"of": account, "kinds": kind.value, "about": attribute, "names": sorted(names)}
+    return tuple(_transition(row) for row in tx.execute(_OF_ATTRIBUTE, wanted))
+
+
+_OF_ATTRIBUTE = (
+    select(schema.transitions)
+    .where(
+        schema.transitions.c.account == bindparam("of"),
+        schema.transitions.c.kind == bindparam("kinds"),
+        schema.transitions.c.attribute == bindparam("about"),
+        schema.transitions.c.name.in_(bindparam("names", expanding=True)),
     )
-    return tuple(_transition(row) for row in tx.execute(query.order_by(c.id)))
+    .order_by(schema.transitions.c.id)
+)
 
 
 def last_of_accounts(tx: Connection, accounts: Sequence[str]) -> dict[str, Transition]:
@@ -117,20 +131,28 @@ def _transition(row: Row[Any]) -> Transition:
 
 
 def save_events(tx: Connection, snapshot: Snapshot) -> int:
-    """Keep what the jobs' own logs say; their metrics are kept by the service. Returns how many lines there were."""
-    kept = [(job, event) for job, events in snapshot.events.items() for event in events if event.type != "metrics"]
-    for job, event in kept:
-        upsert(
-            tx,
-            schema.job_events,
-            {"account": snapshot.account.key, "job": job, "id": event.id},
-            {
-                "created_at": event.created_at,
-                "level": event.level,
-                "type": event.type,
-                "message": event.message,
-            },
-        )
+    """Keep what the jobs' own logs say; their metrics are kept by the service. Returns how many lines are new."""
+    kept = {
+        (job, event.id): {
+            "account": snapshot.account.key,
+            "job": job,
+            "id": event.id,
+            "created_at": event.created_at,
+            "level": event.level,
+            "type": event.type,
+            "message": event.message,
+        }
+        for job, events in snapshot.events.items()
+        for event in events
+        if event.type != "metrics"
+    }
+    c = schema.job_events.c
+    for some in chunks(sorted({job for job, _ in kept})):  # a log is told whole each time, and its lines never change
+        recorded = tx.execute(select(c.job, c.id).where(c.account == snapshot.account.key, c.job.in_(some)))
+        for job, id_ in recorded:
+            kept.pop((job, id_), None)
+    if kept:
+        tx.execute(insert(schema.job_events), list(kept.values()))
     return len(kept)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from watcher.resources.changes import Transition
 from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobStatus
@@ -26,12 +26,10 @@ class Jobs:
 
 def load(tx: Connection, account: str, *, ended: Collection[str] | None) -> Jobs:
     """Jobs under way, with those of `ended` (`None`: all)."""
-    c = schema.jobs.c
-    query = select(c.noun, c.status_since, c.first_seen_at).where(c.account == account)
-    if ended is not None:
-        under_way = c.status.not_in(_ENDED) & c.is_listed
-        query = query.where(under_way | c.id.in_(sorted(ended)) if ended else under_way)
-    rows = tx.execute(query.order_by(c.id)).all()
+    if ended is None:
+        rows = tx.execute(_ALL, {"of": account}).all()
+    else:
+        rows = tx.execute(_UNDER_WAY_OR, {"of": account, "ended": sorted(ended)}).all()
     return Jobs(
         nouns=tuple(noun for noun, _, _ in rows),
         status_since={noun.id: since for noun, since, _ in rows},
@@ -39,10 +37,25 @@ def load(tx: Connection, account: str, *, ended: Collection[str] | None) -> Jobs
     )
 
 
+_ALL = (
+    select(schema.jobs.c.noun, schema.jobs.c.status_since, schema.jobs.c.first_seen_at)
+    .where(schema.jobs.c.account == bindparam("of"))
+    .order_by(schema.jobs.c.id)
+)
+_UNDER_WAY_OR = _ALL.where(
+    (schema.jobs.c.status.not_in(_ENDED) & schema.jobs.c.is_listed)
+    | schema.jobs.c.id.in_(bindparam("ended", expanding=True))
+)
+
+
 def statuses(tx: Connection, account: str) -> dict[str, JobStatus]:
-    """The status of each recorded job."""
-    c = schema.jobs.c
-    return {id_: JobStatus(status) for id_, status in tx.execute(select(c.id, c.status).where(c.account == account))}
+    """The status of each recorded job, but of those that were under way when the list lost them: nobody knows it."""
+    return {id_: JobStatus(status) for id_, status in tx.execute(_STATUSES, {"of": account})}
+
+
+_STATUSES = select(schema.jobs.c.id, schema.jobs.c.status).where(
+    schema.jobs.c.account == bindparam("of"), schema.jobs.c.is_listed | schema.jobs.c.status.in_(_ENDED)
+)
 
 
 def save(
@@ -55,8 +68,8 @@ def save(
     since = {t.name: t.occurred_at or t.observed_at for t in transitions if t.is_job_status}
     listed = {job.id for job in current.jobs or ()}  # with those that may be listed, but could not be read
     changed = [job for job in current.jobs or () if before.get(job.id) != job]
-    moved = _list(tx, snapshot.account.key, before.keys() - listed, is_listed=False)
-    moved += _list(tx, snapshot.account.key, before.keys() & {job.id for job in snapshot.jobs.items}, is_listed=True)
+    moved = _list(tx, snapshot.account.key, before.keys() - listed, left_at=snapshot.at)
+    moved += _list(tx, snapshot.account.key, before.keys() & {job.id for job in snapshot.jobs.items}, left_at=None)
     new = []
     for job in changed:
         values: dict[str, Any] = {
@@ -79,10 +92,20 @@ def save(
     return len(changed) + moved
 
 
-def _list(tx: Connection, account: str, ids: Collection[str], *, is_listed: bool) -> int:
+def _list(tx: Connection, account: str, ids: Collection[str], *, left_at: datetime | None) -> int:
     """Note whether the newest listing has these jobs; returns for how many that is new."""
     if not ids:
         return 0
-    c = schema.jobs.c
-    where = (c.account == account) & (c.is_listed != is_listed) & c.id.in_(sorted(ids))
-    return tx.execute(update(schema.jobs).where(where).values(is_listed=is_listed)).rowcount
+    values = {"of": account, "ids": sorted(ids), "listed": left_at is None, "left": left_at}
+    return tx.execute(_LIST, values).rowcount
+
+
+_LIST = (
+    update(schema.jobs)
+    .where(
+        schema.jobs.c.account == bindparam("of"),
+        schema.jobs.c.is_listed != bindparam("listed"),
+        schema.jobs.c.id.in_(bindparam("ids", expanding=True)),
+    )
+    .values(is_listed=bindparam("listed"), left_at=bindparam("left"))
+)

@@ -66,7 +66,7 @@ def _save(
     c = table.c
     lost = sorted(known.keys() - listed.keys())
     if lost:
-        tx.execute(update(table).where(c.account == account, c.id.in_(lost)).values(is_listed=False))
+        tx.execute(update(table).where(c.account == account, c.id.in_(lost)).values(is_listed=False, left_at=at))
     changed = [noun for id_, noun in listed.items() if known.get(id_) != noun]
     recorded: set[str] = set()
     if changed:  # one that had left the list may come back
@@ -75,7 +75,7 @@ def _save(
     for noun in changed:
         if noun.id in recorded:
             where = (c.account == account) & (c.id == noun.id)
-            tx.execute(update(table).where(where).values(noun=noun, is_listed=True))
+            tx.execute(update(table).where(where).values(noun=noun, is_listed=True, left_at=None))
     new = [
         {"account": account, "id": noun.id, "noun": noun, "is_listed": True, "first_seen_at": at}
         for noun in changed

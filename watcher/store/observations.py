@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.departure import Departure
@@ -33,14 +33,14 @@ class Stored:
     #: By key: the deployments that undecided transitions ended.
     departed: Mapping[str, Deployment] = field(default_factory=dict)
     departures: Mapping[str, Departure] = field(default_factory=dict)  #: by key, of `departed`, where the log was asked
-    training: Mapping[str, Training] = field(default_factory=dict)  #: of the jobs that a rule may look into
+    #: Of the jobs that a rule may look into, and of those that were read now.
+    training: Mapping[str, Training] = field(default_factory=dict)
     next_metrics_at: datetime | None = None
 
 
 def known(tx: Connection, account: str, *, now: datetime) -> Known:
     """What `collect` may take for granted of an account."""
-    c = schema.accounts.c
-    row = tx.execute(_KNOWN.where(c.key == account)).one_or_none()
+    row = tx.execute(_KNOWN, {"of": account}).one_or_none()
     if row is None:
         return Known()
     undecided = history.undecided(tx, account)
@@ -75,7 +75,7 @@ _KNOWN = select(
     schema.accounts.c.jobs_at,
     schema.accounts.c.deployments_at,
     schema.accounts.c.models_at,
-)
+).where(schema.accounts.c.key == bindparam("of"))
 
 
 def stored(tx: Connection, account: str, *, of: Snapshot) -> Stored | None:
@@ -84,7 +84,7 @@ def stored(tx: Connection, account: str, *, of: Snapshot) -> Stored | None:
     Where a section has brought no items, nothing of it can change: then of the jobs only those under way are loaded,
     with those that a rule still looks into, and of files and models none.
     """
-    row = tx.execute(select(schema.accounts).where(schema.accounts.c.key == account).with_for_update()).one_or_none()
+    row = tx.execute(_LOCKED, {"of": account}).one_or_none()
     if row is None:
         return None
     undecided = history.undecided(tx, account)
@@ -119,9 +119,12 @@ def stored(tx: Connection, account: str, *, of: Snapshot) -> Stored | None:
         undecided=undecided,
         departed=departed.nouns,
         departures=departed.departures,
-        training=trainings.load(tx, account, looked_into | under_way),
+        training=trainings.load(tx, account, looked_into | under_way | of.training.keys()),
         next_metrics_at=row.next_metrics_at,
     )
+
+
+_LOCKED = select(schema.accounts).where(schema.accounts.c.key == bindparam("of")).with_for_update()
 
 
 def save(

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select
 
 from watcher.rules.finding import FindingKind
 from watcher.store import schema
+from watcher.store.upsert import chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,9 @@ class Pruned:
     files: int = 0
     models: int = 0
     retirements: int = 0
+    jobs: int = 0
+    deployments: int = 0
+    accounts: int = 0
 
 
 def prune(tx: Connection, *, before: datetime) -> Pruned:
@@ -31,8 +35,12 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
 
     An alert goes with what was told of it once it is over, everyone was told, and no delivery of it is under way; a
     notification once it is over and every alert it told of goes too. A transition that some rule has yet to judge
-    stays, and so does the audit.
+    stays, with what it is about, and so does the audit. Of what no list names any more the job or model that made what
+    is deployed stays too. An account that left the scope so long ago goes with all that was in it.
     """
+    accounts = _forget_accounts(tx, before)
+    deployments = _forget_deployments(tx, before)
+    jobs = _forget_jobs(tx, before)
     alerts = _ended_alerts(before)
     notifications = _ended_notifications(before, alerts)
     attempts = tx.execute(delete(schema.attempts).where(schema.attempts.c.notification_id.in_(notifications))).rowcount
@@ -48,17 +56,81 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
         ).rowcount,
         training=tx.execute(delete(schema.training).where(schema.training.c.read_at < before)).rowcount,
         durations=tx.execute(delete(schema.durations).where(schema.durations.c.at < before)).rowcount,
-        files=tx.execute(delete(schema.files).where(_has_left(schema.files, before))).rowcount,
-        models=tx.execute(delete(schema.models).where(_has_left(schema.models, before))).rowcount,
+        files=tx.execute(delete(schema.files).where(schema.files.c.left_at < before)).rowcount,
+        models=tx.execute(
+            delete(schema.models).where(schema.models.c.left_at < before, ~_is_deployed(schema.models.c.id))
+        ).rowcount,
         retirements=tx.execute(delete(schema.retirements).where(schema.retirements.c.at < before)).rowcount,
         silences=tx.execute(delete(schema.silences).where(s.ends_at < before)).rowcount,
         keeps=tx.execute(delete(schema.keeps).where(k.until < before)).rowcount,
+        jobs=jobs,
+        deployments=deployments,
+        accounts=accounts,
     )
 
 
-def _has_left(table: Table, before: datetime) -> ColumnElement[bool]:
-    """What no list names any more, and was first seen so long ago."""
-    return and_(~table.c.is_listed, table.c.first_seen_at < before)
+#: What is held of an account by its key.
+_CONTENTS = (
+    schema.gaps,
+    schema.job_events,
+    schema.training,
+    schema.durations,
+    schema.jobs,
+    schema.usage,
+    schema.deployments,
+    schema.files,
+    schema.models,
+    schema.transitions,
+)
+
+
+def _forget_accounts(tx: Connection, before: datetime) -> int:
+    c = schema.accounts.c
+    left = select(c.key).where(c.removed_at < before, ~_awaits_judgement(c.key)).with_for_update()
+    keys = list(tx.execute(left).scalars())
+    for some in chunks(keys):
+        for table in _CONTENTS:
+            tx.execute(delete(table).where(table.c.account.in_(some)))
+        tx.execute(delete(schema.accounts).where(c.key.in_(some)))
+    return len(keys)
+
+
+def _forget_deployments(tx: Connection, before: datetime) -> int:
+    """Lives that ended, and the calls of names that no life bears any more."""
+    d, u = schema.deployments.c, schema.usage.c
+    ended = delete(schema.deployments).where(d.ended_at < before, ~_awaits_judgement(d.account))
+    count = tx.execute(ended).rowcount
+    nameless = ~exists(select(1).where(d.key == u.account + "/deployments/" + u.deployment).correlate(schema.usage))
+    for account, name, noun in tx.execute(select(u.account, u.deployment, u.noun).where(nameless)).all():
+        if noun.read_to < before:
+            tx.execute(delete(schema.usage).where(u.account == account, u.deployment == name))
+    return count
+
+
+def _forget_jobs(tx: Connection, before: datetime) -> int:
+    """Jobs that no list names any more, with their lines."""
+    j, e = schema.jobs.c, schema.job_events.c
+    gone = delete(schema.jobs).where(
+        j.left_at < before,
+        ~_awaits_judgement(j.account),
+        ~and_(j.fine_tuned_model != "", _is_deployed(j.fine_tuned_model)),
+    )
+    count = tx.execute(gone).rowcount
+    orphaned = ~exists(select(1).where(j.account == e.account, j.id == e.job).correlate(schema.job_events))
+    tx.execute(delete(schema.job_events).where(e.created_at < before, orphaned))
+    return count
+
+
+def _awaits_judgement(account: ColumnElement[str]) -> ColumnElement[bool]:
+    t = schema.transitions.c
+    return exists(select(1).where(t.account == account, t.is_undecided).correlate_except(schema.transitions))
+
+
+def _is_deployed(model: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a model, or a checkpoint of it, is still deployed: who made it is then still of use."""
+    d = schema.deployments.c
+    served = or_(d.model == model, d.model.startswith(model + ":"))
+    return exists(select(1).where(d.ended_at.is_(None), served).correlate_except(schema.deployments))
 
 
 def _ended_alerts(before: datetime) -> Select[tuple[str]]:

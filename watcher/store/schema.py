@@ -96,6 +96,7 @@ jobs = Table(
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime),
     Column("is_listed", Boolean, nullable=False),  # false: the newest complete listing lacks it
+    Column("left_at", UtcDateTime),  # since when; null: it is listed
     Column("noun", Noun(FineTuningJob), nullable=False),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
     Index(None, "fine_tuned_model"),
@@ -148,6 +149,7 @@ files = Table(
     Column("account", String, primary_key=True),
     Column("id", String, primary_key=True),
     Column("is_listed", Boolean, nullable=False),  # false: the newest complete listing lacks it
+    Column("left_at", UtcDateTime),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("noun", Noun(File), nullable=False),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
@@ -160,6 +162,7 @@ models = Table(
     Column("account", String, primary_key=True),
     Column("id", String, primary_key=True),
     Column("is_listed", Boolean, nullable=False),
+    Column("left_at", UtcDateTime),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("noun", Noun(CustomModel), nullable=False),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
@@ -188,11 +191,12 @@ durations = Table(
     Column("model", String, nullable=False),
     Column("location", String, nullable=False),
     Column("training_type", String, nullable=False),
+    Column("method", String, nullable=False),
     Column("queued", Float),
     Column("ran", Float),
     Column("at", UtcDateTime, nullable=False),  # when the later of the two ended
     ForeignKeyConstraint(["account"], ["accounts.key"]),
-    Index(None, "model", "location", "training_type", "at"),
+    Index(None, "model", "location", "training_type", "method", "at"),
 )
 
 #: When base models retire, region by region, as the service says.
@@ -227,6 +231,7 @@ transitions = Table(
     UniqueConstraint("key"),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
     Index(None, "account", "observed_at"),
+    Index(None, "account", "name", "attribute"),  # of one resource, however long the history
     Index(None, "observed_at"),
     Index(
         "ix_transitions_undecided", "account", sqlite_where=text("is_undecided"), postgresql_where=text("is_undecided")

@@ -117,10 +117,11 @@ def after_newest(tx: Connection, account: str, at: datetime) -> datetime:
     return newest + timedelta(milliseconds=1) if newest is not None and is_overtaken(newest, at) else at
 
 
-def forget_contents(tx: Connection, account: str) -> None:
+def forget_contents(tx: Connection, account: str, *, now: datetime) -> None:
     """Note that nothing is there any more of what an account that is gone has listed; should it return, all is new."""
     for table in (schema.jobs, schema.files, schema.models):
-        tx.execute(update(table).where(table.c.account == account).values(is_listed=False))
+        where = (table.c.account == account) & table.c.is_listed
+        tx.execute(update(table).where(where).values(is_listed=False, left_at=now))
     blank = {"jobs_digest": "", "deployments_digest": "", "files_digest": "", "models_digest": ""}
     tx.execute(update(schema.accounts).where(schema.accounts.c.key == account).values(blank))
 
@@ -250,5 +251,11 @@ def account_states(tx: Connection) -> tuple[AccountState, ...]:
 
 def bump(tx: Connection, account: str) -> None:
     """Say that something of an account changed, so that nobody goes on with what was remembered of it."""
-    c = schema.accounts.c
-    tx.execute(update(schema.accounts).where(c.key == account).values(revision=c.revision + 1))
+    tx.execute(_BUMPED, {"of": account})
+
+
+_BUMPED = (
+    update(schema.accounts)
+    .where(schema.accounts.c.key == bindparam("of"))
+    .values(revision=schema.accounts.c.revision + 1)
+)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from watcher.resources.snapshot import Gap
+from watcher.rules.rule import HostClock
 from watcher.store import schema
 from watcher.store.upsert import upsert
 
@@ -16,7 +17,7 @@ DISCOVERED = "discovered"  #: its word: see `DiscoveryState`; "" after a complet
 CYCLE_COMPLETED = "cycle.completed"
 INVENTORY = "inventory"  #: its word says of what the newest was taken
 RETIREMENTS = "retirements"  #: when the catalogues of the regions were last read
-CLOCK_SKEW = "clock.skew"  #: its word: seconds that this machine's clock is ahead of the service's
+_CLOCK = "clock.skew "  #: and the host's name; its word: seconds that the host's clock is ahead of the service's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +48,31 @@ def value(tx: Connection, name: str) -> str:
     return tx.execute(select(schema.state.c.value).where(schema.state.c.name == name)).scalar() or ""
 
 
-def skew(tx: Connection) -> timedelta | None:
-    """How far this machine's clock is ahead of the service's, as last measured; `None`: it never was."""
-    seconds = value(tx, CLOCK_SKEW)
-    return timedelta(seconds=float(seconds)) if seconds else None
+#: A machine of which nothing was heard for so long, while another goes on, watches no more or bears another name now.
+_CLOCK_KEPT_FOR = timedelta(days=1)
+
+
+def put_clock(tx: Connection, clock: HostClock) -> None:
+    """Remember how far a machine's clock is ahead of the service's, and forget machines that are heard of no more."""
+    put(tx, _CLOCK + clock.host, at=clock.at, value=f"{clock.skew.total_seconds():.1f}")
+    for other in clocks(tx):
+        if clock.measured_at - other.measured_at > _CLOCK_KEPT_FOR:
+            tx.execute(delete(schema.state).where(schema.state.c.name == _CLOCK + other.host))
+
+
+def clocks(tx: Connection) -> tuple[HostClock, ...]:
+    """How far the clocks of the machines that watch are ahead of the service's, as last measured, by name."""
+    c = schema.state.c
+    rows = tx.execute(select(c.name, c.at, c.value).where(c.name.startswith(_CLOCK)).order_by(c.name))
+    return tuple(
+        HostClock(host=name.removeprefix(_CLOCK), skew=timedelta(seconds=float(seconds)), at=at)
+        for name, at, seconds in rows
+    )
+
+
+def clock(tx: Connection, host: str) -> HostClock | None:
+    """The clock of one machine; `None`: it was never measured."""
+    return next((one for one in clocks(tx) if one.host == host), None)
 
 
 def put_discovery(

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, Select, bindparam, select
 
 from watcher.resources.changes import STATUS, Change, ResourceKind
 from watcher.resources.fine_tuning import ENDED
@@ -31,37 +32,57 @@ def load(tx: Connection, account: str, jobs: Collection[str]) -> dict[str, Train
 
 def read_times(tx: Connection, account: str) -> dict[str, tuple[datetime, bool]]:
     """By job, where its inside was read: when last, and whether that was for good."""
-    c = schema.training.c
-    rows = tx.execute(select(c.job, c.read_at, c.is_final).where(c.account == account))
+    rows = tx.execute(_READ_TIMES, {"of": account})
     return {job: (read_at, is_final) for job, read_at, is_final in rows}
+
+
+_READ_TIMES = select(schema.training.c.job, schema.training.c.read_at, schema.training.c.is_final).where(
+    schema.training.c.account == bindparam("of")
+)
 
 
 def lately_ended(tx: Connection, account: str, *, since: datetime) -> frozenset[str]:
     """Ids of jobs that ended at or after `since`, and whose inside was read."""
-    j, t = schema.jobs.c, schema.training.c
-    query = (
-        select(j.id)
-        .join(schema.training, (t.account == j.account) & (t.job == j.id))
-        .where(j.account == account, j.is_listed, j.status_since >= since, j.status.in_([s.value for s in ENDED]))
+    return frozenset(tx.execute(_LATELY_ENDED, {"of": account, "since": since}).scalars())
+
+
+_ENDED = [status.value for status in ENDED]
+_LATELY_ENDED = (
+    select(schema.jobs.c.id)
+    .join(
+        schema.training,
+        (schema.training.c.account == schema.jobs.c.account) & (schema.training.c.job == schema.jobs.c.id),
     )
-    return frozenset(tx.execute(query).scalars())
+    .where(
+        schema.jobs.c.account == bindparam("of"),
+        schema.jobs.c.is_listed,
+        schema.jobs.c.status_since >= bindparam("since"),
+        schema.jobs.c.status.in_(_ENDED),
+    )
+)
 
 
 def unread(
     tx: Connection, account: str, times: Mapping[str, tuple[datetime, bool]], *, now: datetime
-) -> frozenset[str]:
-    """Ids of jobs whose end was seen lately, and whose inside is still to be read."""
-    c = schema.transitions.c
-    query = select(c.resource).where(
-        c.account == account,
-        c.observed_at > now - UNREAD_FOR,
-        c.kind == ResourceKind.JOB.value,
-        c.attribute == STATUS,
-        c.change != Change.GONE.value,
-        c.after.in_([status.value for status in ENDED]),
-        c.is_history.is_(False),
+) -> dict[str, datetime]:
+    """By id, of jobs whose end was seen lately and whose inside is still to be read: when it was seen."""
+    rows = tx.execute(_SEEN_TO_END, {"of": account, "since": now - UNREAD_FOR})
+    return {job: at for job, at in rows if not times.get(job, (now, False))[1]}
+
+
+_SEEN_TO_END = (
+    select(schema.transitions.c.resource, schema.transitions.c.observed_at)
+    .where(
+        schema.transitions.c.account == bindparam("of"),
+        schema.transitions.c.observed_at > bindparam("since"),
+        schema.transitions.c.kind == ResourceKind.JOB.value,
+        schema.transitions.c.attribute == STATUS,
+        schema.transitions.c.change != Change.GONE.value,
+        schema.transitions.c.after.in_(_ENDED),
+        schema.transitions.c.is_history.is_(False),
     )
-    return frozenset(job for job in tx.execute(query).scalars() if not times.get(job, (now, False))[1])
+    .order_by(schema.transitions.c.observed_at)
+)
 
 
 def save(tx: Connection, snapshot: Snapshot) -> int:
@@ -93,7 +114,7 @@ def durations(tx: Connection, account: str, jobs: Collection[str]) -> dict[str, 
     return {
         row.job: Duration(
             job=row.job,
-            key=PaceKey(model=row.model, location=row.location, training_type=row.training_type),
+            key=PaceKey(model=row.model, location=row.location, training_type=row.training_type, method=row.method),
             queued=row.queued,
             ran=row.ran,
             at=row.at,
@@ -113,6 +134,7 @@ def save_durations(tx: Connection, account: str, found: Iterable[Duration]) -> N
                 "model": one.key.model,
                 "location": one.key.location,
                 "training_type": one.key.training_type,
+                "method": one.key.method,
                 "queued": one.queued,
                 "ran": one.ran,
                 "at": one.at,
@@ -122,23 +144,31 @@ def save_durations(tx: Connection, account: str, found: Iterable[Duration]) -> N
 
 def paces(tx: Connection, keys: Iterable[PaceKey]) -> dict[PaceKey, Pace]:
     """How long the newest jobs of some kinds have waited and run, in whatever account; kinds without any left out."""
-    c = schema.durations.c
     found = {}
     for key in set(keys):
-        of_kind = (c.model == key.model) & (c.location == key.location) & (c.training_type == key.training_type)
-        seconds = {
-            column.name: tuple(
-                sorted(
-                    tx.execute(
-                        select(column)
-                        .where(of_kind, column.is_not(None))
-                        .order_by(c.at.desc(), c.account, c.job)
-                        .limit(PACE_JOBS)
-                    ).scalars()
-                )
-            )
-            for column in (c.queued, c.ran)
-        }
-        if any(seconds.values()):
-            found[key] = Pace(queued=seconds["queued"], ran=seconds["ran"])
+        kind = {"of": key.model, "place": key.location, "sort": key.training_type, "way": key.method}
+        queued = tuple(sorted(tx.execute(_NEWEST_QUEUED, kind).scalars()))
+        ran = tuple(sorted(tx.execute(_NEWEST_RAN, kind).scalars()))
+        if queued or ran:
+            found[key] = Pace(queued=queued, ran=ran)
     return found
+
+
+def _newest(column: Column[Any]) -> Select[Any]:
+    c = schema.durations.c
+    return (
+        select(column)
+        .where(
+            c.model == bindparam("of"),
+            c.location == bindparam("place"),
+            c.training_type == bindparam("sort"),
+            c.method == bindparam("way"),
+            column.is_not(None),
+        )
+        .order_by(c.at.desc(), c.account, c.job)
+        .limit(PACE_JOBS)
+    )
+
+
+_NEWEST_QUEUED = _newest(schema.durations.c.queued)
+_NEWEST_RAN = _newest(schema.durations.c.ran)

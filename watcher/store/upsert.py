@@ -1,6 +1,6 @@
 """Insert or update, in the dialect at hand; and long lists of keys in pieces that every database takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -29,6 +29,20 @@ def upsert(
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(key))
     tx.execute(statement)
+
+
+def upsert_all(tx: Connection, table: Table, key: Collection[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, or update those with the same primary key, in one statement.
+
+    Args:
+        key: Names of the primary key's columns; every row holds them, and the same others.
+    """
+    if not rows:
+        return
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values), list(rows))
 
 
 T = TypeVar("T")

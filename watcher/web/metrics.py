@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -21,6 +21,7 @@ class Figures:
     alerts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)  #: by rule, severity and state
     outbox: Mapping[str, int] = field(default_factory=dict)  #: by state
     last_complete_cycle: datetime | None = None
+    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's; `None`: not measured
 
 
 class Metrics:
@@ -90,6 +91,12 @@ class _Stored(Collector):
                 "watcher_last_complete_cycle_timestamp_seconds",
                 "When every account had been tried since the time before",
                 value=last.timestamp(),
+            )
+        if figures.skew is not None:
+            yield GaugeMetricFamily(
+                "watcher_clock_skew_seconds",
+                "How far this machine's clock is ahead of Azure's, as last measured; negative: behind",
+                value=figures.skew.total_seconds(),
             )
 
     def describe(self) -> Iterable[Metric]:

@@ -182,6 +182,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("noun", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_files_account")),
@@ -192,6 +193,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("noun", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_models_account")),
@@ -216,6 +218,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("location", sa.String(), nullable=False),
         sa.Column("training_type", sa.String(), nullable=False),
+        sa.Column("method", sa.String(), nullable=False),
         sa.Column("queued", sa.Float(), nullable=True),
         sa.Column("ran", sa.Float(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -223,9 +226,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "job", name=op.f("pk_durations")),
     )
     op.create_index(
-        op.f("ix_durations_model_location_training_type_at"),
+        op.f("ix_durations_model_location_training_type_method_at"),
         "durations",
-        ["model", "location", "training_type", "at"],
+        ["model", "location", "training_type", "method", "at"],
         unique=False,
     )
     op.create_table(
@@ -272,6 +275,7 @@ def upgrade() -> None:
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("noun", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_jobs_account")),
         sa.PrimaryKeyConstraint("account", "id", name=op.f("pk_jobs")),
@@ -317,6 +321,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_transitions_key")),
     )
     op.create_index(op.f("ix_transitions_account_observed_at"), "transitions", ["account", "observed_at"], unique=False)
+    op.create_index(
+        op.f("ix_transitions_account_name_attribute"), "transitions", ["account", "name", "attribute"], unique=False
+    )
     op.create_index(op.f("ix_transitions_observed_at"), "transitions", ["observed_at"], unique=False)
     op.create_index(
         "ix_transitions_undecided",
