@@ -123,7 +123,8 @@ def test_events_count_from_when_they_happened():
 @pytest.mark.parametrize(("late", "told"), [(timedelta(minutes=5), False), (timedelta(hours=10), True)])
 def test_a_late_message_says_of_when_it_speaks(late, told):
     notes = words(make_notification(), now=NOW + late).notes
-    assert notes == (("Delivered 10 h late: what follows is as of 2026-11-22 09:00 CET (08:00 UTC).",) if told else ())
+    said = "Delivered 10 h late: judged at 2026-11-22 09:00 CET (08:00 UTC); times left are as of now."
+    assert notes == ((said,) if told else ())
 
 
 def test_names_the_watcher_and_the_notification():

@@ -218,7 +218,7 @@ def test_a_stepped_clock_moves_only_when_told():
     with pytest.raises(ValueError, match="backwards"):
         clock.move_to(datetime(2026, 1, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match="aware"):
-        SteppedClock(datetime(2026, 1, 1))  # noqa: DTZ001
+        SteppedClock(datetime(2026, 1, 1))  # noqa: DTZ001 - naive on purpose: it must be refused
 
 
 def test_a_fast_clock_runs_at_its_speed():

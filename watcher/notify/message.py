@@ -219,7 +219,7 @@ def _notes(notification: Notification, voice: Voice, *, sample: bool, now: datet
     late = now - notification.created_at
     if late > LATE_AFTER:
         as_of = spell_time(notification.created_at, voice.zone)
-        notes.append(f"Delivered {spell_duration(late)} late: what follows is as of {as_of}.")
+        notes.append(f"Delivered {spell_duration(late)} late: judged at {as_of}; times left are as of now.")
     return notes
 
 
