@@ -205,6 +205,8 @@ class DeliveryError(WatcherError):
     kind: DeliveryFailure
     #: The receiver's own wait; None where it named none.
     retry_after: timedelta | None
+    #: True: no answer came, and the receiver may have taken the message all the same.
+    maybe_delivered: bool
 
     def __init__(
         self,
@@ -213,11 +215,13 @@ class DeliveryError(WatcherError):
         permanent: bool,
         kind: DeliveryFailure,
         retry_after: timedelta | None = None,
+        maybe_delivered: bool = False,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.kind = kind
         self.retry_after = retry_after
+        self.maybe_delivered = maybe_delivered
 
 
 class StoreError(WatcherError):

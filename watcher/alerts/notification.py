@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,6 +43,8 @@ class NotificationAlert:
 
     alert: Alert
     reason: NotifyReason
+    note: str = ""  #: one line about this telling: that it escalates, that the alert comes and goes, that it was over
+    was_untold: bool = False  #: it is resolved, and the receiver never heard that it fired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,10 @@ class Notification:
     alerts: tuple[NotificationAlert, ...]  #: loudest first
     covers: tuple[Alert, ...] = ()  #: resolved alerts that this notification stands for, without naming them
     created_at: datetime
+    notes: tuple[str, ...] = ()  #: lines about the whole: for whom it stands in, of how many messages it is made
+    #: By alert id what this receiver's notifier called its first message about it (see `Receipt.reference`); known once
+    #: the notification is claimed, and no part of what was decided.
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
 
 def reason_of(reasons: Sequence[NotifyReason]) -> NotifyReason:

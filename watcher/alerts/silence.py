@@ -18,6 +18,7 @@ class Silence:
     ends_at: datetime
     author: str
     comment: str
+    is_forced: bool = False  #: also hides the last day before a deletion
 
     def is_active(self, now: datetime) -> bool:
         return self.starts_at <= now < self.ends_at

@@ -160,8 +160,10 @@ def failure_of(exc: BaseException) -> DeliveryError:
     if rooted_in(ConnectionRefusedError):
         return DeliveryError("the receiver refused the connection", permanent=False, kind="refused")
     if rooted_in(TimeoutError, TimeoutException):
-        return DeliveryError("the receiver did not answer in time", permanent=False, kind="timeout")
-    return DeliveryError("the connection to the receiver failed", permanent=False, kind="refused")
+        return DeliveryError(
+            "the receiver did not answer in time", permanent=False, kind="timeout", maybe_delivered=True
+        )
+    return DeliveryError("the connection to the receiver failed", permanent=False, kind="refused", maybe_delivered=True)
 
 
 def _causes(exc: BaseException | None) -> list[BaseException]:

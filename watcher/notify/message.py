@@ -82,6 +82,7 @@ class Item:
     action: str  #: what to do; its first line says it, commands stand on lines of their own; "" once resolved
     description: str
     evidence: str
+    note: str  #: one line about this telling: that it escalates, that the alert comes and goes; else ""
     reason: str  #: "first notice", "severity raised to warning", "resolved after 3 d 2 h because …"
     since: str
     unverified: str  #: "not verified since …", else ""
@@ -114,7 +115,8 @@ class Item:
         lines = self.brief().split("\n")
         for is_command, step in self.steps()[1:]:
             lines += [f"  {line}" for line in step.splitlines()] if is_command else [step]
-        for part in (self.description, self.evidence and f"Evidence: {self.evidence}", self.unverified):
+        evidence = self.evidence and f"Evidence: {self.evidence}"
+        for part in (self.note, self.description, evidence, self.unverified):
             lines += part.splitlines()
         lines.append(f"{self.since} · {self.reason}")
         if self.facts:
@@ -220,7 +222,7 @@ def _notes(notification: Notification, voice: Voice, *, sample: bool, now: datet
     if late > LATE_AFTER:
         as_of = spell_time(notification.created_at, voice.zone)
         notes.append(f"Delivered {spell_duration(late)} late: judged at {as_of}; times left are as of now.")
-    return notes
+    return notes + [localise(one_line(note), voice.zone) for note in notification.notes]
 
 
 def _item(told: NotificationAlert, voice: Voice, now: datetime) -> Item:
@@ -245,6 +247,7 @@ def _item(told: NotificationAlert, voice: Voice, now: datetime) -> Item:
         ),  # what to do about a past thing misleads
         description=fit(description, TEXT_LIMIT),
         evidence=fit(evidence, TEXT_LIMIT),
+        note=localise(one_line(told.note), voice.zone),
         reason=_reason(told, voice.zone),
         since=_since(alert, voice.zone),
         unverified="" if resolved else _unverified(alert, voice.zone),
@@ -279,7 +282,8 @@ def _reason(told: NotificationAlert, zone: tzinfo) -> str:
         case NotifyReason.RESOLVED:
             lasted = "" if alert.ends_at is None else f" after {spell_duration(alert.ends_at - alert.starts_at)}"
             because = localise(one_line(alert.ended_because), zone)
-            return f"resolved{lasted}" + (f" because {because}" if because else "")
+            untold = ", before this could be told" if told.was_untold else ""
+            return f"resolved{lasted}{untold}" + (f" because {because}" if because else "")
 
 
 def _since(alert: Alert, zone: tzinfo) -> str:

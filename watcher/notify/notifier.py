@@ -17,6 +17,9 @@ class Receipt:
     """A medium took the message over."""
 
     detail: str  #: what it answered, in a few words, without secrets: "200", "accepted for 2 recipients"
+    #: The medium's own name for the message, in the notifier's own form, if later messages can refer to it: they get it
+    #: in `Notification.earlier`. No secret.
+    reference: str = ""
 
 
 class Notifier(Protocol):

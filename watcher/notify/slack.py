@@ -112,6 +112,8 @@ def _item_blocks(item: Item) -> list[Block]:
             break
         arrow = "→ " if place == 0 else ""
         text += f"\n{arrow}" + (f"```{_code(step, room)}```" if is_command else cut(step, room))
+    if item.note:
+        text += "\n" + cut(item.note, TEXT_LIMIT - len(text) - 1)
     if item.description:
         text += "\n" + cut(item.description, TEXT_LIMIT - len(text) - 1)
     section: Block = {"type": "section", "text": _mrkdwn(text)}

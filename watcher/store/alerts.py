@@ -196,17 +196,31 @@ def acknowledge(tx: Connection, alert: Alert, *, author: str, comment: str, now:
 
 
 def add_silence(
-    tx: Connection, matchers: Sequence[str], *, ends_at: datetime, author: str, comment: str, now: datetime
+    tx: Connection,
+    matchers: Sequence[str],
+    *,
+    ends_at: datetime,
+    author: str,
+    comment: str,
+    is_forced: bool = False,
+    now: datetime,
 ) -> Silence:
-    """Mute what all of `matchers` match, until `ends_at`."""
+    """Mute what all of `matchers` match, until `ends_at`; with `is_forced` the last day before a deletion too."""
     text = "\x1f".join((*matchers, author, comment, now.isoformat(), ends_at.isoformat()))
     id_ = "sil_" + hashlib.sha256(text.encode()).hexdigest()[:12]
     tx.execute(
         insert(schema.silences).values(
-            id=id_, matchers=list(matchers), starts_at=now, ends_at=ends_at, author=author, comment=comment
+            id=id_,
+            matchers=list(matchers),
+            starts_at=now,
+            ends_at=ends_at,
+            author=author,
+            comment=comment,
+            is_forced=is_forced,
         )
     )
-    record(tx, author=author, action="silence.add", subject=id_, comment=" ".join(matchers) + ": " + comment, now=now)
+    said = f"{' '.join(matchers)}{' (forced)' if is_forced else ''}: {comment}"
+    record(tx, author=author, action="silence.add", subject=id_, comment=said, now=now)
     return _silence(tx.execute(select(schema.silences).where(schema.silences.c.id == id_)).one())
 
 
@@ -343,4 +357,5 @@ def _silence(row: Row[Any]) -> Silence:
         ends_at=row.ends_at,
         author=row.author,
         comment=row.comment,
+        is_forced=row.is_forced,
     )

@@ -85,6 +85,8 @@ def add(tx: Connection, planned: Sequence[tuple[Notification, Sequence[Told]]], 
                 created_at=notification.created_at,
                 state="pending",
                 due_at=now,
+                queued_at=now,
+                notes=list(notification.notes),
             )
         )
         tx.execute(insert(schema.told), [{**_told_values(row), "sequence": sequence} for row in told])
@@ -290,5 +292,6 @@ def _delivery(row: Row[Any], **changes: Any) -> Delivery:
         alerts=_alerts.decode(row.alerts),
         covers=_covers.decode(row.covers),
         created_at=row.created_at,
+        notes=tuple(row.notes),
     )
     return Delivery(notification=notification, **(values | changes))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -285,7 +286,7 @@ notifications = Table(
     Column("alerts", Text, nullable=False),  # what is told, as it was when it was decided: NotificationAlert as JSON
     Column("covers", Text, nullable=False),  # the ended alerts that it stands for: Alert as JSON
     Column("created_at", UtcDateTime, nullable=False),
-    Column("state", String, nullable=False),  # pending, delivered, dead, dropped
+    Column("state", String, nullable=False),  # pending, delivered, dead, dropped, merged
     Column("due_at", UtcDateTime, nullable=False),  # wall time, as the lease
     Column("first_tried_at", UtcDateTime),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -294,6 +295,11 @@ notifications = Table(
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("ended_at", UtcDateTime),
     Column("last_error", Words, nullable=False, server_default=""),
+    Column("notes", Noun(list[str]), nullable=False, server_default="[]"),  # lines about the whole
+    Column("queued_at", UtcDateTime, nullable=False),  # wall time, from which its three days count
+    Column("is_uncertain", Boolean, nullable=False, server_default=false()),  # it may have arrived all the same
+    Column("merged_into", String),  # id of the notification that says what this one would have said
+    Column("reference", String, nullable=False, server_default=""),  # what the notifier calls the message it sent
     Index(
         "ix_notifications_pending",
         "due_at",
@@ -344,6 +350,7 @@ silences = Table(
     Column("ends_at", UtcDateTime, nullable=False),
     Column("author", String, nullable=False),
     Column("comment", Words, nullable=False),
+    Column("is_forced", Boolean, nullable=False, server_default=false()),  # hides the last day before a deletion too
 )
 
 keeps = Table(
@@ -366,6 +373,21 @@ audit = Table(
     Column("action", String, nullable=False),
     Column("subject", String, nullable=False),
     Column("comment", Words, nullable=False),
+)
+
+#: How each receiver's channel does, so that all processes go easy on one that fails. Wall time.
+channels = Table(
+    "channels",
+    metadata,
+    Column("receiver", String, primary_key=True),
+    Column("failing_since", UtcDateTime),  # of the first failure since it last took something; NULL: it works
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("retry_at", UtcDateTime),  # one message is tried then, and none before
+    Column("last_ok_at", UtcDateTime),
+    Column("kind", String, nullable=False, server_default=""),  # of the newest failure: auth, timeout, …
+    Column("detail", Words, nullable=False, server_default=""),
+    Column("tokens", Float),  # messages that its rate allows at `tokens_at`; NULL: a full bucket
+    Column("tokens_at", UtcDateTime),
 )
 
 #: One row a purpose: locked by whoever does what only one process may do at a time, and remembers times of the whole.
