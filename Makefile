@@ -12,7 +12,7 @@ UPGRADE ?=
 help:
 	@echo "make demo    watch the whole story on a simulated Azure (no account needed)"
 	@echo "make test    everything CI runs: ruff, mypy --strict, tests on SQLite and PostgreSQL"
-	@echo "make truth   watch simulated account-months and hold every claim against what happened (SEEDS=22 FIRST=0; SEED=n replays one)"
+	@echo "make truth   watch simulated months of accounts and hold every claim against what happened (SEEDS=22 FIRST=0; SEED=n replays one)"
 	@echo "make fuzz    spoil Azure's answers in 100,000 ways for each decoder (MUTATIONS=100000)"
 	@echo "make bench   measure the poll cycle against bare aiohttp and the openai SDK"
 	@echo "make lock    renew the locks, requirements*.txt (maintainers; needs uv; UPGRADE=--upgrade takes newer versions)"
@@ -44,7 +44,7 @@ lint: $(VENV)/.ok
 typecheck: $(VENV)/.ok
 	$(BIN)/mypy
 
-# Seeds are account-months; 22 take about two minutes on two cores.
+# Seeds are months of three or four accounts each; 22 take about two minutes on two cores.
 truth: $(VENV)/.ok
 	@$(BIN)/python -m tests.truth $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(WORKERS),--workers $(WORKERS))
 

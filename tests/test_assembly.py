@@ -1,9 +1,11 @@
 """What the configuration's values become: the options that rules share."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from watcher import assembly, config
-from watcher.rules.superseded import DeploymentSuperseded
+from watcher.alerts.routing import explain_routes
+from watcher.costs.prices import OwnPrice, Terms
 
 MINIMAL = """
 [database]
@@ -26,15 +28,22 @@ def rule_of(text: str, name: str) -> object:
     return getattr(found, "rule", found)
 
 
-def test_rules_that_tell_of_fees_go_by_the_same_prices() -> None:
-    for currency, fee in (("USD", 1.70), ("EUR", None)):
-        text = PRICES.format(currency=currency)
-        idle, superseded = rule_of(text, "deployment_idle"), rule_of(text, "deployment_superseded")
-        for option in ("hosting_per_hour", "currency", "prices", "discount_percent"):
-            assert getattr(idle, option) == getattr(superseded, option)
-        assert isinstance(superseded, DeploymentSuperseded)
-        assert (superseded.hosting_per_hour, superseded.currency) == (fee, currency)
-        assert superseded.prices == (("gpt-4o*", "standard", 3.0),)
+def test_rules_that_tell_of_money_go_by_the_same_prices() -> None:
+    expected = Terms(
+        table=(OwnPrice(model="gpt-4o*", sku="Standard", hosting_per_hour=Decimal("3.0")),),
+        currency="EUR",
+        discount_percent=Decimal(10),
+    )
+    text = PRICES.format(currency="EUR")
+    for name in ("deployment_idle", "deployment_wasting", "deployment_superseded", "deployment_trickle", "job_cost"):
+        assert rule_of(text, name).pricing == expected  # type: ignore[attr-defined]
+
+
+def test_what_counts_as_idle_is_the_same_for_risk_and_for_waste() -> None:
+    text = '[rules.deployment_idle]\nlifetime = "20d"\nlifetimes = { "provisioned*" = "never" }'
+    idle, wasting = rule_of(text, "deployment_idle"), rule_of(text, "deployment_wasting")
+    for option in ("lifetime", "lifetimes", "stale_after"):
+        assert getattr(idle, option) == getattr(wasting, option)
 
 
 def test_calls_are_read_back_beyond_the_longest_lifetime_of_any_sku() -> None:
@@ -47,3 +56,50 @@ lifetimes = { "provisioned*" = "never", "globalstandard" = "60d" }
 """
     )
     assert assembly.first_span_of(config.parse(text, environ={})) == timedelta(days=61)
+
+
+OWNERS = """
+[[receivers]]
+name = "slack"
+type = "console"
+[[receivers]]
+name = "mail"
+type = "console"
+[[receivers]]
+name = "pager"
+type = "console"
+[route]
+receiver = "slack"
+group_by = ["account"]
+group_wait = "10s"
+escalate_after = "1h"
+escalate_to = ["pager"]
+[[owners]]
+name = "Ads"
+match = ['owner="ads"']
+receivers = ["mail"]
+[[owners]]
+name = "Search"
+match = ['owner="search"', 'environment!="dev"']
+receivers = ["mail", "pager"]
+"""
+
+
+def test_owners_become_routes_beside_the_tree() -> None:
+    routing = assembly.routing_of(config.parse(MINIMAL + OWNERS, environ={}))
+    assert routing is not None
+    assert [(route.path, route.receiver) for route in routing.owners] == [
+        ("owners[0]", "mail"),
+        ("owners[1]", "mail"),
+        ("owners[1]", "pager"),
+    ]
+    assert {(route.group_by, route.group_wait, route.escalate_to) for route in routing.owners} == {
+        (("account",), timedelta(seconds=10), ())
+    }
+    labels = {"rule": "job_failed", "owner": "search"}
+    assert [(path, name) for path, name, _ in explain_routes(labels, routing)] == [
+        ("route", "slack"),
+        ("owners[1]", "mail"),
+        ("owners[1]", "pager"),
+    ]
+    assert explain_routes({**labels, "environment": "dev"}, routing) == [("route", "slack", {})]

@@ -36,7 +36,7 @@ from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import NAMELESS, GapReason, Listing, Section
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, history, listings, observations, outbox, scope, state
+from watcher.store import alerts, claiming, history, listings, observations, outbox, scope, state
 
 RULES = build_rules({}, plugins=())
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -509,10 +509,11 @@ async def test_a_notifier_that_breaks_its_promise_holds_up_nobody(watched, clock
 async def test_a_receiver_hears_of_one_alert_in_order(watched, clock):
     save(watched, at=NOW - HOUR, jobs=[], deployments=[make_deployment()], usage=[usage_until(NOW - HOUR)])
     dispatch(watched, NOW - HOUR)
+    slack = Channel()
+    slack.faults = [DeliveryError("no answer", kind="timeout", permanent=False, maybe_delivered=True)]
+    await deliver(watched, clock, slack)
     save(watched, deployments=[make_deployment()], usage=[usage_until(NOW, last_call=NOW - HOUR)])
     dispatch(watched, NOW)
-    slack = Channel()
-    slack.faults = [DeliveryError("no answer", kind="timeout", permanent=False)]
     for _ in range(3):
         await deliver(watched, clock, slack)
         clock.move(MINUTE)
@@ -522,7 +523,7 @@ async def test_a_receiver_hears_of_one_alert_in_order(watched, clock):
 async def test_what_a_killed_process_had_claimed_is_sent_by_another_under_the_same_id(watched, open_store, clock):
     tell_of_jobs(watched, "a")
     slack = Channel()
-    (claimed,) = watched.write_now(outbox.claim, "killed", receivers=["slack"], now=NOW)
+    (claimed,) = watched.write_now(claiming.claim, "killed", receivers=["slack"], now=NOW)
     other = open_store()
     assert await deliver(other, clock, slack, owner="heir") == ()
     clock.move(outbox.LEASE)

@@ -18,6 +18,7 @@ ORDER = {
     "simulator": 1,
     "transport": 1,
     "config": 2,
+    "costs": 2,
     "rules": 2,
     "azure": 2,
     "alerts": 3,
@@ -29,6 +30,7 @@ ORDER = {
     "cycles": 5,
     "web": 5,
     "assembly": 6,
+    "replay": 6,
     "rounds": 7,
     "daemon": 7,
     "demo": 7,
@@ -42,8 +44,9 @@ NEIGHBOURS = {
     ("cycles", "memory"),
     ("migrations", "store"),
     ("resources", "errors"),
+    ("rules", "costs"),
 }
-PURE_ROOMS = {"resources", "rules", "alerts", "report"}
+PURE_ROOMS = {"resources", "costs", "rules", "alerts", "report"}
 PURE_FILES = {"azure/decode.py", "azure/decode_arm.py", "azure/lenient.py", "notify/message.py", "notify/wording.py"}
 PURE_FILES |= {f"azure/{name}.py" for name in ("decode_files", "decode_catalogue", "decode_activity", "results")}
 EDGES = {"httpx", "aiohttp", "sqlalchemy", "apprise", "apscheduler", "structlog", "os"}

@@ -16,11 +16,12 @@ import structlog
 from sqlalchemy.pool import StaticPool
 
 from watcher import config as configuration
-from watcher.alerts.dispatch import Routing
 from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, InhibitRule
 from watcher.alerts.interval import WHOLE_DAY, MuteInterval, TimeRange
 from watcher.alerts.matcher import parse_matchers
-from watcher.alerts.route import Route, RouteSpec, build_route
+from watcher.alerts.pace import Pace, Rate
+from watcher.alerts.route import RouteSpec, build_route
+from watcher.alerts.routing import Routing, owner_routes
 from watcher.azure.auth import Credentials, open_credentials
 from watcher.azure.catalogue import retirements
 from watcher.azure.client import Allowance, AzureClient, Observer
@@ -31,11 +32,12 @@ from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
 from watcher.azure.metrics import first_span
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
+from watcher.costs.prices import OwnPrice, Terms
 from watcher.cycles import Cadence, Collect, Discover, Discovery, FindRetirements, Judgement, ReadLog
 from watcher.cycles.memory import Memory
 from watcher.errors import ConfigurationError, CredentialError
 from watcher.notify.notifier import Notifier, RetryPolicy
-from watcher.notify.registry import LATER, Context, ReceiverSpec, build_notifiers
+from watcher.notify.registry import Context, ReceiverSpec, build_notifiers, pace_of
 from watcher.resources.account import Account
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment
@@ -67,6 +69,7 @@ class Machine:
     memory: Memory
     routing: Routing | None  #: `None`: there is no receiver, and nobody is told of anything
     notifiers: Mapping[str, Notifier]
+    paces: Mapping[str, Pace]  #: how fast each receiver is told
     policy: RetryPolicy
     clock: Clock
     wall_clock: Clock
@@ -147,6 +150,7 @@ async def assemble(
         memory=Memory(store),
         routing=routing_of(config),
         notifiers=notifiers,
+        paces=paces_of(config),
         policy=RetryPolicy(),
         clock=clock,
         wall_clock=wall_clock,
@@ -293,13 +297,16 @@ def judgement_of(config: Config) -> Judgement:
         for name, rule in config.rules.builtin.items()
     }
     rules = config.rules
-    options["deployment_idle"] = {
-        **options["deployment_idle"],
-        **_prices(config),
-        # Calls read at the last poll but one are no older than this where metrics are read as seldom as wished.
-        "stale_after": max(timedelta(hours=3), 2 * config.poll.metrics),
-    }
-    options["deployment_superseded"] = {**options["deployment_superseded"], **_prices(config)}
+    for name in ("deployment_idle", "deployment_wasting", "deployment_trickle", "deployment_superseded", "job_cost"):
+        options[name] = {**options[name], "pricing": terms_of(config)}
+    for name in ("deployment_idle", "deployment_wasting"):
+        options[name] = {
+            **options[name],
+            "lifetime": rules.deployment_idle.lifetime,
+            "lifetimes": rules.deployment_idle.lifetimes,
+            # Calls read at the last poll but one are no older than this where metrics are read as seldom as wished.
+            "stale_after": max(timedelta(hours=3), 2 * config.poll.metrics),
+        }
     options["deployment_gone"] = {
         **options["deployment_gone"],
         "idle_lifetime": rules.deployment_idle.lifetime,
@@ -331,19 +338,28 @@ def judgement_of(config: Config) -> Judgement:
         ),
         critical_environments=frozenset(config.watcher.critical_environments),
         owner_tag=config.azure.discovery.owner_tag,
+        receivers=frozenset(receiver.name for receiver in config.receivers),
     )
 
 
-def _prices(config: Config) -> dict[str, object]:
-    """What rules that tell of hosting fees go by."""
+def terms_of(config: Config) -> Terms:
+    """What the operator says of prices."""
     pricing = config.pricing
-    return {
-        # The documentation's figure is in dollars; in another currency nothing is known without a price list.
-        **({} if pricing.currency == "USD" else {"hosting_per_hour": None}),
-        "currency": pricing.currency,
-        "prices": tuple((one.model.lower(), one.sku.lower(), float(one.hosting_per_hour)) for one in pricing.table),
-        "discount_percent": float(pricing.discount_percent),
-    }
+    return Terms(
+        table=tuple(
+            OwnPrice(
+                model=line.model,
+                sku=line.sku,
+                hosting_per_hour=line.hosting_per_hour,
+                ptu_per_hour=line.ptu_per_hour,
+                training_per_million=line.training_per_million,
+                training_per_hour=line.training_per_hour,
+            )
+            for line in pricing.table
+        ),
+        currency=pricing.currency,
+        discount_percent=pricing.discount_percent,
+    )
 
 
 def routing_of(config: Config) -> Routing | None:
@@ -364,11 +380,17 @@ def routing_of(config: Config) -> Routing | None:
         InhibitRule(source=parse_matchers(rule.source), target=parse_matchers(rule.target), equal=rule.equal)
         for rule in config.inhibit
     )
-    return Routing(root=_route(config.route), inhibitions=inhibitions or DEFAULT_INHIBITIONS, mutes=mutes)
-
-
-def _route(route: configuration.Route) -> Route:
-    return build_route(_spec(route))
+    root = build_route(_spec(config.route))
+    owners = [
+        owner_routes(root, f"owners[{number}]", parse_matchers(owner.match), owner.receivers)
+        for number, owner in enumerate(config.owners)
+    ]
+    return Routing(
+        root=root,
+        inhibitions=inhibitions or DEFAULT_INHIBITIONS,
+        mutes=mutes,
+        owners=tuple(route for routes in owners for route in routes),
+    )
 
 
 def _spec(route: configuration.Route) -> RouteSpec:
@@ -389,7 +411,7 @@ def _spec(route: configuration.Route) -> RouteSpec:
 
 
 def notifiers_of(config: Config, http: AsyncClient, stream: TextIO | None = None) -> Mapping[str, Notifier]:
-    """The receivers by name. Those of a type that this version cannot send by are left out: what is for them waits."""
+    """The receivers by name."""
     context = Context(
         watcher_name=config.watcher.name,
         zone=config.watcher.timezone,
@@ -400,12 +422,19 @@ def notifiers_of(config: Config, http: AsyncClient, stream: TextIO | None = None
     )
     specs = []
     for number, receiver in enumerate(config.receivers):
-        if receiver.type in LATER:
-            log.warning("receiver.unavailable", receiver=receiver.name, type=receiver.type)
-            continue
         options = receiver_options(receiver)
         specs.append(ReceiverSpec(path=f"receivers[{number}]", name=receiver.name, type=receiver.type, options=options))
     return build_notifiers(specs, context)
+
+
+def paces_of(config: Config) -> Mapping[str, Pace]:
+    """How fast each receiver is told: as configured, else as its service publishes."""
+    given = {
+        one.name: Rate(messages=one.rate_limit.messages, per=one.rate_limit.per)
+        for one in config.receivers
+        if one.rate_limit is not None
+    }
+    return {one.name: pace_of(one.type, given.get(one.name)) for one in config.receivers}
 
 
 def receiver_options(receiver: configuration.AnyReceiver) -> dict[str, object]:

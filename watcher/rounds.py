@@ -79,7 +79,19 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     stock = await take_inventory(machine, tell=tell)
     notifications, alerts = await announce(machine, immediate=True, tell=tell)
     await machine.store.write(outbox.try_now, now=machine.wall_clock())  # who runs it by hand has mended the channel
-    delivered = await deliver_due(machine, tell=tell, wait_for_others=True)
+    dead = await machine.store.read(_dead)
+    delivered = await deliver_due(machine, tell=tell, wait_for_others=True, heedless=True)
+    if await machine.store.read(_dead) > dead:  # which the other receivers are to hear of
+        more, failing = await announce(machine, immediate=True, tell=tell)
+        notifications, alerts = (*notifications, *more), (*alerts, *failing)
+        delivered += await deliver_due(machine, tell=tell, wait_for_others=True, heedless=True)
+    await cycles.refresh(
+        cycles.refreshing(machine.notifiers),
+        policy=machine.policy,
+        store=machine.store,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
+    )
     undelivered = await machine.store.read(outbox.listed)
     await complete(machine)
     polled = {one.account.key for one in recorded}
@@ -152,7 +164,11 @@ async def announce(
     """Review what spans accounts, and dispatch."""
     await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
     alerts = await cycles.review(
-        judgement=machine.judgement, store=machine.store, clock=machine.clock, host=machine.host
+        judgement=machine.judgement,
+        store=machine.store,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
+        host=machine.host,
     )
     if alerts:
         tell(alerts)
@@ -169,11 +185,19 @@ async def announce(
     return plan.notifications, alerts
 
 
-async def deliver_due(machine: Machine, *, tell: Told = lambda _: None, wait_for_others: bool = False) -> int:
+def _dead(tx: Connection) -> int:
+    """How many notifications were given up."""
+    return outbox.counts(tx).get("dead", 0)
+
+
+async def deliver_due(
+    machine: Machine, *, tell: Told = lambda _: None, wait_for_others: bool = False, heedless: bool = False
+) -> int:
     """Try each delivery that is due once; returns how many were accepted.
 
     Args:
         wait_for_others: Wait for the end of leases that another process holds, and take over what it left.
+        heedless: Try them all, however their channels fail.
     """
     accepted, tried = 0, set[str]()
     while True:
@@ -184,6 +208,9 @@ async def deliver_due(machine: Machine, *, tell: Told = lambda _: None, wait_for
             clock=machine.clock,
             wall_clock=machine.wall_clock,
             owner=machine.owner,
+            paces=machine.paces,
+            routing=machine.routing,
+            heedless=heedless,
         )
         for one in done:
             tell(one)
@@ -264,7 +291,7 @@ def _rehearse(
     recorded = [*lost, *(cycles.record(tx, snapshot, machine.judgement) for snapshot in snapshots)]
     alerts = (
         *cycles.inventory_now(tx, machine.judgement, now),
-        *cycles.review_now(tx, machine.judgement, now, machine.host),
+        *cycles.review_now(tx, machine.judgement, now, machine.host, machine.wall_clock()),
     )
     notifications: tuple[Notification, ...] = ()
     if machine.routing is not None:

@@ -68,6 +68,7 @@ __all__ = [
     "TransportError",
     "UnsupportedProtocol",
     "client_over",
+    "is_hang_up",
     "open_client",
     "system_trust",
 ]
@@ -75,7 +76,9 @@ __all__ = [
 #: How long an idle connection is kept; a little more than the shortest poll interval that is usual.
 KEEPALIVE_S = 75.0
 #: To how many hosts connections are kept; a TLS connection costs 60 to 310 KB, and beyond these hosts each is closed.
-KEPT_HOSTS = 500
+KEPT_HOSTS = 1000
+#: Some two for each account; each takes about a kilobyte.
+_PARSED_ADDRESSES = 8192
 
 
 def system_trust() -> ssl.SSLContext:
@@ -126,7 +129,14 @@ class Client(AsyncClient):
         self._wire = wire
 
     async def fetch(
-        self, url: str, headers: Mapping[str, str], *, connect_s: float, most: int, question: bytes | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        connect_s: float,
+        most: int,
+        question: bytes | None = None,
+        is_cut: bool = False,
     ) -> Fetched:
         """GET `url` and read the answer: no cookies, redirects, hooks or defaults, just `headers`.
 
@@ -134,31 +144,27 @@ class Client(AsyncClient):
             connect_s: Time to connect; the whole is bounded by the caller.
             most: Bytes that the answer's body may have.
             question: Sent along as a body, and then by POST: for what is read so, as Azure Monitor's batches are.
+            is_cut: Of a longer answer, or one that breaks off, the beginning is enough.
 
         Raises:
             TooLargeError: it has more.
             HTTPError, InvalidURL, OSError: as `send`.
         """
         if isinstance(self._wire, _Wire):
-            fetched = await self._wire.fetch(url, headers, connect_s, most, question)
+            fetched = await self._wire.fetch(url, headers, connect_s, most, question, is_cut=is_cut)
             if fetched is not None:
                 return fetched
         timeout = {"connect": connect_s, "read": None, "write": None, "pool": None}
         method = "GET" if question is None else "POST"
-        request = Request(method, _parsed(url), headers=headers, content=question, extensions={"timeout": timeout})
+        request = Request(method, URL(url), headers=headers, content=question, extensions={"timeout": timeout})
         response = await self._wire.handle_async_request(request)
         response.request = request
         try:
-            body = await _read(response.aiter_bytes(), most)
+            chunks = response.aiter_bytes()
+            body = await (_beginning(chunks, most, HTTPError) if is_cut else _read(chunks, most))
         finally:
             await response.aclose()
         return Fetched(response.status_code, response.headers, body)
-
-
-@lru_cache(maxsize=8192)
-def _parsed(url: str) -> URL:
-    """Most addresses are asked again at each poll, and parsing one costs as much as the rest of the client."""
-    return URL(url)
 
 
 async def _read(chunks: AsyncIterator[bytes], most: int) -> bytes:
@@ -169,6 +175,28 @@ async def _read(chunks: AsyncIterator[bytes], most: int) -> bytes:
             raise TooLargeError
         parts.append(chunk)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _beginning(
+    chunks: AsyncIterator[bytes], most: int, broken: type[Exception] | tuple[type[Exception], ...]
+) -> bytes:
+    """What comes until there are `most` bytes, or until it breaks off."""
+    parts, size = [], 0
+    try:
+        async for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= most:
+                break
+    except broken:
+        pass
+    return b"".join(parts)[:most]
+
+
+def is_hang_up(exc: BaseException) -> bool:
+    """Whether the other side closed the connection without an answer. Such an error stands behind a `TimeoutException`:
+    httpx-aiohttp takes it for one."""
+    return type(exc).__name__ == "ServerDisconnectedError"  # by name, as aiohttp is loaded with the first request only
 
 
 def client_over(wire: AsyncBaseTransport) -> Client:
@@ -202,7 +230,7 @@ class _Wire(AsyncBaseTransport):
         self._foreign_errors: tuple[type[Exception], ...] = ()
         self._timeouts: dict[float, ClientTimeout] = {}
         self._mapped: Callable[[], AbstractContextManager[None]] = nullcontext
-        self._address: Callable[[str], yarl.URL]
+        self._address: Callable[[str], tuple[str, yarl.URL]]
 
     async def handle_async_request(self, request: Request) -> Response:
         url = request.url
@@ -216,29 +244,39 @@ class _Wire(AsyncBaseTransport):
             raise RemoteProtocolError(f"{type(exc).__name__}: {exc}", request=request) from exc
 
     async def fetch(
-        self, url: str, headers: Mapping[str, str], connect_s: float, most: int, question: bytes | None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        connect_s: float,
+        most: int,
+        question: bytes | None,
+        *,
+        is_cut: bool,
     ) -> Fetched | None:
         """`Client.fetch` on aiohttp itself, which saves httpx's own request and response; `None` behind a proxy."""
         if self._proxies:
             return None
-        parsed = _parsed(url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise UnsupportedProtocol(f"{parsed.scheme or 'no'} address")
         session = self._open_session()
-        if not self._keeps(parsed.host):
+        host, address = self._address(url)
+        if not self._keeps(host):
             headers = {**headers, "connection": "close"}
         timeout = self._timeouts.get(connect_s) or self._timeout(connect_s)
         try:
             with self._mapped():
                 async with session.request(
                     "GET" if question is None else "POST",
-                    self._address(url),
+                    address,
                     headers=headers,
                     data=question,
                     allow_redirects=False,
                     timeout=timeout,
                 ) as answer:
-                    return Fetched(answer.status, answer.headers, await _read(answer.content.iter_any(), most))
+                    chunks = answer.content.iter_any()
+                    if is_cut:
+                        body = await _beginning(chunks, most, self._foreign_errors)
+                    else:
+                        body = await _read(chunks, most)
+                    return Fetched(answer.status, answer.headers, body)
         except self._foreign_errors as exc:
             raise RemoteProtocolError(f"{type(exc).__name__}: {exc}") from exc
         except ValueError as exc:  # a port that is none
@@ -297,8 +335,16 @@ class _Wire(AsyncBaseTransport):
 
             self._foreign_errors = (aiohttp.ClientError,)
             self._mapped = map_aiohttp_exceptions
-            # As httpx spells it, and not once more encoded: a `nextLink` is to be followed unchanged.
-            self._address = lru_cache(maxsize=8192)(lambda url: yarl.URL(str(_parsed(url)), encoded=True))
+
+            def address(url: str) -> tuple[str, yarl.URL]:
+                parsed = URL(url)
+                if parsed.scheme not in ("http", "https") or not parsed.host:
+                    raise UnsupportedProtocol(f"{parsed.scheme or 'no'} address")
+                # As httpx spells it, and not once more encoded: a `nextLink` is to be followed unchanged.
+                return parsed.host, yarl.URL(str(parsed), encoded=True)
+
+            # Most addresses are asked again at each poll, and parsing one costs as much as the rest of the client.
+            self._address = lru_cache(maxsize=_PARSED_ADDRESSES)(address)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     ssl=self._trust, limit=self._connections, keepalive_timeout=self._keepalive_s, ttl_dns_cache=60

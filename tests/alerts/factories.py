@@ -1,17 +1,18 @@
 """Findings, alerts and routes with sane defaults, for the tests of this room."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher.alerts.alert import Alert, end, open_alert
-from watcher.alerts.dispatch import Groups, Plan, Routing, plan, told_rows
+from watcher.alerts.dispatch import Groups, Plan, plan, told_rows
 from watcher.alerts.interval import MuteInterval
 from watcher.alerts.keep import Keep
 from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.notification import Notification, Told
 from watcher.alerts.route import RouteSpec, build_route
+from watcher.alerts.routing import Routing, owner_routes
 from watcher.alerts.silence import Silence
 from watcher.resources.changes import ResourceKind
 from watcher.rules.finding import Finding, FindingKind, Severity, Subject
@@ -68,16 +69,28 @@ def ended(alert: Alert, at: datetime, because: str = "called again") -> Alert:
     return end(alert, now=at, because=because)
 
 
-def make_routing(*routes: RouteSpec, mutes: tuple[MuteInterval, ...] = (), **root: Any) -> Routing:
+def make_routing(
+    *routes: RouteSpec,
+    mutes: tuple[MuteInterval, ...] = (),
+    owners: Mapping[str, Sequence[str]] | None = None,
+    **root: Any,
+) -> Routing:
+    """`owners`: the receivers of each, by the one matcher of it."""
     spec = RouteSpec(**{"receiver": "slack", "group_by": ("rule", "owner"), "routes": routes, **root})
-    return Routing(root=build_route(spec), mutes={mute.name: mute for mute in mutes})
+    tree = build_route(spec)
+    beside = [
+        route
+        for number, (match, names) in enumerate((owners or {}).items())
+        for route in owner_routes(tree, f"owners[{number}]", parse_matchers([match]), names)
+    ]
+    return Routing(root=tree, mutes={mute.name: mute for mute in mutes}, owners=tuple(beside))
 
 
 def child(receiver: str | None, *match: str, **options: Any) -> RouteSpec:
     return RouteSpec(receiver=receiver, matchers=parse_matchers(match), **options)
 
 
-def make_silence(*match: str, until: datetime, starts_at: datetime = NOW - DAY) -> Silence:
+def make_silence(*match: str, until: datetime, starts_at: datetime = NOW - DAY, is_forced: bool = False) -> Silence:
     return Silence(
         id="sil_1",
         matchers=parse_matchers(match),
@@ -85,6 +98,7 @@ def make_silence(*match: str, until: datetime, starts_at: datetime = NOW - DAY) 
         ends_at=until,
         author="operator",
         comment="known",
+        is_forced=is_forced,
     )
 
 
@@ -122,3 +136,13 @@ def brief(planned: Plan) -> list[tuple[str, str, list[str]]]:
         (n.receiver, n.reason.value, [entry.alert.labels.get("deployment", "") for entry in n.alerts])
         for n in planned.notifications
     ]
+
+
+def notes(planned: Plan) -> list[tuple[str, tuple[str, ...], list[str]]]:
+    """Receiver, notes of the whole and notes of each alert, of each notification."""
+    return [(n.receiver, n.notes, [entry.note for entry in n.alerts]) for n in planned.notifications]
+
+
+def held(planned: Plan, alert: Alert) -> list[tuple[str, str]]:
+    """Who is not told of an alert, and why."""
+    return [(one.receiver, str(one)) for one in planned.held.get(alert.id, ())]

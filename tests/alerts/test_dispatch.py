@@ -1,5 +1,6 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -219,6 +220,25 @@ def test_a_silence_keeps_steps_and_reminders_back_too() -> None:
     assert brief(desk.dispatch([alert], NOW + DAY, silences=silences)) == [("slack", "severity_raised", ["chat"])]
 
 
+def test_the_last_day_before_a_deletion_comes_through_a_silence() -> None:
+    desk = Desk(make_routing())
+    idle = make_alert("deployment_idle", severity=Severity.INFO, step="7d")
+    silences = [make_silence("deployment=chat", until=NOW + 30 * DAY)]
+    assert desk.dispatch([idle], NOW + HOUR, silences=silences).notifications == ()
+    idle = raised(idle, NOW + 6 * DAY, severity=Severity.CRITICAL, step="1d")
+    forced = [make_silence("deployment=chat", until=NOW + 30 * DAY, is_forced=True)]
+    assert desk.dispatch([idle], NOW + 6 * DAY, silences=forced).notifications == ()
+    (message,) = desk.dispatch([idle], NOW + 6 * DAY, silences=silences).notifications
+    said = "comes through silence sil_1 (by operator: known), since deletion is less than 24 h away"
+    assert [entry.note for entry in message.alerts] == [said]
+    assert desk.dispatch([idle], NOW + 6 * DAY + HOUR, silences=silences).notifications == ()
+    idle = raised(idle, NOW + 7 * DAY, step="6h")
+    (message,) = desk.dispatch([idle], NOW + 7 * DAY, silences=silences).notifications
+    assert (message.reason, message.alerts[0].note) == (NotifyReason.REMINDER, said)
+    (message,) = desk.dispatch([ended(idle, NOW + 8 * DAY)], NOW + 8 * DAY, silences=silences).notifications
+    assert (message.reason, message.alerts[0].note) == (NotifyReason.RESOLVED, "")
+
+
 def test_inhibited_while_the_source_fires() -> None:
     desk, labels = Desk(make_routing()), {"plane": "data", "location": "x"}
     target = make_alert("account_unreachable", labels=labels)
@@ -273,6 +293,25 @@ def test_muted_is_deferred_but_the_excepted_severity_passes() -> None:
     assert planned.next_at == MORNING
     assert held(planned, calm.id) == ["muted by nights until 2026-11-19T07:00:00Z"]
     assert brief(desk.dispatch([calm, loud], MORNING)) == [("slack", "firing", ["calm"])]
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["back", "forward"])
+def test_what_is_muted_over_a_change_of_the_clock_is_told_once_at_its_end(back: bool) -> None:
+    nights = replace(NIGHTS, timezone=ZoneInfo("Europe/Berlin"))
+    desk = Desk(make_routing(mute=("nights",), mutes=(nights,)))
+    evening = datetime(2026, 10, 24, 21, tzinfo=UTC) if back else datetime(2026, 3, 28, 22, tzinfo=UTC)
+    morning = datetime(2026, 10, 25, 6, tzinfo=UTC) if back else datetime(2026, 3, 29, 5, tzinfo=UTC)
+    calm, event = make_alert(at=evening), make_alert("job_failed", at=evening)
+    loud = make_alert(name="loud", at=evening, severity=Severity.CRITICAL)
+    at = evening
+    while at < morning:
+        planned = desk.dispatch([calm, event, loud], at)
+        at += 10 * MINUTE
+    assert planned.next_at == morning
+    assert [n.alerts[0].alert for n in desk.sent] == [loud]
+    for later in (timedelta(), HOUR, 2 * HOUR):
+        desk.dispatch([calm, event, loud], morning + later)
+    assert sorted(entry.alert.id for n in desk.sent for entry in n.alerts) == sorted([calm.id, event.id, loud.id])
 
 
 def test_kept_until_the_last_day() -> None:
@@ -447,3 +486,32 @@ def test_explain_routes() -> None:
         ("route.routes[0]", "hook", {"rule": "job_failed"}),
         ("route.routes[1]", "slack", {"rule": "job_failed"}),
     ]
+
+
+# A clock that is put back
+
+
+def test_a_clock_put_back_by_a_day_keeps_no_group_waiting() -> None:
+    desk, one = Desk(make_routing()), make_alert(name="a")
+    desk.dispatch([one], NOW + WAIT)
+    two, three = make_alert(name="b", at=NOW + MINUTE), make_alert(name="c", at=NOW - DAY)
+    assert brief(desk.dispatch([one, two, three], NOW - DAY + WAIT)) == [("slack", "firing", ["c", "b"])]
+
+
+def test_a_step_told_by_a_clock_put_back_is_not_told_again_and_again() -> None:
+    desk = Desk(make_routing())
+    idle = make_alert("deployment_idle", step="7d")
+    desk.dispatch([idle], NOW + WAIT)
+    idle = raised(idle, NOW + 2 * HOUR, step="3d")
+    assert brief(desk.dispatch([idle], NOW + HOUR)) == [("slack", "reminder", ["chat"])]
+    for minutes in range(0, 180, 7):
+        assert desk.dispatch([idle], NOW + HOUR + minutes * MINUTE).notifications == ()
+
+
+def test_a_resolve_told_by_a_clock_put_back_is_told_once() -> None:
+    desk, alert = Desk(make_routing()), make_alert()
+    desk.dispatch([alert], NOW + WAIT)
+    over = ended(alert, NOW - DAY)
+    assert brief(desk.dispatch([over], NOW - DAY)) == [("slack", "resolved", ["chat"])]
+    for hours in range(0, 48, 5):
+        assert desk.dispatch([over], NOW - DAY + hours * HOUR).notifications == ()

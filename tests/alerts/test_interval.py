@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from watcher.alerts.interval import WHOLE_DAY, MuteInterval, TimeRange, muted_until
 from watcher.rules.finding import Severity
 
+MINUTE = timedelta(minutes=1)
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKDAYS = frozenset(range(5))
 
@@ -60,12 +61,15 @@ def test_an_interval_belongs_to_the_day_on_which_it_starts(at: str, until: str |
             "02:30-04:00", "2026-03-29T01:00", "2026-03-29T02:00", id="forward: starts in the gap, at the jump"
         ),
         pytest.param("02:15-02:45", "2026-03-29T01:00", None, id="forward: inside the gap, never"),
-        pytest.param("22:00-02:30", "2026-10-25T00:45", "2026-10-25T01:30", id="back: lasts till the second end"),
-        pytest.param("22:00-02:30", "2026-10-25T01:29", "2026-10-25T01:30", id="back: in the second hour"),
+        pytest.param("22:00-02:30", "2026-10-25T00:29", "2026-10-25T00:30", id="back: till the first end"),
+        pytest.param("22:00-02:30", "2026-10-25T00:45", None, id="back: the clock shows 02:45"),
+        pytest.param("22:00-02:30", "2026-10-25T01:00", "2026-10-25T01:30", id="back: the clock shows 02:00 again"),
         pytest.param("22:00-02:30", "2026-10-25T01:30", None, id="back: over after the second end"),
         pytest.param("02:30-04:00", "2026-10-25T00:29", None, id="back: before the first start"),
-        pytest.param("02:30-04:00", "2026-10-25T00:30", "2026-10-25T03:00", id="back: from the first start"),
-        pytest.param("02:30-04:00", "2026-10-25T01:10", "2026-10-25T03:00", id="back: no hole in the second hour"),
+        pytest.param("02:30-04:00", "2026-10-25T00:30", "2026-10-25T01:00", id="back: from the first start"),
+        pytest.param("02:30-04:00", "2026-10-25T01:10", None, id="back: the clock shows 02:10 again"),
+        pytest.param("02:30-04:00", "2026-10-25T01:30", "2026-10-25T03:00", id="back: from the second start"),
+        pytest.param("01:30-04:00", "2026-10-25T00:10", "2026-10-25T03:00", id="back: both readings lie in it"),
     ],
 )
 def test_both_changes_of_the_clock(times: str, at: str, until: str | None) -> None:
@@ -117,3 +121,75 @@ def test_it_ends_when_it_says(at: datetime, start: int, end: int, zone: str) -> 
         assert until > at
         assert mute.is_muted(max(at, until - timedelta(microseconds=1)))
         assert not mute.is_muted(until)
+
+
+QUARTERS = st.builds(
+    lambda start, end: TimeRange(start=start * timedelta(minutes=15), end=end * timedelta(minutes=15)),
+    st.integers(0, 95),
+    st.integers(1, 96),
+)
+
+
+def shows(mute: MuteInterval, at: datetime) -> bool:
+    """Whether what the clock on the wall shows lies in a span, reckoned in whole minutes of the day."""
+    local = at.astimezone(mute.timezone)
+    minute, weekday = local.hour * 60 + local.minute, local.weekday()
+    for part in mute.times:
+        start, end = (int(one / timedelta(minutes=1)) for one in (part.start, part.end))
+        if start < end:
+            found = weekday in mute.weekdays and start <= minute < end
+        else:
+            found = (weekday in mute.weekdays and minute >= start) or (
+                (weekday - 1) % 7 in mute.weekdays and minute < end
+            )
+        if found:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("zone", "changes"),
+    [
+        pytest.param("Europe/Berlin", ("2026-03-29T01:00", "2026-10-25T01:00"), id="Berlin"),
+        pytest.param("America/New_York", ("2026-03-08T07:00", "2026-11-01T06:00"), id="New York"),
+        pytest.param("Australia/Lord_Howe", ("2026-04-04T15:00", "2026-10-03T15:30"), id="Lord Howe: half an hour"),
+    ],
+)
+def test_the_changes_are_where_the_next_test_looks_for_them(zone: str, changes: tuple[str, str]) -> None:
+    for change in changes:
+        before, after = ((utc(change) + beside).astimezone(ZoneInfo(zone)).utcoffset() for beside in (-MINUTE, MINUTE))
+        assert before != after
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(
+        [
+            ("Europe/Berlin", "2026-03-29T01:00"),
+            ("Europe/Berlin", "2026-10-25T01:00"),
+            ("America/New_York", "2026-03-08T07:00"),
+            ("America/New_York", "2026-11-01T06:00"),
+            ("Australia/Lord_Howe", "2026-04-04T15:00"),
+            ("Australia/Lord_Howe", "2026-10-03T15:30"),
+        ]
+    ),
+    st.integers(-30 * 60, 5 * 60),
+    st.lists(QUARTERS, min_size=1, max_size=2),
+    st.frozensets(st.integers(0, 6), min_size=1),
+)
+def test_muted_is_what_the_clock_on_the_wall_shows(
+    change: tuple[str, str], minutes: int, times: list[TimeRange], weekdays: frozenset[int]
+) -> None:
+    """Around both changes of the clock; and what is put off is told at the first minute that is not muted."""
+    zone, moment = change
+    mute = MuteInterval(name="m", times=tuple(times), weekdays=weekdays, timezone=ZoneInfo(zone))
+    at = utc(moment) + minutes * MINUTE
+    assert mute.is_muted(at) is shows(mute, at)
+    first_free = at
+    while shows(mute, first_free) and first_free - at < timedelta(days=3):
+        first_free += MINUTE
+    until = mute.ends_at(at)
+    if first_free == at:
+        assert until is None
+    elif not shows(mute, first_free):
+        assert until == first_free

@@ -331,3 +331,8 @@ def test_twice_is_once_and_lives_are_whole(
 def test_fingerprint_ignores_labels_and_their_order(labels: list[tuple[str, str]]) -> None:
     finding = make_finding(labels=dict(labels))
     assert fingerprint(finding.rule, finding.subject) == make_alert().fingerprint
+
+
+def test_a_name_that_holds_half_of_a_character_pair_has_a_fingerprint() -> None:
+    subject = Subject(id="/accounts/a/deployments/\ud83d", kind=ResourceKind.DEPLOYMENT)
+    assert len(fingerprint("deployment_idle", subject)) == 32

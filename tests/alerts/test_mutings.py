@@ -8,7 +8,7 @@ from watcher.alerts.alert import Alert
 from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, LINGER, Inhibitor, InhibitRule, inhibited_by, lingers_until
 from watcher.alerts.keep import Keep, kept_by
 from watcher.alerts.matcher import parse_matchers
-from watcher.alerts.silence import Silence, silenced_by
+from watcher.alerts.silence import Hush, Silence, hushed, silenced_by
 from watcher.alerts.step import is_nearer, time_before
 from watcher.rules.finding import Severity
 
@@ -36,6 +36,59 @@ def test_silenced_by(silence: Silence, expected: bool) -> None:
 def test_the_longest_silence_comes_first() -> None:
     short, long = (make_silence("deployment=chat", until=NOW + span) for span in (HOUR, DAY))
     assert silenced_by(make_alert(), [short, long], NOW) == (long, short)
+
+
+def countdown(step: str, *, left: timedelta | None = None, rule: str = "deployment_idle") -> Alert:
+    values = {} if left is None else {"deletion_earliest": f"{NOW + left:%Y-%m-%dT%H:%M:%SZ}"}
+    return make_alert(rule, step=step, values=values)
+
+
+@pytest.mark.parametrize(
+    ("alert", "comes_through"),
+    [
+        pytest.param(countdown("3d"), False, id="days before"),
+        pytest.param(countdown("1d"), True, id="a day before"),
+        pytest.param(countdown("24h"), True, id="in hours"),
+        pytest.param(countdown("6h"), True, id="hours before"),
+        pytest.param(countdown("overdue"), True, id="overdue"),
+        pytest.param(countdown("4h", rule="deployment_expiring"), True, id="expiring"),
+        pytest.param(countdown(""), False, id="no step, and no time known"),
+        pytest.param(countdown("3d", left=2 * DAY), False, id="no step within the day, two days before"),
+        pytest.param(countdown("3d", left=DAY), True, id="no step within the day, a day before"),
+        pytest.param(make_alert("job_paused", step="1d"), False, id="no deletion"),
+    ],
+)
+def test_the_last_day_comes_through_a_silence_that_is_not_forced(alert: Alert, comes_through: bool) -> None:
+    end = NOW + 9 * DAY
+    plain, forced = (make_silence("deployment=chat", until=end, is_forced=is_forced) for is_forced in (False, True))
+    assert (hushed(alert, [plain], NOW).by is None) is comes_through
+    assert hushed(alert, [plain, forced], NOW).by in (plain, forced)
+    assert hushed(alert, [forced], NOW) == Hush(by=forced, until=end)
+    assert (silenced_by(alert, [plain], NOW) == ()) is comes_through, "what is told is not shown as silenced"
+    assert forced in silenced_by(alert, [plain, forced], NOW)
+
+
+@pytest.mark.parametrize(
+    ("alert", "why"),
+    [
+        pytest.param(countdown("6h"), "deletion is less than 24 h away", id="to come"),
+        pytest.param(countdown("overdue"), "deletion is overdue", id="overdue"),
+        pytest.param(countdown("6h", left=-HOUR), "deletion is overdue", id="overdue by its time"),
+    ],
+)
+def test_what_comes_through_says_which_silence_it_was(alert: Alert, why: str) -> None:
+    silence = make_silence("deployment=chat", until=NOW + DAY)
+    assert hushed(alert, [silence], NOW) == Hush(note=f"comes through silence sil_1 (by operator: known), since {why}")
+
+
+def test_a_silenced_countdown_is_looked_at_again_when_its_last_day_begins() -> None:
+    """Also where no step lies within the last day, nor has the countdown been looked at since."""
+    alert = countdown("3d", left=3 * DAY)
+    long = make_silence("deployment=chat", until=NOW + 9 * DAY)
+    assert hushed(alert, [long], NOW).until == NOW + 2 * DAY
+    assert hushed(alert, [make_silence("deployment=chat", until=NOW + DAY)], NOW).until == NOW + DAY
+    forced = make_silence("deployment=chat", until=NOW + 60 * HOUR, is_forced=True)
+    assert hushed(alert, [long, forced], NOW).until == NOW + 60 * HOUR
 
 
 CLOUD = {"cloud": "public", "plane": "data", "location": "swedencentral"}

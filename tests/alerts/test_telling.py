@@ -8,7 +8,7 @@ import pytest
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import NotifyReason, Told
-from watcher.alerts.telling import Need, latest, need
+from watcher.alerts.telling import Need, histories, need
 from watcher.rules.finding import Severity
 
 from .factories import DAY, HOUR, MINUTE, NOW, make_alert, make_routing, raised
@@ -94,12 +94,8 @@ def test_no_reminders_without_an_interval() -> None:
     assert need(CONDITION, told(), replace(ROUTE, repeat_interval=timedelta()), NOW) is None
 
 
-def test_the_newest_row_is_what_a_receiver_knows() -> None:
-    old, new = told(NOW), told(NOW + MINUTE, step="3d")
-    other = told(NOW + HOUR, receiver="mail")
-    assert latest([new, other, old]) == {("alr_1", "slack"): new, ("alr_1", "mail"): other}
-
-
-def test_fired_and_resolved_in_one_instant_is_resolved() -> None:
-    fired, resolved = told(), told(status=AlertStatus.RESOLVED)
-    assert latest([fired, resolved]) == latest([resolved, fired]) == {("alr_1", "slack"): resolved}
+def test_histories_keep_the_order_of_telling() -> None:
+    """A clock that was put back must not make an old row of a new one: the resolve would be told for ever."""
+    fired, resolved = told(NOW + HOUR), told(NOW, status=AlertStatus.RESOLVED)
+    other = told(alert_id="alr_2")
+    assert histories([fired, other, resolved]) == {"alr_1": [fired, resolved], "alr_2": [other]}

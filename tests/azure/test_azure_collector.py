@@ -31,7 +31,7 @@ from watcher.azure.collector import ALL_SECTIONS, Collector
 from watcher.resources.changes import diff
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.merging import absorb
-from watcher.resources.snapshot import NAMELESS, GapReason, Known, Plane, Reading, Section
+from watcher.resources.snapshot import NAMELESS, NOT_OFFERED, GapReason, Known, Plane, Reading, Section
 from watcher.transport import ConnectError
 
 JOBS = "/openai/v1/fine_tuning/jobs"
@@ -444,8 +444,19 @@ async def test_files_and_models_that_are_not_offered_are_none_and_no_gap():
     azure = healthy(**{FILES: None, MODELS: None})
     first = await collect(azure)
     assert (first.files.items, first.models.items, first.gaps) == ((), (), ())
+    assert (first.files.digest, first.models.digest) == (NOT_OFFERED, NOT_OFFERED)
     second = await collect(azure, known_after(first))
     assert (second.files.items, second.models.items, second.gaps) == (None, None, ())
+
+
+async def test_an_empty_list_is_another_thing_than_none():
+    empty = await collect(healthy(**{FILES: answer({"data": []}), MODELS: answer({"data": []})}))
+    assert (empty.files.items, empty.models.items) == ((), ())
+    assert NOT_OFFERED not in (empty.files.digest, empty.models.digest)
+    later = await collect(healthy(**{FILES: None, MODELS: None}), known_after(empty), sections=BOTH)
+    assert later.gap(Section.FILES).reason is GapReason.NOT_FOUND
+    again = await collect(healthy(), Known(files_digest=NOT_OFFERED, models_digest=NOT_OFFERED), sections=BOTH)
+    assert again.files.items and again.gaps == ()
 
 
 @pytest.mark.parametrize("section", sorted(BOTH))

@@ -3,10 +3,11 @@
 import pytest
 
 from tests.cli.world import GOOD, World, good
-from tests.factories import MINUTE, NOW, make_account, make_deployment, make_event, make_job, make_snapshot
+from tests.factories import HOUR, MINUTE, NOW, make_account, make_deployment, make_event, make_job, make_snapshot
 from watcher import cycles
 from watcher.azure.discovery import Discovery
 from watcher.cycles import Judgement
+from watcher.resources.deployment import ProvisioningState
 
 
 def alert_id(world: World, rule: str) -> str:
@@ -79,6 +80,14 @@ def test_an_unread_deployment_is_unknown(world: World) -> None:
     assert "How that is reckoned" not in out
 
 
+def test_an_alert_that_ended_before_anyone_was_told_says_so(world: World) -> None:
+    failed = make_deployment("broken", provisioning_state=ProvisioningState.FAILED)
+    world.record(good(at=NOW - 4 * MINUTE, deployments=[failed]))
+    world.record(good(at=NOW - 3 * MINUTE, deployments=[make_deployment("broken")]))
+    out = " ".join(world.watcher("explain", "broken").out.split())
+    assert "Nobody was told: it ended 1 min after it fired, before anyone was told." in out
+
+
 def test_an_alert_that_is_over_gives_no_advice(world: World) -> None:
     """A command that keeps a deployment is worth nothing once that is gone."""
     gone = good(
@@ -136,3 +145,15 @@ def test_what_is_not_there_is_told(world: World) -> None:
     done = world.watcher("explain", "nothing-like-this")
     assert (done.code, done.out) == (1, "")
     assert "nothing is known of nothing-like-this" in done.err
+
+
+def test_figures_that_grow_are_dated_from_the_step_at_which_they_were_told(world: World) -> None:
+    """Idle cost grows by the hour, and is stored at each step of the countdown alone."""
+    world.now = NOW + 3 * HOUR
+    out = " ".join(world.watcher("explain", alert_id(world, "deployment_idle")).out.split())
+    assert "The figures are as of 2026-11-22 07:00 UTC (4 h ago)." in out
+    assert "In figures, as of 2026-11-22 07:00 UTC: cost_until_deletion = " in out
+    assert "figures are as of" not in world.watcher("explain", alert_id(world, "job_failed")).out
+    world.now = NOW - HOUR
+    assert "as of 2026-11-22 07:00 UTC:" in " ".join(world.watcher("explain", "support-bot").out.split())
+    assert "figures are as of" not in world.watcher("explain", "support-bot").out

@@ -178,8 +178,9 @@ def test_a_job_s_inside_is_one_line_and_one_command(tmp_path: Path) -> None:
     assert "best 1.2 at step 80" in out
     assert "left out 12 examples or images" in out
     assert "step 120" in out
+    assert "To deploy that of step 80, the best by loss on a batch of validation data: 1.2, and 1.5 at the last" in out
     lines = world.watcher("explain", "ftjob-now").out.splitlines()
-    (command,) = [line.strip() for line in lines if line.strip().startswith("az ") and "ckpt-step-120" in line]
+    (command,) = [line.strip() for line in lines if line.strip().startswith("az ") and "ckpt-step-80" in line]
     assert command.startswith("az cognitiveservices account deployment create ")
     told = world.watcher("explain", "ftjob-now", "--json").json["explanation"]["training"]
     assert ([one["step"] for one in told["checkpoints"]], len(told["points"])) == ([80, 120], 3)
@@ -193,6 +194,35 @@ def test_what_was_not_read_of_the_inside_is_told(tmp_path: Path) -> None:
     assert "There is no loss curve: the role Cognitive Services OpenAI User is missing." in explained(
         world, "ftjob-now"
     )
+
+
+def test_results_that_are_not_read_yet_are_told_as_such(tmp_path: Path) -> None:
+    """A poll reads the inside of few jobs, so of many that end together most wait."""
+    others = [make_job(f"ftjob-{n}", created_at=NOW - 3 * HOUR) for n in range(3)]
+    done = [make_job(one.id, "succeeded", finished_at=NOW - HOUR, created_at=one.created_at) for one in others]
+    job = make_job("ftjob-now", "succeeded", finished_at=NOW - HOUR, fine_tuned_model=MODEL)
+    read = {f"ftjob-{n}": make_training(job=f"ftjob-{n}", is_final=True) for n in (0, 1)}
+    first = make_snapshot(at=NOW - 30 * MINUTE, jobs=[job, *done], training=read)
+    world = polls(World(tmp_path), running(NOW - HOUR, others=others), first)
+    out = explained(world, "ftjob-now")
+    assert "Its results have not been read yet: there is another job of this account whose results wait too" in out
+    (waiting,) = [world.watcher("explain", "ftjob-now", "--json").json["explanation"]["results_waiting"]]
+    assert waiting == {"other_jobs": 1}
+
+    while_it_ran = make_training(job="ftjob-now", curve=CURVE, read_at=NOW - 2 * HOUR)
+    gap = make_gap(Section.TRAINING, GapReason.BROKEN, at=NOW, subject="ftjob-now")
+    last = {"ftjob-2": make_training(job="ftjob-2", is_final=True), "ftjob-now": while_it_ran}
+    world.record(make_snapshot(at=NOW - 20 * MINUTE, jobs=[job, *done], training=last))
+    out = explained(world, "ftjob-now")
+    assert "training loss 2.5 → 0.8" in out
+    assert "have not been read yet: the next poll does; the above was read 2026-11-22 06:00 UTC, while it ran." in out
+    world.record(make_snapshot(at=NOW - 10 * MINUTE, jobs=[job, *done], gaps=(gap,)))
+    assert "could not be read so far (Azure answered with an error), and are asked for again" in explained(
+        world, "ftjob-now"
+    )
+    world.record(make_snapshot(at=NOW, jobs=[job, *done], training={"ftjob-now": replace(while_it_ran, is_final=True)}))
+    assert "results" not in explained(world, "ftjob-now")
+    assert "have not been read" not in explained(world, "ftjob-0")
 
 
 def test_a_job_is_told_with_where_its_model_is_deployed(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.factories import (
     make_snapshot,
 )
 from watcher.resources.model import CustomModel, Retirement
-from watcher.resources.snapshot import Gap, GapReason, Listing, Section
+from watcher.resources.snapshot import NOT_OFFERED, Gap, GapReason, Listing, Section
 from watcher.store import retirements
 
 EVERYTHING = ALL_SECTIONS | {Section.FILES, Section.MODELS}
@@ -158,6 +158,7 @@ def test_a_file_is_told_with_what_uses_it(held: World) -> None:
         "bytes": 2_000_000,
         "bytes_limit": 1_000_000_000,
         "files_of_unknown_size": 1,
+        "is_offered": True,
     }
 
 
@@ -194,6 +195,18 @@ def test_each_account_s_files_end_with_its_limits(held: World) -> None:
     assert "  files 3 of 100, 2.0 MB of 1.0 GB, 1 file of unknown size not counted\n" in out
     world.config.write_text(world.config.read_text() + "[rules.limit_near]\nfiles = 3\nfile_bytes = 0\n")
     assert "  files 3 of 3, 2.0 MB, 1 file" in world.watcher("files").out
+
+
+def test_a_list_that_the_service_does_not_offer_is_not_told_as_empty(tmp_path: Path) -> None:
+    none = Listing(digest=NOT_OFFERED, items=())
+    world = World(tmp_path)
+    world.record(make_snapshot(account=HERE, at=NOW, asked=EVERYTHING, jobs=[], files=none, models=none))
+    out = world.watcher("files").out
+    assert "offers no list of files here" in out
+    assert "0 of 100" not in out
+    (usage,) = world.watcher("files", "--json").json["usage"]
+    assert (usage["files"], usage["bytes"], usage["is_offered"]) == (None, None, False)
+    assert "not offered: the service has no list of models in contoso-ft" in world.watcher("models").out
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "132"])

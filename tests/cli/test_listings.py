@@ -23,7 +23,7 @@ KEYS = {
     "deployments": "id name account account_id model model_version sku capacity provisioning_state deployment_state "
     "owner tags created_at created_by modified_at first_seen_at ended_at outcome risk is_fine_tuned idle_since "
     "deletion_earliest deletion_latest seconds_until_deletion unknown_because unknown_since last_success_at "
-    "last_failure_at usage_from usage_to alert as_of owner_source",
+    "last_failure_at usage_from usage_to alert as_of owner_source keep_tag_unreadable",
     "transitions": "id account account_id kind resource name change attribute before after observed_at occurred_at "
     "source is_history",
     "alerts": "id fingerprint status kind rule severity step starts_at ends_at ended_because updated_at raised_at "
@@ -189,3 +189,39 @@ def test_an_unread_listing_says_so_under_the_table(world: World) -> None:
     assert "2 accounts were not seen whole" in world.watcher("jobs").out
     assert "not seen whole" not in world.watcher("jobs", "--account", GOOD.name).out
     assert json.loads(world.watcher("jobs", "--json", "--account", "none").out)["jobs"] == []
+
+
+def test_a_tag_that_is_no_time_is_told_under_the_table_and_by_explain(tmp_path) -> None:
+    world = World(tmp_path)
+    world.record(good(deployments=[make_deployment("odd", tags={"watcher-keep-until": "next week"})], usage=[]))
+    assert 'says "next week"' in " ".join(world.watcher("deployments").out.split())
+    assert 'Its tag watcher-keep-until says "next week"' in " ".join(world.watcher("explain", "odd").out.split())
+    (record,) = world.watcher("deployments", "--json").json["deployments"]
+    assert record["keep_tag_unreadable"] == "next week"
+
+
+def test_transitions_say_when_they_were_seen_and_when_they_happened(tmp_path) -> None:
+    world = World(tmp_path)
+    old = make_job("ftjob-old", "succeeded", created_at=NOW - 10 * DAY, finished_at=NOW - 9 * DAY)
+    world.record(good(at=NOW - 30 * MINUTE, jobs=[old], deployments=[], usage=[]))
+    header, *rows = world.watcher("transitions", "--since", "1h").out.splitlines()
+    assert header.split()[:2] == ["SEEN", "HAPPENED"]
+    (row,) = [row for row in rows if "ftjob-old" in row]
+    assert row.startswith("30 min ago")
+    assert " d ago" in row
+    world.record(good(at=NOW, jobs=[old], deployments=[make_deployment("new", created_at=NOW)], usage=[]))
+    assert "HAPPENED" not in world.watcher("transitions", "--since", "1min").out
+
+
+def test_no_time_is_cut_in_a_table_of_eighty_columns(tmp_path) -> None:
+    account = make_account("contoso-finetune-production-sweden")
+    name = "customer-support-assistant-blue"
+    late = make_deployment(name, account=account, sku="GlobalStandard", created_at=NOW - 40 * DAY)
+    calls = make_usage(name, read_from=NOW - 15 * DAY - MINUTE, last_success_at=None)
+    world = World(tmp_path)
+    world.record(make_snapshot(account=account, at=NOW, jobs=[], deployments=[late], usage=[calls]))
+    (_, line) = world.watcher("deployments").out.splitlines()[:2]
+    assert line.endswith("at risk  overdue by 1 min  none in 15 d")
+    (_, line) = world.watcher("transitions").out.splitlines()
+    assert line.startswith("just now  40 d ago  contoso…sweden")
+    assert line.endswith("cceeded")

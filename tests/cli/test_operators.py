@@ -1,10 +1,12 @@
-"""`silence`, `ack` and `keep`: done, audited, and with a warning where a deletion comes first."""
+"""`silence` and `ack`: done, audited, and with a warning where a deletion comes first."""
 
 from typing import Any
 
 import pytest
 
-from tests.cli.world import World
+from tests.cli.world import World, good
+from tests.factories import DAY, HOUR, MINUTE, NOW, make_usage
+from watcher.store import alerts
 
 
 def alert(world: World, rule: str) -> Any:
@@ -25,13 +27,65 @@ def test_a_silence_is_added_listed_and_ended(world: World) -> None:
     assert (again.code, "no silence" in again.err) == (1, True)
 
 
-def test_a_silence_that_hides_a_deadline_warns(world: World) -> None:
+def test_a_silence_that_outlasts_a_deletion_says_what_comes_through(world: World) -> None:
     done = world.watcher("silence", "add", "rule=deployment_idle", "--for", "3d", "--comment", "known")
     assert done.code == 0
-    assert "it hides alr_" in done.err
+    assert "the deletion may come at 2026-11-24 08:00 UTC, before the silence ends: of alr_" in done.err
+    assert "the last 24 h are told all the same, earlier steps are not" in done.err
     assert alert(world, "deployment_idle")["silenced_by"]
     short = world.watcher("silence", "add", "rule=deployment_idle", "--for", "1d", "--comment", "known")
     assert short.err == ""
+
+
+def test_a_forced_silence_says_that_nothing_comes_through(world: World) -> None:
+    done = world.watcher("silence", "add", "rule=deployment_idle", "--for", "3d", "--comment", "known", "--force")
+    assert "nobody is warned any more of alr_" in done.err
+    assert "watcher silence expire sil_" in done.err
+    (silence,) = world.watcher("silence", "list", "--json").json["silences"]
+    assert silence["is_forced"] is True
+    shown = world.watcher("silence", "list").out.splitlines()
+    assert shown[0].split()[:3] == ["ID", "ENDS", "HIDES"]
+    assert shown[1].split()[:5] == [silence["id"], "in", "3", "d", "all"]
+    with_others = ["rule=job_failed", "--for", "1h", "--comment", "x", "--json"]
+    assert world.watcher("silence", "add", *with_others).json["silence"]["is_forced"] is False
+
+
+def test_a_new_silence_shows_what_it_quiets_and_what_comes_through(world: World) -> None:
+    at_once = world.watcher("silence", "add", "rule=deployment_idle", "--for", "1d", "--comment", "x").out.splitlines()
+    assert at_once[0].endswith("quiets 1 alert that fires now")
+    assert "support-bot" in at_once[2]
+    world.now = NOW + DAY + HOUR  # the step of one day is reached
+    world.record(good(at=world.now, job_status="failed"))
+    text = world.watcher("silence", "add", "rule=deployment_idle", "--for", "1d", "--comment", "x").out
+    assert "quiets no alerts that fire now" in text
+    assert "These come through all the same: their deletion is less than 24 h away, or overdue." in text
+    given = ["rule=deployment_idle", "--for", "1d", "--json"]
+    silence = world.watcher("silence", "add", *given, "--comment", "y").json["silence"]
+    assert (silence["quiets"], len(silence["comes_through"])) == ([], 1)
+    forced = world.watcher("silence", "add", *given, "--comment", "z", "--force").json["silence"]
+    assert (len(forced["quiets"]), forced["comes_through"]) == (1, [])
+
+
+def test_a_long_silence_warns(world: World) -> None:
+    done = world.watcher("silence", "add", "rule=job_failed", "--for", "31d", "--comment", "x")
+    assert "warning: it lasts 31 d" in done.err
+    assert world.watcher("silence", "add", "rule=job_failed", "--for", "30d", "--comment", "x").err == ""
+
+
+def test_silences_are_ended_by_the_beginnings_of_their_ids_with_who_and_why(world: World) -> None:
+    ids = [
+        world.watcher("silence", "add", f"rule={rule}", "--for", "1d", "--comment", "x", "--json").json["silence"]["id"]
+        for rule in ("job_failed", "job_succeeded")
+    ]
+    assert world.watcher("silence", "expire", "sil_").err.startswith("watcher: sil_ is the beginning of sil_")
+    done = world.watcher("silence", "expire", *(id_[:12] for id_ in ids), "--comment", "mended", "--author", "ops")
+    assert done.out.splitlines() == [f"{id_} has ended" for id_ in ids]
+    store = world.open()
+    try:
+        ended = [one for one in store.read_now(alerts.audit) if one.action == "silence.expire"]
+    finally:
+        store.close()
+    assert {(one.subject, one.author, one.comment) for one in ended} == {(id_, "ops", "mended") for id_ in ids}
 
 
 @pytest.mark.parametrize(
@@ -61,38 +115,43 @@ def test_an_alert_is_acknowledged(world: World) -> None:
     assert "acked" in world.watcher("alerts").out
 
 
+def test_several_are_acknowledged_at_once_or_none(world: World) -> None:
+    ids = [one["id"] for one in world.watcher("alerts", "--json").json["alerts"]]
+    assert len(ids) > 2
+    refused = world.watcher("ack", ids[0], "alr_nothing", "--comment", "x")
+    assert (refused.code, refused.out) == (1, "")
+    assert alert(world, "deployment_idle")["acked_by"] is None
+    done = world.watcher("ack", *ids, "--comment", "mine", "--author", "ops")
+    assert done.out.count(" acknowledged by ops: ") == len(ids)
+    shown = world.watcher("alerts", "--json").json["alerts"]
+    assert {(one["kind"], one["acked_by"]) for one in shown} == {("condition", "ops"), ("event", "ops")}
+
+
+def test_acknowledging_again_names_who_did_so_before_and_replaces_it(world: World) -> None:
+    id_ = alert(world, "deployment_idle")["id"]
+    world.watcher("ack", id_, "--comment", "on it", "--author", "night")
+    world.now += 3 * HOUR
+    again = world.watcher("ack", id_, "--comment", "taking over", "--author", "day")
+    assert again.out.splitlines()[1] == "  in place of night, who did so 3 h ago: on it"
+    assert alert(world, "deployment_idle")["acked_by"] == "day"
+
+
+def test_of_several_that_begin_so_the_one_that_is_not_over_is_meant(empty_world: World) -> None:
+    idle = [make_usage(name, last_success_at=NOW - 13 * DAY) for name in ("support-bot", "busy-bot")]
+    empty_world.record(good(jobs=[], usage=idle))
+    empty_world.record(good(at=NOW - MINUTE, jobs=[], usage=[idle[0], make_usage("busy-bot", last_success_at=NOW)]))
+    statuses = {one["status"] for one in empty_world.watcher("alerts", "--json").json["alerts"]}
+    assert statuses == {"firing", "resolved"}
+    done = empty_world.watcher("ack", "alr_", "--comment", "on it")
+    assert (done.code, "support-bot" in done.out) == (0, True)
+
+
+def test_an_ambiguous_beginning_is_told_with_what_it_may_mean(world: World) -> None:
+    done = world.watcher("ack", "alr_", "--comment", "x")
+    assert (done.code, done.err.startswith("watcher: alr_ is the beginning of alr_")) == (2, True)
+    assert "…: write more of it" in done.err
+    assert world.watcher("ack", "", "--comment", "x").code == 1
+
+
 def test_an_unknown_alert_is_not_acknowledged(world: World) -> None:
     assert world.watcher("ack", "alr_nothing", "--comment", "x").code == 1
-
-
-def test_keeping_warns_where_deletion_comes_first(world: World) -> None:
-    done = world.watcher("keep", "support-bot", "--until", "2026-12-24", "--reason", "launch", "--author", "ops")
-    assert done.code == 0
-    assert "kept until 2026-12-24 23:00 UTC" in done.out  # the end of that day in Berlin
-    assert "Azure may delete support-bot before that, in 2 d (2026-11-24 08:00 UTC)" in done.err
-    told = world.watcher("explain", "support-bot", "--json").json["explanation"]
-    assert (told["keep"]["until"], told["keep"]["author"]) == ("2026-12-24T23:00:00Z", "ops")
-    assert [each["action"] for each in told["audit"]] == ["keep"]
-
-
-def test_keeping_is_quiet_where_nothing_comes_first(world: World) -> None:
-    assert world.watcher("keep", "contoso-ft/busy-bot", "--until", "2d", "--reason", "x").err == ""
-
-
-def test_keeping_what_cannot_be_seen_says_so(world: World) -> None:
-    done = world.watcher("keep", "night-bot", "--until", "2d", "--reason", "x")
-    assert (done.code, "is unknown" in done.err) == (0, True)
-
-
-@pytest.mark.parametrize(
-    ("args", "code"),
-    [
-        pytest.param(["nothing", "--until", "2d", "--reason", "x"], 1, id="no such deployment"),
-        pytest.param(["ftjob-under-way", "--until", "2d", "--reason", "x"], 1, id="a job"),
-        pytest.param(["support-bot", "--until", "2026-01-01", "--reason", "x"], 2, id="past"),
-        pytest.param(["support-bot", "--until", "someday", "--reason", "x"], 2, id="no date"),
-        pytest.param(["support-bot", "--until", "2d"], 2, id="no reason"),
-    ],
-)
-def test_a_bad_keep_is_refused(world: World, args: list[str], code: int) -> None:
-    assert world.watcher("keep", *args).code == code

@@ -23,6 +23,7 @@ KEYS = [
     "clock_skew_seconds",
     "clock_skew_at",
     "clock_host",
+    "handover",
 ]
 
 
@@ -78,7 +79,8 @@ def test_since_tells_what_happened_and_what_was_done(world: World) -> None:
     happened = world.watcher("status", "--since", "12h", "--json").json["status"]["happened"]
     assert {each["what"] for each in happened} == {"fired", "happened", "resolved", "silenced"}
     assert [each["at"] for each in happened] == sorted((each["at"] for each in happened), reverse=True)
-    assert "Since 12 h ago" in world.watcher("status", "--since", "12h").out
+    assert world.watcher("status", "--since", "12h").out.startswith("watcher prod · since 12 h ago · ")
+    assert world.watcher("status", "--json").json["status"]["handover"] is None
     assert world.watcher("status", "--since", "30s", "--json").json["status"]["happened"][0]["what"] == "silenced"
 
 

@@ -57,13 +57,6 @@ def test_loads_and_warns_of_nothing() -> None:
 NOT_YET = [
     "public_url",
     "[pricing]",
-    "bot_token",
-    "teams",
-    "pagerduty",
-    "alertmanager",
-    "owners",
-    "fallback",
-    "escalate_after",
     "reports",
 ]
 
@@ -90,6 +83,8 @@ def test_holds_every_key(path: str, schema: dict[str, Any]) -> None:
         places = {"route", "route.routes"}  # and a child takes what the root takes
     text = "\n".join(text for place, text in sections() if place in places)
     for key, value in schema["properties"].items():
+        if key == "rate_limit" and path != "receivers.slack":
+            continue  # what every receiver takes is shown at the first alone
         if key == "routes":
             assert "route.routes" in dict(sections())
         elif "properties" in resolve(value) or "oneOf" in resolve(value):

@@ -84,6 +84,7 @@ name = "hook"
 type = "webhook"
 url_env = "U"
 signing_secret_env = "T"
+signing_secret_previous_env = "T"
 [route]
 receiver = "slack"
 [web]
@@ -101,14 +102,14 @@ def test_no_configuration_prints_a_secret() -> None:
     config = parse(EVERY_SECRET, environ=ENVIRON)
     for text in (repr(config), str(config), config.model_dump_json(), str(config.model_dump())):
         assert CANARY not in text
-    assert config.model_dump_json().count("***") == 14
+    assert config.model_dump_json().count("***") == 15
     assert CANARY in config.database.address.reveal()
 
 
 def test_every_secret_can_be_found_to_cut_it_out_of_logs() -> None:
     config = parse(EVERY_SECRET, environ=ENVIRON)
     secrets = list(config.secrets())
-    assert len(secrets) == 14
+    assert len(secrets) == 15
     assert {secret.reveal() for secret in secrets} == set(ENVIRON.values())
 
 

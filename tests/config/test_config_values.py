@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.config import TimeRange, format_duration, parse_duration
-from watcher.config.values import Invalid, check_url, is_loopback, parse_listen, parse_time_range, parse_weekdays
+from watcher.config.values import (
+    Invalid,
+    check_url,
+    is_loopback,
+    parse_listen,
+    parse_rate,
+    parse_time_range,
+    parse_weekdays,
+)
 
 CENTURY = 36525 * 24 * 60 * 60
 
@@ -107,3 +115,18 @@ def test_reads_addresses_to_listen_on() -> None:
     for text in ("8787", "localhost", "::1:80", "h:99999", "h:", 80):
         with pytest.raises(Invalid):
             parse_listen(text)
+
+
+@pytest.mark.parametrize(("text", "rate"), [("30/1m", (30, 60)), ("1/1s", (1, 1)), ("5/1h30m", (5, 5400))])
+def test_reads_rates(text: str, rate: tuple[int, int]) -> None:
+    messages, per = parse_rate(text)
+    assert (messages, per) == (rate[0], timedelta(seconds=rate[1]))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "30/", "/1m", "30/m", "30 / 1m", "-1/1m", "1.5/1m", "0/1m", "30/0s", "1000000/1s", "٣/1m", 30]
+)
+def test_refuses_what_is_no_rate_with_a_cure(text: object) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_rate(text)
+    assert caught.value.cure

@@ -110,9 +110,27 @@ def test_nobody_waits_for_the_jobs_of_an_account_that_is_gone(watched):
     ended = [(t.name, t.before, t.after) for t in lost.transitions if t.kind.value == "job"]
     assert ended == [("ftjob-1", "running", None), ("ftjob-2", "paused", None)]
     assert {one.is_listed for one in watched.read_now(listings.jobs)} == {False}
-    (alert,) = watched.read_now(alerts.of_subject, ACCOUNT.key, "ftjob-2")
+    of_job = watched.read_now(alerts.of_subject, ACCOUNT.key, "ftjob-2")
+    (alert,) = [alert for alert in of_job if alert.finding.rule == "job_paused"]
     assert alert.ends_at == NOW + HOUR
     assert alert.ended_because.startswith("its account is gone")
+
+
+def test_jobs_that_were_under_way_in_an_account_that_is_gone_are_told_as_lost(watched):
+    jobs = [make_job(suffix="support"), make_job("ftjob-3", status=JobStatus.SUCCEEDED)]
+    watched.write_now(record, make_snapshot(at=NOW, jobs=jobs, deployments=[], usage=[]), JUDGEMENT)
+    (lost,) = find(watched, gone=[ACCOUNT], at=NOW + HOUR)
+    (alert,) = [alert for alert in lost.alerts if alert.is_event]
+    assert (alert.finding.rule, alert.severity.value, alert.labels["job"]) == ("job_failed", "warning", "ftjob-1")
+    assert "is lost: its account is gone" in alert.finding.summary
+    assert "jobs last read 2026-11-22 08:00 UTC (1 h ago)" in alert.finding.evidence
+    assert not alert.is_first_sight
+    assert find(watched, at=NOW + 2 * HOUR) == ()
+
+
+def test_jobs_of_a_moved_account_are_not_lost(watched):
+    watched.write_now(record, make_snapshot(at=NOW, jobs=[make_job()], deployments=[], usage=[]), JUDGEMENT)
+    assert [alert for one in find(watched, MOVED, gone=[ACCOUNT], at=NOW + HOUR) for alert in one.alerts] == []
 
 
 def test_an_account_that_is_gone_is_told_though_a_poll_read_it_at_that_moment(watched):

@@ -1,4 +1,4 @@
-"""Real servers on loopback, in the test's own loop: one that takes hooks, one that takes mail."""
+"""Real servers on loopback, in the test's own loop: those that take hooks, one that takes mail, a raw one."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,10 @@ import uvicorn
 from aiosmtpd.smtp import SMTP, AuthResult
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from watcher.simulator.server import LOOPBACK, bind, serving
 
 
 @dataclass
@@ -19,13 +21,14 @@ class Hook:
 
     url: str = ""
     status: int = 200
+    statuses: list = field(default_factory=list)  # of the next answers, before `status`
     headers: dict = field(default_factory=dict)
     body: str = "ok"
     requests: list = field(default_factory=list)  # (method, path, headers, body)
 
     async def __call__(self, request: Request) -> Response:
         self.requests.append((request.method, request.url.path, dict(request.headers), await request.body()))
-        return Response(self.body, self.status, headers=self.headers)
+        return Response(self.body, self.statuses.pop(0) if self.statuses else self.status, headers=self.headers)
 
 
 class _Embedded(uvicorn.Server):
@@ -38,6 +41,14 @@ class _Embedded(uvicorn.Server):
 async def hook_server(**tls):
     hook = Hook()
     app = Starlette(routes=[Route("/{path:path}", hook.__call__, methods=["POST", "GET"])])
+    async with app_server(app, **tls) as port:
+        hook.url = f"{'https' if tls else 'http'}://localhost:{port}/hooks/CANARY-path"
+        yield hook
+
+
+@contextlib.asynccontextmanager
+async def app_server(app, **tls):
+    """Serves `app`; gives the port."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, lifespan="off", ws="none", log_config=None, access_log=False, **tls
     )
@@ -45,10 +56,8 @@ async def hook_server(**tls):
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.001)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    hook.url = f"{'https' if tls else 'http'}://localhost:{port}/hooks/CANARY-path"
     try:
-        yield hook
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         await task
@@ -127,3 +136,31 @@ async def raw_server(greeting: bytes | None):
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
         await asyncio.gather(*talks)
+
+
+@dataclass
+class Quoting:
+    """Answers with all that it was given: address, headers and body."""
+
+    status: int = 200
+    as_json: bool = False
+    bodies: list = field(default_factory=list)
+
+    async def __call__(self, request: Request) -> Response:
+        body = (await request.body()).decode(errors="replace")
+        self.bodies.append(body)
+        quoted = f"{request.url} {dict(request.headers)} {body}"
+        headers = {"retry-after": quoted[:100], "x-request": quoted[:100]}
+        if self.as_json:
+            answer = {"ok": False, "message": quoted, "errors": [quoted], "error": quoted, "code": quoted}
+            return JSONResponse(answer, self.status, headers=headers)
+        return Response(quoted, self.status, headers=headers)
+
+
+@contextlib.asynccontextmanager
+async def quoting_server():
+    quoting = Quoting()
+    sockets = bind([LOOPBACK], 0)
+    app = Starlette(routes=[Route("/{path:path}", quoting.__call__, methods=["POST", "GET"])])
+    async with serving(app, sockets):
+        yield quoting, f"http://{LOOPBACK}:{sockets[0].getsockname()[1]}"

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from watcher.errors import DeliveryError
-from watcher.notify.apprise import AppriseNotifier, load, texts
+from watcher.notify.apprise import AppriseNotifier, load, texts, without_words, words_of
 from watcher.notify.message import render
 from watcher.notify.notifier import Receipt
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 
 def make_notifier(url):
-    return AppriseNotifier(name="any", voice=VOICE, service=load(url))
+    return AppriseNotifier(name="any", voice=VOICE, service=load(url), words=words_of(url))
 
 
 def address(hook):
@@ -46,6 +46,7 @@ async def test_judges_the_status(hook, caplog, status, kind, permanent):
     with caplog.at_level(logging.DEBUG), pytest.raises(DeliveryError) as caught:
         await make_notifier(address(hook)).send(make_notification(), now=NOW)
     assert (caught.value.kind, caught.value.permanent) == (kind, permanent)
+    assert "Failed to send JSON POST notification" in caught.value.message, "what Apprise says of it"
     logged = [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]  # the server's
     assert "CANARY" not in repr(caught.value) + "".join(logged)
 
@@ -54,6 +55,26 @@ async def test_tells_a_refused_connection(unused_port):
     with pytest.raises(DeliveryError) as caught:
         await make_notifier(f"json://127.0.0.1:{unused_port}/CANARY").send(make_notification(), now=NOW)
     assert not caught.value.permanent
+    assert caught.value.maybe_delivered
+    assert "Connection error occurred sending JSON notification to ***" in caught.value.message
+
+
+URL = "tgram://bot:CANARY%2Fa%20b@host.example:8443/Ab1/123/?+X-Tok=CANARY-2&cto=4"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (URL, "tgram://***"),
+        ("refused by HOST.EXAMPLE with CANARY/a b", "refused by *** with ***"),
+        ("X-Tok: CANARY-2 was wrong (123)", "***: *** was wrong (***)"),
+        ("about Ab12 and bots in cto4", "about Ab12 and bots in cto4"),  # no words of the URL
+    ],
+)
+def test_no_word_of_the_url_is_left(text, left):
+    got = without_words(text, words_of(URL))
+    assert "CANARY" not in got
+    assert got.startswith(left) if text == URL else got == left
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Mail against a real SMTP server on loopback, and what the mail itself looks like."""
 
+import asyncio
 import email
 import email.policy
+import re
 from datetime import timedelta
 
 import pytest
@@ -155,6 +157,17 @@ async def test_judges_a_refusal_of_the_mail(reply, kind, permanent):
     assert reply[:3] in got[2]
 
 
+@pytest.mark.parametrize("refuse", [{"refuse_data": "451 later"}, {"refusals": dict.fromkeys(TO, "450 later")}])
+async def test_what_was_refused_was_not_delivered(refuse):
+    """Only doubt keeps a message from being merged with others."""
+    async with mail_server() as mailbox:
+        for name, value in refuse.items():
+            setattr(mailbox, name, value)
+        with pytest.raises(DeliveryError) as caught:
+            await make_notifier(mailbox).send(make_notification(), now=NOW)
+    assert not caught.value.maybe_delivered
+
+
 async def test_all_refused_for_good_is_permanent():
     async with mail_server() as mailbox:
         mailbox.refusals = dict.fromkeys(TO, "550 5.1.1 no such user")
@@ -169,11 +182,50 @@ async def test_all_refused_but_one_only_for_now_is_tried_again():
         assert (await refusal(make_notifier(mailbox)))[:2] == ("server", False)
 
 
+@pytest.mark.parametrize("reply", ["450 4.7.1 greylisted, try in 5 minutes", "451 4.7.1 greylisted"])
+async def test_greylisting_passes(reply):
+    async with mail_server() as mailbox:
+        notifier = make_notifier(mailbox)
+        mailbox.refusals = dict.fromkeys(TO, reply)
+        kind, permanent, text = await refusal(notifier)
+        assert (kind, permanent) == ("server", False)
+        assert "greylisted" in text
+        mailbox.refusals = {}
+        assert (await notifier.send(make_notification(), now=NOW)).detail == "accepted for 2 recipients"
+    assert len(mailbox.mails) == 1
+
+
+@pytest.mark.parametrize(("hangs_up_at", "maybe"), [("the greeting", False), ("the mail", True)])
+async def test_a_connection_that_drops_leaves_doubt_once_the_mail_was_under_way(hangs_up_at, maybe):
+    async def talk(reader, writer):
+        if hangs_up_at == "the greeting":
+            writer.close()
+            return
+        writer.write(b"220 hello\r\n")
+        in_mail = False
+        while line := await reader.readline():
+            word = "the mail" if in_mail and line == b".\r\n" else line[:4].decode().strip()
+            if word == hangs_up_at and (not in_mail or word == "the mail"):
+                break
+            if not in_mail:
+                in_mail = word == "DATA"
+                writer.write(b"354 go on\r\n" if in_mail else b"250 OK\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        notifier = make_notifier(server.sockets[0].getsockname()[1], host="127.0.0.1")
+        with pytest.raises(DeliveryError) as caught:
+            await notifier.send(make_notification(), now=NOW)
+    assert (caught.value.permanent, caught.value.maybe_delivered) == (False, maybe)
+
+
 async def test_who_accepted_gets_no_second_copy_while_others_are_retried():
     async with mail_server() as mailbox:
         notifier = make_notifier(mailbox)
         mailbox.refusals = {TO[1]: "450 greylisted"}
-        assert (await refusal(notifier))[:2] == ("server", False)
+        with pytest.raises(DeliveryError) as caught:
+            await notifier.send(make_notification(), now=NOW)
+        assert (caught.value.kind, caught.value.permanent, caught.value.maybe_delivered) == ("server", False, True)
         mailbox.refusals = {}
         assert (await notifier.send(make_notification(), now=NOW)).detail == "accepted for 2 recipients"
         assert [tuple(envelope.rcpt_tos) for envelope in mailbox.mails] == [TO[:1], TO[1:]]
@@ -227,7 +279,8 @@ def test_no_text_breaks_headers_or_html(text):
     assert not [tag for tag in tags if tag.rstrip(">").lstrip("/").partition(">")[0] not in TAGS]
 
 
-TAGS = ["!DOCTYPE", "html", "head", "meta", "title", "body", "div", "table", "tr", "td", "br", "b", "a"]
+TAGS = ["!DOCTYPE", "html", "head", "meta", "title", "style", "body", "div", "table", "tr", "td", "br", "b", "a"]
+TAGS += ["span", "!--[if", "![endif]--"]  # the last two are for Outlook alone
 
 
 def test_html_escapes_what_people_wrote():
@@ -238,13 +291,71 @@ def test_html_escapes_what_people_wrote():
     assert "\x1b" not in page
 
 
-def test_a_flood_is_cut_and_counted():
-    got = make_mail(make_flood(60))
+def test_a_flood_is_listed_and_the_loudest_are_shown_in_full():
+    got = make_mail(make_flood(80))
     page = got.get_body(("html",)).get_content()
-    assert "10 more alerts" in page
-    assert "bot-49 in" in page
-    assert "bot-50 in" not in page
-    assert "bot-59 in" in got.get_body(("plain",)).get_content()
+    assert "bot-59 in" in page
+    assert "bot-60 in" not in page
+    assert "… 20 more in the text part" in page
+    assert "75 more alerts stand in full in the text part" in page
+    assert page.count("What to do:") == 5
+    assert "bot-79 in" in got.get_body(("plain",)).get_content()
+
+
+def test_a_few_are_shown_without_a_list():
+    page = make_mail(make_flood(10)).get_body(("html",)).get_content()
+    assert page.count("bot-9 in") == 1
+    assert page.count("What to do:") == 10
+    assert "text part" not in page
+
+
+@pytest.mark.parametrize("count", [10, 11, 300])
+def test_gmail_cuts_nothing_off(count):
+    """It shows the first 102 KB of a mail."""
+    page = html(render(make_flood(count, description="d" * 1000), VOICE, now=NOW))
+    assert len(page.encode()) < 100_000
+
+
+def test_outlook_finds_no_padding_but_a_cells():
+    """Word's engine, by which it renders, ignores any other."""
+    page = html(render(make_notification(unverified()), VOICE, now=NOW))
+    padded = re.findall(r"<(\w+)[^>]*[\";]padding:", page)
+    assert set(padded) == {"td", "body"}
+
+
+def test_each_colour_has_one_for_dark_screens():
+    page = html(render(make_notification(unverified(), notes=("3 messages in one",)), VOICE, now=NOW))
+    style, body = page.split("</style>")
+    for name in set(re.findall(r'class="(\w+)"', body)):
+        assert f".{name} {{" in style or f".{name}, " in style or f", .{name} {{" in style, name
+    bare = re.findall(r'<(?:td|a)(?![^>]*class=)[^>]*[;"]color:[^>]*>', body)
+    assert bare == []
+
+
+def unverified():
+    return make_alert(unverified_since=NOW, unverified_because="metrics were not read")
+
+
+def test_a_time_is_not_broken_over_two_lines_and_hides_no_markup():
+    finding = make_finding(summary="<b>x</b> is deleted at 2026-11-23 07:00 UTC")
+    page = html(render(make_notification(make_alert(finding)), VOICE, now=NOW))
+    assert '&lt;b&gt;x&lt;/b&gt; is deleted at <span style="white-space:nowrap;">2026-11-23 08:00 CET</span> (' in page
+
+
+@pytest.mark.parametrize(
+    ("name", "list_id"),
+    [
+        ("prod", "<prod.watcher.example.com>"),
+        ("Ops, Berlin\r\nBcc: x@y", "<ops-berlin-bcc-x-y.watcher.example.com>"),
+        ("ü", "<unnamed.watcher.example.com>"),
+        ("x" * 200, f"<{'x' * 40}.watcher.example.com>"),
+    ],
+)
+def test_names_itself_to_filters(name, list_id):
+    message = render(make_notification(), VOICE, now=NOW)
+    built = mail(message, watcher=name, sender="watcher@example.com", to=TO, at=NOW)
+    assert built["List-Id"] == list_id
+    assert built["Bcc"] is None
 
 
 def test_a_critical_mail_is_important():

@@ -18,9 +18,9 @@ def failure(*, permanent=False, retry_after=None):
     return DeliveryError("the receiver failed (503)", permanent=permanent, kind="server", retry_after=retry_after)
 
 
-def decide(policy=PLAIN, *, attempts=1, error=None, now=NOW, first_at=NOW, notification_id="ntf_1"):
+def decide(policy=PLAIN, *, attempts=1, error=None, now=NOW, queued_at=NOW, notification_id="ntf_1"):
     return policy.decide(
-        error or failure(), notification_id=notification_id, attempts=attempts, first_at=first_at, now=now
+        error or failure(), notification_id=notification_id, attempts=attempts, queued_at=queued_at, now=now
     )
 
 
@@ -49,9 +49,9 @@ def test_a_permanent_failure_ends_it_at_once():
 
 
 def test_a_last_attempt_is_made_when_time_is_up_and_none_after():
-    first_at = NOW - timedelta(hours=71, minutes=30)
-    assert decide(attempts=70, first_at=first_at) == TryAgain(first_at + timedelta(hours=72))
-    gone = decide(attempts=71, first_at=NOW - timedelta(hours=72))
+    queued_at = NOW - timedelta(hours=71, minutes=30)
+    assert decide(attempts=70, queued_at=queued_at) == TryAgain(queued_at + timedelta(hours=72))
+    gone = decide(attempts=71, queued_at=NOW - timedelta(hours=72))
     assert gone == GiveUp("71 attempts failed; the last: server: the receiver failed (503)")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ def test_is_the_contracts_example():
         "sent_at": "2026-11-22T08:00:00Z",
         "test": False,
         "reason": "firing",
+        "notes": [],
         "group": {"rule": "deployment_idle", "account": "contoso-ft"},
         "alerts": [
             {
@@ -37,6 +39,8 @@ def test_is_the_contracts_example():
                 "fingerprint": alert.fingerprint,
                 "status": "firing",
                 "reason": "firing",
+                "note": "",
+                "was_untold": False,
                 "rule": "deployment_idle",
                 "kind": "condition",
                 "severity": "warning",
@@ -71,6 +75,13 @@ def test_a_resolve_has_its_end():
     assert "called again at 2026-11-22 07:58 UTC" in texts["summary"], "how it ended, not what was true while it fired"
     assert texts["description"].startswith("Until then: ")
     assert (texts["action"], texts["evidence"]) == ("", "")
+
+
+def test_says_what_is_special_about_this_telling():
+    over = make_resolved().alerts[0]
+    value = of(make_notification(replace(over, was_untold=True, note="it came and went"), notes=("2 messages in one",)))
+    assert value["notes"] == ["2 messages in one"]
+    assert [(alert["note"], alert["was_untold"]) for alert in value["alerts"]] == [("it came and went", True)]
 
 
 def test_each_alert_has_its_own_reason():

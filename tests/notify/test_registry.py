@@ -44,10 +44,14 @@ def context():
         ("console", {}),
         ("slack", {"url": f"https://hooks.slack.com/services/{SECRET}"}),
         ("webhook", {"url": f"https://x.example/{SECRET}", "signing_secret": SECRET, "signing_secret_previous": "old"}),
+        ("slack", {"bot_token": SECRET, "channel": "#ml", "api_url": "https://slack-gov.com/api/"}),
+        ("teams", {"url": f"https://x.logic.azure.com/workflows/{SECRET}"}),
         ("webhook", {"url": f"https://x.example/{SECRET}", "signing_secret": None}),
         ("email", MAIL),
         ("email", {"smtp_host": "localhost", "security": "none", "from": "W <w@x.example>", "to": ["a@x.example"]}),
         ("apprise", {"url": f"json://user:{SECRET}@127.0.0.1/"}),
+        ("pagerduty", {"routing_key": SECRET, "events": True, "url": "https://events.eu.pagerduty.com"}),
+        ("alertmanager", {"url": "https://alertmanager.example.com"}),
     ],
 )
 async def test_builds_each_type_without_showing_a_secret(context, type_, options):
@@ -60,12 +64,23 @@ async def test_builds_each_type_without_showing_a_secret(context, type_, options
 @pytest.mark.parametrize(
     ("type_", "options", "problem"),
     [
-        ("teams", {"url": SECRET}, 'receivers[1].type: "teams" is not available in this version'),
-        ("pagerduty", {"routing_key": SECRET}, 'receivers[1].type: "pagerduty" is not available'),
-        ("alertmanager", {}, 'receivers[1].type: "alertmanager" is not available'),
-        ("carrier-pigeon", {}, 'receivers[1].type: "carrier-pigeon" is not a known type; use one of apprise, console'),
+        ("teams", {}, "receivers[1].url: is required"),
+        (
+            "teams",
+            {"url": f"https://contoso.webhook.office.com/webhookb2/{SECRET}"},
+            "receivers[1].url: is of an Office 365 connector, which Microsoft has switched off; make a workflow",
+        ),
+        ("pagerduty", {}, "receivers[1].routing_key: is required"),
+        ("alertmanager", {}, "receivers[1].url: is required"),
+        ("carrier-pigeon", {}, 'receivers[1].type: "carrier-pigeon" is not a known type; use one of alertmanager, app'),
         ("slack", {}, "receivers[1].url: is required"),
-        ("slack", {"bot_token": SECRET, "channel": "#x"}, "receivers[1].bot_token: is not supported in this version"),
+        ("slack", {"bot_token": SECRET}, "receivers[1].channel: is required"),
+        ("slack", {"bot_token": f"{SECRET}\nx", "channel": "#x"}, "receivers[1].bot_token: holds characters that no"),
+        (
+            "webhook",
+            {"url": "https://x", "signing_secret_previous": SECRET},
+            "receivers[1].signing_secret_previous: stands without a signing_secret; add the present secret",
+        ),
         (
             "webhook",
             {"url": "https://x", "signing_secret": "whsec_" + SECRET},
@@ -95,7 +110,7 @@ def test_tells_every_bad_receiver_at_once(context):
     ]
     with pytest.raises(ConfigurationError) as caught:
         build_notifiers(specs, context)
-    assert [problem.path for problem in caught.value.problems] == ["receivers[1].url", "receivers[2].type"]
+    assert [problem.path for problem in caught.value.problems] == ["receivers[1].url", "receivers[2].url"]
     assert list(build_notifiers(specs[:1], context)) == ["r0"]
 
 

@@ -271,3 +271,90 @@ def test_a_missing_role_is_told_while_the_credential_fails():
     _, heard = alerts_of([make_state("a", REFUSED, role), make_state("b", REFUSED, ARM)])
 
     assert ("account_forbidden", "arm") in [(a.finding.rule, a.finding.labels["plane"]) for a in heard]
+
+
+def dark(name, *, minutes, **changes):
+    return make_state(name, make_gap(Section.JOBS, GapReason.UNREACHABLE, at=NOW - minutes * MINUTE), **changes)
+
+
+def lit(name, *, minutes, **changes):
+    return make_state(name, polled_at=NOW - minutes * MINUTE, **changes)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        pytest.param([dark("a", minutes=1), dark("b", minutes=1)], "found", id="two, and many answered before"),
+        pytest.param([dark("a", minutes=1)], "clear", id="one"),
+        pytest.param(
+            [dark("a", minutes=2), dark("b", minutes=1), lit("c", minutes=0), lit("d", minutes=0)],
+            "clear",
+            id="as many have answered since",
+        ),
+        pytest.param(
+            [dark("a", minutes=5000), dark("b", minutes=1), dark("c", minutes=1), lit("d", minutes=9)],
+            "found",
+            id="a third was dead long before, for a reason of its own",
+        ),
+        pytest.param(
+            [dark("a", minutes=5000), dark("b", minutes=1), lit("c", minutes=9)], "clear", id="one of the two dead long"
+        ),
+    ],
+)
+def test_what_answered_before_the_silence_says_nothing_of_it(states, expected):
+    others = [lit(f"before-{number}", minutes=8) for number in range(10)]
+
+    assert on_data(UNREACHABLE, fleet(*states, *others), "public swedencentral") == expected
+
+
+def test_a_silence_of_a_part_says_how_many_were_asked():
+    states = [dark("a", minutes=1), dark("b", minutes=1), lit("c", minutes=8)]
+    (finding,) = evaluate_fleet([UNREACHABLE], fleet(*states)).findings
+
+    assert finding.summary.endswith("for 2 of 2 accounts asked since")
+    assert "a, b;" in finding.evidence
+
+
+EVERYWHERE = [dark(name, minutes=1) for name in "ab"] + [dark(name, minutes=1, location="eastus2") for name in "cd"]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        pytest.param([], {""}, id="every region"),
+        pytest.param([dark("e", minutes=1, location="westus")], {""}, id="a region with a single account"),
+        pytest.param([lit("e", minutes=9, location="westus")], {"swedencentral", "eastus2"}, id="one not asked since"),
+        pytest.param([lit("e", minutes=0, location="westus")], {"swedencentral", "eastus2"}, id="one answers"),
+        pytest.param([make_state("e", NO_ENDPOINT, location="westus")], {""}, id="one without a say"),
+        pytest.param([make_state("e", location="")], {""}, id="one of no known region"),
+        pytest.param([dark("e", minutes=1, cloud="china")], {""}, id="another cloud"),
+    ],
+)
+def test_a_plane_that_is_silent_in_every_region_is_told_once(more, expected):
+    found = evaluate_fleet([UNREACHABLE], fleet(*EVERYWHERE, *more)).findings
+
+    assert {finding.labels.get("location", "") for finding in found} == expected
+    assert len(found) == len(expected)
+
+
+def test_a_single_account_in_each_of_two_regions_is_no_cloud():
+    assert not evaluate_fleet([UNREACHABLE], fleet(EVERYWHERE[0], EVERYWHERE[2])).findings
+
+
+def test_a_cloud_that_is_silent_holds_back_what_its_accounts_say():
+    _, heard = alerts_of(EVERYWHERE)
+
+    assert [(a.finding.rule, a.finding.labels.get("location")) for a in heard] == [("azure_unreachable", None)]
+    assert "(public) in all 2 regions" in heard[0].finding.summary
+
+
+def test_a_silence_of_all_regions_ends_where_one_answers_and_is_undecided_where_one_is_untried():
+    answers = {a.subject.id: a for a in ask(UNREACHABLE, fleet(*EVERYWHERE)) if a.subject.incarnation == "data"}
+    assert isinstance(answers["public"], Finding)
+    assert "told as one" in answers["public eastus2"].because
+    one_answers = fleet(*EVERYWHERE, lit("e", minutes=0, location="westus"))
+    answers = {a.subject.id: a for a in ask(UNREACHABLE, one_answers) if a.subject.incarnation == "data"}
+    assert isinstance(answers["public"], Cleared)
+    new = make_state("e", polled_at=None, location="westus")
+    answers = {a.subject.id: a for a in ask(UNREACHABLE, fleet(*EVERYWHERE, new)) if a.subject.incarnation == "data"}
+    assert isinstance(answers["public"], Undecided)

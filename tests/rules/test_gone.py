@@ -332,6 +332,7 @@ class TestAccount:
             (UNREAD, "the activity log could not be read (the role Monitoring Reader is missing)"),
             (SILENT, "names no deletion of it, so it may have been moved"),
             (replace(BY_NOBODY, account_deleted=True), "has its deletion at 2026-11-22 07:51 UTC, and names nobody"),
+            (BY_SOMEBODY, "the deployment's own deletion by dev@contoso.com at 2026-11-22 07:51 UTC"),
         ],
     )
     def test_is_a_warning_where_nobody_is_named(self, log, words):

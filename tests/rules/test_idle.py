@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from tests.factories import (
     make_view,
 )
 from tests.rules.ask import ask, cleared, found, the_doubt, the_finding, verdict
+from watcher.costs.prices import OwnPrice, Terms
 from watcher.resources.changes import Change
 from watcher.resources.deployment import ProvisioningState
 from watcher.resources.snapshot import GapReason, Section
@@ -256,7 +258,7 @@ class TestUncertainRule:
 
         assert finding.severity is Severity.CRITICAL
         assert "rule uncertain" in finding.summary
-        assert finding.values["hosting_per_hour"] == 1.70
+        assert finding.values["hosting_per_hour"] is None  # what such a SKU costs is not documented
 
 
 class TestLatest:
@@ -420,7 +422,7 @@ def test_labels_name_the_owner_of_the_deployment_before_that_of_the_account():
 
 
 def test_steps_and_price_follow_the_options():
-    rule = DeploymentIdle(warn_before=(12 * HOUR,), lifetime=10 * DAY, hosting_per_hour=None)
+    rule = DeploymentIdle(warn_before=(12 * HOUR,), lifetime=10 * DAY, pricing=Terms(currency="EUR"))
     view = idle_view(usage={"last_success_at": NOW - 10 * DAY + 12 * HOUR})
     finding = the_finding(rule, view)
 
@@ -441,7 +443,8 @@ def test_steps_and_price_follow_the_options():
     ],
 )
 def test_an_own_price_goes_before_the_documented_one_and_a_discount_off_both(prices, discount, hourly):
-    rule = DeploymentIdle(prices=prices, discount_percent=discount)
+    table = tuple(OwnPrice(model=m, sku=s, hosting_per_hour=Decimal(str(fee))) for m, s, fee in prices)
+    rule = DeploymentIdle(pricing=Terms(table=table, discount_percent=Decimal(discount)))
     finding = the_finding(rule, idle_view(usage={"last_success_at": NOW - 12 * DAY}))
     assert finding.values["hosting_per_hour"] == hourly
     assert finding.values["idle_cost"] == round(hourly * 288, 2)

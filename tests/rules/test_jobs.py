@@ -304,7 +304,7 @@ def test_what_of_the_training_is_not_lost(rule, status, though):
     assert "listed 2 checkpoints of it (steps 40, 80; read 2026-11-22 07:50 UTC)" in finding.description
     assert though in finding.description
     told, command = finding.action.splitlines()[-2:]
-    assert told == "Deploy its checkpoint of step 80:"
+    assert told == "Deploy its checkpoint of step 80, the last one; how each validated is not known:"
     assert f"--deployment-name support-step-80 --model-name {MODEL}:ckpt-step-80 " in command
 
 

@@ -1,7 +1,11 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.factories import make_deployment, make_file, make_gap, make_holding, make_inventory
 from tests.rules.ask import ask, doubts, found, the_finding
+from watcher.alerts.alert import open_alert
+from watcher.alerts.lifecycle import advance
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import FindingKind, Severity
 from watcher.rules.limits import LimitNear
@@ -54,6 +58,15 @@ def test_the_text_says_how_much_of_what():
     assert "97 % of the limit" in finding.description
     assert "files of contoso-ft read just now" in finding.evidence
     assert "`files` in [rules.limit_near]" in finding.action
+
+
+def test_the_next_file_is_news_to_an_alert_that_fires():
+    first, second = (the_finding(RULE, held(files=files(count, bytes=1000))) for count in (97, 98))
+    alert = open_alert(first, account="", now=datetime(2026, 11, 22, tzinfo=UTC))
+
+    (told,) = advance([alert], [second], rules=[RULE.name], account="", now=alert.starts_at + timedelta(hours=1))
+
+    assert told.finding.summary.endswith("98 of 100")
 
 
 def test_sizes_are_told_in_their_units():

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 
 from tests.factories import (
@@ -14,6 +16,7 @@ from tests.factories import (
 )
 from tests.rules.ask import ask, the_doubt, the_finding
 from watcher.alerts.lifecycle import advance
+from watcher.costs.prices import OwnPrice, Terms
 from watcher.resources.deployment import ProvisioningState
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import FindingKind, Severity
@@ -100,7 +103,7 @@ def test_the_cost_is_told_where_the_price_is_known():
 
 
 def test_without_a_price_no_cost_is_told():
-    rule = DeploymentSuperseded(hosting_per_hour=None, currency="EUR")
+    rule = DeploymentSuperseded(pricing=Terms(currency="EUR"))
     finding = the_finding(rule, make_inventory(east(serving(OLD), serving(HEIR, "v2"))))
 
     assert finding.values["monthly_cost"] is finding.values["hosting_per_hour"] is None
@@ -108,7 +111,8 @@ def test_without_a_price_no_cost_is_told():
 
 
 def test_the_operators_own_prices_go_first_for_any_sku():
-    rule = DeploymentSuperseded(prices=(("*", "provisioned*", 10.0), ("*", "*", 2.0)), discount_percent=10)
+    table = (OwnPrice(sku="provisioned*", hosting_per_hour=Decimal(10)), OwnPrice(hosting_per_hour=Decimal(2)))
+    rule = DeploymentSuperseded(pricing=Terms(table=table, discount_percent=Decimal(10)))
     for sku, fee in (("ProvisionedManaged", 9.0), ("Standard", 1.8)):
         finding = the_finding(rule, make_inventory(east(serving(OLD, sku=sku), serving(HEIR, "v2"))))
         assert finding.values["hosting_per_hour"] == fee
@@ -131,7 +135,7 @@ def test_who_is_asked_is_told_with_what_names_them():
     ],
 )
 def test_what_it_costs_depends_on_the_sku(sku, said):
-    rule = DeploymentSuperseded(hosting_per_hour=1.7)
+    rule = DeploymentSuperseded()
     finding = the_finding(rule, make_inventory(east(serving(OLD, sku=sku), serving(HEIR, "v2"))))
 
     assert said in finding.description

@@ -46,7 +46,7 @@ def prune(store, before=BEFORE):
 
 def tell(store, *notifications, state="delivered"):
     put(store, *notifications)
-    for delivery in claim(store, receivers=("slack", "mail"), per_receiver=100):
+    for delivery in claim(store, receivers=("slack", "mail"), at_most=100):
         mark(store, delivery, state=state)
 
 
@@ -65,7 +65,7 @@ def test_what_is_over_and_told_goes_with_all_that_hangs_on_it(store, over):
     settle(store, over, event)
     assert prune(store) == Pruned(alerts=2, notifications=2, attempts=2)
     left = {name for name, rows in dump(store.engine).items() if rows}
-    assert left == set()
+    assert left == {"channels"}  # a row a receiver, for as long as there is one
     assert prune(store) == Pruned()
 
 

@@ -34,11 +34,10 @@ from watcher.resources.snapshot import Known, Section, Snapshot
 from watcher.simulator import Scenario, SteppedClock, World, create_app
 from watcher.simulator.ledger import Ledger, ledger
 from watcher.store import alerts as alert_store
-from watcher.store import scope
+from watcher.store import outbox, scope
 from watcher.store.engine import Store
-from watcher.transport import ASGITransport, client_over
 
-from .haste import HastyLoop, open_store
+from .haste import HastyLoop, HereClient, open_store
 from .record import Record, Step, is_resolved
 
 AZURE = "http://127.0.0.1:8080"
@@ -162,7 +161,7 @@ async def _watch(scenario: Scenario, seed: int, schedule: Schedule) -> Record:
         stack.enter_context(_listening(clock, problems))
         store = open_store()
         stack.callback(store.close)
-        machine, asked = await _assemble(loaded, store, clock, world)
+        machine, asked = await assemble(loaded, store, clock, world)
         stack.push_async_callback(machine.aclose)
         inbox = _Inbox(is_shaky=seed % 4 == 3)
         machine = replace(machine, notifiers={name: _Postbox(name, inbox) for name in ("all", "day")})
@@ -174,20 +173,23 @@ async def _watch(scenario: Scenario, seed: int, schedule: Schedule) -> Record:
             asked.clear()
             steps.append(await _step(machine, inbox, steps[-1] if steps else None, look, asked, problems))
         open_ = await store.read(_open_conditions)
+        merged = {
+            one.notification.id: one.merged_into or "" for one in await store.read(outbox.listed, states=("merged",))
+        }
     if {alert.id for alert in steps[-1].firing} != open_:
         problems.append((clock(), "the store holds other open alerts than the cycles told of"))
-    return Record(seed=seed, world=world, ledger=truth, steps=tuple(steps), problems=tuple(problems))
+    return Record(seed=seed, world=world, ledger=truth, steps=tuple(steps), merged=merged, problems=tuple(problems))
 
 
 def _open_conditions(tx: Any) -> set[str]:
     return {alert.id for alert in alert_store.unsettled(tx) if not alert.is_event and not is_resolved(alert)}
 
 
-async def _assemble(
+async def assemble(
     loaded: config.Config, store: Store, clock: SteppedClock, world: World
 ) -> tuple[Machine, dict[str, frozenset[Section]]]:
     """The machine, and what it asks of each account, filled as it goes."""
-    http = client_over(ASGITransport(create_app(world, clock)))
+    http = HereClient(create_app(world, clock))
     machine = await assembly.assemble(loaded, store, clock=clock, wall_clock=clock, http=http)
     # As `assembly.eyes_of`, but for the time: waits and closed lanes go by the simulated one.
     loop = asyncio.get_running_loop()
@@ -211,7 +213,7 @@ async def _assemble(
         asked[account.key] = sections
         return await collector.collect(account, known, sections=sections, at=at)
 
-    return replace(machine, collect=collect, discover=find), asked
+    return replace(machine, collect=collect, discover=find, read_log=assembly.log_by(loaded, collector)), asked
 
 
 async def _step(
@@ -240,7 +242,11 @@ async def _step(
     if look.accounts is None:
         firing = {alert.id: alert for alert in before.firing} if before else {}
         _, lost = await cycles.discover(
-            machine.discover, judgement=machine.judgement, store=machine.store, clock=machine.clock
+            machine.discover,
+            judgement=machine.judgement,
+            store=machine.store,
+            clock=machine.clock,
+            read_log=machine.read_log,
         )
         for one in lost:
             tell(one)
@@ -259,8 +265,8 @@ async def _step(
     await rounds.announce(machine, tell=tell)
     inbox.arrived.clear()
     inbox.waiting += sum(len(plan.notifications) for plan in plans)
-    if inbox.waiting:
-        await rounds.deliver_due(machine)
+    while inbox.waiting and await _deliver(machine):
+        pass  # the next of a receiver's, until nothing is waiting or all of it is put off
     open_ = {alert.id: alert for alert in before.firing} if before else {}
     for alert in alerts:
         open_.pop(alert.id, None)
@@ -277,6 +283,17 @@ async def _step(
         firing=tuple(open_.values()),
         notifications=tuple(notification for plan in plans for notification in plan.notifications),
         sent=tuple(inbox.arrived),
+    )
+
+
+async def _deliver(machine: Machine) -> Sequence[cycles.Delivered]:
+    return await cycles.deliver(
+        notifiers=machine.notifiers,
+        policy=machine.policy,
+        store=machine.store,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
+        owner=machine.owner,
     )
 
 

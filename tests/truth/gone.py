@@ -1,11 +1,12 @@
 """Deployments that were said to appear, to be replaced and to be gone, held against their lives."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 from watcher.alerts.alert import Alert
 from watcher.resources.changes import Change, ResourceKind, Transition
-from watcher.simulator.ledger import LifeTruth
+from watcher.simulator.ledger import AccountTruth, LifeTruth
 
 from .idle import DEVELOPER_LIFETIME, LIFETIME, is_developer, knowable
 from .record import Record, Step, Violation, first, is_blurred, life_of, stands, when
@@ -14,6 +15,8 @@ RULE = "deployment_gone"
 
 #: Words for a cause that could not be read, or that nothing explains.
 _UNEXPLAINED = frozenset({"unexplained", "not_readable"})
+#: How the log names an application.
+_APPLICATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: Idleness is inferred from calls that were read up to shortly before the end.
 _CALLS_KNOWN = timedelta(hours=2)
 
@@ -60,12 +63,48 @@ def _claim(record: Record, step: Step, alert: Alert, life: LifeTruth) -> Iterato
     if word not in expected:
         logged = f"logged at {life.logged_at}" if life.is_logged else "not logged"
         yield f"cause {word!r}, not one of {sorted(expected)}: it ended {life.ended} by {life.cause!r} ({logged})"
+    yield from _names(record, step, seen, alert, life)
     earliest, latest = when(values.get("deletion_earliest")), when(values.get("deletion_latest"))
     if life.cause == "idle" and life.ended is not None and life.idle_after == LIFETIME:
         if earliest is not None and earliest > life.ended:
             yield f"deletion_earliest {earliest}, it was deleted {life.ended}"
         if word == "idle" and latest is not None and latest < knowable(record, life, step).latest:
             yield f"deletion_latest {latest}, it was deleted {life.ended}"
+
+
+def _names(record: Record, step: Step, seen: Step, alert: Alert, life: LifeTruth) -> Iterator[str]:
+    """Whom the activity log has for it is named, with the time, once the log has it; and nobody else is."""
+    said, at = alert.finding.summary, when(alert.finding.values.get("deleted_at"))
+    account = _account_end(record, life)
+    is_account = "its account was deleted by " in said
+    deleter = account.deleted_by if is_account and account else None if is_account else life.deleted_by
+    ends = {account.deleted if account else None} if is_account else {life.ended, account and account.deleted}
+    if at is not None and at not in ends:
+        yield f"deleted_at {at}, it was {life.ended}"
+    if (
+        "deleted by " in said
+        and "deleted by Azure" not in said
+        and not (deleter and f"deleted by {_who(deleter)}" in said)
+    ):
+        yield f"{said}: it was {deleter or 'nobody that the log has'}"
+    if account is None or account.deleted_by is None or alert.labels["cause"] != "account_gone":
+        return
+    assert account.deleted is not None
+    is_read = not any(True for _ in record.blinds("activity", None, seen.at, step.at))
+    in_log = account.deleted + record.world.scenario.activity_delay <= step.at
+    if is_read and in_log and account.deleted_by not in said:
+        yield f"{said}: its account was deleted by {account.deleted_by}, which the log has"
+
+
+def _who(deleter: str) -> str:
+    return f"the application {deleter}" if _APPLICATION.fullmatch(deleter) else deleter
+
+
+def _account_end(record: Record, life: LifeTruth) -> AccountTruth | None:
+    """The account's deletion that took the life with it, or that came next."""
+    assert life.ended is not None
+    ends = [one for one in record.accounts[life.account] if one.deleted is not None and one.deleted >= life.ended]
+    return min(ends, key=lambda one: one.deleted or life.ended, default=None)
 
 
 def _seen_gone(record: Record, alert: Alert) -> Step | None:
@@ -92,9 +131,10 @@ def _causes(record: Record, step: Step, seen: Step, life: LifeTruth) -> set[str]
         return {"account_gone", *_UNEXPLAINED, *_by_dates(record, step, life)}
     is_read = not any(True for _ in record.blinds("activity", None, seen.at, step.at))
     in_log = life.logged_at is not None and life.logged_at <= step.at
-    if life.cause == "user" and is_read and in_log:
-        return {"deleted"}
     by_dates = _by_dates(record, step, life)
+    if life.cause == "user" and is_read and in_log:
+        # An application may be Azure's own, so that a clock of Azure's which has run out explains more.
+        return {"deleted", *by_dates} if _is_application(life) else {"deleted"}
     match life.cause:
         case "expired" if life.shows_created:
             return {"developer_expiry"}
@@ -108,6 +148,10 @@ def _causes(record: Record, step: Step, seen: Step, life: LifeTruth) -> set[str]
             return {*by_dates, "unexplained", *doubt}
         case _:
             return {*by_dates, *_UNEXPLAINED, "deleted"}
+
+
+def _is_application(life: LifeTruth) -> bool:
+    return _APPLICATION.fullmatch(life.deleted_by or "") is not None
 
 
 def _by_dates(record: Record, step: Step, life: LifeTruth) -> set[str]:

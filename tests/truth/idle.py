@@ -37,6 +37,7 @@ _EXPIRY_ORDER = ("4h", "1h", "overdue")
 #: Metrics that come later than this are never read.
 _READ_AGAIN = timedelta(hours=23)
 _LONG_AGO = timedelta(days=3650)
+_INSTANT = timedelta(microseconds=1)
 
 
 def check(record: Record) -> Iterator[Violation]:
@@ -66,7 +67,7 @@ class Knowable:
 
 def knowable(record: Record, life: LifeTruth, step: Step) -> Knowable:
     read = read_at(record, life, step)
-    known_at = read - record.world.scenario.metrics_delay if read else life.start - _LONG_AGO
+    known_at = _known_at(record, read) if read else life.start - _LONG_AGO
     own = _by_name(life)
     least = _last_sure(record, own, known_at)
     all_known = _last_sure(record, life, known_at)
@@ -76,6 +77,11 @@ def knowable(record: Record, life: LifeTruth, step: Step) -> Knowable:
         most=(own.last_success(step.at) or life.created) + LIFETIME,
         truth=(_last(life, step.at) or life.created) + LIFETIME,
     )
+
+
+def _known_at(record: Record, read: datetime) -> datetime:
+    """The last moment whose calls a reading could show: one that is exactly as old as metrics are late is not there."""
+    return read - record.world.scenario.metrics_delay - _INSTANT
 
 
 def read_at(record: Record, life: LifeTruth, step: Step) -> datetime | None:
@@ -101,7 +107,7 @@ def _last_sure(record: Record, life: LifeTruth, at: datetime) -> datetime | None
         lost = [begin for begin, end in _lost(record, life.account) if begin - _BUCKET <= call <= end + _BUCKET]
         if not lost:
             return call
-        call = _last(life, min(lost) - _BUCKET - timedelta(microseconds=1))
+        call = _last(life, min(lost) - _BUCKET - _INSTANT)
     return None
 
 
@@ -255,7 +261,7 @@ def _is_decidable(record: Record, life: LifeTruth, step: Step) -> bool:
         return False
     if life.shows_created:
         return True
-    call = _last_sure(record, _by_name(life), read - record.world.scenario.metrics_delay)
+    call = _last_sure(record, _by_name(life), _known_at(record, read))
     return call is not None and call > metered[0].at - LIFETIME
 
 

@@ -45,6 +45,10 @@ def false_events(record: Record) -> Iterator[Violation]:
         subject = alert.finding.subject
         key = (subject.id, subject.incarnation)
         job = record.jobs.get(key)
+        if alert.labels.get("cause") == "account_gone" and job is not None:
+            if job.vanished is None or job.vanished > step.at:
+                yield record.violation(step.at, f"{alert.finding.rule} for {job.job}, whose account is there")
+            continue
         if job is None or job.ended is None or job.ended > step.at:
             yield record.violation(step.at, f"{alert.finding.rule} for {subject.incarnation}, which has not ended")
             continue

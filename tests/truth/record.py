@@ -1,7 +1,7 @@
 """What one run came to, step by step, and what could be seen at each step: the material that the checks are made of."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -9,7 +9,8 @@ from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import Notification
 from watcher.resources.changes import Transition
 from watcher.resources.snapshot import Section
-from watcher.simulator import Deployment, World
+from watcher.simulator import Deployment, Job, World
+from watcher.simulator.jobs import job_id
 from watcher.simulator.ledger import AccountTruth, Blind, JobTruth, Ledger, LifeTruth
 
 #: A request that is told to wait for long keeps its lane closed, and so the account unread, for at most this long.
@@ -55,6 +56,9 @@ class Record:
     world: World
     ledger: Ledger
     steps: tuple[Step, ...]
+    merged: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: ids of notifications that became part of another: of which
     problems: tuple[tuple[datetime, str], ...]  #: faults of the program itself, with their traceback
 
     def violation(self, at: datetime, what: str) -> Violation:
@@ -74,6 +78,15 @@ class Record:
         return {(job.account, job.job): job for job in self.ledger.jobs}
 
     @cached_property
+    def job_sources(self) -> Mapping[tuple[str, str], Job]:
+        """The scenario's own entries, by account and id."""
+        return {
+            (self.world.account_id(account).lower(), job_id(account, job)): job
+            for account in self.world.scenario.accounts
+            for job in account.jobs
+        }
+
+    @cached_property
     def accounts(self) -> Mapping[str, tuple[AccountTruth, ...]]:
         found: dict[str, list[AccountTruth]] = {}
         for account in self.ledger.accounts:
@@ -91,14 +104,29 @@ class Record:
         What told the watcher to wait may keep it waiting beyond its end.
         """
         end = begin if end is None else end
-        for blind in self.ledger.blinds:
-            if blind.kind in _HARMLESS or blind.plane not in (plane, "*"):
-                continue
-            if account is not None and account not in blind.accounts:
+        for blind, accounts in self._blinds:
+            if blind.plane not in (plane, "*") or (account is not None and account not in accounts):
                 continue
             grace = LONGEST_CLOSURE if blind.kind == "throttled" else timedelta()
             if blind.begins <= end and begin <= blind.ends + grace:
                 yield blind
+
+    @cached_property
+    def _blinds(self) -> tuple[tuple[Blind, frozenset[str]], ...]:
+        return tuple((blind, self._held_up(blind)) for blind in self.ledger.blinds if blind.kind not in _HARMLESS)
+
+    def _held_up(self, blind: Blind) -> frozenset[str]:
+        """The accounts that a fault may hide.
+
+        One that is told to wait holds up its subscription, but for the data plane: Azure counts such requests by
+        subscription, so that the other accounts of it are not asked for as long.
+        """
+        fault = blind.fault
+        is_told = fault.retry_after or fault.retry_after_ms or fault.retry_after_date
+        if blind.kind != "throttled" or blind.plane == "data" or not is_told:
+            return blind.accounts
+        subscriptions = {one.subscription for one in self.ledger.accounts if one.account in blind.accounts}
+        return frozenset(one.account for one in self.ledger.accounts if one.subscription in subscriptions)
 
     def is_clear(self, step: Step, account: str, *planes: str) -> bool:
         """Whether all that these planes say of an account could be read at a step, without doubt."""

@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from watcher.simulator import Account, Calls, Deployment, Fault, Job, Scenario
+from watcher.simulator import Account, BaseModel, Calls, Deployment, Fault, File, Job, Scenario
 from watcher.simulator.ledger import Ledger
 
 from .drive import Look
@@ -84,3 +84,129 @@ def long_blindness() -> Scenario:
         accounts=(Account(name="contoso-ft", jobs=(Job(name="history", created=-30 * DAY),), deployments=(bot,)),),
         faults=(Fault(plane="metrics", from_=6.5 * DAY, until=16 * DAY, status=503),),
     )
+
+
+def unread_metrics() -> Scenario:
+    """Two accounts whose metrics cannot be read for days: only the one with a customised model is asked for them."""
+    tuned = Account(
+        name="contoso-ft",
+        jobs=(Job(name="history", created=-30 * DAY),),
+        deployments=(
+            Deployment(name="bot", job="history", created=-10 * DAY, calls=(Calls(from_=-9 * DAY, per_hour=1),)),
+        ),
+    )
+    base = Account(
+        name="contoso-base",
+        jobs=(Job(name="history", created=-30 * DAY),),
+        deployments=(Deployment(name="chat", model="gpt-4o", created=-10 * DAY),),
+    )
+    return Scenario(
+        title="unread metrics",
+        length=5 * DAY,
+        accounts=(tuned, base),
+        faults=(Fault(plane="metrics", from_=1.5 * DAY, until=4 * DAY, status=529),),
+    )
+
+
+def narrow_cases() -> Scenario:
+    """What is right by a hair.
+
+    `edge` is called exactly as long before a poll as metrics are late: that poll cannot see it yet. `nameless` is
+    called under no name, so that by all that can be known it is overdue when an application deletes it.
+    """
+    called = Calls(from_=-13 * DAY, until=-12 * DAY, per_hour=1)
+    edge = Deployment(
+        name="edge",
+        job="history",
+        created=-14 * DAY,
+        calls=(called, Calls(from_=1.5 * DAY - 3 * MINUTE, per_hour=1)),
+    )
+    nameless = Deployment(
+        name="nameless",
+        job="history",
+        created=-13 * DAY,
+        calls=(Calls(from_=-12 * DAY, per_hour=1, dimension="__Empty"),),
+        deleted=4 * DAY + HOUR,
+        deleted_by="9b7c2c1e-52a4-4a55-8b0d-0d6f2f9f3c11",
+    )
+    return Scenario(
+        title="narrow cases",
+        length=6 * DAY,
+        metrics_delay=3 * MINUTE,
+        accounts=(
+            Account(name="contoso-ft", jobs=(Job(name="history", created=-30 * DAY),), deployments=(edge, nameless)),
+        ),
+    )
+
+
+def one_subscription() -> Scenario:
+    """Azure throttles the one account and says how long to wait, while the other one's pages are still being read."""
+    history = Job(name="history", created=-30 * DAY)
+    served = [Deployment(name=f"served-{number}", job="history", created=-10 * DAY) for number in range(5)]
+    return Scenario(
+        title="one subscription",
+        length=4 * DAY,
+        page_size=2,
+        accounts=(
+            Account(name="contoso-ft", jobs=(history,), deployments=tuple(served[:1])),
+            Account(name="contoso-west", jobs=(history,), deployments=tuple(served)),
+        ),
+        faults=(
+            Fault(plane="arm", account="contoso-ft", from_=1.5 * DAY, until=2.5 * DAY, status=429, retry_after=120),
+        ),
+    )
+
+
+def deleted_accounts() -> Scenario:
+    """Two accounts are deleted: one by somebody whom the log names, one without an entry.
+
+    In the other one somebody had deleted a deployment just before: he is not who deleted the account.
+    """
+    history = Job(name="history", created=-30 * DAY)
+    bot = Deployment(name="bot", job="history", created=-9 * DAY)
+    alone = Deployment(
+        name="alone", job="history", created=-9 * DAY, deleted=1.5 * DAY + HOUR, deleted_by="somebody@contoso.example"
+    )
+    named = Account(
+        name="contoso-ft",
+        jobs=(history,),
+        deployments=(bot,),
+        deleted=1.5 * DAY + 2 * HOUR,
+        deleted_by="operator@contoso.example",
+    )
+    nameless = Account(name="contoso-west", jobs=(history,), deployments=(bot, alone), deleted=1.5 * DAY + 2 * HOUR)
+    stays = Account(name="contoso-lab", jobs=(history,), deployments=(bot,))
+    return Scenario(title="deleted accounts", length=4 * DAY, accounts=(named, nameless, stays))
+
+
+def stock_taking() -> Scenario:
+    """One account with an upload that grows old unused, three jobs at once, many deployments, and a base that retires.
+
+    Each of these comes about while it is watched, and all but the upload and the base are over again before the end.
+    """
+    jobs = (
+        Job(name="history", created=-30 * DAY),
+        *(Job(name=f"at-once-{number}", created=DAY, running_for=30 * HOUR) for number in range(3)),
+    )
+    served = [
+        Deployment(
+            name=f"served-{number}", job="history", created=-10 * DAY, calls=(Calls(from_=-9 * DAY, per_hour=1),)
+        )
+        for number in range(7)
+    ]
+    eighth = Deployment(
+        name="eighth", job="history", created=DAY, deleted=3 * DAY, deleted_by="operator@contoso.example"
+    )
+    base = BaseModel(
+        name="gpt-4.1",
+        version="2025-04-14",
+        inference_until=datetime(2026, 6, 2, 20, tzinfo=UTC),  # 90 days after the end of the second day
+        fine_tune_until=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    account = Account(
+        name="contoso-ft",
+        jobs=jobs,
+        deployments=(*served, eighth),
+        files=(File(filename="upload.jsonl", created=-12 * DAY),),
+    )
+    return Scenario(title="stock taking", length=6 * DAY, accounts=(account,), models=(base,))

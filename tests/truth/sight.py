@@ -117,8 +117,8 @@ def _missed(record: Record, blind: Blind, plane: str, account: str) -> Iterator[
         asked = step.metered if plane == "metrics" else step.polled
         if not blind.begins <= step.at < blind.ends or account not in asked or not record.exists(account, step.at):
             continue
-        if plane == "metrics" and not _has_deployments(record, account, step):
-            continue  # there is nothing whose calls are asked for
+        if plane == "metrics" and not _has_tuned(record, account, step):
+            continue  # there is nothing whose calls are asked for: base models never go idle
         polls += 1
         said = [alert for alert in step.firing if alert.account == account and alert.labels.get("plane") == plane]
         if polls >= 2 and not any(alert.finding.rule in RULES for alert in said):
@@ -126,9 +126,10 @@ def _missed(record: Record, blind: Blind, plane: str, account: str) -> Iterator[
             return
 
 
-def _has_deployments(record: Record, account: str, step: Step) -> bool:
+def _has_tuned(record: Record, account: str, step: Step) -> bool:
+    """Whether a deployment of a customised model stands there, and was seen before."""
     seen = [s for s in record.clear_steps(account, "arm") if s.at < step.at]
-    lives = [life for life in record.ledger.lives if life.account == account]
+    lives = [life for life in record.ledger.lives if life.account == account and life.is_fine_tuned]
     return bool(seen) and any(
         life.appears <= seen[-1].at and (life.ended is None or life.ended > step.at) for life in lives
     )

@@ -88,7 +88,7 @@ def refused_files(record: Record) -> Iterator[Violation]:
     told: dict[tuple[str, str], Step] = {}
     for step, alert in record.said(REFUSED):
         subject = alert.finding.subject
-        file = next((one for _, one in _files(record, step, subject.id) if one.id == subject.incarnation), None)
+        file = next((one for _, one in files_at(record, step, subject.id) if one.id == subject.incarnation), None)
         if file is None or file.status != "error":
             yield record.violation(step.at, f"{alert.finding.summary}: it is {file.status if file else 'not there'}")
         if (subject.id, subject.incarnation) in told:
@@ -102,9 +102,9 @@ def _missed_files(record: Record, key: str, told: dict[tuple[str, str], Step]) -
     readings = [step for step in record.clear_steps(key, "data") if Section.FILES in step.asked[key]]
     if len(record.accounts[key]) > 1 or not readings:
         return  # what an account that came back holds is new to it in another way
-    known = {file.id for _, file in _files(record, readings[0], key) if file.status == "error"}
+    known = {file.id for _, file in files_at(record, readings[0], key) if file.status == "error"}
     for step in readings[1:]:
-        for _, file in _files(record, step, key):
+        for _, file in files_at(record, step, key):
             if file.status == "error" and file.id not in known:
                 known.add(file.id)
                 said = told.get((key, file.id))
@@ -113,7 +113,7 @@ def _missed_files(record: Record, key: str, told: dict[tuple[str, str], Step]) -
                     yield record.violation(step.at, f"{file.filename} was refused, which was told {late}")
 
 
-def _files(record: Record, step: Step, key: str) -> Iterator[tuple[Account, StoredFile]]:
+def files_at(record: Record, step: Step, key: str) -> Iterator[tuple[Account, StoredFile]]:
     """What an account holds at a step."""
     world = record.world
     moment = step.at - world.start

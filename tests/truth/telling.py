@@ -118,6 +118,8 @@ def _lacking(
     for alert in step.firing:
         if alert.finding.rule in REPORT_ONLY_RULES or _is_inhibited(step, alert, over):
             continue
+        if alert.labels.get("receiver") == receiver:
+            continue  # it is the one that takes no messages
         told = known.get((receiver, alert.id))
         lacks_step = told is not None and is_nearer(alert.finding.step, than=told.finding.step)
         if told is None or told.severity.rank < alert.severity.rank or lacks_step:
@@ -164,11 +166,14 @@ def first_sights(record: Record) -> Iterator[Violation]:
 
 
 def deliveries(record: Record) -> Iterator[Violation]:
-    """What was decided arrives, once."""
+    """What was decided arrives, once: by itself or as a part of what it was merged into."""
     arrived = Counter(notification.id for step in record.steps for notification in step.sent)
     patience = timedelta(hours=6)  # a receiver may have been busy
     for step in record.steps:
         for notification in step.notifications:
-            count = arrived[notification.id]
+            id_ = notification.id
+            while id_ in record.merged:
+                id_ = record.merged[id_]
+            count = arrived[id_]
             if count > 1 or (count == 0 and record.steps[-1].at - step.at > patience):
                 yield record.violation(step.at, f"{notification.id} to {notification.receiver} arrived {count} times")

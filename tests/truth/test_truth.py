@@ -1,23 +1,39 @@
-"""The truth test in small: some months agree with the truth, and each of four planted bugs does not.
+"""The truth test in small: some months agree with the truth, and each of the planted bugs does not.
 
 To patch our own code is right here alone: what is tested is the test.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from watcher.azure import metrics
+from watcher.azure import decode_activity, metrics
 from watcher.azure.client import Answer, AzureClient
+from watcher.cycles import inventory as taking
 from watcher.errors import ForbiddenError
 from watcher.resources import changes, merging
 from watcher.resources.fine_tuning import JobStatus
+from watcher.rules import retirement
+from watcher.rules.files import FileOrphaned
 from watcher.simulator.generator import account_month
+from watcher.store import inventory, retirements
 
 from . import checks
 from .drive import run
-from .scenarios import long_blindness, ten_days, twice_a_day
+from .record import is_resolved
+from .scenarios import (
+    deleted_accounts,
+    long_blindness,
+    narrow_cases,
+    one_subscription,
+    stock_taking,
+    ten_days,
+    twice_a_day,
+    unread_metrics,
+)
 
 
 @pytest.mark.parametrize("seed", [2, 13])
@@ -41,6 +57,42 @@ def test_ten_days_agree_with_the_truth() -> None:
 
 def test_a_countdown_that_begins_anew_is_told_again() -> None:
     assert checks.violations(run(long_blindness(), schedule=twice_a_day)) == ()
+
+
+def test_what_is_right_by_a_hair_agrees_with_the_truth() -> None:
+    record = run(narrow_cases(), schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    assert [alert.labels["cause"] for _, alert in record.said("deployment_gone")] == ["idle"]
+
+
+def test_an_account_that_waits_for_another_one_of_its_subscription_is_hidden_too() -> None:
+    record = run(one_subscription(), schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    throttled = {alert.labels["account"] for _, alert in record.said("account_throttled")}
+    assert throttled == {"contoso-ft", "contoso-west"}
+
+
+def test_who_deleted_an_account_agrees_with_the_truth() -> None:
+    record = run(deleted_accounts(), schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    said = [alert.finding for _, alert in record.said("deployment_gone")]
+    assert sorted("operator@contoso.example" in one.summary for one in said) == [False, False, True]
+    assert sorted("own deletion by somebody@contoso.example" in one.description for one in said) == [False, False, True]
+
+
+def test_stock_agrees_with_the_truth() -> None:
+    record = run(stock_taking(), schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    rules = {alert.finding.rule for _, alert in record.said()}
+    assert rules >= {"limit_near", "file_orphaned", "model_retiring"}
+    limits = [alert.labels["limit"] for _, alert in record.said("limit_near") if is_resolved(alert)]
+    assert sorted(limits) == ["deployments", "running"]
+
+
+def test_metrics_that_nobody_asks_for_are_not_missed() -> None:
+    record = run(unread_metrics(), schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    assert {alert.labels["account"] for _, alert in record.said("account_throttled")} == {"contoso-ft"}
 
 
 def test_finds_metrics_cut_to_ten_series(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +128,53 @@ def test_finds_lives_that_are_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(merging, "_is_another_life", lambda known, seen: False)
     found = _found()
     assert any("deployment_idle for twice" in what for what in found), found
+
+
+def test_finds_an_activity_log_that_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_activity, "_WIDER", ())
+    found = [one.what for one in checks.violations(run(deleted_accounts(), schedule=twice_a_day))]
+    assert any("its account was deleted by operator@contoso.example, which the log has" in what for what in found), (
+        found
+    )
+
+
+def test_finds_a_deployment_that_was_deleted_by_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_activity, "_named", lambda steps: replace(steps[-1], caller="nobody@contoso.example"))
+    found = [one.what for one in checks.violations(run(deleted_accounts(), schedule=twice_a_day))]
+    assert any("nobody@contoso.example" in what for what in found), found
+
+
+def test_finds_stock_that_is_taken_once_and_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taking, "inventory", SimpleNamespace(load=inventory.load, mark=lambda _: "the same"))
+    found = _found_of_stock()
+    assert any("no limit_near" in what and "3 of 3 running" in what for what in found), found
+
+
+def test_finds_files_of_jobs_that_are_taken_for_leftovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    _plant(monkeypatch, inventory, "_holding", lambda hold: lambda *args: replace(hold(*args), file_users=frozenset()))
+    found = _found_of_stock()
+    assert any("that no job names: file-" in what for what in found), found
+
+
+def test_finds_leftovers_and_ends_that_nobody_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileOrphaned, "_orphans", lambda *_: iter(()))
+    monkeypatch.setattr(retirement, "step_crossed", lambda *_: None)
+    found = _found_of_stock()
+    assert any("no file_orphaned" in what for what in found), found
+    assert any("model_retiring for served-0" in what and "not at '90d'" in what for what in found), found
+
+
+def test_finds_a_model_that_is_said_to_end_with_the_training_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def planted(load: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda tx: tuple(replace(one, inference_until=one.fine_tune_until) for one in load(tx))
+
+    _plant(monkeypatch, retirements, "load", planted)
+    found = _found_of_stock()
+    assert any("inference_until 2026-01-02" in what for what in found), found
+
+
+def _found_of_stock() -> list[str]:
+    return [violation.what for violation in checks.violations(run(stock_taking(), schedule=twice_a_day))]
 
 
 def _plant(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, planted: Callable[[Any], Any]) -> None:

@@ -57,7 +57,8 @@ class Alert:
 def fingerprint(rule: str, subject: Subject) -> str:
     """Who and what, never how bad or whose: 32 hex digits."""
     text = "\x1f".join((rule, subject.id.lower(), subject.kind, subject.incarnation))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    # A name may hold half of a character pair, which UTF-8 has no bytes for.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def open_alert(finding: Finding, *, account: str, now: datetime, is_first_sight: bool = False) -> Alert:

@@ -1,6 +1,6 @@
 """Who is told what, now: a chain of small decisions from open alerts to notifications. All of it is pure.
 
-    lacking → stand in (gone for resolve) → hold back (silence, inhibition, keep, mute) → group and wait → notifications
+    lacking → stand in (gone for resolve) → hold back (silence, inhibition, keep, flapping, mute) → group and wait
 
 Times come from what is stored: when an alert started, what a receiver was told, when its group was last notified. So a
 restart says nothing twice, and a plan that was never stored is simply made again.
@@ -8,30 +8,36 @@ restart says nothing twice, and a plan that was never stored is simply made agai
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from watcher.alerts.alert import Alert, AlertStatus
-from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, Inhibitor, InhibitRule, lingers_until
-from watcher.alerts.interval import MuteInterval, muted_until
+from watcher.alerts.escalation import escalations
+from watcher.alerts.flapping import Lives, flapping
+from watcher.alerts.inhibition import Inhibitor, lingers_until
+from watcher.alerts.interval import muted_until
 from watcher.alerts.keep import COUNTDOWN_RULES, Keep, kept_by
 from watcher.alerts.lifecycle import GONE_RULE
-from watcher.alerts.notification import Notification, NotificationAlert, Told, notification_id, reason_of
-from watcher.alerts.route import REPORT_ONLY_RULES, Route, group_labels, labels_of_key
-from watcher.alerts.silence import Silence, silenced_by
-from watcher.alerts.telling import FIRST_SIGHT_KEY, Telling, lacking, latest, receivers
+from watcher.alerts.notification import (
+    Notification,
+    NotificationAlert,
+    NotifyReason,
+    Told,
+    notification_id,
+    reason_of,
+)
+from watcher.alerts.route import REPORT_ONLY_RULES, Route, labels_of_key
+from watcher.alerts.routing import Routing, explain_routes, failing_receiver, receivers
+from watcher.alerts.silence import Silence, hushed
+from watcher.alerts.telling import FIRST_SIGHT_KEY, Histories, Telling, histories, lacking
 from watcher.rules.finding import Subject
+
+__all__ = ["Groups", "Held", "Plan", "Routing", "explain_routes", "plan", "told_rows"]
 
 #: When each group of each receiver was last notified, by receiver and group key.
 Groups = Mapping[tuple[str, str], datetime]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routing:
-    """What the configuration says of who is told."""
-
-    root: Route
-    inhibitions: tuple[InhibitRule, ...] = DEFAULT_INHIBITIONS
-    mutes: Mapping[str, MuteInterval] = field(default_factory=dict)  #: by name
+#: Said of a message to a receiver whom the routes, the tags or the owners now lead to. Which of them, nothing tells.
+NEWCOMER_NOTE = "already firing; others were told before, and this receiver is new to it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,7 @@ def plan(
     silences: Sequence[Silence] = (),
     keeps: Sequence[Keep] = (),
     ended: Sequence[Alert] = (),
+    lives: Lives | None = None,
     now: datetime,
     immediate: bool = False,
 ) -> Plan:
@@ -73,20 +80,24 @@ def plan(
     Args:
         alerts: At least all open conditions, the ended ones that someone still takes for firing, and the events that
             someone was not told of; more do no harm.
-        told: What was told, at least the newest row of each alert and receiver.
+        told: All that was told of these alerts, in the order in which it was told.
         groups: When each group was last notified; a group without an entry never was.
         ended: What ended lately, for what it still keeps quiet.
+        lives: When conditions that fire began before, so far as that was lately.
         immediate: Wait for neither `group_wait` nor `group_interval`, nor for what ended: all has just been looked at.
     """
     alerts = sorted(alerts, key=lambda alert: (alert.starts_at, alert.id))  # the order in which they came says nothing
-    tellings = tuple(lacking(alerts, routing.root, latest(told), now))
-    planned = _Planning(now=now, immediate=immediate, groups=groups or {}, routing=routing)
-    _note_unrouted(alerts, planned)
-    due = _stand_in(_due(tellings, planned))
+    known = histories(told)
+    taken = {a.id: receivers(routing, a.labels) for a in alerts if a.status is AlertStatus.FIRING}
+    planned = _Planning(now=now, immediate=immediate, groups=groups or {}, routing=routing, lives=lives or {})
+    _note_unrouted((alert for alert in alerts if not taken.get(alert.id, True)), planned)
+    due = _stand_in(_due(lacking(alerts, routing, taken, known, now), planned))
     lingering = () if immediate else tuple(alert for alert in ended if lingers_until(alert, now))
-    inhibitor = Inhibitor(routing.inhibitions, alerts, lingering)
+    # Sorting the sources costs as much as all else together, and mostly nothing is due.
+    inhibitor = Inhibitor(routing.inhibitions if due else (), alerts, lingering)
     free = _hold_back(due, inhibitor, silences, keeps, planned)
-    notifications = _flush(free, planned)
+    notifications = _flush(_told_once(free), planned)
+    _await_acknowledgement(notifications, taken, known, planned)
     held = {alert_id: tuple(reasons) for alert_id, reasons in sorted(planned.held.items())}
     return Plan(notifications=notifications, next_at=planned.next_at, held=held)
 
@@ -99,6 +110,7 @@ class _Planning:
     immediate: bool
     groups: Groups
     routing: Routing
+    lives: Lives
     next_at: datetime | None = None
     held: dict[str, list[Held]] = field(default_factory=dict)
 
@@ -111,22 +123,29 @@ class _Planning:
         self.wake(held.until)
 
 
-def _due(tellings: Iterable[Telling], planned: _Planning) -> list[Telling]:
-    """Without the reminders to come."""
+def _due(tellings: Iterable[Telling | datetime], planned: _Planning) -> list[Telling]:
+    """Without the reminders and the escalations to come."""
     due = []
     for telling in tellings:
-        if telling.at is None or telling.at <= planned.now:
-            due.append(telling)
+        if isinstance(telling, datetime):
+            planned.wake(telling)
+        elif telling.at is not None and telling.at > planned.now:
+            planned.hold(telling.alert, _unless_acknowledged(telling.receiver, telling.at))
         else:
-            planned.wake(telling.at)
+            due.append(telling)
     return due
+
+
+def _unless_acknowledged(receiver: str, at: datetime) -> Held:
+    return Held(receiver=receiver, because="escalates if nobody acknowledges it", until=at)
 
 
 def _note_unrouted(alerts: Iterable[Alert], planned: _Planning) -> None:
     for alert in alerts:
-        if alert.status is AlertStatus.FIRING and not planned.routing.root.match(alert.labels):
-            because = "report only" if alert.finding.rule in REPORT_ONLY_RULES else "no route takes it"
-            planned.hold(alert, Held(receiver="", because=because))
+        because = "report only" if alert.finding.rule in REPORT_ONLY_RULES else "no route takes it"
+        if failing := failing_receiver(alert.labels):
+            because = f"no receiver is left but {failing}"
+        planned.hold(alert, Held(receiver="", because=because))
 
 
 def _stand_in(tellings: Sequence[Telling]) -> list[Telling]:
@@ -163,10 +182,10 @@ def _hold_back(
     for telling in tellings:
         held = None
         if not telling.is_resolve:  # whoever was told that it fires is told that it is over
-            held = _quieted(telling, inhibitor, silences, keeps, planned.now)
+            held = _quieted(telling, inhibitor, silences, keeps, planned.now) or _damped(telling, planned)
         held = held or _muted(telling, planned)
         if held is None:
-            free.append(telling)
+            free.append(_remarked(telling, silences, planned))
         else:
             planned.hold(telling.alert, held)
             for alert in telling.covers:
@@ -178,8 +197,8 @@ def _quieted(
     telling: Telling, inhibitor: Inhibitor, silences: Sequence[Silence], keeps: Sequence[Keep], now: datetime
 ) -> Held | None:
     alert, receiver = telling.alert, telling.receiver
-    if found := silenced_by(alert, silences, now):
-        return Held(receiver=receiver, because=f"silenced by {found[0].id}", until=found[0].ends_at)
+    if (hush := hushed(alert, silences, now)).by is not None:
+        return Held(receiver=receiver, because=f"silenced by {hush.by.id}", until=hush.until)
     if (source := inhibitor.inhibited_by(alert)) is not None:
         because = f"inhibited by {source.finding.rule} ({source.id})"
         if source.ends_at is not None:
@@ -190,13 +209,46 @@ def _quieted(
     return None
 
 
+def _damped(telling: Telling, planned: _Planning) -> Held | None:
+    """What comes and goes is told once it has stood for a while; what was told goes on as anything else."""
+    if telling.reason is not NotifyReason.FIRING:
+        return None
+    found = flapping(telling.alert, planned.lives)
+    if found is None or _is_over(found.stands_at, planned.now, found.stands_at - telling.alert.starts_at):
+        return None
+    return Held(receiver=telling.receiver, because=str(found), until=found.stands_at)
+
+
+def _remarked(telling: Telling, silences: Sequence[Silence], planned: _Planning) -> Telling:
+    """With all that is to be said of this telling."""
+    if telling.is_resolve:
+        return telling
+    notes = [telling.note, hushed(telling.alert, silences, planned.now).note]
+    if telling.reason is NotifyReason.FIRING and (found := flapping(telling.alert, planned.lives)) is not None:
+        notes.append(str(found))
+    note = "; ".join(note for note in notes if note)
+    return telling if note == telling.note else replace(telling, note=note)
+
+
+def _is_over(at: datetime, now: datetime, wait: timedelta) -> bool:
+    """Whether a wait that ends at `at` is over. One that has more than all of itself before it never began: the clock
+    was put back."""
+    return at <= now or at - now > 2 * wait
+
+
 def _muted(telling: Telling, planned: _Planning) -> Held | None:
-    names = () if telling.route is None else telling.route.mute
-    intervals = [planned.routing.mutes[name] for name in names if name in planned.routing.mutes]
-    until = muted_until(intervals, planned.now, telling.loudest)
+    if telling.route is None:
+        return None
+    until = muted_until(planned.routing.mutes_of(telling.route), planned.now, telling.loudest)
     if until is None:
         return None
-    return Held(receiver=telling.receiver, because=f"muted by {', '.join(names)}", until=until)
+    return Held(receiver=telling.receiver, because=f"muted by {', '.join(telling.route.mute)}", until=until)
+
+
+def _told_once(tellings: Sequence[Telling]) -> list[Telling]:
+    """Whoever is told by escalation now is not told by its own route as well."""
+    escalating = {(telling.alert.id, telling.receiver) for telling in tellings if telling.is_escalation}
+    return [one for one in tellings if one.is_escalation or (one.alert.id, one.receiver) not in escalating]
 
 
 def _flush(tellings: Iterable[Telling], planned: _Planning) -> tuple[Notification, ...]:
@@ -208,7 +260,7 @@ def _flush(tellings: Iterable[Telling], planned: _Planning) -> tuple[Notificatio
     for members in groups.values():
         due_at = _due_at(members, planned)
         if due_at <= planned.now:
-            notifications.append(_notification(members, planned.now))
+            notifications.append(_notification(members, planned))
             continue
         for telling in members:
             planned.hold(telling.alert, Held(receiver=telling.receiver, because="waiting for its group", until=due_at))
@@ -225,28 +277,63 @@ def _due_at(members: Sequence[Telling], planned: _Planning) -> datetime:
     first = members[0]
     root = planned.routing.root
     route = root if first.group_key == FIRST_SIGHT_KEY else first.route or root
+    waits = [telling.waits_from + route.group_wait for telling in members if not telling.is_resolve]
     last = planned.groups.get((first.receiver, first.group_key))
-    resolves = [telling for telling in members if telling.is_resolve]
-    waits = [telling.alert.starts_at + route.group_wait for telling in members if not telling.is_resolve]
-    ready_at = planned.now if resolves else min(waits)
-    return ready_at if last is None else max(ready_at, last + route.group_interval)
+    ready_at = planned.now
+    if len(waits) == len(members) and not _is_over(min(waits), planned.now, route.group_wait):
+        ready_at = min(waits)
+    if last is not None and not _is_over(last + route.group_interval, planned.now, route.group_interval):
+        ready_at = max(ready_at, last + route.group_interval)
+    return ready_at
 
 
-def _notification(members: Sequence[Telling], now: datetime) -> Notification:
-    first = members[0]
+def _notification(members: Sequence[Telling], planned: _Planning) -> Notification:
+    first, now = members[0], planned.now
+    paths = {telling.route_path for telling in members}
     loudest_first = sorted(members, key=lambda telling: _loudness(telling.alert))
-    alerts = tuple(NotificationAlert(alert=telling.alert, reason=telling.reason) for telling in loudest_first)
+    all_new = all(telling.is_newcomer for telling in members)
+    alerts = tuple(
+        NotificationAlert(
+            alert=telling.alert,
+            reason=telling.reason,
+            note=NEWCOMER_NOTE if telling.is_newcomer and not all_new and not telling.note else telling.note,
+        )
+        for telling in loudest_first
+    )
     return Notification(
         id=notification_id(first.receiver, alerts, now),
         receiver=first.receiver,
-        route=first.route_path,
+        route=first.route_path if len(paths) == 1 else planned.routing.root.path,
         group_key=first.group_key,
         group_labels=labels_of_key(first.group_key),
         reason=reason_of([alert.reason for alert in alerts]),
         alerts=alerts,
         covers=tuple(alert for telling in loudest_first for alert in telling.covers),
         created_at=now,
+        notes=(NEWCOMER_NOTE,) if all_new else (),
     )
+
+
+def _await_acknowledgement(
+    notifications: Iterable[Notification],
+    taken: Mapping[str, Sequence[Route]],
+    known: Histories,
+    planned: _Planning,
+) -> None:
+    """Note to whom what is told now escalates, so that an event stays on the list until then."""
+    told: dict[str, list[Told]] = {}
+    for notification in notifications:
+        for row in told_rows(notification):
+            told.setdefault(row.alert_id, []).append(row)
+    alerts = {entry.alert.id: entry.alert for one in notifications for entry in one.alerts}
+    for alert in alerts.values():
+        if alert.status is AlertStatus.RESOLVED:
+            continue
+        rows = [*known.get(alert.id, ()), *told[alert.id]]
+        waiting = {held.receiver for held in planned.held.get(alert.id, ())}
+        for escalation in escalations(alert, taken[alert.id], rows):
+            if escalation.receiver not in waiting:
+                planned.hold(alert, _unless_acknowledged(escalation.receiver, escalation.at))
 
 
 def _loudness(alert: Alert) -> tuple[int, datetime, str]:
@@ -264,15 +351,11 @@ def told_rows(notification: Notification) -> tuple[Told, ...]:
             status=alert.status,
             severity=alert.severity,
             step=alert.finding.step,
-            at=notification.created_at,
+            # Not before it came to this, or a clock that was put back would let the same step be told as a new one.
+            at=max(notification.created_at, alert.raised_at),
             notification_id=notification_id_,
             group_key=notification.group_key,
             route=notification.route,
         )
         for alert, notification_id_ in entries
     )
-
-
-def explain_routes(labels: Mapping[str, str], routing: Routing) -> list[tuple[str, str, dict[str, str]]]:
-    """For each receiver that an alert with these labels reaches: the route's path, the receiver, the group's labels."""
-    return [(route.path, route.receiver, group_labels(route, labels)) for route in receivers(routing.root, labels)]

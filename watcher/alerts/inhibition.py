@@ -37,6 +37,10 @@ LINGER = timedelta(minutes=15)
 #: Whoever was told that an account's metrics cannot be read need not hear three hours later that they are old.
 _UNREAD_METRICS = ['rule=~"account_unreachable|account_throttled"', 'plane="metrics"']
 
+#: A credential that the control plane does not know is refused everywhere; it is told where most can be lost.
+_DEAD_ON_ARM = ['rule="account_forbidden"', 'cause="credential"', 'plane="arm"']
+_DEAD_ELSEWHERE = ['rule="account_forbidden"', 'cause="credential"', 'plane=~"data|metrics"']
+
 
 def _behind_credential(plane: str) -> InhibitRule:
     """For one plane, since the alert about the credential names all that refuse it, in one label: `arm,data`."""
@@ -54,6 +58,7 @@ DEFAULT_INHIBITIONS = (
     *(_behind_credential(plane) for plane in ("arm", "data", "metrics")),
     _rule(['rule="credential_failing"', 'plane=""'], [_BEHIND_CREDENTIAL], ["cloud"]),
     _rule(_UNREAD_METRICS, ['rule="metrics_stale"'], ["cloud", "account", "plane"]),
+    _rule(_DEAD_ON_ARM, _DEAD_ELSEWHERE, ["cloud", "account"]),
 )
 
 
@@ -67,7 +72,8 @@ class Inhibitor:
     """The rules with the sources that fire now or linger, sorted by the labels that must agree."""
 
     def __init__(self, rules: Sequence[InhibitRule], alerts: Sequence[Alert], lingering: Sequence[Alert] = ()) -> None:
-        sources = [*(alert for alert in alerts if alert.status is AlertStatus.FIRING), *lingering]
+        candidates = [*(alert for alert in alerts if alert.status is AlertStatus.FIRING), *lingering]
+        sources = [(alert, alert.labels) for alert in candidates if not alert.is_event]
         self._rules = tuple((rule, _sources(rule, sources)) for rule in rules)
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
@@ -98,12 +104,14 @@ def inhibited_by(alert: Alert, alerts: Sequence[Alert], rules: Sequence[InhibitR
     return Inhibitor(rules, alerts).inhibited_by(alert)
 
 
-def _sources(rule: InhibitRule, alerts: Sequence[Alert]) -> Mapping[tuple[str, ...], list[_Source]]:
+def _sources(
+    rule: InhibitRule, alerts: Sequence[tuple[Alert, Mapping[str, str]]]
+) -> Mapping[tuple[str, ...], list[_Source]]:
     found: dict[tuple[str, ...], list[_Source]] = {}
-    for alert in alerts:
-        if not alert.is_event and matches(rule.source, alert.labels):
-            source = _Source(alert, matches(rule.target, alert.labels))
-            found.setdefault(_agreement(rule, alert.labels), []).append(source)
+    for alert, labels in alerts:
+        if matches(rule.source, labels):
+            source = _Source(alert, matches(rule.target, labels))
+            found.setdefault(_agreement(rule, labels), []).append(source)
     return found
 
 

@@ -1,13 +1,13 @@
 """Named intervals of the week in which routes keep quiet, by the wall clock of a time zone.
 
 An interval belongs to the day on which it starts: with `mon-fri` and `22:00-07:00`, Saturday at 03:00 is still
-Friday's. Where the clock is put back, an interval starts at the first and ends at the last of two equal readings;
-where it is put forward, a reading that does not exist means the moment of the jump.
+Friday's. What the clock on the wall shows alone decides, as in Alertmanager: of two equal readings, where it is put
+back, both are muted or neither; a span that is left out, where it is put forward, never comes.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from watcher.rules.finding import Severity
 
@@ -55,18 +55,23 @@ class MuteInterval:
         return self.except_severity is not None and severity.rank >= self.except_severity.rank
 
     def _end_of_span(self, at: datetime) -> datetime | None:
-        return max((end for start, end in self._spans(at) if start <= at < end), default=None)
+        """Until when quiet that holds at `at` goes on for sure, in UTC; `None`: not muted at `at`."""
+        left = self._left(at.astimezone(self.timezone).replace(tzinfo=None))
+        if left is None:
+            return None
+        start = at.astimezone(UTC)
+        return _jump(start, start + left, self.timezone) or start + left
 
-    def _spans(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Those that may hold `at`: of its own day and the day before, in UTC."""
-        today = at.astimezone(self.timezone).date()
-        for day in (today - _DAY, today):
-            if day.weekday() in self.weekdays:
-                for part in self.times:
-                    yield (
-                        _instant(day, part.start, self.timezone, fold=0),
-                        _instant(day, part.length_end, self.timezone, fold=1),
-                    )
+    def _left(self, reading: datetime) -> timedelta | None:
+        """How far the hands have to go, from a muted reading of the clock, until the end of a span that holds it."""
+        for days_before in (0, 1):
+            midnight = datetime.combine(reading.date() - days_before * _DAY, time())
+            if midnight.weekday() not in self.weekdays:
+                continue
+            for part in self.times:
+                if midnight + part.start <= reading < midnight + part.length_end:
+                    return midnight + part.length_end - reading
+        return None
 
 
 def muted_until(intervals: Collection[MuteInterval], at: datetime, severity: Severity | None = None) -> datetime | None:
@@ -81,22 +86,19 @@ def muted_until(intervals: Collection[MuteInterval], at: datetime, severity: Sev
     return until if until > at else None
 
 
-def _instant(day: date, distance: timedelta, zone: tzinfo, *, fold: int) -> datetime:
-    """The moment, in UTC, when the clock on the wall shows midnight of `day` plus `distance`."""
-    wall = datetime.combine(day, time()) + distance  # wall clock arithmetic: no time zone yet
-    before, after = (wall.replace(tzinfo=zone, fold=side) for side in (0, 1))
-    if _exists(before):
-        return (after if fold else before).astimezone(UTC)
-    # In a gap the two sides give moments after and before the jump: the jump is the first with the new offset.
-    low, high = after.astimezone(UTC), before.astimezone(UTC)
+def _jump(start: datetime, end: datetime, zone: tzinfo) -> datetime | None:
+    """When the clock is put forward or back between two moments less than two days apart; `None`: it is not."""
+    if _offset(start, zone) == _offset(end, zone):
+        return None
+    low, high = start, end
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) // 2
-        if middle.astimezone(zone).utcoffset() == high.astimezone(zone).utcoffset():
-            high = middle
-        else:
+        if _offset(middle, zone) == _offset(start, zone):
             low = middle
+        else:
+            high = middle
     return high.replace(microsecond=0)
 
 
-def _exists(local: datetime) -> bool:
-    return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None)
+def _offset(at: datetime, zone: tzinfo) -> timedelta | None:
+    return at.astimezone(zone).utcoffset()

@@ -5,25 +5,33 @@ message, later stages decide.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.escalation import Escalation, escalated, escalations
+from watcher.alerts.interval import muted_until
 from watcher.alerts.notification import NotifyReason, Told
 from watcher.alerts.route import Route, group_key
+from watcher.alerts.routing import Routing, receivers
 from watcher.alerts.step import is_nearer
 from watcher.rules.finding import Severity, Subject
 
 #: Events that wait for no group.
 URGENT_RULES = frozenset({"deployment_gone"})
 
-#: The group of what held already when its account was first read: one message a receiver.
+#: Conditions that remind at a time of their own, by a step, and by no interval before it.
+_OWN_REMINDER_RULES = frozenset({"job_paused"})
+
+#: The group of what is told late all at once: what held already when its account was first read, and what others knew
+#: before the routes led here. One message a receiver.
 FIRST_SIGHT_KEY = "first-sight"
 
 #: No countdown is put off and comes near again so soon; but two processes may have clocks that differ.
 _CLOCKS_APART = timedelta(minutes=30)
 
-Latest = Mapping[tuple[str, str], Told]
+#: All that was told, by alert id, oldest first.
+Histories = Mapping[str, Sequence[Told]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,13 @@ class Telling:
     route_path: str
     group_key: str
     loudest: Severity  #: the alert's severity, or the one the receiver knows where that is higher
+    waits_from: datetime  #: from when on `group_wait` counts
     covers: tuple[Alert, ...] = ()  #: ended alerts whose resolve this telling stands for
+    note: str = ""
+    is_escalation: bool = False
+    is_newcomer: bool = (
+        False  #: others know the alert, and could have been told with this receiver had it been routed so
+    )
 
     @property
     def is_resolve(self) -> bool:
@@ -57,25 +71,20 @@ class Telling:
         return self.alert.finding.subject
 
 
-def latest(told: Iterable[Told]) -> dict[tuple[str, str], Told]:
-    """What each receiver knows of each alert, by alert id and receiver."""
-    newest: dict[tuple[str, str], Told] = {}
+def histories(told: Iterable[Told]) -> dict[str, list[Told]]:
+    """What was told of each alert. `told` is in the order of telling, which a clock that was put back does not show."""
+    found: dict[str, list[Told]] = {}
     for row in told:
-        known = newest.get((row.alert_id, row.receiver))
-        if known is None or _age(row) > _age(known):
-            newest[row.alert_id, row.receiver] = row
-    return newest
-
-
-def _age(row: Told) -> tuple[datetime, bool]:
-    return (row.at, row.status is AlertStatus.RESOLVED)  # told and resolved in one instant: resolved came last
+        found.setdefault(row.alert_id, []).append(row)
+    return found
 
 
 def need(alert: Alert, told: Told | None, route: Route, now: datetime) -> Need | None:
     """What a receiver that was told `told` lacks of an alert that fires, or that happened; `None`: nothing.
 
     A severity that fell is no news. A countdown reminds at its steps, and never by interval: at each once, and once
-    more where it was put off and the step comes anew. An acknowledged alert does not remind by interval either.
+    more where it was put off and the step comes anew. What has a reminder of its own does not remind by interval
+    either, nor does an acknowledged alert.
     """
     if told is None:
         return Need(reason=NotifyReason.FIRING, at=now if alert.finding.rule in URGENT_RULES else None)
@@ -85,7 +94,8 @@ def need(alert: Alert, told: Told | None, route: Route, now: datetime) -> Need |
         return Need(reason=NotifyReason.SEVERITY_RAISED, at=now)
     if is_nearer(alert.finding.step, than=told.step) or _comes_anew(alert, told):
         return Need(reason=NotifyReason.REMINDER, at=now)
-    if alert.finding.step or alert.acked_at is not None or not route.repeat_interval:
+    has_its_own = alert.finding.step or alert.finding.rule in _OWN_REMINDER_RULES
+    if has_its_own or alert.acked_at is not None or not route.repeat_interval:
         return None
     return Need(reason=NotifyReason.REMINDER, at=told.at + route.repeat_interval)
 
@@ -95,45 +105,79 @@ def _comes_anew(alert: Alert, told: Told) -> bool:
     return bool(alert.finding.step and told.step) and alert.raised_at - told.at > _CLOCKS_APART
 
 
-def lacking(alerts: Sequence[Alert], root: Route, known: Latest, now: datetime) -> Iterator[Telling]:
-    """Everything that some receiver lacks now, or will lack when a reminder is due."""
-    told_of: dict[str, list[Told]] = {}
-    for told in known.values():
-        told_of.setdefault(told.alert_id, []).append(told)
+def lacking(
+    alerts: Sequence[Alert],
+    routing: Routing,
+    taken: Mapping[str, Sequence[Route]],
+    told: Histories,
+    now: datetime,
+) -> Iterator[Telling | datetime]:
+    """Everything that some receiver lacks now, or will lack when nobody acknowledges; and when reminders are due.
+
+    Args:
+        taken: The routes that each alert takes, by id; of those that fire.
+    """
     for alert in alerts:
+        rows = told.get(alert.id, ())
+        known = {row.receiver: row for row in rows}
         if alert.status is AlertStatus.RESOLVED:
-            yield from _resolves(alert, told_of.get(alert.id, ()), root)
+            yield from _resolves(alert, known.values(), routing)
             continue
-        for route in receivers(root, alert.labels):
-            row = known.get((alert.id, route.receiver))
-            if (found := need(alert, row, route, now)) is not None:
-                yield _firing(alert, found, row, route, root)
+        routes = taken[alert.id]
+        for route in routes:
+            found = need(alert, known.get(route.receiver), route, now)
+            if found is not None and found.at is not None and found.at > now:
+                yield found.at
+            elif found is not None:
+                is_new = route.receiver not in known and _is_newcomer(alert, route, rows, routing, now)
+                yield _firing(alert, found, known.get(route.receiver), route, is_newcomer=is_new)
+        for escalation in escalations(alert, routes, rows):
+            yield _escalating(alert, escalation)
+        for receiver, route in escalated(alert, routes, rows).items():
+            silent = replace(route, receiver=receiver, repeat_interval=timedelta())  # what is worse, and no reminders
+            if (found := need(alert, known[receiver], silent, now)) is not None:
+                yield _firing(alert, found, known[receiver], silent)
 
 
-def receivers(root: Route, labels: Mapping[str, str]) -> Iterator[Route]:
-    """The routes taken, one for each receiver: of two that lead to the same one the first counts."""
-    seen = set()
-    for route in root.match(labels):
-        if route.receiver not in seen:
-            seen.add(route.receiver)
-            yield route
-
-
-def _firing(alert: Alert, found: Need, told: Told | None, route: Route, root: Route) -> Telling:
-    is_first_sight = alert.is_first_sight and told is None
+def _firing(alert: Alert, found: Need, told: Told | None, route: Route, *, is_newcomer: bool = False) -> Telling:
+    comes_late = told is None and (alert.is_first_sight or is_newcomer)
     return Telling(
         alert=alert,
         receiver=route.receiver,
         reason=found.reason,
         at=found.at,
         route=route,
-        route_path=root.path if is_first_sight else route.path,
-        group_key=FIRST_SIGHT_KEY if is_first_sight else group_key(route, alert.labels),
+        route_path=route.path,
+        group_key=FIRST_SIGHT_KEY if comes_late else group_key(route, alert.labels),
         loudest=alert.severity,
+        waits_from=alert.updated_at if is_newcomer else alert.starts_at,  # tags change as their accounts are read
+        is_newcomer=is_newcomer,
     )
 
 
-def _resolves(alert: Alert, told: Iterable[Told], root: Route) -> Iterator[Telling]:
+def _is_newcomer(alert: Alert, route: Route, told: Sequence[Told], routing: Routing, now: datetime) -> bool:
+    """Whether others know that it fires, and this receiver would too had routes, tags and owners been as they are.
+
+    It would not have been told before the alert was loud enough for its route, nor while its route was muted, nor
+    before its group was due.
+    """
+    if alert.is_event:
+        return False
+    for row in told:
+        labels = {**alert.labels, "severity": row.severity.value}
+        if any(one.receiver == route.receiver for one in receivers(routing, labels)):
+            free_at = muted_until(routing.mutes_of(route), row.at, row.severity) or row.at
+            return now > free_at + route.group_wait + route.group_interval
+    return False
+
+
+def _escalating(alert: Alert, escalation: Escalation) -> Telling:
+    found = Need(reason=NotifyReason.FIRING, at=escalation.at)
+    telling = _firing(alert, found, None, replace(escalation.route, receiver=escalation.receiver))
+    return replace(telling, note=str(escalation), is_escalation=True)
+
+
+def _resolves(alert: Alert, told: Iterable[Told], routing: Routing) -> Iterator[Telling]:
     """To exactly those who know it as firing, in the group in which they were told, wherever the routes now lead."""
     for row in sorted(told, key=lambda row: row.receiver):
         if row.status is AlertStatus.FIRING and not alert.is_event:
@@ -142,17 +186,17 @@ def _resolves(alert: Alert, told: Iterable[Told], root: Route) -> Iterator[Telli
                 receiver=row.receiver,
                 reason=NotifyReason.RESOLVED,
                 at=None,
-                route=_route_of(row, alert, root),
+                route=_route_of(row, alert, routing),
                 route_path=row.route,
                 group_key=row.group_key,
                 loudest=max(alert.severity, row.severity, key=lambda severity: severity.rank),
+                waits_from=alert.starts_at,
             )
 
 
-def _route_of(row: Told, alert: Alert, root: Route) -> Route | None:
+def _route_of(row: Told, alert: Alert, routing: Routing) -> Route | None:
     """The route by which the receiver would be told today, else the one by which it was, if it still leads there."""
-    for route in receivers(root, alert.labels):
+    for route in receivers(routing, alert.labels):
         if route.receiver == row.receiver:
             return route
-    former = root.at(row.route)
-    return former if former is not None and former.receiver == row.receiver else None
+    return routing.at(row.route, row.receiver)

@@ -6,10 +6,10 @@ from where the last reading ended, and the activity log only where deployments a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from typing import TypeVar
 
 from watcher.azure import metrics
@@ -25,16 +25,17 @@ from watcher.azure.lenient import BadItem, Page
 from watcher.azure.management import Management
 from watcher.azure.metrics_batch import MetricsBatch
 from watcher.azure.openai import Api, DataPages, Dialect, OpenAI
-from watcher.azure.paging import OPEN_END, Bodies, decode_pages, digest_of
+from watcher.azure.paging import OPEN_END, Bodies, decode_pages
 from watcher.azure.standing import read_standing
 from watcher.errors import AzureError, NotFoundError
 from watcher.resources.account import Account
+from watcher.resources.calls import Calls
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
 from watcher.resources.model import CustomModel
-from watcher.resources.snapshot import Gap, Known, Listing, Section, Snapshot
+from watcher.resources.snapshot import NOT_OFFERED, Gap, Known, Listing, Section, Snapshot
 from watcher.resources.training import Training
 
 #: How long one section of one account may wait for Azure in all, in time limits of one request.
@@ -43,8 +44,6 @@ _SECTION_LIMITS = 3
 _FOLLOW_UPS = 4
 ALL_SECTIONS = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS, Section.FILES, Section.MODELS})
 
-#: The digest of a listing that this account does not offer.
-_NOTHING = digest_of(())
 
 N = TypeVar("N", File, CustomModel)
 
@@ -61,6 +60,7 @@ class _Part:
     absent: frozenset[str] = frozenset()
     departures: Mapping[str, Departure] = field(default_factory=dict)
     usage: Mapping[str, Usage] | None = None
+    calls: Mapping[str, Calls] = field(default_factory=dict)
     files: Listing[File] | None = None
     models: Listing[CustomModel] | None = None
     training: Mapping[str, Training] = field(default_factory=dict)
@@ -176,9 +176,11 @@ class Collector:
         for_insides: Allowance,
     ) -> _Part:
         auth = self._auth_of(account)
-        pages = await self._openai.job_pages(account, auth, dialect=known.dialect, allowance=allowance)
-        digest = digest_of(pages.bodies)
-        decoded = cache(partial(_decoded_jobs, pages.bodies, account.key))
+        pages = await self._openai.job_pages(
+            account, auth, dialect=known.dialect, known_digest=known.jobs_digest, allowance=allowance
+        )
+        digest = pages.bodies.digest
+        decoded = _JobList(pages.bodies, account.key).decoded
         statuses, ended = known.statuses or {}, frozenset[str]()
         if digest == known.jobs_digest and known.statuses is not None:
             listing: Listing[FineTuningJob] = Listing(digest=digest, items=None)
@@ -212,13 +214,15 @@ class Collector:
     async def _events(
         self,
         account: Account,
-        jobs: Iterable[str],
+        jobs: Collection[str],
         auth: Authorizer,
         dialect: Dialect,
         at: datetime,
         allowance: Allowance,
     ) -> tuple[Mapping[str, tuple[JobEvent, ...]], tuple[Gap, ...]]:
         """The events of each of `jobs`; a job whose events could not be read whole is named in a gap."""
+        if not jobs:  # as nearly always
+            return {}, ()
         slots = asyncio.Semaphore(_FOLLOW_UPS)
         events: dict[str, tuple[JobEvent, ...]] = {}
         gaps: list[Gap] = []
@@ -290,9 +294,11 @@ class Collector:
         names = [deployment.name for deployment in deployments]
         reply = await self._batch.ask(account, span, allowance) if self._batch is not None else None
         if reply is not None:
-            return _Part(usage=metrics.usage_of(reply.answer, span=reply.span, names=names))
-        asked, body = await self._ask_metrics(account, span, allowance)
-        return _Part(usage=metrics.decode_usage(body, span=span, names=names, asked=asked))
+            counted = metrics.counts_of(reply.answer, span=reply.span, names=names)
+        else:
+            asked, body = await self._ask_metrics(account, span, allowance)
+            counted = metrics.decode_counts(body, span=span, names=names, asked=asked)
+        return _Part(usage=counted.usage, calls=counted.calls)
 
     async def _ask_metrics(
         self, account: Account, span: metrics.Span, allowance: Allowance
@@ -320,24 +326,36 @@ async def _offered(pages: Awaitable[DataPages], known_digest: str) -> Bodies:
     try:
         return (await pages).bodies
     except NotFoundError:
-        if known_digest.rstrip(OPEN_END) not in ("", _NOTHING):
+        if known_digest not in ("", NOT_OFFERED):
             raise
-        return ()
+        return Bodies()
 
 
 def _listing(
     bodies: Bodies, known_digest: str, decode: Callable[[bytes], Page[N]], section: Section, at: datetime
 ) -> tuple[Listing[N], tuple[Gap, ...]]:
     """A listing whose items have ids, decoded unless it is that of the last reading; and the gaps it leaves."""
-    digest = digest_of(bodies)
+    digest = bodies.digest if bodies else NOT_OFFERED
     if digest == known_digest:
         return Listing(digest=digest, items=None), ()
     items, bad = decode_pages(bodies, decode, lambda item: item.id, may_lack_ids=True)
     return Listing(digest=digest + OPEN_END if bad else digest, items=items), gaps_of_items(bad, section, at)
 
 
-def _decoded_jobs(bodies: Bodies, account: str) -> tuple[tuple[FineTuningJob, ...], tuple[BadItem, ...]]:
-    return decode_pages(bodies, partial(decode_jobs, account=account), lambda job: job.id, may_lack_ids=True)
+@dataclass(slots=True)
+class _JobList:
+    """A job list that is decoded when first asked for, which mostly is never."""
+
+    bodies: Bodies
+    account: str
+    found: tuple[tuple[FineTuningJob, ...], tuple[BadItem, ...]] | None = None
+
+    def decoded(self) -> tuple[tuple[FineTuningJob, ...], tuple[BadItem, ...]]:
+        """The jobs, and the items that could not be read."""
+        if self.found is None:
+            decode = partial(decode_jobs, account=self.account)
+            self.found = decode_pages(self.bodies, decode, lambda job: job.id, may_lack_ids=True)
+        return self.found
 
 
 def _may_be_fine_tuned(deployment: Deployment, custom_models: frozenset[str] | None) -> bool:
@@ -374,6 +392,7 @@ def _joined(
             models=part.models or whole.models,
             training=part.training or whole.training,
             usage=whole.usage if part.usage is None else part.usage,
+            calls=part.calls or whole.calls,
             gaps=whole.gaps + part.gaps,
         )
     return Snapshot(
@@ -384,6 +403,7 @@ def _joined(
         jobs=whole.jobs,
         deployments=whole.deployments,
         usage=whole.usage,
+        calls=whole.calls,
         events=whole.events,
         absent=whole.absent,
         departures=whole.departures,

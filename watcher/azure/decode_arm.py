@@ -57,6 +57,8 @@ class _DeploymentProperties(msgspec.Struct, rename="camel"):
     model: _Model
     provisioning_state: str | None = None
     deployment_state: str | None = None
+    rai_policy_name: Any = None
+    version_upgrade_option: Any = None
     error: Any = None
 
 
@@ -253,8 +255,11 @@ def _deployment(raw: _Deployment, account: str) -> Deployment:
         model_format=given.model.format or "OpenAI",
         model_version=text_of(given.model.version),
         model_source=given.model.source_account or given.model.source or "",
+        model_source_account=given.model.source_account or "",
         sku=sku.name or "",
         capacity=int_of(sku.capacity),
+        rai_policy=text_of(given.rai_policy_name),
+        upgrade_option=text_of(given.version_upgrade_option),
         provisioning_state=_STATES.get(state.lower(), ProvisioningState.UNKNOWN),
         raw_provisioning_state=state,
         deployment_state=given.deployment_state or "",

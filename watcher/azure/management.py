@@ -80,10 +80,12 @@ class Management:
         bodies = await self._pages(url, f"arm:{subscription.lower()}", None)
         return decode_pages(bodies, decode_resource_groups, lambda group: group.name.lower())[0]
 
-    async def deployment_pages(self, account: Account, allowance: Allowance | None = None) -> Bodies:
+    async def deployment_pages(
+        self, account: Account, allowance: Allowance | None = None, *, known_digest: str = ""
+    ) -> Bodies:
         """The pages of an account's deployments, for `decode_deployments`."""
         url = f"{self._base}{_path(account.id)}/deployments{self._version}"
-        return await self._pages(url, f"arm:{account.subscription.lower()}", allowance)
+        return await self._pages(url, f"arm:{account.subscription.lower()}", allowance, known_digest)
 
     async def deployment(self, resource_id: str, account: str, allowance: Allowance | None = None) -> Deployment:
         """One deployment by its id; `NotFoundError` is one of the two signs that it is gone."""
@@ -117,8 +119,10 @@ class Management:
         answer = await self._client.get(url, api="arm", auth=self._auth, lane=lane, allowance=allowance)
         return answer.body
 
-    async def _pages(self, url: str, lane: str, allowance: Allowance | None) -> Bodies:
-        return await linked_pages(self._client, url, api="arm", auth=self._auth, lane=lane, allowance=allowance)
+    async def _pages(self, url: str, lane: str, allowance: Allowance | None, known_digest: str = "") -> Bodies:
+        return await linked_pages(
+            self._client, url, api="arm", auth=self._auth, lane=lane, allowance=allowance, known_digest=known_digest
+        )
 
 
 def activity_path(subscription: str, condition: str) -> str:

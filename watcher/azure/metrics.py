@@ -10,6 +10,7 @@ out, and series beyond it are dropped without a word.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,14 +19,13 @@ from urllib.parse import quote
 
 from watcher.azure.lenient import float_of, parse_object, when
 from watcher.errors import IncompleteError, MalformedError
+from watcher.resources.calls import DELAY, HOUR, Calls, HourOfCalls
 from watcher.resources.deployment import Deployment, Usage
 
 METRICS = ("AzureOpenAIRequests", "ModelRequests")
 #: Series asked for at most; a deployment has one for each status code.
 TOP = 10_000
 BUCKET = timedelta(hours=1)
-#: Metrics come minutes late: absence of calls is not claimed for buckets that ended less than this ago.
-DELAY = timedelta(minutes=15)
 #: The first reading; a day more than the fifteen after which a deployment counts as idle.
 FIRST_SPAN = timedelta(days=16)
 #: Azure keeps 93 days; spans are widened to the start of a bucket.
@@ -33,6 +33,9 @@ LONGEST_SPAN = timedelta(days=93) - BUCKET
 #: Read again each time: late points still move the newest buckets, now and then by hours. A call that came later than
 #: this would never be seen, and its deployment be taken for idle; points cost little.
 OVERLAP = timedelta(hours=24)
+
+#: In one hour; more is nonsense, and the sum of nonsense may be infinite.
+_MOST_CALLS = 1e15
 
 _EMPTY = frozenset({"", "__empty", "unknown", "null", "none"})
 
@@ -94,17 +97,40 @@ def batch_query_of(span: Span) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What one answer tells of the calls in an account, by deployment's name in lower case."""
+
+    usage: Mapping[str, Usage]  #: of all that were asked for
+    #: Of those that had any, and under "" calls without a name; none where hours are not told.
+    calls: Mapping[str, Calls]
+
+
+def decode_counts(body: bytes, *, span: Span, names: Iterable[str], asked: Sequence[str] = METRICS) -> Counted:
+    """The calls that the answer about one account tells of: see `counts_of`."""
+    return counts_of(parse_object(body), span=span, names=names, asked=asked)
+
+
 def decode_usage(
     body: bytes, *, span: Span, names: Iterable[str], asked: Sequence[str] = METRICS
 ) -> Mapping[str, Usage]:
-    """The calls that the answer about one account tells of: see `usage_of`."""
-    return usage_of(parse_object(body), span=span, names=names, asked=asked)
+    """The newest calls that the answer about one account tells of: see `counts_of`."""
+    return decode_counts(body, span=span, names=names, asked=asked).usage
 
 
 def usage_of(
     answer: Mapping[str, Any], *, span: Span, names: Iterable[str], asked: Sequence[str] = METRICS
 ) -> Mapping[str, Usage]:
+    """The newest calls that an answer tells of: see `counts_of`."""
+    return counts_of(answer, span=span, names=names, asked=asked).usage
+
+
+def counts_of(
+    answer: Mapping[str, Any], *, span: Span, names: Iterable[str], asked: Sequence[str] = METRICS
+) -> Counted:
     """The calls of each deployment in the answer, and of each of `names`, which may have none.
+
+    An account may count the same calls by both metrics, or some by one alone: of an hour the larger count holds.
 
     Args:
         answer: About one account: a whole answer, or an entry of a batch's `values`.
@@ -113,8 +139,7 @@ def usage_of(
         asked: The metrics that were asked for.
 
     Returns:
-        By name in lower case. Calls in the newest, incomplete buckets count as seen; their absence does not: see
-        `Usage.read_to`.
+        Calls in the newest, incomplete buckets count as seen; their absence does not: see `Usage.read_to`.
 
     Raises:
         MalformedError: a metric could not be read, or something in the answer could hide a call.
@@ -135,6 +160,7 @@ def usage_of(
             raise IncompleteError(f"metric {_name(metric)}: {TOP} series or more; some deployments may be missing")
         for one in series:
             tally.add(one)
+        tally.end_metric()
     if not metrics:
         raise MalformedError("the answer holds no metric")
     told = {_name(metric).lower() for metric in metrics}
@@ -142,7 +168,7 @@ def usage_of(
         raise IncompleteError(f"the answer leaves out the metric {' and '.join(missing)}")
     read_to = max(_floor(end - DELAY, bucket), start)
     wanted = {name.lower() for name in names} | tally.successes.keys() | tally.failures.keys()
-    return {
+    usage = {
         name: Usage(
             deployment=name,
             read_from=start,
@@ -154,35 +180,64 @@ def usage_of(
         )
         for name in sorted(wanted)
     }
+    return Counted(usage=usage, calls=tally.calls() if bucket <= HOUR else {})
 
 
 class _Tally:
-    """The newest calls met so far, by deployment and by whether they went well."""
+    """The calls met so far, by deployment: the newest by whether they went well, and all by the hour."""
 
     def __init__(self) -> None:
+        self.hours: dict[tuple[str, datetime], HourOfCalls] = {}
+        self._metric: dict[tuple[str, datetime], dict[str, float]] = {}  #: of the metric that is being added
         self.successes: dict[str, datetime] = {}
         self.failures: dict[str, datetime] = {}
         self.unclear: dict[str, datetime] = {}  #: calls whose status is not told
         self.nameless_at: datetime | None = None  #: the newest calls without a deployment's name
 
     def add(self, series: Mapping[str, Any]) -> None:
-        last = max(_calls(series), default=None)
-        if last is None:
+        counts = tuple(_calls(series))
+        if not counts:
             return
+        last = max(at for at, _ in counts)
         dimensions = _dimensions(series)
         name = dimensions.get("modeldeploymentname", "")
         status = dimensions.get("statuscode", "")
         if name in _EMPTY:
             self.nameless_at = max(last, self.nameless_at or last)
+            self._count("", status, counts)
             return
+        self._count(name, status, counts)
         if status in _EMPTY:
             self.unclear[name] = max(last, self.unclear.get(name, last))
         calls = self.successes if status.startswith("2") else self.failures
         calls[name] = max(last, calls.get(name, last))
 
+    def _count(self, name: str, status: str, counts: Iterable[tuple[datetime, float]]) -> None:
+        is_unclear = status in _EMPTY
+        kinds = ("other", "unclear") if is_unclear else ("ok",) if status.startswith("2") else ("other",)
+        for at, number in counts:
+            found = self._metric.setdefault((name, _floor(at, HOUR)), defaultdict(float))
+            for kind in kinds:
+                found[kind] = min(found[kind] + number, _MOST_CALLS)
 
-def _calls(series: Mapping[str, Any]) -> Iterator[datetime]:
-    """The buckets of a series that hold calls. A point without a total holds none; one that is nonsense may."""
+    def end_metric(self) -> None:
+        """All series of one metric were added."""
+        for place, found in self._metric.items():
+            counted = HourOfCalls(ok=found["ok"], other=found["other"], unclear=found["unclear"])
+            known = self.hours.get(place)
+            self.hours[place] = counted if known is None else known.joined(counted)
+        self._metric = {}
+
+    def calls(self) -> Mapping[str, Calls]:
+        """What all metrics together tell, hour by hour."""
+        by_name: dict[str, dict[datetime, HourOfCalls]] = {}
+        for (name, hour), counted in sorted(self.hours.items()):
+            by_name.setdefault(name, {})[hour] = counted
+        return {name: Calls(deployment=name, hours=hours) for name, hours in by_name.items()}
+
+
+def _calls(series: Mapping[str, Any]) -> Iterator[tuple[datetime, float]]:
+    """The buckets of a series that hold calls, with how many. One without a total holds none; a nonsensical one may."""
     for point in _list(series, "data"):
         total = point.get("total")
         if total is None:
@@ -194,7 +249,7 @@ def _calls(series: Mapping[str, Any]) -> Iterator[datetime]:
             at = when(point.get("timeStamp"))
             if at is None:
                 raise MalformedError("a point's time cannot be read")
-            yield at
+            yield at, number
 
 
 def _dimensions(series: Mapping[str, Any]) -> Mapping[str, str]:

@@ -56,16 +56,27 @@ class OpenAI:
         self._api = api
 
     async def job_pages(
-        self, account: Account, auth: Authorizer, *, dialect: str = "", allowance: Allowance | None = None
+        self,
+        account: Account,
+        auth: Authorizer,
+        *,
+        dialect: str = "",
+        known_digest: str = "",
+        allowance: Allowance | None = None,
     ) -> DataPages:
-        """The job list, read to its end, for `decode_jobs`. `dialect` is the one that answered last; "": not known.
+        """The job list, read to its end, for `decode_jobs`.
+
+        Args:
+            dialect: The one that answered last; "": not known.
+            known_digest: Of the list as it was read last; see `paging`.
 
         Raises:
             NotFoundError: neither dialect knows of jobs here.
             IncompleteError: the pages do not move on.
             NoEndpointError: the account has no address that a token may be sent to.
         """
-        return await self._first(account, auth, _JOBS, f"limit={PAGE_SIZE}", self._dialects(dialect), allowance)
+        query, dialects = f"limit={PAGE_SIZE}", self._dialects(dialect)
+        return await self._first(account, auth, _JOBS, query, dialects, allowance, known_digest=known_digest)
 
     async def file_pages(
         self, account: Account, auth: Authorizer, *, dialect: str = "", allowance: Allowance | None = None
@@ -142,13 +153,21 @@ class OpenAI:
         query: str,
         dialects: Sequence[Dialect],
         allowance: Allowance | None,
+        *,
+        known_digest: str = "",
     ) -> DataPages:
         """A listing in the first of `dialects` that knows of it. Raises `NotFoundError` where none does."""
         for candidate in dialects:
             url = _url(account, candidate, path, query)
             try:
                 bodies, _ = await cursor_pages(
-                    self._client, url, api="openai", auth=auth, lane=account.endpoint, allowance=allowance
+                    self._client,
+                    url,
+                    api="openai",
+                    auth=auth,
+                    lane=account.endpoint,
+                    allowance=allowance,
+                    known_digest=known_digest,
                 )
             except NotFoundError:
                 if candidate == dialects[-1]:

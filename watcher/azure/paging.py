@@ -1,7 +1,7 @@
 """Reads a listing to its end, page by page, or says that it cannot: a half-read listing is none.
 
 Pages are kept as they came, since an account that has not changed is told by the digest of its pages and never
-decoded. Only the place of the next page is looked up.
+decoded. Only the place of the next page is looked up, and not even that where a lone page is the one of last time.
 
 Source: azure-rest-api-specs: `nextLink` is an address to be followed unchanged (ARM); `has_more` asks for `after` with
 the last item's id (data plane). The guards are ours: a list that does not move on would never end.
@@ -9,6 +9,7 @@ the last item's id (data plane). The guards are ours: a list that does not move 
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +28,13 @@ PAGE_CAP = 200
 #: Ends a digest that must not be taken for "unchanged" next time, since something was left open.
 OPEN_END = "~"
 
-Bodies = tuple[bytes, ...]
+
+class Bodies(tuple[bytes, ...]):
+    """The pages of a listing as they came."""
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self)
 
 
 class _Link(msgspec.Struct, rename="camel"):
@@ -49,15 +56,25 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 async def linked_pages(
-    client: AzureClient, url: str, *, api: str, auth: Authorizer, lane: str, allowance: Allowance | None
+    client: AzureClient,
+    url: str,
+    *,
+    api: str,
+    auth: Authorizer,
+    lane: str,
+    allowance: Allowance | None,
+    known_digest: str = "",
 ) -> Bodies:
     """All pages from `url` on, by `nextLink`.
+
+    Args:
+        known_digest: Of the listing that was read to its end last time: a first page that is the whole of it is all.
 
     Raises:
         IncompleteError: the links lead in a circle, or on and on.
         MalformedError: a link leads to another host, where our token has no business; or a page is no JSON.
     """
-    origin = _origin(url)
+    first_url = url
     bodies: list[bytes] = []
     seen: set[str] = set()
     while url:
@@ -66,14 +83,16 @@ async def linked_pages(
         seen.add(url)
         answer = await client.get(url, api=api, auth=auth, lane=lane, allowance=allowance)
         bodies.append(answer.body)
+        if known_digest and len(bodies) == 1 and (lone := Bodies(bodies)).digest == known_digest:
+            return lone
         try:
             next_url = _LINK.decode(answer.body).next_link or ""
         except _UNREADABLE as exc:
             raise MalformedError(f"the answer is no page of a list: {exc}", status=answer.status, url=url) from exc
-        if next_url and _origin(next_url) != origin:
+        if next_url and _origin(next_url) != _origin(first_url):
             raise MalformedError("`nextLink` leads to another host: refused, the token stays here", url=url)
         url = next_url
-    return tuple(bodies)
+    return Bodies(bodies)
 
 
 async def cursor_pages(
@@ -85,9 +104,13 @@ async def cursor_pages(
     lane: str,
     allowance: Allowance | None,
     page_cap: int = PAGE_CAP,
+    known_digest: str = "",
 ) -> tuple[Bodies, bool]:
     """All pages of `url`, by `after`; and whether that is all: `False` at `page_cap`. Lists that know of no paging end
     with their first page.
+
+    Args:
+        known_digest: As of `linked_pages`.
 
     Raises:
         IncompleteError: the cursor does not move, or there is more after nothing.
@@ -99,9 +122,11 @@ async def cursor_pages(
     while len(bodies) < page_cap:
         answer = await client.get(page_url, api=api, auth=auth, lane=lane, allowance=allowance)
         bodies.append(answer.body)
+        if known_digest and len(bodies) == 1 and (lone := Bodies(bodies)).digest == known_digest:
+            return lone, True
         try:
             if not _MORE.decode(answer.body).has_more:
-                return tuple(bodies), True
+                return Bodies(bodies), True
         except _UNREADABLE as exc:
             raise MalformedError(f"the answer is no page of a list: {exc}", status=answer.status, url=url) from exc
         cursor = _last_id(answer.body)
@@ -109,7 +134,7 @@ async def cursor_pages(
             raise IncompleteError("the list says that there is more, and does not move on", url=url)
         seen.add(cursor)
         page_url = f"{url}{'&' if '?' in url else '?'}after={quote(cursor, safe='')}"
-    return tuple(bodies), False
+    return Bodies(bodies), False
 
 
 def _last_id(body: bytes) -> str:
@@ -132,7 +157,11 @@ def digest_of(bodies: Iterable[bytes]) -> str:
 
 
 def decode_pages(
-    bodies: Bodies, decode: Callable[[bytes], Page[T]], key: Callable[[T], Hashable], *, may_lack_ids: bool = False
+    bodies: Iterable[bytes],
+    decode: Callable[[bytes], Page[T]],
+    key: Callable[[T], Hashable],
+    *,
+    may_lack_ids: bool = False,
 ) -> tuple[tuple[T, ...], tuple[BadItem, ...]]:
     """The items of all pages, and those that could not be read; of two items with one key the later page's.
 

@@ -12,7 +12,7 @@ from watcher.azure.client import Allowance
 from watcher.azure.decode_arm import decode_deployments
 from watcher.azure.gaps import gap_of, gap_of_item, gaps_of_items
 from watcher.azure.management import Management
-from watcher.azure.paging import OPEN_END, decode_pages, digest_of
+from watcher.azure.paging import OPEN_END, decode_pages
 from watcher.errors import AzureError, NotFoundError
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
@@ -38,8 +38,8 @@ async def read_standing(
     management: Management, account: Account, known: Known, at: datetime, allowance: Allowance
 ) -> Standing:
     """The deployments of `account`. Raises `AzureError` where the listing cannot be read."""
-    bodies = await management.deployment_pages(account, allowance)
-    digest = digest_of(bodies)
+    bodies = await management.deployment_pages(account, allowance, known_digest=known.deployments_digest)
+    digest = bodies.digest
     if digest == known.deployments_digest:
         return Standing(listing=Listing(digest=digest, items=None))
     decode = partial(decode_deployments, account=account.key)

@@ -19,10 +19,13 @@ from watcher.cli import (
     history,
     holdings,
     init,
+    keeping,
     listings,
     operators,
     permissions,
+    rules,
     status,
+    trying,
 )
 from watcher.cli import run as running
 from watcher.cli.desk import Desk, Refused
@@ -58,9 +61,10 @@ def build() -> typer.Typer:
     app.command()(explain.explain)
     app.add_typer(_silence(), name="silence")
     app.command()(operators.ack)
-    app.command()(operators.keep)
+    app.command()(keeping.keep)
     app.add_typer(_notify(), name="notify")
     app.add_typer(_routes(), name="routes")
+    app.add_typer(_rules(), name="rules")
     app.add_typer(_outbox(), name="outbox")
     app.add_typer(_db(), name="db")
     app.command()(checks.schema)
@@ -89,14 +93,21 @@ def _silence() -> typer.Typer:
 def _notify() -> typer.Typer:
     group = _group("Try the receivers.")
     group.callback()(lambda: None)  # so that the only command keeps its name
-    group.command("test")(deliveries.notify_test)
+    group.command("test")(trying.notify_test)
     return group
 
 
 def _routes() -> typer.Typer:
     group = _group("Try the routes.")
     group.callback()(lambda: None)
-    group.command("test")(deliveries.routes_test)
+    group.command("test")(trying.routes_test)
+    return group
+
+
+def _rules() -> typer.Typer:
+    group = _group("Try the rules.")
+    group.callback()(lambda: None)
+    group.command("test")(rules.rules_test)
     return group
 
 

@@ -9,6 +9,8 @@ from watcher.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from watcher.cli.online import Answers
+    from watcher.config import Config
+    from watcher.errors import Problem
 
 #: How long the daemon may take to answer, in seconds.
 _HEALTH_TIMEOUT_S = 5.0
@@ -33,7 +35,9 @@ def check_config(
         _build_all(checked)
     except ConfigurationError as exc:
         mistakes = list(exc.problems)
-    notes = warnings(checked) if checked is not None else []
+    notes = [] if checked is None else warnings(checked)
+    if checked is not None and not mistakes:
+        notes += [str(odd) for odd in _odd_routes(checked)]
     answers = probe(desk, checked) if online and checked is not None and not mistakes else None
     if as_json:
         problems = [{"path": one.path, "message": one.message, "cure": one.cure} for one in mistakes]
@@ -52,6 +56,37 @@ def check_config(
         raise typer.Exit(2)
     if answers is not None and not answers.is_whole:
         raise typer.Exit(3)
+
+
+def _odd_routes(config: "Config") -> list["Problem"]:
+    """What the routes say that cannot be meant."""
+    from importlib.metadata import entry_points
+
+    from watcher.alerts.lint import CRITICAL_RULES, LABELS, Known, lint
+    from watcher.assembly import routing_of
+    from watcher.rules import registry
+
+    routing = routing_of(config)
+    if routing is None:
+        return []
+    plugins = entry_points(group=registry.ENTRY_POINTS).names
+    options = config.rules.builtin
+    added = [*config.azure.discovery.tag_labels]
+    added += [label for given in config.azure.accounts for label in given.labels]
+    added += [label for rule in options.values() for label in rule.labels]
+    raised = {name for name, rule in options.items() if rule.severity == "critical"}
+    lowered = {name for name, rule in options.items() if rule.severity not in (None, "critical")}
+    known = Known(
+        rules=sorted({*registry.BUILTIN, *plugins}),
+        critical_rules=sorted((CRITICAL_RULES | raised | plugins) - lowered),
+        labels=None if plugins else frozenset({*LABELS, *added}),
+    )
+    return lint(
+        routing,
+        known=known,
+        receivers=[receiver.name for receiver in config.receivers],
+        otherwise_used={name for report in config.reports for name in report.receivers},
+    )
 
 
 def _build_all(config: Any) -> None:

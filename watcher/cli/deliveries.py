@@ -1,231 +1,311 @@
-"""`notify test`, `routes test` and `outbox`: who would be told, whether it works, and what did not arrive."""
+"""`outbox`: what did not arrive, why, what is in it, and how each channel does."""
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from watcher.cli.desk import Desk, Refused
-from watcher.cli.options import AuthorOption, ConfigOption, JsonOption, author_or_user
-from watcher.cli.table import Column, table
+from watcher.cli.options import AuthorOption, ConfigOption, JsonOption, WhyOption, author_or_user
+from watcher.cli.table import Column, Line, cut, printable, table, wrap
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from sqlalchemy import Connection
 
-    from watcher.config import Config
+    from watcher.report.records import Record
+    from watcher.store.channels import Channel
+    from watcher.store.outbox import Attempt, Delivery
 
+#: Of a notification.
+STATES = ("pending", "dead", "delivered", "dropped", "merged")
+_STYLES = {"dead": "red", "pending": "yellow"}
 
-def notify_test(
-    ctx: typer.Context,
-    receivers: Annotated[
-        list[str] | None, typer.Argument(metavar="[RECEIVER…]", help="By default all.", show_default=False)
-    ] = None,
-    rule: Annotated[str, typer.Option("--rule", metavar="NAME", help="Whose message to send.")] = "deployment_idle",
-    config: ConfigOption = None,
-) -> None:
-    """Really send a marked sample through each channel. Exit code 0: all took it; 3: some did not."""
-    import asyncio
-
-    desk: Desk = ctx.obj
-    settings = desk.config(config, needs_secrets=True)
-    desk.quieten()
-    known = [receiver.name for receiver in settings.receivers]
-    wanted = list(dict.fromkeys(receivers or known))
-    if unknown := [name for name in wanted if name not in known]:
-        have = ", ".join(known) or "none"
-        raise Refused(f"no receiver is named {unknown[0]}; the configuration has: {have}", code=2)
-    if not wanted:
-        raise Refused("the configuration has no receiver; add a table [[receivers]]", code=2)
-    _check_rule(rule)
-    failed = asyncio.run(_send_all(desk, settings, wanted, rule, desk.now()))
-    raise typer.Exit(3 if failed else 0)
-
-
-def _check_rule(rule: str) -> None:
-    from watcher.rules.registry import BUILTIN
-
-    known = sorted(BUILTIN)
-    if rule not in known:
-        raise typer.BadParameter(f"{rule!r} is no rule; known are {', '.join(known)}", param_hint="--rule")
-
-
-async def _send_all(desk: Desk, settings: "Config", wanted: list[str], rule: str, now: "datetime") -> int:
-    """Send to each receiver, one after the other, and say a line for each; returns how many failed."""
-    from watcher.assembly import receiver_options
-    from watcher.errors import ConfigurationError, DeliveryError
-    from watcher.notify.registry import Context, build_notifier
-    from watcher.notify.sample import sample
-    from watcher.transport import open_client
-
-    failed = 0
-    client = open_client()
-    context = Context(
-        watcher_name=settings.watcher.name,
-        zone=settings.watcher.timezone,
-        public_url=settings.watcher.public_url or "",
-        client=client,
-        stream=desk.out,
-    )
-    try:
-        for number, receiver in enumerate(settings.receivers):
-            if receiver.name not in wanted:
-                continue
-            head = f"{receiver.name} ({receiver.type})"
-            try:
-                notifier = build_notifier(
-                    receiver.type, receiver.name, receiver_options(receiver), context, path=f"receivers[{number}]"
-                )
-                try:
-                    receipt = await notifier.send(sample(rule, receiver=receiver.name, now=now), now=now)
-                finally:
-                    await notifier.aclose()
-            except ConfigurationError as exc:
-                failed += 1
-                desk.complain(f"{head}: cannot be used: {exc.message}")
-            except DeliveryError as exc:
-                failed += 1
-                lasting = "a retry cannot help" if exc.permanent else "a retry may help"
-                desk.complain(f"{head}: not delivered ({exc.kind}, {lasting}): {exc.message}")
-            else:
-                desk.say(f"{head}: delivered: {receipt.detail}", "green")
-    finally:
-        await client.aclose()
-    return failed
-
-
-def routes_test(
-    ctx: typer.Context,
-    labels: Annotated[
-        list[str], typer.Argument(metavar="LABEL=VALUE…", help="rule=deployment_idle severity=critical owner=search")
-    ],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Which route, receiver and group an alert with these labels takes."""
-    from watcher.alerts.dispatch import explain_routes
-    from watcher.alerts.route import REPORT_ONLY_RULES
-    from watcher.assembly import routing_of
-    from watcher.report.records import document, route_record
-
-    desk: Desk = ctx.obj
-    given: dict[str, str] = {}
-    for text in labels:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise typer.BadParameter(f"{text!r} is no label; write owner=search", param_hint="LABEL=VALUE")
-        given[name.strip()] = value.strip().strip('"')
-    settings = desk.config(config)
-    routing = routing_of(settings)
-    if routing is None:
-        raise Refused(
-            "the configuration has no route: nobody is told of anything; add [[receivers]] and [route]", code=2
-        )
-    routes = explain_routes(given, routing)
-    if as_json:
-        desk.document(document("routes", [route_record(route) for route in routes], now=desk.now()))
-        return
-    if not routes:
-        told = given.get("rule", "") in REPORT_ONLY_RULES
-        desk.say("no receiver" + (": this rule is for reports, unless a route names it in a matcher" if told else ""))
-        return
-    rows: list[list[Any]] = [
-        [path, receiver, " ".join(f"{name}={value}" for name, value in group.items()) or "(one group for all)"]
-        for path, receiver, group in routes
-    ]
-    columns = [Column("ROUTE", 12), Column("RECEIVER", 10), Column("GROUP", 20, keeps_end=False)]
-    desk.lines(table(columns, rows, desk.width))
+IdsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID…]", help="As `outbox list` shows them, or their beginnings.", show_default=False),
+]
 
 
 def outbox_list(
     ctx: typer.Context,
+    ids: IdsArgument = None,
     config: ConfigOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that were delivered or dropped.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that were delivered, dropped or merged.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Notifications that are waiting, or dead, in the order in which they were decided."""
-    from watcher.cli.wording import ahead, past
+    """Notifications that are waiting, or dead, in the order in which they were decided; by id each attempt at them.
+
+    And the channels that take none at present."""
     from watcher.report.records import document
-    from watcher.rules.text import rfc3339
-    from watcher.store import outbox
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
-    states = ("pending", "dead", "delivered", "dropped") if all_ else ("pending", "dead")
     with desk.store(settings) as store:
-        found = store.read_now(outbox.listed, states=states)
+        found, tries, channels = store.read_now(_load, ids, STATES if all_ else ("pending", "dead"))
     if as_json:
-        records = [
+        records = [_record(one, attempts) for one, attempts in zip(found, tries, strict=True)]
+        states = [_channel_record(channel) for channel in channels]
+        desk.document(document("notifications", records, now=now, channels=states))
+    elif ids:
+        desk.lines([line for one in zip(found, tries, strict=True) for line in _details(*one, now, desk.width)][:-1])
+    else:
+        desk.lines([*_listing(found, now, desk.width), *_failing(channels, now, desk.width)])
+
+
+def _load(
+    tx: "Connection", ids: list[str] | None, states: Sequence[str]
+) -> "tuple[tuple[Delivery, ...], list[tuple[Attempt, ...]], tuple[Channel, ...]]":
+    from watcher.store import channels, outbox
+
+    if ids:
+        found = outbox.listed(tx, ids=ids)
+        if len(found) < len(set(ids)):  # some are beginnings
+            every = outbox.listed(tx, states=STATES)
+            wanted = _meant([one.notification.id for one in every], ids, "see `watcher outbox list --all`")
+            found = tuple(one for one in every if one.notification.id in wanted)
+    else:
+        found = outbox.listed(tx, states=states)
+    return found, [outbox.attempts(tx, one.notification.id) for one in found], channels.listed(tx)
+
+
+def _meant(known: Sequence[str], wanted: Sequence[str], otherwise: str) -> list[str]:
+    """The ids that are meant by themselves or by their beginnings.
+
+    Raises:
+        Refused: one means none, or several.
+    """
+    meant = []
+    for text in wanted:
+        found = [id_ for id_ in known if id_ == text] or [id_ for id_ in known if text and id_.startswith(text)]
+        if not found:
+            raise Refused(f"{text or 'nothing'} is the id of no such notification: {otherwise}")
+        if len(found) > 1:
+            raise Refused(f"{text} is the beginning of {' and '.join(found[:3])}: write more of it", code=2)
+        meant += found
+    return list(dict.fromkeys(meant))
+
+
+def _record(one: "Delivery", attempts: "Sequence[Attempt]") -> "Record":
+    from watcher.rules.text import rfc3339
+
+    notification = one.notification
+    return {
+        "id": notification.id,
+        "receiver": notification.receiver,
+        "route": notification.route,
+        "group": dict(notification.group_labels),
+        "reason": notification.reason.value,
+        "alerts": [told.alert.id for told in notification.alerts],
+        "state": one.state,
+        "created_at": rfc3339(notification.created_at),
+        "due_at": rfc3339(one.due_at) if one.state == "pending" else None,
+        "ended_at": rfc3339(one.ended_at),
+        "attempts": one.attempts,
+        "last_error": one.last_error or None,
+        "merged_into": one.merged_into,
+        "may_have_arrived": one.is_uncertain,
+        "notes": list(notification.notes),
+        "contents": [
             {
-                "id": one.notification.id,
-                "receiver": one.notification.receiver,
-                "route": one.notification.route,
-                "group": dict(one.notification.group_labels),
-                "reason": one.notification.reason.value,
-                "alerts": [told.alert.id for told in one.notification.alerts],
-                "state": one.state,
-                "created_at": rfc3339(one.notification.created_at),
-                "due_at": rfc3339(one.due_at) if one.state == "pending" else None,
-                "ended_at": rfc3339(one.ended_at),
-                "attempts": one.attempts,
-                "last_error": one.last_error or None,
+                "alert": told.alert.id,
+                "reason": told.reason.value,
+                "rule": told.alert.finding.rule,
+                "severity": told.alert.severity.value,
+                "summary": told.alert.finding.summary,
+                "note": told.note or None,
             }
-            for one in found
-        ]
-        desk.document(document("notifications", records, now=now))
+            for told in notification.alerts
+        ],
+        "tries": [
+            {
+                "at": rfc3339(attempt.at),
+                "duration_seconds": attempt.duration_s,
+                "outcome": attempt.outcome,
+                "kind": attempt.kind or None,
+                "detail": attempt.detail,
+            }
+            for attempt in attempts
+        ],
+    }
+
+
+def _channel_record(channel: "Channel") -> "Record":
+    from watcher.rules.text import rfc3339
+
+    return {
+        "receiver": channel.receiver,
+        "status": "failing" if channel.is_failing else "ok" if channel.last_ok_at else "unknown",
+        "failing_since": rfc3339(channel.failing_since),
+        "failures": channel.failures,
+        "next_try_at": rfc3339(channel.retry_at),
+        "last_ok_at": rfc3339(channel.last_ok_at),
+        "kind": channel.kind or None,
+        "detail": channel.detail or None,
+    }
+
+
+def _listing(found: "Sequence[Delivery]", now: datetime, width: int) -> Iterator[Line]:
+    """A row for each, what is in it, and why it did not arrive."""
+    from watcher.cli.wording import past
+
+    if not found:
+        yield (("nothing is waiting, and nothing is dead", ""),)
         return
     columns = [
         Column("ID", 28, is_id=True),
         Column("RECEIVER", 8),
-        Column("STATE", 7),
-        Column("CREATED", 6),
+        Column("STATE", 9),
+        Column("CREATED", 6, is_whole=True),
         Column("TRIES", 5, is_number=True),
-        Column("NEXT", 4),
-        Column("LAST ERROR", 10, keeps_end=False),
+        Column("NEXT", 4, is_whole=True),
     ]
     rows: list[list[Any]] = [
         [
             one.notification.id,
             one.notification.receiver,
-            (one.state, {"dead": "red", "pending": "yellow"}.get(one.state, "")),
+            (state_of(one), _STYLES.get(one.state, "")),
             past(one.notification.created_at, now),
             str(one.attempts),
-            ("now" if one.due_at <= now else ahead(one.due_at, now)) if one.state == "pending" else "",
-            one.last_error,
+            _next(one, now),
         ]
         for one in found
     ]
-    desk.lines(table(columns, rows, desk.width))
+    head, *lines = table(columns, rows, width)
+    yield head
+    for line, one in zip(lines, found, strict=True):
+        yield line
+        yield ((f"  {cut(printable(contents_of(one)), width - 2, keeps_end=False)}", "dim"),)
+        if one.last_error:
+            yield from wrap(one.last_error, width, indent=2, style=_STYLES.get(one.state, "dim"))
 
 
-IdsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID…]", help="As `outbox list` shows them.", show_default=False)
-]
+def state_of(one: "Delivery") -> str:
+    """The state in a word: waiting, delivered, dead, dropped, merged."""
+    return "waiting" if one.state == "pending" else one.state
+
+
+def contents_of(one: "Delivery") -> str:
+    """What a notification says, in a line: why, of what, and how many more."""
+    first, *rest = one.notification.alerts
+    more = f" (+ {len(rest)} more)" if rest else ""
+    return f"{one.notification.reason.value}{more}: {first.alert.finding.rule}, {first.alert.finding.summary}"
+
+
+def _next(one: "Delivery", now: datetime) -> str:
+    from watcher.cli.wording import ahead
+
+    if one.state != "pending":
+        return ""
+    return "now" if one.due_at <= now else ahead(one.due_at, now)
+
+
+def _failing(channels: "Sequence[Channel]", now: datetime, width: int) -> Iterator[Line]:
+    """The channels that take nothing at present."""
+    from watcher.cli.wording import ahead, past
+
+    failing = [channel for channel in channels if channel.is_failing]
+    if not failing:
+        return
+    yield ()
+    yield (("Channels that fail", "bold"),)
+    columns = [
+        Column("RECEIVER", 8),
+        Column("SINCE", 9, is_whole=True),
+        Column("FAILURES", 8, is_number=True),
+        Column("NEXT TRY", 8, is_whole=True),
+        Column("WHY", 16, keeps_end=False),
+    ]
+    rows: list[list[Any]] = [
+        [
+            channel.receiver,
+            past(channel.failing_since, now),
+            str(channel.failures),
+            ahead(channel.retry_at, now) if channel.is_closed(now) else "now",
+            ": ".join(filter(None, (channel.kind, channel.detail))),
+        ]
+        for channel in failing
+    ]
+    yield from table(columns, rows, width)
+
+
+def _details(one: "Delivery", attempts: "Sequence[Attempt]", now: datetime, width: int) -> Iterator[Line]:
+    """One notification: what it says, what became of it, and each attempt."""
+    from watcher.cli.told import listed
+    from watcher.rules.text import ago, moment
+
+    notification = one.notification
+    head = f"{notification.id} to {notification.receiver}: "
+    yield ((head, "bold"), (state_of(one), _STYLES.get(one.state, "")))
+    group = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
+    decided = f"decided {moment(notification.created_at)} ({ago(notification.created_at, now)})"
+    by = f" by {notification.route}" if notification.route else ""
+    yield from wrap(f"{decided}{by}; group: {group or 'one for all'}", width, indent=2)
+    for told in notification.alerts:
+        alert = told.alert
+        note = f" ({told.note})" if told.note else ""
+        text = f"{told.reason.value}: {alert.finding.rule}, {alert.severity.value}, {alert.id}"
+        yield from wrap(f"{text}: {alert.finding.summary}{note}", width, indent=2)
+    for note in notification.notes:
+        yield from wrap(note, width, indent=2)
+    rows = []
+    for attempt in attempts:
+        kind = "" if attempt.detail.startswith(attempt.kind) else attempt.kind
+        outcome = {"retry": "failed", "dead": "failed for good"}.get(attempt.outcome, attempt.outcome)
+        text = ": ".join(filter(None, (outcome, kind, attempt.detail)))
+        rows.append((moment(attempt.at), f"after {attempt.duration_s:.1f} s, {text}"))
+    yield from listed(rows, width)
+    if not attempts:
+        yield from wrap("not tried yet", width, indent=2)
+    if one.is_uncertain:
+        yield from wrap("it may have arrived all the same: no answer came to a try", width, indent=2)
+    yield from wrap(_outcome(one, now), width, indent=2, breaks_words=False)
+    yield ()
+
+
+def _outcome(one: "Delivery", now: datetime) -> str:
+    from watcher.rules.text import moment
+
+    ended = f" at {moment(one.ended_at)}" if one.ended_at else ""
+    return {
+        "pending": f"next try: {_next(one, now)}",
+        "dead": f"given up{ended}; to try again:\nwatcher outbox retry {one.notification.id}",
+        "dropped": f"dropped{ended}: it is never sent",
+        "merged": f"merged: {one.merged_into} says it",
+    }.get(one.state, f"{one.state}{ended}")
 
 
 def outbox_retry(
     ctx: typer.Context,
     ids: IdsArgument = None,
+    comment: WhyOption = "",
     author: AuthorOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Make waiting and dead notifications due at once; by default all."""
-    _change(ctx, ids, author, config, action="retry")
+    _change(ctx, ids, author, comment, config, action="retry")
 
 
 def outbox_drop(
     ctx: typer.Context,
     ids: IdsArgument = None,
     all_: Annotated[bool, typer.Option("--all", help="All that are waiting or dead.")] = False,
+    comment: WhyOption = "",
     author: AuthorOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Give notifications up: they are never sent."""
     if not ids and not all_:
         raise typer.BadParameter("name ids, or say --all: what is dropped is never sent", param_hint="ID")
-    _change(ctx, ids, author, config, action="drop")
+    if ids and all_:
+        raise typer.BadParameter("does not go with ids", param_hint="--all")
+    _change(ctx, ids, author, comment, config, action="drop")
 
 
-def _change(ctx: typer.Context, ids: list[str] | None, author: str | None, config: Any, *, action: str) -> None:
+def _change(
+    ctx: typer.Context, ids: list[str] | None, author: str | None, comment: str, config: Any, *, action: str
+) -> None:
     from watcher.store import alerts, outbox
 
     desk: Desk = ctx.obj
@@ -233,14 +313,13 @@ def _change(ctx: typer.Context, ids: list[str] | None, author: str | None, confi
     settings = desk.config(config)
     now = desk.now()
     with desk.store(settings) as store:
-        undelivered = {one.notification.id for one in store.read_now(outbox.listed)}
-        wanted = list(dict.fromkeys(ids)) if ids else sorted(undelivered)
-        if missing := [id_ for id_ in wanted if id_ not in undelivered]:
-            raise Refused(f"{missing[0]} is neither waiting nor dead: see `watcher outbox list`")
+        undelivered = [one.notification.id for one in store.read_now(outbox.listed)]
+        otherwise = "it is neither waiting nor dead; see `watcher outbox list`"
+        wanted = _meant(undelivered, ids, otherwise) if ids else undelivered
 
         def apply(tx: Any) -> int:
             for id_ in wanted:
-                alerts.record(tx, author=who, action=f"outbox.{action}", subject=id_, comment="", now=now)
+                alerts.record(tx, author=who, action=f"outbox.{action}", subject=id_, comment=comment.strip(), now=now)
             return (outbox.retry if action == "retry" else outbox.drop)(tx, wanted, now=now)
 
         count = store.write_now(apply) if wanted else 0

@@ -9,7 +9,7 @@ from watcher.cli.desk import Desk
 from watcher.cli.listings import footnotes
 from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, fits
 from watcher.cli.options import since as since_of
-from watcher.cli.table import Column, table
+from watcher.cli.table import Column, table, wrap
 
 if TYPE_CHECKING:
     from watcher.report.standing import Standing
@@ -36,6 +36,7 @@ def deployments(
     from watcher.cli.lifetimes import lifetimes_of
     from watcher.report.records import deployment_record, document
     from watcher.report.standing import countdowns, stand
+    from watcher.rules.keep_words import keep_doubt
     from watcher.rules.labels import owner_of
     from watcher.store import alerts, listings, pauses
 
@@ -94,11 +95,15 @@ def deployments(
         Column("SKU", 5),
         Column("STATE", 9),
         Column("RISK", 7),
-        Column("DELETION", 14),
-        Column("LAST CALL", 12),
+        Column("DELETION", 14, is_whole=True),
+        Column("LAST CALL", 12, is_whole=True),
     ]
     rows = [_deployment_row(seen, one, standing, now) for seen, one, standing in shown]
     desk.lines(table(columns, rows, desk.width))
+    for seen, one, standing in shown:
+        for doubt in keep_doubt(one.deployment) if standing else ():
+            text = f"{seen.account.label}/{one.deployment.name}: {doubt}"
+            desk.lines(wrap(text, desk.width, style="yellow"))
     footnotes(desk, list(watched.values()), account, section="deployments")
 
 
@@ -123,12 +128,11 @@ def _deployment_row(
 
 def _last_call(standing: "Standing", now: datetime) -> str:
     """Never "none" where the metrics were not read."""
-    from watcher.cli.wording import past
-    from watcher.rules.text import duration
+    from watcher.cli.wording import largest, past
 
     usage = standing.usage
     if usage is None:
         return "unknown"
     if usage.last_success_at is None:
-        return f"none in {duration(usage.read_to - usage.read_from)}"
+        return f"none in {largest(usage.read_to - usage.read_from)}"
     return past(usage.last_success_at, now)

@@ -65,6 +65,9 @@ class Dossier:
     audit: tuple[AuditEntry, ...] = ()  #: of the resource itself
     owner: Owner = field(default_factory=Owner)
     training: Training | None = None  #: the inside of the job
+    #: How many other jobs of its account wait as it does for their inside to be read after their end; `None`: it does
+    #: not wait.
+    waits_beside: int | None = None
     estimates: Estimates = field(default_factory=Estimates)  #: the ends that the service has announced for the job
     pace: Pace | None = None  #: how long such jobs have waited and run; `None`: none was seen
     maker: RecordedJob | None = None  #: the job that made the deployment's model
@@ -194,6 +197,7 @@ def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[Alert
     served = kin.served(_here(desk), job.fine_tuned_model, inside)
     own = trainings.durations(tx, job.account, {job.id}).get(job.id)
     pace = trainings.paces(tx, [key]).get(key)
+    unread = trainings.unread(tx, job.account, trainings.read_times(tx, job.account), now=desk.now)
     return Dossier(
         reading=reading,
         job=one,
@@ -208,6 +212,7 @@ def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[Alert
         owner=owner_of(reading.account, job=job, owner_tag=desk.owner_tag),
         owner_tag=desk.owner_tag,
         training=inside,
+        waits_beside=len(unread) - 1 if job.id in unread else None,
         estimates=announced_ends(job, reversed(changes), first_seen_at=one.first_seen_at),
         pace=_others(pace, own) if pace and own else pace,
         served=served.places,

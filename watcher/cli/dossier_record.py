@@ -68,6 +68,7 @@ def dossier_record(dossier: Dossier) -> Record:
         "audit": [_audit_record(entry) for entry in dossier.audit],
         "owner": {"name": dossier.owner.name, "source": dossier.owner.source or None} if reading else None,
         "training": training_record(dossier.training) if dossier.training else None,
+        "results_waiting": None if dossier.waits_beside is None else {"other_jobs": dossier.waits_beside},
         "estimates": [{"seen_at": rfc3339(at), "end_at": rfc3339(end)} for at, end in dossier.estimates.seen],
         "pace": {"queued_s": list(dossier.pace.queued), "ran_s": list(dossier.pace.ran)} if dossier.pace else None,
         "made_by": None

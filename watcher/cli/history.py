@@ -23,6 +23,7 @@ from watcher.cli.table import Column, table
 if TYPE_CHECKING:
     from watcher.alerts.alert import Alert
     from watcher.alerts.silence import Silence
+    from watcher.resources.changes import Transition
 
 #: Without `--since`: how long events and what has ended are shown.
 _RECENT = timedelta(days=7)
@@ -45,7 +46,7 @@ def transitions(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")] = 1000,
     as_json: JsonOption = False,
 ) -> None:
-    """What changed, the newest first."""
+    """What changed, the newest first, by when watcher saw it."""
     from watcher.cli.wording import past
     from watcher.report.records import document, transition_record
     from watcher.store import history, listings
@@ -74,14 +75,15 @@ def transitions(
         desk.document(document("transitions", records, now=now, truncated=is_cut))
         return
     columns = [
-        Column("WHEN", 10),
+        Column("SEEN", 10, is_whole=True),
+        Column("HAPPENED", 10, is_whole=True),
         Column("ACCOUNT", 8),
         Column("KIND", 3, keeps_end=False),
         Column("NAME", 12),
-        Column("CHANGE", 16, keeps_end=False),
+        Column("CHANGE", 16),
     ]
     rows = [
-        [past(one.occurred_at or one.observed_at, now), label, one.kind.value, one.name, _change(one)]
+        [past(one.observed_at, now), _happened(one, now), label, one.kind.value, one.name, _change(one)]
         for label, one in shown
     ]
     desk.lines(table(columns, rows, desk.width))
@@ -91,6 +93,15 @@ def transitions(
 
 #: More rows than a database holds.
 _ALL = 2**31 - 1
+
+
+def _happened(one: "Transition", now: datetime) -> str:
+    """When, by the service's word; "" where that is as long ago as it was seen."""
+    from watcher.cli.wording import past
+
+    if one.occurred_at is None or past(one.occurred_at, now) == past(one.observed_at, now):
+        return ""
+    return past(one.occurred_at, now)
 
 
 def _change(one: Any) -> str:
@@ -151,7 +162,7 @@ def alerts(
         Column("ID", 12, keeps_end=False),
         Column("STATUS", 8),
         Column("SEVERITY", 8),
-        Column("SINCE", 11),
+        Column("SINCE", 11, is_whole=True),
         Column("SUMMARY", 20, keeps_end=False),
     ]
     rows: list[list[Any]] = []

@@ -211,7 +211,10 @@ def _file_cells(row: "FileRow", now: "datetime") -> list[Any]:
 
 def _usage_record(holding: "Holding", settings: "Config") -> dict[str, Any]:
     """How much of Azure's limits an account uses; the limits are as configured, not read from the service."""
-    limits, held = settings.rules.limit_near, holding.files
+    from watcher.resources.snapshot import Section
+
+    is_offered = Section.FILES not in holding.not_offered
+    limits, held = settings.rules.limit_near, holding.files if is_offered else None
     return {
         "account": holding.account.label,
         "account_id": holding.account.id,
@@ -220,6 +223,7 @@ def _usage_record(holding: "Holding", settings: "Config") -> dict[str, Any]:
         "bytes": None if held is None else sum(file.bytes or 0 for file in held),
         "bytes_limit": limits.file_bytes or None,
         "files_of_unknown_size": None if held is None else sum(file.bytes is None for file in held),
+        "is_offered": is_offered,
     }
 
 
@@ -227,6 +231,8 @@ def _limits(usage: dict[str, Any]) -> list[tuple[str, float | None]]:
     """The line under an account's files, with the larger of the shares that are used up."""
     from watcher.rules.text import counted, size
 
+    if not usage["is_offered"]:
+        return [("the service offers no list of files here, so how much of its limits is used is not known", None)]
     parts, shares = [], []
     for key, shown in (("files", str), ("bytes", size)):
         used, limit = usage[key], usage[f"{key}_limit"]
@@ -240,6 +246,7 @@ def _limits(usage: dict[str, Any]) -> list[tuple[str, float | None]]:
 
 def _unseen(desk: Desk, chosen: "Iterable[Holding]", section: "Section", now: "datetime") -> None:
     """Under a table: of which accounts it cannot be up to date, and why."""
+    from watcher.resources.snapshot import Section
     from watcher.rules.holdings import unread
     from watcher.rules.text import ago, counted
 
@@ -247,6 +254,13 @@ def _unseen(desk: Desk, chosen: "Iterable[Holding]", section: "Section", now: "d
     if not chosen:
         desk.say("no account is known here", "yellow")
     doubts = [doubt for holding in chosen if (doubt := unread(holding, section)) is not None]
+    silent = [holding.account.label for holding in chosen if section in holding.not_offered]
+    if silent and section is Section.MODELS:  # of files each account's own line says it
+        named = ", ".join(silent[:_MOST_UNSEEN])
+        if len(silent) > _MOST_UNSEEN:
+            named += f" and {len(silent) - _MOST_UNSEEN} more"
+        text = f"not offered: the service has no list of models in {named}; of it are shown those that jobs have made"
+        desk.lines(wrap(text, desk.width, style="dim"))
     for doubt in doubts[:_MOST_UNSEEN]:
         since = f"; last read {ago(doubt.since, now)}" if doubt.since else ""
         desk.lines(wrap(f"not seen: {doubt.because}{since}", desk.width, style="yellow"))

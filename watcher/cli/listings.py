@@ -80,8 +80,8 @@ def jobs(
         Column("JOB", 14, is_id=True),
         Column("MODEL", 8),
         Column("STATUS", 9),
-        Column("FOR", 8),
-        Column("ETA", 13),
+        Column("FOR", 8, is_whole=True),
+        Column("ETA", 13, is_whole=True),
     ]
     rows: list[list[Any]] = [
         [
@@ -146,11 +146,11 @@ def accounts(
         Column("ACCOUNT", 10),
         Column("OWNER", 12),
         Column("STATUS", 6),
-        Column("JOBS", 5),
-        Column("DEPL", 5),
-        Column("METRICS", 5),
-        Column("FILES", 5),
-        Column("MODELS", 5),
+        Column("JOBS", 8, is_whole=True),
+        Column("DEPL", 8, is_whole=True),
+        Column("METRICS", 6, is_whole=True),
+        Column("FILES", 6, is_whole=True),
+        Column("MODELS", 6, is_whole=True),
     ]
     desk.lines(table(columns, [_account_cells(one, now) for one in shown], desk.width))
     if shown:

@@ -25,6 +25,9 @@ SinceOption = Annotated[
     typer.Option("--since", metavar="TIME", help='A span back ("12h", "7d"), a date or an RFC 3339 time.'),
 ]
 CommentOption = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; kept in the audit.")]
+WhyOption = Annotated[
+    str, typer.Option("--comment", metavar="TEXT", help="Why; kept in the audit.", show_default=False)
+]
 AuthorOption = Annotated[
     str | None,
     typer.Option(
@@ -93,3 +96,10 @@ def author_or_user(author: str | None) -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         raise typer.BadParameter("this user has no name; say who acts", param_hint="--author") from None
+
+
+def said(text: str, option: str) -> str:
+    """What must be given, and not be empty."""
+    if not text.strip():
+        raise typer.BadParameter("is empty; say why", param_hint=option)
+    return text.strip()

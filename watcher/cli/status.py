@@ -9,16 +9,18 @@ import typer
 from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, JsonOption, SinceOption
 from watcher.cli.options import since as since_of
-from watcher.cli.table import Column, Line, cut, printable, table, wrap
+from watcher.cli.table import Column, Line, cut, printable, wrap
+from watcher.cli.wording import section
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from watcher.cli.handover import HandOver
     from watcher.report.summary import Happened, Summary
     from watcher.rules.lifetimes import Lifetimes
 
-#: Rows that one section shows; the rest is counted, and the listings have them all.
-_MOST = 12
+#: Lines about what could not be seen, in the hand-over of a shift.
+_MOST_UNSEEN = 4
 #: Accounts named in a line about what could not be seen.
 _MOST_NAMED = 3
 
@@ -26,9 +28,12 @@ _MOST_NAMED = 3
 def status(
     ctx: typer.Context, config: ConfigOption = None, since: SinceOption = None, as_json: JsonOption = False
 ) -> None:
-    """One screen of what matters.
+    """One screen of what matters; with --since the hand-over of a shift.
 
-    What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications."""
+    What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications.
+    The hand-over: what fires, what comes next, what is kept quiet, who was told, what happened, ended and was done."""
+    from watcher.assembly import routing_of
+    from watcher.cli import handover
     from watcher.cli.lifetimes import lifetimes_of
     from watcher.report.summary_record import summary_record
 
@@ -39,10 +44,15 @@ def status(
     with desk.store(settings) as store:
         owner_tag = settings.azure.discovery.owner_tag
         summary = store.read_now(load, now, since_at, lifetimes_of(settings), owner_tag=owner_tag)
+        shift = None
+        if since_at is not None:
+            shift = store.read_now(handover.load, summary, routing_of(settings), since_at)
     if as_json:
-        desk.document(summary_record(summary, name=settings.watcher.name, since=since_at))
+        document = summary_record(summary, name=settings.watcher.name, since=since_at)
+        document["status"]["handover"] = handover.handover_record(shift, now) if shift is not None else None
+        desk.document(document)
     else:
-        lines = list(_screen(summary, settings.watcher.name, desk.width, since_at))
+        lines = list(_screen(summary, settings.watcher.name, desk.width, shift))
         desk.lines(lines if lines[-1] else lines[:-1])
 
 
@@ -124,40 +134,29 @@ def _about(labels: dict[str, str]) -> str:
     return f"{account}/{subject}" if subject and account else subject or account or labels.get("location", "")
 
 
-def _screen(summary: "Summary", name: str, width: int, since: datetime | None) -> Iterator[Line]:
+def _screen(summary: "Summary", name: str, width: int, shift: "HandOver | None") -> Iterator[Line]:
     from watcher.cli.wording import past
 
     cycle = past(summary.last_complete_cycle_at, summary.now, missing="never")
     tail = f" · last complete cycle {cycle}"
+    if shift is not None:
+        tail = f" · since {past(shift.since, summary.now)}{tail}"
     yield ((cut(f"watcher {printable(name)}", width - len(tail)), "bold"), (tail, ""))
     yield ()
+    if shift is not None:
+        from watcher.cli.handover_screen import handover_lines
+
+        yield from _coverage(summary, width, is_short=True)
+        yield from handover_lines(shift, summary, width)
+        return
     yield from _coverage(summary, width)
     yield from _jobs(summary, width)
     yield from _deployments(summary, width)
     yield from _alerts(summary, width)
     yield from _undelivered(summary, width)
-    if since is not None:
-        rows = [[past(one.at, summary.now), one.what, one.summary] for one in summary.happened]
-        columns = [Column("WHEN", 11), Column("WHAT", 12), Column("ABOUT", 20, keeps_end=False)]
-        yield from _section(f"Since {past(since, summary.now)}", columns, rows, width, nothing="nothing happened")
 
 
-def _section(
-    title: str, columns: list[Column], rows: list[list[Any]], width: int, *, nothing: str, more: str = ""
-) -> Iterator[Line]:
-    if not rows:
-        yield ((title, "bold"), (f": {nothing}", ""))
-        yield ()
-        return
-    yield ((f"{title}: {len(rows)}", "bold"),)
-    yield from table(columns, rows[:_MOST], width, indent=2)
-    if len(rows) > _MOST:
-        rest = f"  … and {len(rows) - _MOST} more" + (f": watcher {more}" if more else "")
-        yield ((rest, "dim"),)
-    yield ()
-
-
-def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
+def _coverage(summary: "Summary", width: int, *, is_short: bool = False) -> Iterator[Line]:
     from watcher.cli.wording import past
     from watcher.report.summary import SELDOM
     from watcher.rules.sight import REASONS
@@ -168,12 +167,14 @@ def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
         yield from wrap("no account is known yet: nothing was discovered, or no cycle has run", width, indent=2)
     if not summary.is_discovery_complete:
         yield from wrap("discovery was incomplete: there may be accounts that are not known", width, indent=2)
-    for seen in summary.seen if summary.accounts else ():
+    for seen in summary.seen if summary.accounts and not is_short else ():
         oldest = "" if seen.oldest_at is None else f", the oldest reading {past(seen.oldest_at, summary.now)}"
         never = f"; not read yet in {seen.never}" if seen.never and seen.section in SELDOM else ""
         yield from wrap(f"{seen.section.value}: seen in {seen.whole}{oldest}{never}", width, indent=2)
-    yield from wrap(_clock(summary), width, indent=2)
-    for unseen in summary.unseen:
+    if not is_short or (summary.clock is not None and abs(summary.clock.skew) >= _SKEW):
+        yield from wrap(_clock(summary), width, indent=2)
+    most = _MOST_UNSEEN if is_short else len(summary.unseen)
+    for unseen in summary.unseen[:most]:
         names = ", ".join(unseen.accounts[:_MOST_NAMED])
         if len(unseen.accounts) > _MOST_NAMED:
             names += f" and {len(unseen.accounts) - _MOST_NAMED} more"
@@ -184,6 +185,8 @@ def _coverage(summary: "Summary", width: int) -> Iterator[Line]:
             last = f"last read {past(unseen.last_read_at, summary.now)}" if unseen.last_read_at else "never read"
             line += f"{REASONS[unseen.reason]}, since {past(unseen.since, summary.now)}; {last}"
         yield from wrap(line, width, indent=2, style="yellow")
+    if len(summary.unseen) > most:
+        yield from wrap(f"… and {len(summary.unseen) - most} more: watcher status", width, indent=2, style="yellow")
     yield ()
 
 
@@ -213,8 +216,8 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
         Column("JOB", 12, is_id=True),
         Column("MODEL", 10),
         Column("STATUS", 9),
-        Column("FOR", 8),
-        Column("ETA", 13),
+        Column("FOR", 8, is_whole=True),
+        Column("ETA", 13, is_whole=True),
     ]
     rows: list[list[Any]] = [
         [
@@ -229,7 +232,7 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
     ]
     unread = f"; unknown in {summary.jobs_unknown_in}: never read" if summary.jobs_unknown_in else ""
     title = "Jobs under way"
-    yield from _section(title, columns, rows, width, nothing=f"none{unread}", more="jobs")
+    yield from section(title, columns, rows, width, nothing=f"none{unread}", more="jobs")
 
 
 def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
@@ -238,7 +241,7 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
     columns = [
         Column("ACCOUNT", 10),
         Column("DEPLOYMENT", 12, is_id=True),
-        Column("DELETION", 16),
+        Column("DELETION", 16, is_whole=True),
         Column("NOTE", 8, keeps_end=False),
     ]
     rows: list[list[Any]] = []
@@ -251,14 +254,14 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
             note = f"last call {past(standing.usage.last_success_at, summary.now)}"
         rows.append([one.account.label, one.deployment.name, remaining(standing, summary.now), note])
     nothing = "none known"
-    yield from _section(
+    yield from section(
         "Deployments at risk", columns, rows, width, nothing=nothing, more="deployments --status at_risk"
     )
     if summary.unknown:
         columns = [Column("ACCOUNT", 10), Column("DEPLOYMENT", 12, is_id=True), Column("WHY", 20, keeps_end=False)]
         rows = [[one.account.label, one.deployment.name, one.standing.unknown_because] for one in summary.unknown]
         title, more = "Deployments whose risk is unknown", "deployments --status unknown"
-        yield from _section(title, columns, rows, width, nothing="", more=more)
+        yield from section(title, columns, rows, width, nothing="", more=more)
 
 
 def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
@@ -268,7 +271,7 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
     columns = [
         Column("ID", 8, keeps_end=False),
         Column("SEVERITY", 8),
-        Column("SINCE", 9),
+        Column("SINCE", 9, is_whole=True),
         Column("ABOUT", 20, keeps_end=False),
     ]
     rows: list[list[Any]] = []
@@ -277,7 +280,7 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
         about = (f"[{', '.join(marks)}] " if marks else "") + summary_at(one.alert.finding, summary.now)
         since = past(one.alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([one.alert.id[:12], severity(one.alert.severity), since, about])
-    yield from _section("Firing alerts", columns, rows, width, nothing="none", more="alerts")
+    yield from section("Firing alerts", columns, rows, width, nothing="none", more="alerts")
 
 
 def _undelivered(summary: "Summary", width: int) -> Iterator[Line]:
@@ -286,7 +289,7 @@ def _undelivered(summary: "Summary", width: int) -> Iterator[Line]:
     columns = [
         Column("RECEIVER", 10),
         Column("STATE", 7),
-        Column("CREATED", 11),
+        Column("CREATED", 11, is_whole=True),
         Column("TRIES", 5, is_number=True),
         Column("LAST ERROR", 16, keeps_end=False),
     ]
@@ -296,4 +299,4 @@ def _undelivered(summary: "Summary", width: int) -> Iterator[Line]:
         state = (one.state, "red" if one.state == "dead" else "yellow")
         error = one.last_error or "not tried yet"
         rows.append([one.receiver, state, past(one.created_at, summary.now), str(one.attempts), due + error])
-    yield from _section("Undelivered notifications", columns, rows, width, nothing="none", more="outbox list")
+    yield from section("Undelivered notifications", columns, rows, width, nothing="none", more="outbox list")

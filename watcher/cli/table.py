@@ -1,6 +1,6 @@
 """Tables that fit: foreign text is shown as text, long names are cut in the middle, and nothing runs past the width."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -24,6 +24,7 @@ class Column:
     keeps_end: bool = True  #: cut in the middle; false: at the end
     is_number: bool = False
     is_id: bool = False  #: is typed into other commands, and so made narrower only once nothing else can be
+    is_whole: bool = False  #: says nothing or the wrong thing when cut, as a time does: made narrower last of all
 
 
 def printable(text: str) -> str:
@@ -39,12 +40,44 @@ def _escaped(char: str) -> str:
 
 def cut(text: str, width: int, *, keeps_end: bool = True) -> str:
     """`text` in at most `width` cells, with `…` where it was cut."""
+    return _cut_before(text, width, (width - 1) // 2 if keeps_end else 0)
+
+
+def _cut_before(text: str, width: int, tail: int) -> str:
+    """The same with so many cells of its end kept."""
     if cell_len(text) <= width:
         return text
     if width <= 1:
         return _CUT[:width]
-    tail = (width - 1) // 2 if keeps_end else 0
     return _head(text, width - 1 - tail) + _CUT + _head(text[::-1], tail)[::-1]
+
+
+def cut_apart(texts: Iterable[str], width: int) -> dict[str, str]:
+    """Each of `texts` in at most `width` cells: cut in its middle, or elsewhere where two would look the same."""
+    shown = {text: cut(text, width) for text in texts}
+    alike: dict[str, list[str]] = {}
+    for text, short in shown.items():
+        alike.setdefault(short, []).append(text)
+    for short, group in alike.items():
+        if len(group) > 1:
+            others = alike.keys() - {short}
+            shown.update(next((cuts for cuts in _other_cuts(group, width) if _tell_apart(cuts, others)), {}))
+    return shown
+
+
+def _tell_apart(cuts: Mapping[str, str], others: Collection[str]) -> bool:
+    found = set(cuts.values())
+    return len(found) == len(cuts) and not found & set(others)
+
+
+def _other_cuts(group: Sequence[str], width: int) -> Iterator[dict[str, str]]:
+    """With more of the beginnings or of the ends, then with what stands where they begin to differ."""
+    middle = (width - 1) // 2
+    for tail in sorted(range(width), key=lambda tail: abs(tail - middle)):
+        yield {text: _cut_before(text, width, tail) for text in group}
+    start = next((n for n, chars in enumerate(zip(*group, strict=False)) if len(set(chars)) > 1), min(map(len, group)))
+    for before in range(min(start, width // 2), -1, -1):
+        yield {text: _CUT + cut(text[start - before :], width - 1, keeps_end=False) for text in group}
 
 
 def _head(text: str, width: int) -> str:
@@ -70,7 +103,19 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int,
     cells = [[row[index] for index in used] for row in cells]
     header: list[Piece] = [(column.title, "bold") for column in columns]
     widths = _widths(columns, [header, *cells], width - indent)
+    cells = _told_apart(columns, widths, cells)
     return [_line(columns, widths, row, width, indent) for row in (header, *cells)]
+
+
+def _told_apart(
+    columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequence[Piece]]
+) -> list[list[Piece]]:
+    """The cells, cut where they must be."""
+    shown = [
+        cut_apart({row[index][0] for row in cells}, widths[index]) if column.keeps_end else {}
+        for index, column in enumerate(columns)
+    ]
+    return [[(shown[index].get(text, text), style) for index, (text, style) in enumerate(row)] for row in cells]
 
 
 def _piece(cell: Cell) -> Piece:
@@ -84,12 +129,17 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Piece]], width: i
     excess = sum(widths) + _GUTTER * (len(widths) - 1) - width
     while excess > 0:
         wide = [index for index, column in enumerate(columns) if widths[index] > column.least]
-        yielding = [index for index in wide if not columns[index].is_id] or wide
+        least = min((_firmness(columns[index]) for index in wide), default=0)
+        yielding = [index for index in wide if _firmness(columns[index]) == least]
         if not yielding:
             break
         widths[max(yielding, key=lambda index: widths[index])] -= 1
         excess -= 1
     return widths
+
+
+def _firmness(column: Column) -> int:
+    return 2 if column.is_whole else 1 if column.is_id else 0
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Piece], width: int, indent: int) -> Line:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from watcher.alerts.flapping import damped_because
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.summary import summary_at
 from watcher.cli.table import Line
@@ -12,6 +13,7 @@ from watcher.cli.wording import SEVERITY_STYLES
 from watcher.rules.text import ago, moment
 
 if TYPE_CHECKING:
+    from watcher.alerts.alert import Alert
     from watcher.cli.dossier import AlertFile
     from watcher.store.alerts import AuditEntry
     from watcher.store.outbox import Attempt, Delivery
@@ -31,13 +33,14 @@ def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         yield from paragraph(f"When last judged, it said: {summary}. {finding.description}", width)
     else:
         yield from paragraph(f"{summary}. {_life(file, now)}", width)
-        yield from paragraph(finding.description, width)
+        yield from paragraph(f"{finding.description}{_dated(alert, now)}", width)
         yield from paragraph(finding.action, width)
     if finding.evidence:
         when = "when last judged" if is_over else f"as of {moment(alert.updated_at)}"
         yield from paragraph(f"The grounds, {when}: {finding.evidence}.", width)
     told = " ".join((summary, finding.description, finding.evidence))
-    yield from paragraph(_figures(finding.values, told), width)
+    as_of = f", as of {moment(alert.updated_at)}" if _dated(alert, now) else ""
+    yield from paragraph(_figures(finding.values, told, as_of), width)
     yield from _telling(file, now, width)
     yield from audit_text(file.audit, width)
 
@@ -68,11 +71,22 @@ def _life(file: "AlertFile", now: datetime) -> str:
 _NOTICEABLE = timedelta(minutes=1)
 
 
-def _figures(values: Any, told: str) -> str:
+def _dated(alert: "Alert", now: datetime) -> str:
+    """Of when the figures are, where they go on growing and are stored anew at the next step only; "" elsewhere."""
+    grows = any(
+        isinstance(value, int | float) and not name.endswith("_per_hour")
+        for name, value in alert.finding.values.items()
+    )
+    if alert.is_event or not grows or now - alert.updated_at < _NOTICEABLE:
+        return ""
+    return f" The figures are as of {moment(alert.updated_at)} ({ago(alert.updated_at, now)})."
+
+
+def _figures(values: Any, told: str, as_of: str) -> str:
     """Those that the text has not told already; who is the owner is told with what the alert is about."""
     shown = ((name, _figure(value)) for name, value in values.items() if value not in ("", None))
     known = [f"{name} = {text}" for name, text in shown if text not in told and name != "owner_source"]
-    return f"In figures: {', '.join(known)}." if known else ""
+    return f"In figures{as_of}: {', '.join(known)}." if known else ""
 
 
 def _figure(value: Any) -> str:
@@ -103,7 +117,8 @@ def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         yield from paragraph(f"Not told now to {held.receiver or 'anybody'}: {held}.", width)
     if not file.told and not file.deliveries:
         if file.routes:
-            yield from paragraph("Nobody was told yet.", width)
+            because = damped_because(file.alert, file.told)
+            yield from paragraph(f"Nobody was told: it {because}." if because else "Nobody was told yet.", width)
         return
     yield from title("Who was told", width)
     tries = {delivery.notification.id: (delivery, attempts) for delivery, attempts in file.deliveries}

@@ -8,6 +8,7 @@ from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
 from watcher.resources.changes import Change
 from watcher.resources.model import base_of, is_checkpoint_id
+from watcher.rules.keep_words import keep_doubt
 from watcher.rules.text import ago, duration, hours, moment
 
 if TYPE_CHECKING:
@@ -89,11 +90,14 @@ def _end(dossier: "Dossier", now: datetime) -> str:
 
 
 def _kept(dossier: "Dossier", now: datetime) -> str:
-    keep = dossier.keep
+    assert dossier.deployment is not None
+    deployment, keep = dossier.deployment.deployment, dossier.keep
+    doubt = "".join(f"{text[0].upper()}{text[1:]}." for text in keep_doubt(deployment))
     if keep is None:
-        return ""
+        return doubt
     left = f", for {duration(keep.until - now)} more" if keep.until > now else ""
-    return f"{keep.author} keeps it until {moment(keep.until)}{left}: {keep.reason}"
+    said = f"{keep.author} keeps it until {moment(keep.until)}{left}: {keep.reason}"
+    return f"{said.removesuffix('.')}. {doubt}" if doubt else said
 
 
 def _what(dossier: "Dossier", now: datetime) -> str:

@@ -9,11 +9,13 @@ from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
 from watcher.resources.changes import ESTIMATED_FINISH, STATUS
 from watcher.resources.fine_tuning import JobStatus
+from watcher.resources.snapshot import Section
 from watcher.resources.training import CurvePoint
 from watcher.rules import commands
-from watcher.rules.checkpoints import rewards, skipped, usable
+from watcher.rules.checkpoints import choice, rewards, skipped, usable
 from watcher.rules.labels import job_name
 from watcher.rules.pace import pace_key, percentile
+from watcher.rules.sight import REASONS
 from watcher.rules.text import ago, counted, duration, moment, sentence
 
 if TYPE_CHECKING:
@@ -166,7 +168,9 @@ def _timeline(dossier: "Dossier") -> Iterator[tuple[str, str]]:
 
 def _curve(dossier: "Dossier") -> str:
     """The losses in one line."""
-    inside = dossier.training
+    inside, waiting = dossier.training, _waiting(dossier)
+    if inside is None and waiting:
+        return waiting
     if inside is None:
         return (
             "Its checkpoints and loss curve have not been read: that is done while a job runs, and when watcher sees "
@@ -183,8 +187,26 @@ def _curve(dossier: "Dossier") -> str:
     said = [f"By {inside.source.value}: {'; '.join(parts)}." if parts and inside.source else ""]
     if not parts:
         said = [f"There is no loss curve{': ' + inside.remark if inside.remark else ''}."]
-    said += [rewards(inside), skipped(inside, dossier.events)]
+    said += [rewards(inside), skipped(inside, dossier.events), waiting]
     return " ".join(filter(None, said))
+
+
+def _waiting(dossier: "Dossier") -> str:
+    """That what is left of an ended job's training is still to be read; "": it is not."""
+    others = dossier.waits_beside
+    if others is None:
+        return ""
+    since = "" if dossier.training is None else f"; the above was read {moment(dossier.training.read_at)}, while it ran"
+    gap = next((gap for gap in dossier.gaps if gap.section is Section.TRAINING), None)
+    if gap is not None:
+        return f"Its results could not be read so far ({REASONS[gap.reason]}), and are asked for again{since}."
+    if not others:
+        return f"Its results have not been read yet: the next poll does{since}."
+    are = "is another job" if others == 1 else f"are {others} other jobs"
+    return (
+        f"Its results have not been read yet: there {are} of this account whose results wait too, and each poll reads "
+        f"a few{since}."
+    )
 
 
 def _course(points: Sequence[CurvePoint], name: str) -> str:
@@ -214,8 +236,11 @@ def _checkpoints(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line
         ]
         made = f"made {ago(one.created_at, now)}" if one.created_at else ""
         yield from listed([(f"step {one.step}", ", ".join(filter(None, (*losses, made))) or one.model)], width)
-    deploy = commands.deploy_checkpoint(dossier.account, dossier.job.job, kept[-1])
-    yield from paragraph(f"To deploy the last one:\n{deploy}", width)
+    chosen = choice(dossier.training)
+    assert chosen is not None
+    deploy = commands.deploy_checkpoint(dossier.account, dossier.job.job, chosen.checkpoint)
+    which = f"step {chosen.checkpoint.step}, {chosen.because}"
+    yield from paragraph(f"To deploy that of {which}:\n{deploy}", width)
 
 
 def _lineage(dossier: "Dossier") -> str:

@@ -1,9 +1,10 @@
-"""How tables say things: styles, and times seen from now."""
+"""How tables say things: styles, sections, and times seen from now."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watcher.cli.table import Piece
+from watcher.cli.table import Cell, Column, Line, Piece, cut, printable, table
 from watcher.rules.finding import Severity
 from watcher.rules.text import ago, duration
 
@@ -17,6 +18,46 @@ JOB_STYLES = {"failed": "red", "succeeded": "green", "running": "cyan", "paused"
 UNKNOWN = "unknown"
 
 
+#: Rows that one section of a screen shows; the rest is counted, and the listings have them all.
+MOST = 12
+
+
+def section(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    width: int,
+    *,
+    nothing: str,
+    more: str = "",
+    most: int = MOST,
+    below: Sequence[str] = (),
+    remark: str = "",
+) -> Iterator[Line]:
+    """A titled table and an empty line; where there are no rows, one line that says so.
+
+    Args:
+        more: The command that shows all of them.
+        below: For each row a line that stands under it, cut where it is too long.
+        remark: Stands after the count.
+    """
+    if not rows:
+        yield ((title, "bold"), (cut(f": {nothing}", max(width - len(title), 0), keeps_end=False), ""))
+        yield ()
+        return
+    yield ((f"{title}: {len(rows)}{remark}", "bold"),)
+    head, *lines = table(columns, rows[:most], width, indent=2)
+    yield head
+    for number, line in enumerate(lines):
+        yield line
+        if below:
+            yield (("    " + cut(printable(below[number]), width - 4, keeps_end=False), ""),)
+    if len(rows) > most:
+        rest = f"  … and {len(rows) - most} more" + (f": watcher {more}" if more else "")
+        yield ((cut(rest, width, keeps_end=False), "dim"),)
+    yield ()
+
+
 def severity(value: Severity) -> Piece:
     """A severity, coloured."""
     return value.value, SEVERITY_STYLES[value]
@@ -28,6 +69,11 @@ def past(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:
         return missing
     words = ago(at, now).split()
     return " ".join(words) if len(words) <= 3 else f"{words[0]} {words[1]} ago"
+
+
+def largest(span: timedelta) -> str:
+    """`12 d`: a span in its largest unit alone."""
+    return " ".join(duration(span).split()[:2])
 
 
 def ahead(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:
@@ -55,4 +101,4 @@ def remaining(standing: "Standing", now: datetime) -> Piece:
     style = "bold red" if left <= timedelta(days=1) else "yellow" if left <= timedelta(days=3) else ""
     if left > timedelta():
         return f"in {duration(left)}", style
-    return (f"overdue by {duration(-left)}" if left else "at any moment"), style
+    return (f"overdue by {largest(-left)}" if left else "at any moment"), style

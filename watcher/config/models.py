@@ -233,12 +233,27 @@ class Poll(Table):
     concurrency: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64
 
 
+_FIGURES = ("hosting_per_hour", "ptu_per_hour", "training_per_million", "training_per_hour")
+
+
 class Price(Table):
-    """What an hour of hosting costs; globs, without regard to case."""
+    """The operator's own prices; globs, without regard to case. What is None it says nothing about."""
 
     model: Name = "*"
+    #: Of training prices: the training type.
     sku: Name = "*"
-    hosting_per_hour: Amount
+    #: Of a whole deployment.
+    hosting_per_hour: Amount | None = None
+    ptu_per_hour: Amount | None = None
+    #: Tokens.
+    training_per_million: Amount | None = None
+    #: Of reinforcement.
+    training_per_hour: Amount | None = None
+
+    @classmethod
+    def mistakes(cls, table: Mapping[str, Any]) -> Iterator[Mistake]:
+        if not any(key in table for key in _FIGURES):
+            yield Mistake("hosting_per_hour", "is required where no other price is given", f"add it, or {_FIGURES[1]}")
 
 
 class Pricing(Table):

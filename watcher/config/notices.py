@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from watcher.config.models import Config, Route
-from watcher.config.receivers import SlackReceiver
-
-
-def _routes(config: Config) -> Iterator[Route]:
-    waiting: list[Route] = [config.route] if config.route else []
-    while waiting:
-        route = waiting.pop()
-        yield route
-        waiting.extend(route.routes)
-
-
-def _has_type(name: str) -> Callable[[Config], bool]:
-    return lambda config: any(receiver.type == name for receiver in config.receivers)
-
-
-def _has_slack_bot(config: Config) -> bool:
-    return any(isinstance(receiver, SlackReceiver) and receiver.bot_token for receiver in config.receivers)
-
+from watcher.config.models import Config
 
 #: One line for each thing not done yet; the version that does it deletes its line.
 _NOT_YET: tuple[tuple[str, Callable[[Config], bool]], ...] = (
@@ -31,13 +13,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Config], bool]], ...] = (
         '[pricing] source = "retail"',
         lambda config: "pricing" in config.model_fields_set and config.pricing.source == "retail",
     ),
-    ('[[receivers]] type = "slack" with bot_token_*', _has_slack_bot),
-    ('[[receivers]] type = "teams"', _has_type("teams")),
-    ('[[receivers]] type = "pagerduty"', _has_type("pagerduty")),
-    ('[[receivers]] type = "alertmanager"', _has_type("alertmanager")),
-    ("[[owners]]", lambda config: bool(config.owners)),
-    ("[route] fallback", lambda config: any(route.fallback for route in _routes(config))),
-    ("[route] escalate_after, escalate_to", lambda config: any(route.escalate_to for route in _routes(config))),
     ("[[reports]]", lambda config: bool(config.reports)),
 )
 

@@ -15,6 +15,7 @@ from watcher.config.values import (
     Invalid,
     MailAddress,
     Name,
+    RateLimit,
     Url,
     check_url,
     is_loopback,
@@ -39,16 +40,18 @@ class Receiver(Table):
     """What every type of receiver has."""
 
     name: Name
+    #: None: what the service is known to take.
+    rate_limit: RateLimit | None = None
 
     def options(self) -> dict[str, object]:
-        """What its notifier is built from: the keys of the file but for `name` and `type`, without those left out.
+        """What its notifier is built from: the keys of the file but for those of every type, without those left out.
 
         A secret stands under its name without `_env` or `_file`.
         """
         given: dict[str, object] = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if name not in ("name", "type") and value is not None:
+            if name not in ("name", "type", "rate_limit") and value is not None:
                 key = field.alias or name
                 given[re.sub("_(env|file)$", "", key) if isinstance(value, Secret) else key] = value
         return given
@@ -77,6 +80,8 @@ class SlackReceiver(Receiver):
     bot_token_env: SecretFromEnv | None = None
     bot_token_file: SecretFromFile | None = None
     channel: Name | None = None
+    #: None: Slack's public address. `https://slack-gov.com/api` for GovSlack.
+    api_url: Url | None = None
 
     @property
     def url(self) -> Secret | None:
@@ -98,6 +103,8 @@ class SlackReceiver(Receiver):
             )
         if bot and "channel" not in table:
             yield Mistake("channel", "is required with a bot token", 'add channel = "#alerts"')
+        if "api_url" in table and not bot and not literal:
+            yield Mistake("api_url", "needs a bot token", "a webhook's URL is whole; drop it")
         if "channel" in table and not bot and not literal:
             yield Mistake(
                 "channel", "needs a bot token", "a webhook has its channel already; add bot_token_env or drop channel"
@@ -161,6 +168,8 @@ class PagerDutyReceiver(Receiver):
     routing_key_env: SecretFromEnv | None = None
     routing_key_file: SecretFromFile | None = None
     events: bool = False
+    #: None: the public address. `https://events.eu.pagerduty.com` for the EU service region.
+    url: Url | None = None
 
     @property
     def routing_key(self) -> Secret | None:
@@ -176,6 +185,8 @@ class WebhookReceiver(Receiver):
     url_file: UrlFromFile | None = None
     signing_secret_env: SecretFromEnv | None = None
     signing_secret_file: SecretFromFile | None = None
+    signing_secret_previous_env: SecretFromEnv | None = None
+    signing_secret_previous_file: SecretFromFile | None = None
 
     @property
     def address(self) -> Secret:
@@ -186,12 +197,25 @@ class WebhookReceiver(Receiver):
     def signing_secret(self) -> Secret | None:
         return self.secret("signing_secret")
 
+    @property
+    def signing_secret_previous(self) -> Secret | None:
+        """The one before it, by which everything is signed too while receivers learn the new one."""
+        return self.secret("signing_secret_previous")
+
     @classmethod
     def mistakes(cls, table: Mapping[str, Any]) -> Iterator[Mistake]:
         if "url" not in table and not has_secret(table, "url"):
             yield Mistake("url", "is required", "add it, or url_env or url_file if it holds a secret")
         if "url" in table and has_secret(table, "url"):
             yield Mistake("url", "stands beside url_env or url_file", "keep one of them")
+        present = has_secret(table, "signing_secret") or "signing_secret" in table  # a literal one was told already
+        if has_secret(table, "signing_secret_previous") and not present:
+            given = "env" if "signing_secret_previous_env" in table else "file"
+            yield Mistake(
+                f"signing_secret_previous_{given}",
+                "stands without a signing_secret",
+                f"name the present secret in signing_secret_{given}, or rename this key to that",
+            )
 
 
 class AlertmanagerReceiver(Receiver):

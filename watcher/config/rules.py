@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -84,6 +85,30 @@ class DeploymentWasting(RuleOptions):
     after: Duration = timedelta(days=2)
 
 
+def _at_most_a_month(span: timedelta) -> timedelta:
+    if span > timedelta(days=30):
+        raise Invalid("is too long", 'write "30d" or less')
+    return span
+
+
+Budget = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+
+
+class DeploymentTrickle(RuleOptions):
+    #: Answered calls within the window at which it is still a trickle.
+    max_calls: Annotated[int, Field(ge=1), WHOLE] = 20
+    window: Annotated[Interval, AfterValidator(_at_most_a_month)] = timedelta(days=15)
+
+
+class JobCost(RuleOptions):
+    """Budgets, in the currency of `[pricing]`; None: there is none. The cap of reinforcement jobs is always watched."""
+
+    per_job: Budget | None = None
+    #: A calendar month, UTC.
+    per_owner_month: Budget | None = None
+    per_month: Budget | None = None
+
+
 class DeploymentPaused(RuleOptions):
     #: How long it must have been paused.
     after: Duration = timedelta(days=1)
@@ -100,12 +125,6 @@ def _no_flag(value: object) -> object:
     if isinstance(value, bool):  # which Python takes for 0 or 1
         raise Invalid("must be a number", "write 0.1 for 10 %")
     return value
-
-
-def _at_most_a_month(span: timedelta) -> timedelta:
-    if span > timedelta(days=30):
-        raise Invalid("is too long", 'write "30d" or less')
-    return span
 
 
 class JobOverfitting(RuleOptions):
@@ -133,6 +152,11 @@ class MetricsStale(RuleOptions):
 class ClockSkewed(RuleOptions):
     #: From how far off the service's clock on.
     after: Interval = timedelta(minutes=2)
+
+
+class DeliveryFailing(RuleOptions):
+    #: How long a receiver must have taken nothing; a message that is given up is told at once.
+    after: Duration = timedelta(hours=1)
 
 
 class CommonCause(RuleOptions):
@@ -187,11 +211,11 @@ class Rules(Table):
     job_rai_model_failed: RuleOptions = Field(default_factory=RuleOptions)
     job_stalled: JobStalled = Field(default_factory=JobStalled)
     job_overfitting: JobOverfitting = Field(default_factory=JobOverfitting)
-    job_cost: RuleOptions = Field(default_factory=RuleOptions)
+    job_cost: JobCost = Field(default_factory=JobCost)
     deployment_idle: DeploymentIdle = Field(default_factory=DeploymentIdle)
     deployment_expiring: DeploymentExpiring = Field(default_factory=DeploymentExpiring)
     deployment_wasting: DeploymentWasting = Field(default_factory=DeploymentWasting)
-    deployment_trickle: RuleOptions = Field(default_factory=RuleOptions)
+    deployment_trickle: DeploymentTrickle = Field(default_factory=DeploymentTrickle)
     deployment_superseded: RuleOptions = Field(default_factory=RuleOptions)
     deployment_paused: DeploymentPaused = Field(default_factory=DeploymentPaused)
     deployment_failed: RuleOptions = Field(default_factory=RuleOptions)
@@ -208,7 +232,7 @@ class Rules(Table):
     credential_failing: CommonCause = Field(default_factory=CommonCause)
     azure_unreachable: CommonCause = Field(default_factory=CommonCause)
     clock_skewed: ClockSkewed = Field(default_factory=ClockSkewed)
-    delivery_failing: RuleOptions = Field(default_factory=RuleOptions)
+    delivery_failing: DeliveryFailing = Field(default_factory=DeliveryFailing)
     configuration_rejected: RuleOptions = Field(default_factory=RuleOptions)
 
     @property

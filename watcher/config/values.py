@@ -13,7 +13,7 @@ from datetime import time, timedelta
 from ipaddress import ip_address
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -116,6 +116,41 @@ def _steps(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if any(later >= earlier for earlier, later in pairwise(steps)):
         raise Invalid("is out of order", 'write the longest step first and each once: ["7d", "3d", "1d"]')
     return steps
+
+
+# Rates
+
+_RATE = r"^[0-9]+/([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+#: More in one go than anything takes; and a figure that no arithmetic has to fear.
+_MOST_MESSAGES = 100_000
+
+
+class RateValue(NamedTuple):
+    """So many messages in so long."""
+
+    messages: int
+    per: timedelta
+
+
+def parse_rate(text: object) -> RateValue:
+    """`"30/1m"`: 30 messages a minute; a `RateValue` passes."""
+    if isinstance(text, RateValue):
+        return text
+    cure = 'write messages and a duration: "30/1m", "1/1s"'
+    count, slash, span = text.partition("/") if isinstance(text, str) else ("", "", "")
+    if not slash or not re.fullmatch(r"[0-9]{1,10}", count, re.ASCII):
+        raise Invalid("is not a rate", cure)
+    if not 1 <= int(count) <= _MOST_MESSAGES:
+        raise Invalid(f"allows {count} messages", f"write a number from 1 to {_MOST_MESSAGES}")
+    try:
+        per = _at_least_a_second(parse_duration(span))
+    except Invalid as exc:
+        raise Invalid(f"has a duration that {exc.message}", cure) from None
+    return RateValue(int(count), per)
+
+
+def _format_rate(rate: RateValue) -> str:
+    return f"{rate.messages}/{format_duration(rate.per)}"
 
 
 # Addresses
@@ -443,6 +478,12 @@ Lifetimes = Annotated[
 ]
 #: Non-empty, longest first.
 Steps = Annotated[tuple[Duration, ...], AfterValidator(_steps), Field(json_schema_extra={"minItems": 1})]
+RateLimit = Annotated[
+    RateValue,
+    PlainValidator(parse_rate),
+    PlainSerializer(_format_rate, return_type=str),
+    _text(_RATE, examples=["30/1m", "1/1s"]),
+]
 Url = Annotated[str, AfterValidator(_url)]
 #: Scheme, host and port; no slash at the end.
 BaseUrl = Annotated[str, AfterValidator(_base_url)]

@@ -4,14 +4,16 @@ Each is "load, decide with pure functions, save", may be killed at any point, an
 database alone.
 """
 
-from watcher.cycles.delivery import Delivered, deliver
+from watcher.cycles.delivery import deliver
 from watcher.cycles.discovery import Discover, Discovery, ReadLog, departures_of, discover, save_discovery
 from watcher.cycles.dispatching import decide, dispatch, dispatch_now
 from watcher.cycles.inventory import FindRetirements, inventory_now, take_inventory
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.cycles.memory import Memory
 from watcher.cycles.polling import EVERYTHING, Collect, Recorded, poll, record, unchanged, without_secrets
+from watcher.cycles.refreshing import refresh, refreshing
 from watcher.cycles.reviewing import note_itself, note_skew, review, review_now
+from watcher.cycles.settling import Delivered
 
 __all__ = [
     "EVERYTHING",
@@ -36,6 +38,8 @@ __all__ = [
     "note_skew",
     "poll",
     "record",
+    "refresh",
+    "refreshing",
     "review",
     "review_now",
     "save_discovery",

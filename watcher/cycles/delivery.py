@@ -2,29 +2,37 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
 from watcher.alerts.notification import Notification
+from watcher.alerts.pace import STEADY
+from watcher.alerts.routing import Routing
 from watcher.clock import Clock
+from watcher.cycles.settling import Delivered, Sent, Settled, settle
 from watcher.errors import DeliveryError
-from watcher.notify.notifier import Notifier, RetryPolicy, TryAgain
-from watcher.store import outbox
+from watcher.notify.notifier import Notifier, RetryPolicy
+from watcher.store import claiming
+from watcher.store.claiming import Paces
 from watcher.store.engine import Store
+from watcher.store.outbox import Delivery
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
-    """What came of one delivery."""
+class Desk:
+    """What deliveries are made with."""
 
-    delivery: outbox.Delivery
-    attempt: outbox.Attempt
-    state: str  #: of the delivery afterwards
+    policy: RetryPolicy
+    store: Store
+    clock: Clock
+    wall_clock: Clock
+    routing: Routing | None
+    heedless: bool
 
 
 async def deliver(
@@ -35,78 +43,120 @@ async def deliver(
     clock: Clock,
     wall_clock: Clock,
     owner: str,
+    paces: Paces | None = None,
+    routing: Routing | None = None,
+    heedless: bool = False,
 ) -> tuple[Delivered, ...]:
-    """Try each delivery that is due once; those to one receiver go out in order, and none holds up another receiver."""
-    claimed = await store.write(outbox.claim, owner, receivers=tuple(notifiers), now=wall_clock())
-    lanes: dict[str, list[outbox.Delivery]] = {}
+    """Try each delivery that is due once; none holds up another receiver.
+
+    To one receiver they go out in order, or several at once where they are about different alerts and its pace allows
+    that. Where it fails, the rest waits until it is tried again.
+
+    Args:
+        paces: How fast each receiver is told; one that is not named is told one by one.
+        routing: Who is told instead where a delivery is given up; `None`: nobody.
+        heedless: Try all that is due, however the channel fails.
+    """
+    paces = paces or {}
+    claimed = await store.write(
+        claiming.claim, owner, receivers=tuple(notifiers), now=wall_clock(), paces=paces, heedless=heedless
+    )
+    lanes: dict[str, list[Delivery]] = {}
     for delivery in claimed:
         lanes.setdefault(delivery.notification.receiver, []).append(delivery)
-
-    async def work(receiver: str, lane: list[outbox.Delivery]) -> list[Delivered]:
-        done: list[Delivered] = []
-        for delivery in lane:
-            # The wait for those before it took from its lease; where that was lost, another process sends it.
-            if done and not await store.write(outbox.renew, delivery, now=wall_clock()):
-                continue
-            done.append(
-                await _deliver_one(
-                    delivery, notifiers[receiver], policy=policy, store=store, clock=clock, wall_clock=wall_clock
-                )
-            )
-        return done
-
-    results = await asyncio.gather(*(work(receiver, lane) for receiver, lane in lanes.items()))
+    desk = Desk(policy=policy, store=store, clock=clock, wall_clock=wall_clock, routing=routing, heedless=heedless)
+    results = await asyncio.gather(
+        *(
+            _work(desk, notifiers[receiver], lane, at_once=paces.get(receiver, STEADY).at_once)
+            for receiver, lane in lanes.items()
+        )
+    )
     return tuple(delivered for lane in results for delivered in lane)
 
 
-async def _deliver_one(
-    delivery: outbox.Delivery,
-    notifier: Notifier,
-    *,
-    policy: RetryPolicy,
-    store: Store,
-    clock: Clock,
-    wall_clock: Clock,
-) -> Delivered:
-    at, began = wall_clock(), time.monotonic()
-    due_at: datetime | None = None
-    kind, detail, failure = "", "", None
+async def _work(desk: Desk, notifier: Notifier, lane: Sequence[Delivery], *, at_once: int) -> list[Delivered]:
+    """Send what was claimed for one receiver, and settle what has ended while more is under way."""
+    waiting, done = deque(lane), list[Delivered]()
+    under_way: set[asyncio.Task[Sent]] = set()
+    receiver = lane[0].notification.receiver
+
+    def start() -> None:
+        while waiting and len(under_way) < at_once:
+            under_way.add(asyncio.create_task(_send(desk, notifier, waiting.popleft())))
+
     try:
-        receipt = await notifier.send(delivery.notification, now=clock())
+        start()
+        while under_way:
+            ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            sent = sorted((task.result() for task in ended), key=lambda one: (one.at, one.delivery.sequence))
+            if at_once > 1 and all(one.failure is None for one in sent):
+                start()  # the wire need not wait for the database
+            settled = await desk.store.write(
+                settle,
+                sent,
+                receiver=receiver,
+                unsent=tuple(waiting),
+                policy=desk.policy,
+                routing=desk.routing,
+                heedless=desk.heedless,
+                now=desk.clock(),
+                wall_now=desk.wall_clock(),
+            )
+            done += settled.done
+            _log(settled)
+            waiting = deque(settled.unsent)
+            start()
+    finally:
+        for task in under_way:  # whatever ended this lane: nobody would mark what comes of them
+            task.cancel()
+    return done
+
+
+async def _send(desk: Desk, notifier: Notifier, delivery: Delivery) -> Sent:
+    at, began = desk.wall_clock(), time.monotonic()
+    receipt, failure, is_ours = None, None, False
+    try:
+        receipt = await notifier.send(delivery.notification, now=desk.clock())
     except DeliveryError as error:
         failure = error
     except Exception as error:  # a notifier may be other people's: whatever it raises, those behind it must go out
         log.exception("notifier.failed", receiver=delivery.notification.receiver, notification=delivery.notification.id)
-        failure = DeliveryError(f"the notifier failed: {type(error).__name__}", permanent=False, kind="server")
-    if failure is None:
-        outcome, detail = "delivered", receipt.detail
-    else:
-        decision = policy.decide(
-            failure,
-            notification_id=delivery.notification.id,
-            attempts=delivery.attempts + 1,
-            first_at=delivery.first_tried_at or at,
-            now=wall_clock(),
+        failure = DeliveryError(
+            f"the notifier failed: {type(error).__name__}", permanent=False, kind="server", maybe_delivered=True
         )
-        kind = failure.kind
-        if isinstance(decision, TryAgain):
-            outcome, detail, due_at = "retry", failure.message, decision.at
-        else:
-            outcome, detail = "dead", decision.because
-    attempt = outbox.Attempt(
-        at=at, duration_s=round(time.monotonic() - began, 3), outcome=outcome, kind=kind, detail=detail
+        is_ours = True
+    return Sent(
+        delivery=delivery,
+        at=at,
+        duration_s=round(time.monotonic() - began, 3),
+        receipt=receipt,
+        failure=failure,
+        is_ours=is_ours,
     )
-    new_state = {"delivered": "delivered", "retry": "pending", "dead": "dead"}[outcome]
-    await store.write(outbox.mark, delivery, attempt, state=new_state, due_at=due_at)
-    _log_attempt(delivery.notification, attempt, due_at)
-    return Delivered(delivery=delivery, attempt=attempt, state=new_state)
 
 
-def _log_attempt(notification: Notification, attempt: outbox.Attempt, due_at: datetime | None) -> None:
-    facts = {"notification": notification.id, "receiver": notification.receiver, "reason": notification.reason.value}
-    if attempt.outcome == "delivered":
-        log.info("notification.delivered", **facts, duration_s=attempt.duration_s)
-    elif attempt.outcome == "retry":
-        log.warning("delivery.failed", **facts, kind=attempt.kind, detail=attempt.detail, next_at=due_at)
-    else:
-        log.error("delivery.died", **facts, kind=attempt.kind, detail=attempt.detail)
+def _log(settled: Settled) -> None:
+    for one in settled.done:
+        notification, attempt = one.delivery.notification, one.attempt
+        facts = {
+            "notification": notification.id,
+            "receiver": notification.receiver,
+            "reason": notification.reason.value,
+        }
+        if attempt.outcome == "delivered":
+            log.info("notification.delivered", **facts, duration_s=attempt.duration_s)
+        elif attempt.outcome == "retry":
+            log.warning("delivery.failed", **facts, kind=attempt.kind, detail=attempt.detail, next_at=one.due_at)
+        else:
+            log.error("delivery.died", **facts, kind=attempt.kind, detail=attempt.detail)
+    for each in settled.instead:
+        _log_instead(each)
+
+
+def _log_instead(notification: Notification) -> None:
+    log.warning(
+        "notification.fell_back",
+        notification=notification.id,
+        receiver=notification.receiver,
+        reason=notification.reason.value,
+    )

@@ -66,6 +66,7 @@ class Judgement:
     cadence: Cadence = Cadence()
     critical_environments: frozenset[str] = frozenset()
     owner_tag: str = "owner"
+    receivers: frozenset[str] = frozenset()  #: names of those in the configuration
     is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
 
     @property
@@ -83,13 +84,18 @@ def advance_stored(
     account: str,
     now: datetime,
     first_sight: Collection[ResourceKind] = (),
+    firing: Sequence[Alert] | None = None,
 ) -> tuple[Alert, ...]:
-    """Take an evaluation over into the stored alerts of an account ("": those that span accounts)."""
+    """Take an evaluation over into the stored alerts of an account ("": those that span accounts).
+
+    Args:
+        firing: The open conditions of the account, where they are at hand.
+    """
     events = {fingerprint(f.rule, f.subject) for f in evaluation.findings if f.kind is FindingKind.EVENT}
     changed = advanced(
         evaluation,
         judgement,
-        alerts.firing(tx, account),
+        alerts.firing(tx, account) if firing is None else firing,
         account=account,
         now=now,
         first_sight=first_sight,

@@ -122,6 +122,8 @@ def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) 
     before = remembered.view.reading
     view = replace(remembered.view, now=snapshot.at, reading=absorb(before, snapshot), previous_at=read_times(before))
     evaluation = evaluate(judgement.rules, view)
+    if not (remembered.firing or evaluation.findings):
+        return view  # nothing to end and nothing to open, as nearly always
     changed = advanced(evaluation, judgement, remembered.firing, account=view.account.key, now=view.now)
     return None if changed else view
 
@@ -147,11 +149,20 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Se
     due = next_due(view, snapshot, judgement.cadence, metrics_due=stored.next_metrics_at)
     observations.save_account(tx, current, snapshot, was_changed=was_changed, due=due)
     _keep_by_tag(tx, previous, current, now=snapshot.at)
-    changed = _judge(tx, view, previous, judgement, undecided=stored.undecided, is_first=stored.snapshot_at is None)
+    firing = alerts.firing(tx, key)
+    changed, undecided = _judge(
+        tx, view, previous, judgement, firing, undecided=stored.undecided, is_first=stored.snapshot_at is None
+    )
     if changed:
         scope.bump(tx, key)
     now_due = scope.due_account(tx, key)
-    known = observations.known(tx, key, now=snapshot.at)
+    held = observations.AtHand(
+        deployments=current.deployments or (),
+        usage=current.usage or {},
+        undecided=undecided,
+        custom_models=view.custom_models,
+    )
+    known = observations.known(tx, key, now=snapshot.at, at_hand=held)
     return Recorded(
         account=snapshot.account,
         transitions=transitions,
@@ -162,7 +173,7 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Se
             revision=now_due.revision,
             known=known,
             view=remembered_view(view, judgement.cadence),
-            firing=alerts.firing(tx, key),
+            firing=_still_firing(firing, changed),
             is_settled=not (current.gaps or known.unexplained or known.departed),
         )
         if now_due
@@ -205,16 +216,24 @@ def without_secrets(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     return tuple(replace(gap, message=clean(gap.message)) for gap in gaps)
 
 
+def _still_firing(before: Sequence[Alert], changed: Sequence[Alert]) -> tuple[Alert, ...]:
+    """The open conditions, oldest first, as the store would give them."""
+    latest = {alert.id: alert for alert in (*before, *changed)}
+    is_open = (alert for alert in latest.values() if alert.ends_at is None and not alert.is_event)
+    return tuple(sorted(is_open, key=lambda alert: (alert.starts_at, alert.id)))
+
+
 def _judge(
     tx: Connection,
     view: View,
     previous: Reading,
     judgement: Judgement,
+    firing: Sequence[Alert],
     *,
     undecided: Sequence[Transition],
     is_first: bool,
-) -> tuple[Alert, ...]:
-    """Ask the rules, advance the alerts, and keep what no rule could decide for the next time."""
+) -> tuple[tuple[Alert, ...], tuple[Transition, ...]]:
+    """Ask the rules, advance the alerts, and keep what no rule could decide for the next time: both are returned."""
     account = view.account.key
     evaluation = evaluate(judgement.rules, view)
     first_sight = set()
@@ -225,13 +244,14 @@ def _judge(
     # Where the metrics stay unread, what is said of deployments does not rest on them, and is no first sight for ever.
     if previous.deployments is None or (previous.usage is None and view.reading.usage is not None):
         first_sight.add(ResourceKind.DEPLOYMENT)
-    changed = advance_stored(tx, evaluation, judgement, account=account, now=view.now, first_sight=first_sight)
+    changed = advance_stored(
+        tx, evaluation, judgement, account=account, now=view.now, first_sight=first_sight, firing=firing
+    )
     asked_again = {answer.subject for answer in evaluation.undecided if answer.subject is not None}
     ends = {t.key: _ended_subject(view, t) for t in view.transitions}
-    history.mark_undecided(
-        tx, account, {key for key, subject in ends.items() if subject in asked_again}, {t.key for t in undecided}
-    )
-    return changed
+    kept = {key for key, subject in ends.items() if subject in asked_again}
+    history.mark_undecided(tx, account, kept, {t.key for t in undecided})
+    return changed, tuple(t for t in view.transitions if t.key in kept)
 
 
 def _ended_subject(view: View, transition: Transition) -> Subject | None:

@@ -11,21 +11,26 @@ from watcher.clock import Clock
 from watcher.cycles.judgement import ABOUT_ITSELF, Judgement, advance_stored
 from watcher.rules.finding import Finding
 from watcher.rules.rule import Fleet, HostClock, evaluate_fleet
-from watcher.store import alerts, scope, state
+from watcher.store import alerts, channels, scope, state
 from watcher.store.engine import Store
 
 
-async def review(*, judgement: Judgement, store: Store, clock: Clock, host: str) -> tuple[Alert, ...]:
-    """Look for one cause behind many accounts' troubles, from stored state alone.
+async def review(
+    *, judgement: Judgement, store: Store, clock: Clock, wall_clock: Clock, host: str
+) -> tuple[Alert, ...]:
+    """Look for one cause behind many accounts' troubles, and for receivers that take nothing, from stored state alone.
 
     Args:
+        wall_clock: By which deliveries go, even where `clock` is simulated.
         host: The machine by whose clock this goes.
     """
-    return await store.write(review_now, judgement, clock(), host)
+    return await store.write(review_now, judgement, clock(), host, wall_clock())
 
 
-def review_now(tx: Connection, judgement: Judgement, now: datetime, host: str = "") -> tuple[Alert, ...]:
-    """`review`, inside a transaction."""
+def review_now(
+    tx: Connection, judgement: Judgement, now: datetime, host: str = "", wall_now: datetime | None = None
+) -> tuple[Alert, ...]:
+    """`review`, inside a transaction; without `wall_now` the two clocks are one."""
     alerts.lock_fleet(tx)
     found = state.discovery(tx)
     fleet = Fleet(
@@ -36,6 +41,7 @@ def review_now(tx: Connection, judgement: Judgement, now: datetime, host: str = 
         cloud=found.cloud,
         clocks=state.clocks(tx),
         host=host,
+        channels=channels.states(tx, judgement.receivers, now=wall_now or now),
     )
     return advance_stored(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from watcher.costs.training import is_reinforcement
 from watcher.cycles.judgement import Cadence, Judgement
-from watcher.resources.changes import ESTIMATED_FINISH, Change, ResourceKind, Transition
+from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Change, ResourceKind, Transition
 from watcher.resources.departure import Departure, latest_word
 from watcher.resources.deployment import Deployment, is_fine_tuned
 from watcher.resources.estimates import announced_ends
@@ -54,6 +55,7 @@ def view_of(
         training={job.id: training[job.id] for job in current.jobs or () if job.id in training},
         paces=trainings.paces(tx, (pace_key(account, job) for job in under_way)),
         estimates=_estimates(tx, account.key, under_way, stored.first_seen_at, now=snapshot.at),
+        phases=_phases(tx, account.key, under_way),
         previous_at=read_times(previous),
         cadence=judgement.cadence.waits(is_active=is_active(previous)),
         is_single_pass=judgement.is_single_pass,
@@ -174,6 +176,15 @@ def _custom_models(tx: Connection, names: Iterable[str], training: Mapping[str, 
         for name in (checkpoint.id, checkpoint.model)
     }
     return listed.custom_models(tx, untold - checkpoints) | (untold & checkpoints)
+
+
+def _phases(tx: Connection, account: str, jobs: Iterable[FineTuningJob]) -> dict[str, tuple[Transition, ...]]:
+    """How the status of the reinforcement jobs among `jobs` changed: they are billed by the hour, pauses left out."""
+    names = {job.id for job in jobs if is_reinforcement(job)}
+    phases: dict[str, tuple[Transition, ...]] = {}
+    for change in history.of_attribute(tx, account, ResourceKind.JOB, STATUS, names):
+        phases[change.name] = (*phases.get(change.name, ()), change)
+    return phases
 
 
 def _estimates(

@@ -13,15 +13,17 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from watcher import cycles, rounds
-from watcher.assembly import DISCOVERY_INTERVAL
+from watcher.assembly import DISCOVERY_INTERVAL, Machine
 from watcher.clock import Clock
+from watcher.cycles import Collect
 from watcher.daemon.current import Current
 from watcher.daemon.journal import log_news, log_recorded
+from watcher.daemon.neighbours import Inquiry, Neighbours, Said
 from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay
 from watcher.errors import DatabaseUnavailableError, StoreError
 from watcher.resources.account import Account
-from watcher.resources.snapshot import Gap, Section
+from watcher.resources.snapshot import Gap, Known, Section, Snapshot
 from watcher.store import scope, state
 from watcher.web.metrics import Metrics
 
@@ -65,6 +67,7 @@ class Poller:
         self._discovered = False
         self._discovery_wait = timedelta()  #: before the next try of a discovery that was not complete
         self._is_closed = False
+        self._neighbours = Neighbours(self._start_early)
         self.polls = UnderWay()
         self.ping: asyncio.Task[None] | None = None
         self.completed_at: datetime | None = None  #: when a cycle was last complete
@@ -142,6 +145,7 @@ class Poller:
             states = await machine.store.read(scope.account_states)
             self._untried = {one.account.key for one in states if not self._was_tried(one.polled_at)}
         self._untried &= self._accounts.keys()
+        self._neighbours.forget_others(self._accounts.keys())
         now = self._clock()
         # Those whose poll is under way come back by themselves.
         self._heap = [(one.at or now, one.account.key) for one in due if one.account.key not in self.polls]
@@ -166,9 +170,50 @@ class Poller:
             _, key = heapq.heappop(self._heap)
             account = self._accounts.get(key)
             if account is not None and key not in self.polls:
-                self.polls.start(key, self._poll(account), name=f"poll {account.label}")
+                self._start(account)
 
-    async def _poll(self, account: Account) -> None:
+    def _start(self, account: Account, sections: frozenset[Section] | None = None, hold: Inquiry | None = None) -> None:
+        # What it will say must be known of before anyone can ask for it, and so before the task's first step.
+        said = self._neighbours.listen(account)
+        self.polls.start(account.key, self._poll(account, said, sections, hold), name=f"poll {account.label}")
+
+    def _start_early(self, account: Account, sections: frozenset[Section], inquiry: Inquiry) -> None:
+        """Poll an account for another's sake, if none of its polls is under way."""
+        if self._is_closed or account.key in self.polls or account.key not in self._accounts:
+            return
+        self._heap = [entry for entry in self._heap if entry[1] != account.key]  # it comes back when the poll is over
+        heapq.heapify(self._heap)
+        self._start(account, sections, inquiry)
+
+    def _collecting(self, machine: Machine, hold: Inquiry | None) -> Collect:
+        """Collect, and hold back what may have a common cause until others have been asked about it."""
+
+        async def collect(account: Account, known: Known, *, sections: frozenset[Section], at: datetime) -> Snapshot:
+            snapshot = await machine.collect(account, known, sections=sections, at=at)
+            new = self._neighbours.hear(account, snapshot)
+            if hold is not None:
+                await hold.wait()
+            elif new and not self._is_closed:
+                await self._neighbours.ask(
+                    account,
+                    new,
+                    self._accounts,
+                    rules=machine.judgement.fleet_rules,
+                    now=self._clock(),
+                    interval=machine.judgement.cadence.quiet,
+                    patience=2 * machine.config.poll.timeout,
+                )
+            return snapshot
+
+        return collect
+
+    async def _poll(
+        self,
+        account: Account,
+        said: Said,
+        sections: frozenset[Section] | None,
+        hold: Inquiry | None,
+    ) -> None:
         structlog.contextvars.bind_contextvars(cycle="poll", account=account.label)
         began = time.monotonic()
         machine = self._current.machine
@@ -178,11 +223,12 @@ class Poller:
         try:
             recorded = await cycles.poll(
                 account,
-                collect=machine.collect,
+                collect=self._collecting(machine, hold),
                 judgement=machine.judgement,
                 store=machine.store,
                 memory=machine.memory,
                 clock=self._clock,
+                sections=sections,
             )
             if recorded is None or recorded.is_stale:  # another process was here meanwhile
                 stored = await machine.store.read(scope.due_account, account.key)
@@ -203,8 +249,10 @@ class Poller:
         finally:
             self._metrics.polls.labels(outcome=outcome).inc()
             self._metrics.poll_duration.observe(time.monotonic() - began)
+            self._neighbours.close(account, said)
         try:
-            await self._tried(account)
+            if sections is None:  # else it was asked about a part of it alone
+                await self._tried(account)
         finally:
             self._poll_again(account.key, next_at)
 

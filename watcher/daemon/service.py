@@ -93,6 +93,7 @@ class Daemon:
                 for name, work in (
                     ("dispatch", self._teller.dispatch_forever),
                     ("deliver", self._teller.deliver_forever),
+                    ("refresh", self._teller.refresh_forever),
                     ("reload", self._reloader.reload_forever),
                 )
             ]

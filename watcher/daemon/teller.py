@@ -3,6 +3,7 @@
 Each receiver has a lane of its own, so that one that is stuck holds up no other.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from watcher.daemon.journal import log_alert
 from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay, Wake
 from watcher.errors import DatabaseUnavailableError
-from watcher.store import outbox
+from watcher.store import claiming
 from watcher.web.metrics import Metrics
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ class Teller:
         self._progress = progress
         self._dispatch = Wake()
         self._deliver = Wake()
+        self._refresh = Wake()
+        self._refresh_at: dict[str, float] = {}  #: when each receiver that wants it is refreshed next, in loop time
         self.lanes = UnderWay()  #: deliveries, by receiver
 
     def wake(self) -> None:
@@ -44,6 +47,7 @@ class Teller:
         """The configuration changed: look at everything again. Safe to repeat."""
         self._dispatch.set()
         self._deliver.set()
+        self._refresh.set()
 
     async def backstop(self) -> None:
         """Wake both loops, lest something was missed. (A plain function would run in a thread.)"""
@@ -54,6 +58,35 @@ class Teller:
 
     async def deliver_forever(self) -> None:
         await self._forever("deliver", self._deliver, self._deliver_once)
+
+    async def refresh_forever(self) -> None:
+        """Say again what fires, at the receivers that forget it otherwise."""
+        structlog.contextvars.bind_contextvars(cycle="refresh")
+        while True:
+            try:
+                await self._refresh_once()
+            except DatabaseUnavailableError as exc:
+                log.error("refresh.failed", error=str(exc))
+            except Exception:  # the cycle's boundary: the next round makes up for this one
+                log.exception("refresh.failed")
+            now = asyncio.get_running_loop().time()
+            nearest = min(self._refresh_at.values(), default=now + BACKSTOP.total_seconds())
+            await self._refresh.wait(min(max(nearest - now, 0.05), BACKSTOP.total_seconds()))
+
+    async def _refresh_once(self) -> None:
+        machine = self._current.machine
+        now = asyncio.get_running_loop().time()
+        wanted = cycles.refreshing(machine.notifiers)
+        due = {name: one for name, one in wanted.items() if self._refresh_at.get(name, 0.0) <= now}
+        # Before it is tried: one that fails for whatever reason is tried again at its time, and not at once.
+        self._refresh_at = {
+            name: now + one.refresh_every.total_seconds() if name in due else self._refresh_at[name]
+            for name, one in wanted.items()
+        }
+        if due and await cycles.refresh(
+            due, policy=machine.policy, store=machine.store, clock=self._clock, wall_clock=machine.wall_clock
+        ):
+            self._deliver.set()  # a channel that failed may have opened by it
 
     async def _forever(self, name: str, wake: Wake, step: Callable[[], Awaitable[datetime | None]]) -> None:
         """Step, then sleep until woken or until the step's own next time; a failed step is tried again."""
@@ -76,7 +109,11 @@ class Teller:
         machine = self._current.machine
         await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
         for alert in await cycles.review(
-            judgement=machine.judgement, store=machine.store, clock=self._clock, host=machine.host
+            judgement=machine.judgement,
+            store=machine.store,
+            clock=self._clock,
+            wall_clock=machine.wall_clock,
+            host=machine.host,
         ):
             log_alert(alert)
         if machine.routing is None:
@@ -102,7 +139,7 @@ class Teller:
         idle = [name for name in machine.notifiers if name not in self.lanes]
         for name in idle:
             self.lanes.start(name, self._deliver_to(name, machine), name=f"deliver to {name}")
-        return await machine.store.read(outbox.next_due, receivers=idle)
+        return await machine.store.read(claiming.next_due, receivers=idle, paces=machine.paces)
 
     async def _deliver_to(self, receiver: str, machine: Machine) -> None:
         try:
@@ -113,6 +150,8 @@ class Teller:
                 clock=self._clock,
                 wall_clock=machine.wall_clock,
                 owner=machine.owner,
+                paces=machine.paces,
+                routing=machine.routing,
             )
         except DatabaseUnavailableError as exc:
             log.error("deliver.failed", error=str(exc), receiver=receiver)
@@ -122,6 +161,8 @@ class Teller:
             return
         for one in done:
             self._metrics.notifications.labels(receiver=receiver, outcome=one.attempt.outcome).inc()
+        if any(one.state == "dead" for one in done):
+            self._dispatch.set()  # the others are to hear of it
         if done:
             self.lanes.make_way(receiver)  # first: whoever wakes now must find the lane free
             self._deliver.set()  # there may be more, and some waited for these

@@ -1,9 +1,8 @@
 """Any service that Apprise knows, by its URL.
 
 Each receiver has one Apprise object with one service in it: a send that succeeds in part could only be repeated whole.
-Apprise's own texts and `url(privacy=True)` may hold secrets (custom headers do), so neither is quoted; what is kept of
-a failure is its outcome and, where Apprise's log names one, the HTTP status. Throttling stays as each service's plugin
-has it.
+`url(privacy=True)` may hold secrets (custom headers do), and Apprise's own texts may: of a failure is kept what its log
+says, without any word of the URL. Throttling stays as each service's plugin has it.
 
 Source: apprise 2.2, `apprise/result.py`, `apprise/plugins/base.py`.
 """
@@ -13,6 +12,7 @@ import logging
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import unquote, unquote_plus
 
 from apprise import Apprise, AppriseAsset
 from apprise.common import NotifyFormat, NotifyType
@@ -23,10 +23,11 @@ from watcher.errors import DeliveryError
 from watcher.notify.http import Answer, check
 from watcher.notify.message import Message, Voice, render
 from watcher.notify.notifier import SEND_TIMEOUT, Receipt
-from watcher.notify.wording import shorten, without_mentions
+from watcher.notify.wording import one_line, shorten, without_mentions
 
 #: Services that name a smaller one get that; more than this nobody reads.
 BODY_LIMIT = 10_000
+SAID_LIMIT = 300
 _STATUS = re.compile(r"error\s*=\s*([1-5]\d\d)\b")
 _TYPES = {
     "critical": NotifyType.FAILURE,
@@ -49,6 +50,7 @@ class AppriseNotifier:
     name: str
     voice: Voice
     service: Apprise = field(repr=False)
+    words: tuple[str, ...] = field(repr=False)  #: of its URL, see `words_of`
 
     type = "apprise"
 
@@ -63,7 +65,28 @@ class AppriseNotifier:
                 )
         except TimeoutError:
             raise _too_slow() from None
-        return _receipt(result)
+        return self._receipt(result)
+
+    def _receipt(self, result: AppriseResult) -> Receipt:
+        match result.status:
+            case AppriseResultStatus.SUCCESS:
+                return Receipt("accepted")
+            case AppriseResultStatus.TIMEOUT:
+                raise _too_slow()
+            case AppriseResultStatus.NOMATCH:
+                raise DeliveryError("Apprise had no service to send by", permanent=True, kind="bad_request")
+            case _:  # FAILURE, and PARTIAL, which one service does not give
+                logged = [entry.message for one in result.results for entry in one.logs()]
+                said = shorten(" ".join(one_line(without_words(text, self.words)) for text in logged), SAID_LIMIT)
+                for text in logged:
+                    if status := _STATUS.search(text):
+                        return check(Answer(int(status[1]), {}, ""), now=result.end_time, said=said)
+                raise DeliveryError(
+                    f"the service could not be reached or refused the message ({said or 'Apprise gives no reason'})",
+                    permanent=False,
+                    kind="server",
+                    maybe_delivered=True,  # a lost answer is one of the things that this may be
+                )
 
     async def probe(self) -> Receipt:
         return Receipt("the URL is well formed; Apprise offers no way to try it without sending")
@@ -94,6 +117,23 @@ def load(url: str) -> Apprise:
     return service
 
 
+def words_of(url: str) -> tuple[str, ...]:
+    """Every word of an Apprise URL behind its scheme, as written and decoded; the longest first. Pure."""
+    rest = url.partition("://")[2]
+    parts = {rest, *re.split(r"[/:@?&=,;#\s]", rest)}
+    words = parts | {part.lstrip("+-") for part in parts}
+    words |= {unquote(word) for word in words} | {unquote_plus(word) for word in words}
+    return tuple(sorted((word for word in words if word), key=len, reverse=True))
+
+
+def without_words(text: str, words: tuple[str, ...]) -> str:
+    """`text` with `***` for each of `words`; short ones only where they stand by themselves. Pure."""
+    for word in words:
+        pattern = re.escape(word) if len(word) >= 6 else rf"(?<!\w){re.escape(word)}(?!\w)"
+        text = re.sub(pattern, "***", text, flags=re.IGNORECASE)
+    return text
+
+
 def texts(message: Message, *, body_limit: int, title_limit: int) -> tuple[str, str]:
     """Title and body within the service's limits; where it knows no titles, Apprise puts ours above the body. Pure."""
     title = without_mentions(message.title)
@@ -109,23 +149,5 @@ def texts(message: Message, *, body_limit: int, title_limit: int) -> tuple[str, 
     return title, body
 
 
-def _receipt(result: AppriseResult) -> Receipt:
-    match result.status:
-        case AppriseResultStatus.SUCCESS:
-            return Receipt("accepted")
-        case AppriseResultStatus.TIMEOUT:
-            raise _too_slow()
-        case AppriseResultStatus.NOMATCH:
-            raise DeliveryError("Apprise had no service to send by", permanent=True, kind="bad_request")
-        case _:  # FAILURE, and PARTIAL, which one service does not give
-            for one in result.results:
-                for entry in one.logs():
-                    if status := _STATUS.search(entry.message):
-                        return check(Answer(int(status[1]), {}, ""), now=result.end_time)
-            raise DeliveryError(
-                "the service could not be reached or refused the message", permanent=False, kind="server"
-            )
-
-
 def _too_slow() -> DeliveryError:
-    return DeliveryError("the service did not answer in time", permanent=False, kind="timeout")
+    return DeliveryError("the service did not answer in time", permanent=False, kind="timeout", maybe_delivered=True)

@@ -60,6 +60,8 @@ def _lines(message: Message) -> list[Text]:
 def _item_lines(item: Item, *, headed: bool) -> list[Text]:
     """The lines of one alert; `headed` unless the title says the same already."""
     lines = [Text("   ").append(f"{item.mark:<9}", _STYLES[item.tone]).append(item.summary, "bold")] if headed else []
+    if item.note:
+        lines.append(Text(f"   {item.note}", "yellow"))
     for place, (is_command, step) in enumerate(item.steps()):
         lead = Text("   → " if place == 0 else "     ", "cyan")
         indent = "  " if is_command and place else ""

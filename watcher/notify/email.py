@@ -34,6 +34,8 @@ REMEMBERED_MAILS = 256
 QUIT_TIMEOUT_S = 2.0
 REPLY_LIMIT = 200
 
+_ANSWERED = (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPRecipientsRefused, ValueError)
+
 log = structlog.get_logger()
 
 
@@ -99,7 +101,9 @@ class EmailNotifier:
             while len(self._accepted) > REMEMBERED_MAILS:
                 self._accepted.popitem(last=False)
             reply = next(iter(later.values()))
-            raise self._refusal(reply.code, reply.message, ", ".join(later))
+            failure = self._refusal(reply.code, reply.message, ", ".join(later))
+            failure.maybe_delivered = bool(accepted)
+            raise failure
         self._accepted.pop(notification_id, None)
         if refused:
             log.warning("delivery.refused_in_part", receiver=self.name, recipients=sorted(refused))
@@ -126,7 +130,10 @@ class EmailNotifier:
                 doing = "bad_request"
                 yield smtp
         except (aiosmtplib.SMTPException, TimeoutError, OSError, ValueError) as exc:
-            raise self._failure(exc, doing) from None  # the cause's text may quote what was sent
+            failure = self._failure(exc, doing)
+            # From the greeting on, a lost connection leaves it open whether the mail was taken; an answer does not.
+            failure.maybe_delivered = doing == "bad_request" and not isinstance(exc, _ANSWERED)
+            raise failure from None  # the cause's text may quote what was sent
         finally:
             await _hang_up(smtp)
 

@@ -1,11 +1,12 @@
 """A notification as a mail: headers, text and HTML. Pure; `email.py` sends it.
 
 Message-ID comes from the notification's id, so that a repeat is recognised; each alert has a thread whose invented root
-all its mails name in `References`, so that notice, reminders and resolve stand together. `Auto-Submitted` keeps
-out-of-office replies away (RFC 3834). No text from outside can begin a header: `one_line` has no line breaks, and
-`EmailMessage` would refuse them.
+all its mails name in `References`, so that notice, reminders and resolve stand together. `List-Id` is what filters go
+by (RFC 2919), `Auto-Submitted` keeps out-of-office replies away (RFC 3834). No text from outside can begin a header:
+`one_line` has no line breaks, and `EmailMessage` would refuse them.
 """
 
+import re
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -19,11 +20,26 @@ from watcher.notify.message import Message
 from watcher.notify.wording import one_line, shorten
 
 SUBJECT_LIMIT = 150
-HTML_ITEMS_LIMIT = 50
+#: Up to so many alerts are shown in full. Of more there is a list first, with the loudest in full behind it: Gmail cuts
+#: a mail at 102 KB and keeps what is behind from its reader.
+HTML_ITEMS_LIMIT = 10
+HTML_LIST_LIMIT = 60
+HTML_ITEMS_BEHIND_LIST = 5
 TEXT_LIMIT = 200_000
 REFERENCES_LIMIT = 20
 
-_COLOURS = {"critical": "#b91c1c", "warning": "#b45309", "info": "#1d4ed8", "resolved": "#15803d"}
+#: Colours of text on white, by the class that turns them for dark screens.
+_INKS = {
+    "critical": "#b91c1c",
+    "warning": "#b45309",
+    "info": "#1d4ed8",
+    "resolved": "#15803d",
+    "mind": "#92400e",
+    "ink": "#111827",
+    "dim": "#4b5563",
+}
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?: [A-Z]{2,5}\b)?)?", re.ASCII)
+_WHOLE = Markup('<span style="white-space:nowrap;">{}</span>')
 _FONT = "font-family:'Segoe UI',Helvetica,Arial,sans-serif;"
 _templates = Environment(
     loader=PackageLoader("watcher.notify"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
@@ -48,6 +64,7 @@ def mail(message: Message, *, watcher: str, sender: str, to: tuple[str, ...], at
     if roots := [f"<{item.alert_id}@{domain}>" for item in message.items[:REFERENCES_LIMIT]]:
         built["In-Reply-To"] = roots[0]
         built["References"] = " ".join(roots)
+    built["List-Id"] = f"<{_slug(watcher)}.watcher.{domain}>"
     built["Auto-Submitted"] = "auto-generated"
     built["X-Auto-Response-Suppress"] = "All"  # Exchange's word for the same
     if message.tone == "critical":
@@ -57,17 +74,37 @@ def mail(message: Message, *, watcher: str, sender: str, to: tuple[str, ...], at
     return built
 
 
+def _slug(name: str) -> str:
+    """`name` as a part of a domain."""
+    return re.sub("[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "unnamed"
+
+
 def html(message: Message) -> str:
     """The HTML part. Every text in it is escaped by Jinja."""
+    items, overview = message.items, message.items[:0]
+    if len(items) > HTML_ITEMS_LIMIT:
+        items, overview = items[:HTML_ITEMS_BEHIND_LIST], items[:HTML_LIST_LIMIT]
     return _templates.get_template("mail.html").render(
         message=message,
-        items=message.items[:HTML_ITEMS_LIMIT],
-        omitted=max(0, len(message.items) - HTML_ITEMS_LIMIT),
+        items=items,
+        not_shown=len(message.items) - len(items),
+        overview=overview,
+        not_listed=len(message.items) - len(overview) if overview else 0,
         preview=shorten(" — ".join((message.items[0].action.split("\n")[0],) if message.items else ()), 140),
-        colours=_COLOURS,
+        inks=_INKS,
         font=_FONT,
         indented=_indented,
+        whole_times=_whole_times,
     )
+
+
+def _whole_times(text: str) -> Markup:
+    """`text`, escaped, with its times kept from being broken over two lines."""
+    parts, at = [], 0
+    for found in _TIME.finditer(text):
+        parts += [escape(text[at : found.start()]), _WHOLE.format(found[0])]
+        at = found.end()
+    return Markup("").join((*parts, escape(text[at:])))
 
 
 def _indented(line: str) -> Markup:

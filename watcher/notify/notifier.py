@@ -77,7 +77,8 @@ class GiveUp:
 class RetryPolicy:
     """Growing waits, then an hour at a time, for three days; a permanent failure ends it at once.
 
-    The default's waits add up to some two hours by the eighth attempt, and to 79 attempts in all.
+    The same waits hold for one message and for a channel as a whole. They add up to some two hours by the eighth
+    attempt, and to 79 attempts in all.
     """
 
     #: After the first attempt, the second, …; the last one repeats.
@@ -91,12 +92,12 @@ class RetryPolicy:
         timedelta(minutes=30),
         timedelta(hours=1),
     )
-    give_up_after: timedelta = timedelta(hours=72)  #: since the first attempt
+    give_up_after: timedelta = timedelta(hours=72)  #: since the message was queued
     jitter: float = 0.2  #: each wait grows by up to this share, so that receivers that failed together return apart
     longest_retry_after: timedelta = timedelta(hours=6)  #: a receiver that names a longer wait is asked again then
 
     def decide(
-        self, error: DeliveryError, *, notification_id: str, attempts: int, first_at: datetime, now: datetime
+        self, error: DeliveryError, *, notification_id: str, attempts: int, queued_at: datetime, now: datetime
     ) -> TryAgain | GiveUp:
         """What to do after `attempts` (at least one) failed, the last one by `error` at `now`.
 
@@ -105,14 +106,23 @@ class RetryPolicy:
         """
         if error.permanent:
             return GiveUp(f"{error.kind}: {error.message}")
-        deadline = first_at + self.give_up_after
+        deadline = queued_at + self.give_up_after
         if now >= deadline:
-            return GiveUp(f"{attempts} attempts failed; the last: {error.kind}: {error.message}")
-        wait = self.waits[min(attempts, len(self.waits)) - 1]
-        wait += wait * self.jitter * _share(f"{notification_id}:{attempts}")
+            tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+            return GiveUp(f"{tries} failed; the last: {error.kind}: {error.message}")
+        return TryAgain(min(now + self.wait(error, failures=attempts, seed=notification_id), deadline))
+
+    def wait(self, error: DeliveryError, *, failures: int, seed: str) -> timedelta:
+        """How long to wait after so many failures in a row, at least one; no shorter than the other side asks.
+
+        Args:
+            seed: What the jitter comes from: another seed, another wait.
+        """
+        wait = self.waits[min(failures, len(self.waits)) - 1]
+        wait += wait * self.jitter * _share(f"{seed}:{failures}")
         if error.retry_after is not None:
             wait = max(wait, min(error.retry_after, self.longest_retry_after))
-        return TryAgain(min(now + wait, deadline))
+        return wait
 
 
 def _share(seed: str) -> float:

@@ -1,8 +1,10 @@
 """The body of a webhook: contract section 4, `version` 1. Pure.
 
-Beyond the contract's keys: `test` (a sample), `covers` (ended alerts that this notification stands for), and for each
-alert `id`, `kind`, `reason`, `occurred_at`, `ended_because` and `unverified_since`. Keys are never absent; times are
-RFC 3339 in UTC with `Z`; texts are cleaned of control characters and not escaped.
+Beyond the contract's keys: `test` (a sample), `notes` (lines about the whole: of how many messages it is made),
+`covers` (ended alerts that this notification stands for), and for each alert `id`, `kind`, `reason`, `occurred_at`,
+`ended_because`, `unverified_since`, `note` (one line about this telling) and `was_untold` (it is over, and nobody here
+heard that it fired). Keys are never absent; times are RFC 3339 in UTC with `Z`; texts are cleaned of control characters
+and not escaped.
 """
 
 import json
@@ -36,6 +38,7 @@ def payload(
         "sent_at": rfc3339(now),
         "test": is_sample(notification),
         "reason": notification.reason.value,
+        "notes": [_word(note) for note in notification.notes],
         "group": {name: _word(value) for name, value in notification.group_labels.items()},
         "alerts": [_alert(one, public_url) for one in told],
         "covers": [_covered(alert) for alert in notification.covers[:ALERTS_LIMIT]],
@@ -62,6 +65,8 @@ def _alert(told: NotificationAlert, public_url: str) -> Json:
         "fingerprint": alert.fingerprint,
         "status": alert.status.value,
         "reason": told.reason.value,
+        "note": _word(told.note),
+        "was_untold": told.was_untold,
         "rule": finding.rule,
         "kind": finding.kind.value,
         "severity": alert.severity.value,
@@ -72,7 +77,7 @@ def _alert(told: NotificationAlert, public_url: str) -> Json:
         "unverified_since": _time(alert.unverified_since),
         "labels": {name: _word(value) for name, value in alert.labels.items()},
         "annotations": _annotations(alert),
-        "values": {name: _value(value) for name, value in finding.values.items()},
+        "values": {name: plain_value(value) for name, value in finding.values.items()},
         "links": {"watcher": "", "portal": "", **links_of(alert, public_url)},
     }
 
@@ -110,7 +115,8 @@ def _word(text: str) -> str:
     return shorten(clean(text), WORD_LIMIT)
 
 
-def _value(value: str | float | int | None) -> str | float | int | None:
+def plain_value(value: str | float | int | None) -> str | float | int | None:
+    """One of a finding's values as JSON can hold it: texts cleaned and cut, no number that JSON does not know."""
     if isinstance(value, str):
         return _word(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):

@@ -9,12 +9,13 @@ is imported before a receiver of the type is built.
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from importlib.metadata import EntryPoint, entry_points
 from ipaddress import ip_address
 from ssl import SSLContext
 from typing import TextIO, cast
 
+from watcher.alerts.pace import STEADY, Pace, Rate
 from watcher.errors import ConfigurationError, Problem
 from watcher.notify.message import Voice
 from watcher.notify.notifier import Notifier
@@ -83,18 +84,38 @@ def _webhook(name: str, options: Options, context: Context) -> Notifier:
                 raise OptionError(
                     option, str(exc), 'write "whsec_" and the key in base64, or any text without that beginning'
                 ) from None
+    if _optional(options, "signing_secret_previous") and not _optional(options, "signing_secret"):
+        raise OptionError("signing_secret_previous", "stands without a signing_secret", "add the present secret")
     url = _text(options, "url")
     return WebhookNotifier(name=name, voice=context.voice, client=context.client, url=url, signers=tuple(signers))
 
 
 def _slack(name: str, options: Options, context: Context) -> Notifier:
     from watcher.notify.slack import SlackNotifier
+    from watcher.notify.slack_bot import API, SlackBotNotifier
 
-    if not _optional(options, "url") and "bot_token" in options:
+    if (token := _optional(options, "bot_token")) is None:
+        return SlackNotifier(name=name, voice=context.voice, client=context.client, url=_text(options, "url"))
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise OptionError("bot_token", "holds characters that no token has", "copy it again; it begins with xoxb-")
+    api = _optional(options, "api_url") or API
+    channel = _text(options, "channel")
+    return SlackBotNotifier(
+        name=name, voice=context.voice, client=context.client, token=token, channel=channel, api=api.rstrip("/")
+    )
+
+
+def _teams(name: str, options: Options, context: Context) -> Notifier:
+    from watcher.notify.teams import TeamsNotifier, is_retired
+
+    url = _text(options, "url")
+    if is_retired(url):
         raise OptionError(
-            "bot_token", "is not supported in this version", "use an incoming webhook: url_env or url_file"
+            "url",
+            "is of an Office 365 connector, which Microsoft has switched off",
+            'make a workflow in the channel ("Send webhook alerts to a channel") and take its URL',
         )
-    return SlackNotifier(name=name, voice=context.voice, client=context.client, url=_text(options, "url"))
+    return TeamsNotifier(name=name, voice=context.voice, client=context.client, url=url)
 
 
 def _email(name: str, options: Options, context: Context) -> Notifier:
@@ -129,28 +150,72 @@ def _email(name: str, options: Options, context: Context) -> Notifier:
     )
 
 
-def _apprise(name: str, options: Options, context: Context) -> Notifier:
-    from watcher.notify.apprise import AppriseNotifier, load
+def _pagerduty(name: str, options: Options, context: Context) -> Notifier:
+    from watcher.notify.pagerduty import PUBLIC_URL, PagerDutyNotifier, api_address
 
+    return PagerDutyNotifier(
+        name=name,
+        voice=context.voice,
+        client=context.client,
+        routing_key=_text(options, "routing_key"),
+        events=options.get("events") is True,
+        url=api_address(_optional(options, "url") or PUBLIC_URL),
+    )
+
+
+def _alertmanager(name: str, options: Options, context: Context) -> Notifier:
+    from watcher.notify.alertmanager import AlertmanagerNotifier, api_address
+
+    url = api_address(_text(options, "url"))
+    return AlertmanagerNotifier(name=name, voice=context.voice, client=context.client, url=url)
+
+
+def _apprise(name: str, options: Options, context: Context) -> Notifier:
+    from watcher.notify.apprise import AppriseNotifier, load, words_of
+
+    url = _text(options, "url")
     try:
-        service = load(_text(options, "url"))
-    except OptionError:
-        raise
+        service = load(url)
     except ValueError as exc:
         raise OptionError("url", str(exc)) from None
-    return AppriseNotifier(name=name, voice=context.voice, service=service)
+    return AppriseNotifier(name=name, voice=context.voice, service=service, words=words_of(url))
 
 
 NOTIFIERS: Mapping[str, Builder] = {
+    "alertmanager": _alertmanager,
     "apprise": _apprise,
     "console": _console,
     "email": _email,
+    "pagerduty": _pagerduty,
     "slack": _slack,
+    "teams": _teams,
     "webhook": _webhook,
 }
 
-#: Types of the contract that this version parses and cannot send by.
-LATER = ("alertmanager", "pagerduty", "teams")
+
+#: How fast each type is told where the configuration says nothing else; other people's types one by one. What is more
+#: than the rate allows goes as one message, so a rate on the safe side costs nobody a message.
+#:
+#: Sources: Slack, "Rate limits" (posting messages and incoming webhooks: 1 per second, short bursts allowed); Exchange
+#: Online, "SMTP AUTH" throttling (30 messages per minute); Teams, "Optimize your bot with rate limiting" (1,800
+#: operations an hour in one conversation, by which the flow bot posts, too); PagerDuty, Events API (at least 120 events
+#: per minute and integration key: half of it, as one message may be several events); apprise has services of all
+#: kinds: Telegram, "Bots FAQ" (20 messages per minute in one group) is among the strictest.
+PACES: Mapping[str, Pace] = {
+    "alertmanager": Pace(at_once=8),
+    "apprise": Pace(rate=Rate(messages=20, per=timedelta(minutes=1))),
+    "email": Pace(rate=Rate(messages=30, per=timedelta(minutes=1))),
+    "pagerduty": Pace(rate=Rate(messages=60, per=timedelta(minutes=1))),
+    "slack": Pace(rate=Rate(messages=10, per=timedelta(seconds=10))),
+    "teams": Pace(rate=Rate(messages=10, per=timedelta(seconds=20))),
+    "webhook": Pace(at_once=32),
+}
+
+
+def pace_of(type_: str, rate: Rate | None) -> Pace:
+    """How fast a receiver of a type is told; `rate` is the operator's, if any."""
+    pace = PACES.get(type_, STEADY)
+    return pace if rate is None else Pace(rate=rate)
 
 
 def build_notifiers(receivers: Iterable[ReceiverSpec], context: Context) -> dict[str, Notifier]:
@@ -184,9 +249,6 @@ def build_notifier(type_: str, name: str, options: Options, context: Context, *,
         ConfigurationError: its type is not known or not available, an option cannot be used, or a plugin is broken.
     """
     path = path or f"receivers.{name}"
-    if type_ in LATER:
-        message = f'"{type_}" is not available in this version'
-        raise ConfigurationError([(f"{path}.type", message, "use apprise, email, slack or webhook")])
     if (builder := NOTIFIERS.get(type_)) is not None:
         try:
             return builder(name, options, context)

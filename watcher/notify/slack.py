@@ -1,16 +1,22 @@
-"""Slack by an incoming webhook: Block Kit, one section an alert.
+"""Slack's Block Kit, and Slack by an incoming webhook; `slack_bot.py` sends the same blocks as a bot.
 
-Nothing from outside is read as markup: `&`, `<` and `>` are escaped, mentions and emphasis are broken by a zero-width
-character, commands stand in code blocks, and Slack is told to look for no links or names (`verbatim`).
+Nothing from outside is read as markup: `&`, `<` and `>` are escaped, mentions, emphasis and names of emoji are broken
+by a zero-width character, commands stand in code blocks, and Slack is told to look for no links or names (`verbatim`).
+What does not fit is left out in this order: evidence and description, then all but what happened and what to do, then
+the quietest alerts, counted.
 
 Source: Slack's reference of Block Kit (50 blocks a message, 150 characters in a header, 3,000 in a section's text, ten
 fields of 2,000, 75 in a button's caption, 3,000 in its URL) and "Formatting text for app surfaces"; read November 2026.
+Not in the reference: all blocks of a message together may hold some 12,000 characters, beyond which the answer is
+`msg_blocks_too_long` (github.com/slackapi/bolt-js, issues 2509 and 2867).
 """
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 
 from watcher import __version__
 from watcher.alerts.notification import Notification
@@ -21,23 +27,36 @@ from watcher.notify.notifier import Receipt
 from watcher.notify.wording import fit, shorten, without_mentions
 from watcher.transport import AsyncClient
 
-BLOCKS_LIMIT = 50
+#: All blocks, as JSON: well below what Slack was seen to take, since how it counts is not known.
+BLOCKS_TOTAL = 10_000
 HEADER_LIMIT = 150
 TEXT_LIMIT = 3000
 ACTION_LIMIT = 2300  # of a section, by the end of the action; the description has the rest
-FIELD_LIMIT = 2000
-FIELDS_LIMIT = 10
-URL_LIMIT = 3000
-#: An alert takes two blocks; header, notes, "n more", footer and buttons take up to five.
-ITEMS_LIMIT = 20
+SUMMARY_LIMIT = 600
+FIELD_LIMIT = 300
+CONTEXT_LIMIT = 2000
+URL_LIMIT = 1000  # Slack takes 3,000, but they count among the blocks
+BUTTONS_LIMIT = 3
 
 _EMOJI = {"critical": "🔴", "warning": "🟠", "info": "🔵", "resolved": "🟢"}
+#: Where and whose, at a glance; the other facts stand in the small print.
+_FIELDS = ("Deployment", "Job", "Account", "Model", "Owner")
 #: Where Slack would begin emphasis, code or a quote.
 _EMPHASIS = re.compile(r"(?<!\w)(?=[*_~`])|(?<=[*_~`])(?!\w)|^(?=\s*>)", re.MULTILINE)
+#: `:tada:`, of which Slack would make a picture.
+_EMOJI_NAME = re.compile(r"(?<=:)(?=[\w+'-]{1,100}:)")
+#: How the description of a resolved alert begins; what follows is no longer true and is struck.
+_UNTIL_THEN = "Until then: "
 #: Slack's own words for what is wrong: `no_service`, `channel_is_archived`.
-_SLACK_WORD = re.compile(r"[a-z_]{2,40}")
+SLACK_WORD = re.compile(r"[a-z_]{2,60}")
 
 Block = dict[str, object]
+#: Blocks and errors are read as they come: an answer that is packed would have to be unpacked.
+HEADERS = {
+    "content-type": "application/json; charset=utf-8",
+    "user-agent": f"watcher/{__version__}",
+    "accept-encoding": "identity",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +73,9 @@ class SlackNotifier:
 
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
         body = json.dumps(slack_payload(render(notification, self.voice, now=now)), ensure_ascii=False).encode()
-        headers = {"content-type": "application/json; charset=utf-8", "user-agent": f"watcher/{__version__}"}
-        answer = await post(self.client, self.url, body=body, headers=headers)
+        answer = await post(self.client, self.url, body=body, headers=HEADERS)
         said = answer.text.strip()
-        return check(answer, now=self.clock(), said=said if _SLACK_WORD.fullmatch(said) else "")
+        return check(answer, now=self.clock(), said=said if SLACK_WORD.fullmatch(said) else "")
 
     async def probe(self) -> Receipt:
         return await reach(self.client, self.url)
@@ -66,32 +84,77 @@ class SlackNotifier:
         pass
 
 
+class _Detail(Enum):
+    """How much is said of each alert."""
+
+    FULL = auto()
+    SHORT = auto()  # without evidence and description
+    BRIEF = auto()  # what happened and what to do
+
+
+#: For so many alerts there are blocks: two for each, in brief one; the rest of the message takes up to five.
+_MOST = {_Detail.FULL: 22, _Detail.SHORT: 22, _Detail.BRIEF: 45}
+
+
 def slack_payload(message: Message) -> dict[str, object]:
-    """`message` as an incoming webhook takes it, within Slack's limits. Pure."""
-    blocks: list[Block] = [
-        {"type": "header", "text": _plain(f"{_EMOJI[message.tone]} {message.title}", HEADER_LIMIT)},
-    ]
-    if message.notes:
-        blocks.append(_context("\n".join(message.notes)))
-    for item in message.items[:ITEMS_LIMIT]:
-        blocks += _item_blocks(item)
-    if len(message.items) > ITEMS_LIMIT:
-        blocks.append(_context(f"… {len(message.items) - ITEMS_LIMIT} more alerts"))
-    blocks.append(_context(message.footer))
-    links = message.items[0].links if len(message.items) == 1 else (message.link,) if message.link else ()
-    if buttons := [_button(link) for link in links if len(link.url) <= URL_LIMIT]:
-        blocks.append({"type": "actions", "elements": buttons[:5]})
+    """`message` as an incoming webhook and `chat.postMessage` take it, within Slack's limits. Pure."""
     return {
-        "text": cut(message.title, TEXT_LIMIT),  # what a phone shows
-        "blocks": blocks,
+        "text": cut(f"{_EMOJI[message.tone]} {message.title}", TEXT_LIMIT),  # what a phone shows
+        "blocks": _fitting(message),
         "unfurl_links": False,
         "unfurl_media": False,
     }
 
 
+def _fitting(message: Message) -> list[Block]:
+    count = len(message.items)
+    for detail in _Detail:
+        if count <= _MOST[detail] and _size(blocks := _blocks(message, message.items, detail)) <= BLOCKS_TOTAL:
+            return blocks
+    for kept in range(min(count, _MOST[_Detail.BRIEF]), 0, -1):
+        if _size(blocks := _blocks(message, message.items[:kept], _Detail.BRIEF)) <= BLOCKS_TOTAL:
+            return blocks
+    return _blocks(message, (), _Detail.BRIEF)
+
+
+def _size(blocks: Sequence[Block]) -> int:
+    return len(json.dumps(blocks, ensure_ascii=False))
+
+
+def _blocks(message: Message, items: Sequence[Item], detail: _Detail) -> list[Block]:
+    title = f"{_EMOJI[message.tone]} {message.title}"
+    blocks: list[Block] = [{"type": "header", "text": _plain(title, HEADER_LIMIT)}]
+    if message.notes:
+        blocks.append(_context("\n".join(message.notes), 600))
+    alone = len(message.items) == 1
+    told_above = alone and message.title.endswith(message.items[0].summary) and len(escape(title)) <= HEADER_LIMIT
+    before: Sequence[tuple[bool, str]] = ()
+    for item in items:
+        if detail is _Detail.BRIEF:
+            blocks.append(_brief(item, headed=not told_above, acted=item.steps() != before))
+            before = item.steps()
+        else:
+            blocks += _item_blocks(item, detail, headed=not told_above, linked=not alone)
+    if left := len(message.items) - len(items):
+        blocks.append(_context(f"… {left} more {'alert' if left == 1 else 'alerts'}", 100))
+    blocks.append(_context(message.footer, 300))
+    if buttons := _buttons(message, alone=alone):
+        blocks.append({"type": "actions", "elements": buttons})
+    return blocks
+
+
+def _buttons(message: Message, *, alone: bool) -> list[Block]:
+    links = _usable(message.items[0].links) if alone else []
+    return [_button(link) for link in (links or _usable((message.link,) if message.link else ()))[:BUTTONS_LIMIT]]
+
+
+def _usable(links: Sequence[Link]) -> list[Link]:
+    return [link for link in links if len(link.url) <= URL_LIMIT]
+
+
 def escape(text: str) -> str:
     """`text` that Slack shows as it is: no markup, no mention."""
-    text = _EMPHASIS.sub("\u200b", without_mentions(text))
+    text = _EMOJI_NAME.sub("\u200b", _EMPHASIS.sub("\u200b", without_mentions(text)))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -103,26 +166,52 @@ def cut(text: str, limit: int) -> str:
     return escaped
 
 
-def _item_blocks(item: Item) -> list[Block]:
-    text = f"{_EMOJI[item.tone]} *{item.mark}*  *{cut(item.summary, 600)}*"
+def _item_blocks(item: Item, detail: _Detail, *, headed: bool, linked: bool) -> list[Block]:
+    """The blocks of one alert.
+
+    Args:
+        headed: Say what happened; `False` where the message's title has said it.
+        linked: With a button to the alert's page of its own.
+    """
+    lines = [_heading(item)] if headed else []
+    _add_steps(lines, item)
+    unverified = f"⚠️ {item.unverified}" if item.unverified else ""
+    for text in (unverified, item.note, item.description if detail is _Detail.FULL else ""):
+        room = TEXT_LIMIT - len("\n".join(lines)) - 5
+        if text and room > 0:
+            is_over = item.tone == "resolved" and text.startswith(_UNTIL_THEN)
+            lines.append(f"{_UNTIL_THEN}~{cut(text[len(_UNTIL_THEN) :], room - 20)}~" if is_over else cut(text, room))
+    section = _section("\n".join(lines) or f"*{item.mark}*")
+    if fields := [(caption, value) for caption, value in item.facts if caption in _FIELDS]:
+        section["fields"] = [_mrkdwn(f"*{caption}*\n{cut(value, FIELD_LIMIT)}") for caption, value in fields]
+    if linked and (links := _usable(item.links[:1])):
+        section["accessory"] = _button(links[0])
+    rest = " · ".join(f"{caption}: {value}" for caption, value in item.facts if caption not in _FIELDS)
+    evidence = f"Evidence: {item.evidence}" if item.evidence and detail is _Detail.FULL else ""
+    details = [f"{item.since} · {item.reason}", rest, evidence]
+    return [section, _context("\n".join(line for line in details if line), CONTEXT_LIMIT)]
+
+
+def _brief(item: Item, *, headed: bool, acted: bool) -> Block:
+    """One alert in two lines; `acted`: with what to do."""
+    lines = [_heading(item)] if headed else []
+    if acted:
+        lines += [f"→ {cut(step, 300)}" for is_command, step in item.steps()[:1] if not is_command]
+    return _section("\n".join(lines) or f"*{item.mark}*")
+
+
+def _heading(item: Item) -> str:
+    return f"{_EMOJI[item.tone]} *{item.mark}*  *{cut(item.summary, SUMMARY_LIMIT)}*"
+
+
+def _add_steps(lines: list[str], item: Item) -> None:
     for place, (is_command, step) in enumerate(item.steps()):
-        room = ACTION_LIMIT - len(text)
+        room = ACTION_LIMIT - len("\n".join(lines))
         if room < 100:
-            text += "\n…"
-            break
+            lines.append("…")
+            return
         arrow = "→ " if place == 0 else ""
-        text += f"\n{arrow}" + (f"```{_code(step, room)}```" if is_command else cut(step, room))
-    if item.note:
-        text += "\n" + cut(item.note, TEXT_LIMIT - len(text) - 1)
-    if item.description:
-        text += "\n" + cut(item.description, TEXT_LIMIT - len(text) - 1)
-    section: Block = {"type": "section", "text": _mrkdwn(text)}
-    if item.facts:
-        section["fields"] = [
-            _mrkdwn(f"*{caption}*\n{cut(value, FIELD_LIMIT - 100)}") for caption, value in item.facts[:FIELDS_LIMIT]
-        ]
-    details = [item.evidence and f"Evidence: {item.evidence}", item.unverified, f"{item.since} · {item.reason}"]
-    return [section, _context("\n".join(line for line in details if line))]
+        lines.append(arrow + (f"```{_code(step, room)}```" if is_command else cut(step, room)))
 
 
 def _code(text: str, limit: int) -> str:
@@ -136,6 +225,10 @@ def _code(text: str, limit: int) -> str:
         size -= max(1, (len(code) - limit) // 5)
 
 
+def _section(text: str) -> Block:
+    return {"type": "section", "text": _mrkdwn(text)}
+
+
 def _mrkdwn(text: str) -> Block:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
@@ -144,8 +237,8 @@ def _plain(text: str, limit: int) -> Block:
     return {"type": "plain_text", "text": cut(text, limit), "emoji": False}
 
 
-def _context(text: str) -> Block:
-    return {"type": "context", "elements": [_mrkdwn(cut(text, TEXT_LIMIT))]}
+def _context(text: str, limit: int) -> Block:
+    return {"type": "context", "elements": [_mrkdwn(cut(text, limit))]}
 
 
 def _button(link: Link) -> Block:

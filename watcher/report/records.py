@@ -16,7 +16,7 @@ from watcher.report.standing import Standing
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.departure import Departure
-from watcher.resources.deployment import Deployment
+from watcher.resources.deployment import Deployment, unreadable_keep_tag
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.snapshot import Gap, Reading
 from watcher.resources.training import Training
@@ -187,6 +187,7 @@ def deployment_record(
         "alert": standing.alert.id if standing and standing.alert else None,
         "as_of": rfc3339(as_of),
         "owner_source": owner.source or None,
+        "keep_tag_unreadable": unreadable_keep_tag(deployment) or None,
     }
 
 
@@ -255,6 +256,7 @@ def silence_record(silence: Silence, *, now: datetime) -> Record:
         "ends_at": rfc3339(silence.ends_at),
         "author": silence.author,
         "comment": silence.comment,
+        "is_forced": silence.is_forced,
     }
 
 

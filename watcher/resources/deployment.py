@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from watcher.resources.model import model_of
 
@@ -73,8 +74,11 @@ class Deployment:
     model_format: str = "OpenAI"
     model_version: str = ""
     model_source: str = ""  #: the account that the model comes from, where it is another one
+    model_source_account: str = ""  #: the same, where Azure names it as an account of another tenant
     sku: str = ""
     capacity: int | None = None
+    rai_policy: str = ""  #: name of its content filter
+    upgrade_option: str = ""  #: what becomes of it when its model's version changes
     provisioning_state: ProvisioningState = ProvisioningState.SUCCEEDED
     raw_provisioning_state: str = "Succeeded"
     deployment_state: str = ""  #: `Running`, `Paused`, or "" in older API versions
@@ -115,7 +119,14 @@ def is_fine_tuned(model: str, custom_models: Collection[str] = ()) -> bool:
     Source: Azure names fine-tuned models `<base>.ft-<job>[-suffix][:ckpt-step-N]`, and allows the deployment of a
     checkpoint by its id `ftchkpt-…`; models of the OpenAI platform begin with `ft:`.
     """
-    return model in custom_models or model_of(model) in custom_models or bool(_FINE_TUNED.search(model))
+    if custom_models and (model in custom_models or model_of(model) in custom_models):
+        return True
+    return _is_named_fine_tuned(model)
+
+
+@lru_cache(maxsize=8192)  # every rule about deployments asks this of each at every poll
+def _is_named_fine_tuned(model: str) -> bool:
+    return bool(_FINE_TUNED.search(model))
 
 
 #: A tag with a date, or a time in RFC 3339, until which a deployment is wanted.
@@ -127,14 +138,32 @@ def keep_until(deployment: Deployment) -> datetime | None:
 
     A date counts to its end, in UTC.
     """
-    text = next((value for name, value in deployment.tags.items() if name.lower() == KEEP_TAG), "").strip()
+    return _read_keep_tag(_keep_tag(deployment))
+
+
+def unreadable_keep_tag(deployment: Deployment) -> str:
+    """What the tag that wants the deployment to be kept says, where that is no time; "" where it is, or is not set."""
+    text = _keep_tag(deployment)
+    return text if text and _read_keep_tag(text) is None else ""
+
+
+def _keep_tag(deployment: Deployment) -> str:
+    return next((value for name, value in deployment.tags.items() if name.lower() == KEEP_TAG), "").strip()
+
+
+#: Further than these a time cannot be told in every zone.
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def _read_keep_tag(text: str) -> datetime | None:
     try:
         if len(text) == len("2026-12-31"):
-            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC)
+            at = datetime.combine(date.fromisoformat(text), time(), UTC)
+            return _LAST if at >= _LAST else max(at + timedelta(days=1), _FIRST)
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(_FIRST, min(at if at.tzinfo else at.replace(tzinfo=UTC), _LAST)).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,13 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 
 from watcher.resources.account import Account
+from watcher.resources.calls import Calls, Coverage
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.file import File
+from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.model import Retirement, base_of, family, model_of, suffix_of
-from watcher.resources.snapshot import Gap
+from watcher.resources.price import RetailList
+from watcher.resources.snapshot import Gap, Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,12 @@ class Holding:
     running: Mapping[str, int] = field(default_factory=dict)  #: jobs under way, by training type in lower case
     queued: int = 0
     usage: Mapping[str, Usage] = field(default_factory=dict)  #: by deployment's name in lower case
+    calls: Mapping[str, Calls] = field(default_factory=dict)  #: of the last weeks, by deployment's name in lower case
+    coverage: Coverage = field(default_factory=Coverage)  #: what of its metrics was read whole
+    jobs_ended: tuple[FineTuningJob, ...] = ()  #: in the present calendar month, UTC
+    billed: Mapping[str, int] = field(default_factory=dict)  #: tokens by job id, where the job's log counts them
     gaps: tuple[Gap, ...] = ()
+    not_offered: frozenset[Section] = frozenset()  #: of files and models: what the account's service has no list of
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the lineage is kept beside the fields
@@ -62,6 +70,7 @@ class Inventory:
     now: datetime
     holdings: tuple[Holding, ...]
     retirements: tuple[Retirement, ...] = ()
+    retail: RetailList | None = None  #: Azure's public price list as last read
     owner_tag: str = "owner"
 
     @cached_property

@@ -112,6 +112,8 @@ def living(previous: Reading, current: Snapshot) -> tuple[Deployment, ...]:
 
     One that a listing lacks stays, until its own address has answered 404.
     """
+    if current.deployments is not None and current.deployments.items is None and not current.absent:
+        return previous.deployments or ()
     known = {deployment.key: deployment for deployment in previous.deployments or ()}
     if current.deployments is None or current.deployments.items is None:
         return tuple(d for d in known.values() if d.key not in current.absent)

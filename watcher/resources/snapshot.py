@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from watcher.resources.account import Account
+from watcher.resources.calls import Calls
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.file import File
@@ -94,6 +95,9 @@ class Gap:
     subject: str = ""  #: id of the one resource it concerns; "": the whole section
 
 
+#: In place of a listing's digest: the account's service knows of no such listing.
+NOT_OFFERED = "not offered"
+
 T = TypeVar("T")
 
 
@@ -119,6 +123,7 @@ class Snapshot:
     jobs: Listing[FineTuningJob] | None = None
     deployments: Listing[Deployment] | None = None
     usage: Mapping[str, Usage] | None = None  #: by deployment's name in lower case
+    calls: Mapping[str, Calls] = field(default_factory=dict)  #: read along with `usage`: of those that had any
     events: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)  #: by job id, oldest first
     absent: frozenset[str] = frozenset()  #: keys of deployments that a complete listing lacks and whose own GET is 404
     departures: Mapping[str, Departure] = field(default_factory=dict)  #: by key, of `absent` and of those unexplained

@@ -238,6 +238,8 @@ def _gaps(view: View, plane: Plane, reasons: frozenset[GapReason]) -> list[Gap]:
 
     Those of files and models are left out where the main section is unread for another reason: one alert tells of that.
     """
+    if not view.reading.gaps:  # as nearly always
+        return []
     of_plane = [gap for gap in view.reading.gaps if gap.plane is plane and gap.section is not Section.TRAINING]
     is_told_elsewhere = any(is_of_a_plane(gap) and gap.reason not in reasons for gap in of_plane)
     gaps = [gap for gap in of_plane if gap.reason in reasons and not (is_told_elsewhere and gap.section in _SELDOM)]

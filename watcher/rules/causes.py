@@ -129,7 +129,7 @@ def _awaits_log(view: View, transition: Transition) -> bool:
 def _account_gone(view: View, departure: Departure, transition: Transition) -> Cause | None:
     account = view.account.label
     at = f" at {moment(departure.deleted_at)}" if departure.deleted_at else ""
-    if departure.deleted_by:
+    if departure.deleted_by and departure.account_deleted:
         who = _who(departure.deleted_by)
         return Cause(
             word="account_gone",
@@ -144,6 +144,8 @@ def _account_gone(view: View, departure: Departure, transition: Transition) -> C
         who = f"The activity log has its deletion{at}, and names nobody."
     elif departure.is_read:
         who = "The activity log names no deletion of it, so it may have been moved to another id."
+        if departure.deleted_at is not None:  # whoever did that need not have deleted the account
+            who += f" It has the deployment's own deletion by {_who(departure.deleted_by)}{at}."
     else:
         who = f"Who did it is not known: the activity log could not be read ({departure.because})."
     return Cause(

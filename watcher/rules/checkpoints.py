@@ -1,10 +1,12 @@
 """What is known of the inside of a job's training, in words: checkpoints, rewards, what was left out."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobEvent
 from watcher.resources.left_out import left_out
-from watcher.resources.training import Training
+from watcher.resources.training import METRICS, Training
 from watcher.rules import commands
 from watcher.rules.curve import LEAST_POINTS, RISE, parting
 from watcher.rules.rule import View
@@ -17,6 +19,53 @@ def usable(training: Training | None) -> tuple[Checkpoint, ...]:
     """The checkpoints that bear the name by which they are deployed, by step."""
     kept = (checkpoint for checkpoint in (training.checkpoints if training else ()) if checkpoint.model)
     return tuple(sorted(kept, key=lambda checkpoint: checkpoint.step))
+
+
+#: By what the better of two checkpoints is known, the surest first; and whether more is better.
+_MEASURES = (
+    ("full_valid_reward", "mean reward over the whole validation set", True),
+    ("full_valid_loss", "loss over the whole validation set", False),
+    ("valid_reward", "mean reward on a batch of validation data", True),
+    ("valid_loss", "loss on a batch of validation data", False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The checkpoint to deploy, and why that one."""
+
+    checkpoint: Checkpoint
+    because: str  #: after "step 40, "
+
+
+def choice(training: Training | None) -> Choice | None:
+    """The checkpoint that validated best, where that is known of all; else the last one; `None`: there is none."""
+    kept = usable(training)
+    if training is None or not kept:
+        return None
+    last = kept[-1]
+    if len(kept) == 1:
+        return Choice(last, "the only one that is listed")
+    for name, words, is_better_high in _MEASURES:
+        values = [_measured(training, checkpoint, name) for checkpoint in kept]
+        known = [value for value in values if value is not None]
+        if len(known) < len(kept):
+            continue
+        best = max(known) if is_better_high else min(known)
+        chosen = next(one for one, value in reversed([*zip(kept, known, strict=True)]) if value == best)
+        if chosen is last:
+            return Choice(last, f"the last one and the best by {words}: {best:.3g}")
+        return Choice(chosen, f"the best by {words}: {best:.3g}, and {known[-1]:.3g} at the last, step {last.step}")
+    return Choice(last, "the last one; how each validated is not known")
+
+
+def _measured(training: Training, checkpoint: Checkpoint, name: str) -> float | None:
+    """By the curve at its step, else by its own word."""
+    point = next((point for point in training.points if point.step == checkpoint.step), None)
+    found = point.metrics.get(name) if point else None
+    if found is None:
+        found = next((checkpoint.metrics[key] for key in METRICS[name] if key in checkpoint.metrics), None)
+    return found if found is not None and math.isfinite(found) else None
 
 
 def rescue(view: View, job: FineTuningJob, though: str) -> tuple[str, str]:
@@ -36,9 +85,10 @@ def rescue(view: View, job: FineTuningJob, though: str) -> tuple[str, str]:
         f"{moment(training.read_at)}), which could be deployed though {though}; whether the service accepts that is "
         "seen only by trying."
     )
-    newest = kept[-1]
-    deploy = commands.deploy_checkpoint(view.account, job, newest)
-    return sentence, f"Deploy its checkpoint of step {newest.step}:\n{deploy}"
+    chosen = choice(training)
+    assert chosen is not None
+    deploy = commands.deploy_checkpoint(view.account, job, chosen.checkpoint)
+    return sentence, f"Deploy its checkpoint of step {chosen.checkpoint.step}, {chosen.because}:\n{deploy}"
 
 
 def rewards(training: Training | None) -> str:

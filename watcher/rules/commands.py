@@ -89,9 +89,14 @@ def show_deployment(account: Account, deployment: Deployment) -> str:
     return f"az cognitiveservices account deployment show {_place(account, name)}"
 
 
-def read_activity(deployment: Deployment) -> str:
-    """Shows what the activity log has of `deployment` from the last days."""
-    return f"az monitor activity-log list --resource-id {shlex.quote(deployment.id)} --offset 3d"
+def read_activity(resource_id: str) -> str:
+    """Shows what the activity log has of a deployment or an account from the last days."""
+    return f"az monitor activity-log list --resource-id {shlex.quote(resource_id)} --offset 3d"
+
+
+def list_deleted(account: Account) -> str:
+    """Lists the accounts of the subscription that are deleted and may still be recovered."""
+    return f"az cognitiveservices account list-deleted --subscription {shlex.quote(account.subscription)}"
 
 
 def resume_deployment(deployment: Deployment) -> str:

@@ -12,6 +12,7 @@ from watcher.rules.causes import ended
 from watcher.rules.countdown import is_last_step, step_crossed
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
 from watcher.rules.idle_words import standing_unknown
+from watcher.rules.keep_words import keep_doubt
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import DEVELOPER_LIFETIME, Lifetimes
 from watcher.rules.rai import read_refusal
@@ -34,17 +35,18 @@ class DeploymentExpiring:
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
+        lifetimes = self._lifetimes
         for deployment in view.deployments:
             if is_fine_tuned(deployment.model, view.custom_models):
-                yield from self._judge(view, deployment)
-        yield from ended(view, self.name, self._lifetimes)
+                yield from self._judge(view, deployment, lifetimes)
+        yield from ended(view, self.name, lifetimes)
 
     @property
     def _lifetimes(self) -> Lifetimes:
         return Lifetimes(expiry=self.lifetime, expiry_by_sku=self.lifetimes)
 
-    def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
-        subject, lifetime = deployment_subject(deployment), self._lifetimes.expiry_of(deployment)
+    def _judge(self, view: View, deployment: Deployment, lifetimes: Lifetimes) -> Iterator[Answer]:
+        subject, lifetime = deployment_subject(deployment), lifetimes.expiry_of(deployment)
         if lifetime is None:
             return
         if deployment.created_at is None:
@@ -178,7 +180,8 @@ def _expiry_evidence(view: View, deployment: Deployment, lifetime: timedelta) ->
     created = f"created {moment(deployment.created_at)}; " if deployment.created_at else ""
     read_at = view.reading.deployments_at
     stood = f"it stood {moment(read_at)} ({ago(read_at, view.now)}); " if read_at else ""
-    return f"{created}{stood}rule: creation and {hours(lifetime)}, after which removal may come at any moment"
+    doubt = "".join(f"; {text}" for text in keep_doubt(deployment))
+    return f"{created}{stood}rule: creation and {hours(lifetime)}, after which removal may come at any moment{doubt}"
 
 
 def _as_standard(deployment: Deployment) -> Deployment:

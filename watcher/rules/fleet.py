@@ -1,8 +1,10 @@
 """Rules over all accounts: one cause behind many gaps, told once. Accounts' own alerts are inhibited by these."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from watcher.resources.changes import ResourceKind
@@ -152,9 +154,10 @@ def _evidence_on(fleet: Fleet, failing: Sequence["_Verdict"]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureUnreachable:
-    """Finds a plane of a region that is silent for `min_accounts` accounts and more than half of those tried.
+    """Finds a plane of a region that is silent for `min_accounts` accounts and more than half of those tried since.
 
-    Without a region: the control plane of a cloud that gave discovery no answer at all.
+    Accounts are polled one after the other, so those that answered before the silence began say nothing of it.
+    Without a region: a plane of a cloud that is silent in all of them, or that gave discovery no answer at all.
     """
 
     name: ClassVar[str] = "azure_unreachable"
@@ -162,50 +165,71 @@ class AzureUnreachable:
     min_accounts: int = 2
 
     def evaluate(self, fleet: Fleet) -> Iterator[Answer]:
-        regions: defaultdict[tuple[str, str], list[AccountState]] = defaultdict(list)
+        clouds: defaultdict[str, defaultdict[str, list[AccountState]]] = defaultdict(lambda: defaultdict(list))
         for state in fleet.accounts:
             if state.account.location:  # given by hand, with ARM unread: these may stand in any region
-                regions[state.account.cloud, state.account.location].append(state)
-        for (cloud, location), states in sorted(regions.items()):
+                clouds[state.account.cloud][state.account.location].append(state)
+        everywhere = common_gap(fleet, SILENT)
+        for cloud, regions in sorted(clouds.items()):
             for plane in Plane:
-                yield self._judge(fleet, cloud, location, plane, states)
-        if (everywhere := common_gap(fleet, SILENT)) is not None:
+                darks = [_look_at(cloud, location, plane, states) for location, states in sorted(regions.items())]
+                is_told = everywhere is not None and plane is Plane.ARM and cloud == fleet.cloud
+                yield from self._answers(fleet, cloud, plane, darks, is_told=is_told)
+        if everywhere is not None:
             yield self._finding_of_discovery(fleet, everywhere)
 
-    def _judge(self, fleet: Fleet, cloud: str, location: str, plane: Plane, states: list[AccountState]) -> Answer:
-        subject = Subject(id=f"{cloud} {location}", kind=ResourceKind.REGION, incarnation=plane.value)
-        states = _with_a_say(states, plane)
-        tried = [state for state in states if state.polled_at is not None]
-        silent = _hit(tried, plane, SILENT)
-        if len(silent) >= self.min_accounts and 2 * len(silent) > len(tried):
-            return self._finding(fleet, cloud, location, plane, subject, silent, len(tried))
-        if len(tried) < len(states):
-            return Undecided(rule=self.name, subject=subject, because="some accounts have not been tried yet")
-        because = f"{len(tried) - len(silent)} of {counted(len(tried), 'account')} there can be read"
-        return Cleared(rule=self.name, subject=subject, because=because)
+    def _answers(
+        self, fleet: Fleet, cloud: str, plane: Plane, regions: Sequence["_Region"], *, is_told: bool
+    ) -> Iterator[Answer]:
+        """Of each region, or of all in one: where each is hit, no region is the cause."""
+        hit = [region for region in regions if self._is_hit(region)]
+        asked = [region for region in regions if region.states]
+        everywhere = Subject(id=cloud, kind=ResourceKind.REGION, incarnation=plane.value)
+        if hit and len(asked) > 1 and all(region.silent and region.is_mostly_silent for region in asked):
+            for region in regions:
+                because = "every region with accounts is hit by now, which is told as one"
+                yield Cleared(rule=self.name, subject=region.subject, because=because)
+            if not is_told:
+                yield self._finding(fleet, cloud, plane, everywhere, asked)
+            return
+        for region in regions:
+            yield self._finding(fleet, cloud, plane, region.subject, [region]) if region in hit else self._none(region)
+        if any(region.is_untried for region in regions):
+            yield Undecided(rule=self.name, subject=everywhere, because=_UNTRIED)
+        else:
+            yield Cleared(rule=self.name, subject=everywhere, because="not every region with accounts is hit any more")
+
+    def _is_hit(self, region: "_Region") -> bool:
+        return len(region.silent) >= self.min_accounts and region.is_mostly_silent
+
+    def _none(self, region: "_Region") -> Answer:
+        if region.is_untried:
+            return Undecided(rule=self.name, subject=region.subject, because=_UNTRIED)
+        readable = len(region.states) - len(region.all_silent)
+        because = f"{readable} of {counted(len(region.states), 'account')} there can be read"
+        return Cleared(rule=self.name, subject=region.subject, because=because)
 
     def _finding(
-        self,
-        fleet: Fleet,
-        cloud: str,
-        location: str,
-        plane: Plane,
-        subject: Subject,
-        silent: Mapping[str, Gap],
-        tried: int,
+        self, fleet: Fleet, cloud: str, plane: Plane, subject: Subject, regions: Sequence["_Region"]
     ) -> Finding:
+        silent = {name: gap for region in regions for name, gap in region.silent.items()}
+        tried = len(silent) + sum(region.answered for region in regions)
         since = min(gap.at for gap in silent.values())
+        place = {"location": regions[0].location} if len(regions) == 1 else {}
+        where = f"in {regions[0].location} ({cloud})" if place else f"({cloud}) in all {len(regions)} regions"
+        page = "this region" if place else "these regions"
+        waiting = "" if tried == sum(len(region.states) for region in regions) else " asked since"
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
             severity=Severity.CRITICAL,
             subject=subject,
-            labels={"cloud": cloud, "location": location, "plane": plane.value},
-            summary=f"Azure in {location} ({cloud}) gives no answer on {PLANE_NAMES[plane]} for {len(silent)} of "
-            f"{counted(tried, 'account')}",
+            labels={"cloud": cloud, **place, "plane": plane.value},
+            summary=f"Azure {where} gives no answer on {PLANE_NAMES[plane]} for {len(silent)} of "
+            f"{counted(tried, 'account')}{waiting}",
             description=f"{_said(silent)} One cause is likely, at Azure or in the network of watcher; the accounts' "
             "own alerts about this are held back where the configuration inhibits them.",
-            action="Look at Azure's status page for this region, and check name resolution, proxy and outgoing network "
+            action=f"Look at Azure's status page for {page}, and check name resolution, proxy and outgoing network "
             "where watcher runs. watcher tries again at each poll.",
             evidence=_evidence(fleet, silent),
             values={"accounts": len(silent), "tried": tried, "since": rfc3339(since)},
@@ -229,6 +253,59 @@ class AzureUnreachable:
             values={"accounts": 0, "tried": 0, "since": rfc3339(gap.at)},
             occurred_at=gap.at,
         )
+
+
+_UNTRIED = "some accounts have not been tried yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Region:
+    """What the accounts of a region say of one plane."""
+
+    location: str
+    subject: Subject
+    states: Sequence[AccountState]  #: those with a say
+    all_silent: Mapping[str, Gap]  #: by account's label
+    silent: Mapping[str, Gap]  #: those that fell silent together
+    answered: int  #: how many have answered since
+
+    @property
+    def is_mostly_silent(self) -> bool:
+        return len(self.silent) > self.answered
+
+    @property
+    def is_untried(self) -> bool:
+        return any(state.polled_at is None for state in self.states)
+
+
+def _look_at(cloud: str, location: str, plane: Plane, all_states: list[AccountState]) -> _Region:
+    states = _with_a_say(all_states, plane)
+    silent = _hit((state for state in states if state.polled_at is not None), plane, SILENT)
+    began = sorted(gap.at for gap in silent.values())
+    answers = sorted(
+        at for state in states if state.account.label not in silent and (at := _answered_at(state, plane)) is not None
+    )
+
+    def answered_since(at: datetime) -> int:
+        return len(answers) - bisect_left(answers, at)
+
+    # Some may be dead for a reason of their own, long before the others fell silent.
+    since = next((at for n, at in enumerate(began) if len(began) - n > answered_since(at)), None)
+    together = {name: gap for name, gap in silent.items() if since is not None and gap.at >= since}
+    return _Region(
+        location=location,
+        subject=Subject(id=f"{cloud} {location}", kind=ResourceKind.REGION, incarnation=plane.value),
+        states=states,
+        all_silent=silent,
+        silent=together,
+        answered=0 if since is None else answered_since(since),
+    )
+
+
+def _answered_at(state: AccountState, plane: Plane) -> datetime | None:
+    """When an account that is not silent was last heard on a plane, be it that it refused; `None`: never."""
+    is_refused = any(gap.plane is plane and is_of_a_plane(gap) for gap in state.gaps)
+    return state.polled_at if is_refused else state.read_at(plane)
 
 
 def _with_a_say(states: Iterable[AccountState], plane: Plane) -> list[AccountState]:

@@ -89,12 +89,11 @@ def _description(view: View, deployment: Deployment, cause: Cause) -> str:
 def _action(view: View, deployment: Deployment, cause: Cause) -> str:
     if cause.word == "account_gone":
         return (
-            "If this was a mistake, see whether the account can be recovered:\n"
-            f"az cognitiveservices account list-deleted --subscription {view.account.subscription}"
+            f"If this was a mistake, see whether the account can be recovered:\n{commands.list_deleted(view.account)}"
         )
     look = ""
     if cause.word in ("not_readable", "unexplained"):
-        look = f"See who or what deleted it; entries may come minutes late:\n{commands.read_activity(deployment)}\n"
+        look = f"See who or what deleted it; entries may come minutes late:\n{commands.read_activity(deployment.id)}\n"
     return f"{look}If it is still needed, deploy it again:\n{commands.redeploy(view.account, deployment)}"
 
 

@@ -5,19 +5,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from watcher.costs.hosting import hourly
+from watcher.costs.idle import IdleMoney, idle_money
+from watcher.costs.money import Unknown
+from watcher.costs.prices import LIST_PRICES, Price, Terms, book_of
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
 from watcher.resources.snapshot import Section
 from watcher.rules import idle_words
 from watcher.rules.causes import ended
 from watcher.rules.countdown import capped, severity_of, step_crossed
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
-from watcher.rules.hosting import EXAMPLE, EXAMPLE_PER_HOUR, Hosting, Prices
-from watcher.rules.idle_clock import IdleClock, idle_clock
+from watcher.rules.idle_clock import IdleClock, clock_start, idle_clock
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import IDLE_LIFETIME, Lifetimes
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import unread_deployment, unread_section, unread_usage, usage_of
-from watcher.rules.text import cost, duration, moment, rfc3339
+from watcher.rules.text import duration, moment, rfc3339
 
 _DAY = timedelta(days=1)
 
@@ -39,13 +42,7 @@ class DeploymentIdle:
     lifetimes: Mapping[str, timedelta | None] = field(default_factory=dict)
     #: Metrics that end longer ago than this (and one bucket) decide nothing.
     stale_after: timedelta = timedelta(hours=3)
-    #: The hosting fee of standard deployments; `None`: unknown, and no cost is told.
-    hosting_per_hour: float | None = EXAMPLE_PER_HOUR
-    currency: str = "USD"
-    prices: Prices = ()  #: the operator's own
-    discount_percent: float = 0.0  #: negotiated, off every price
-    #: Where the fee comes from, told with every amount.
-    price_source: str = EXAMPLE
+    pricing: Terms = LIST_PRICES
 
     @property
     def _lifetimes(self) -> Lifetimes:
@@ -57,12 +54,14 @@ class DeploymentIdle:
             because = unread.because if unread else "the deployments have not been read yet"
             yield Undecided(rule=self.name, subject=None, because=because)
             return
+        lifetimes, horizon = self._lifetimes, view.now + max(self.warn_before, default=timedelta())
         for deployment in view.deployments:
             if is_fine_tuned(deployment.model, view.custom_models):
-                yield from self._judge(view, deployment)
-        yield from ended(view, self.name, self._lifetimes)
+                yield from self._judge(view, deployment, lifetimes, horizon)
+        yield from ended(view, self.name, lifetimes)
 
-    def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
+    def _judge(self, view: View, deployment: Deployment, lifetimes: Lifetimes, horizon: datetime) -> Iterator[Answer]:
+        """What is said of one; nothing is about to happen to what is deleted after `horizon` at the earliest."""
         subject, usage = deployment_subject(deployment), usage_of(view, deployment)
         if deployment.provisioning_state is ProvisioningState.DELETING:
             yield Cleared(rule=self.name, subject=subject, because="the deployment is being deleted")
@@ -70,21 +69,24 @@ class DeploymentIdle:
         if deployment.provisioning_state is ProvisioningState.FAILED:  # it takes no call; `deployment_failed` tells
             yield Cleared(rule=self.name, subject=subject, because="its provisioning failed: see deployment_failed")
             return
-        lifetime = self._lifetimes.idle_of(deployment)
+        lifetime = lifetimes.idle_of(deployment)
         if lifetime is None:
             because = f"deployments of SKU {deployment.sku or 'unknown'} are not deleted for idleness, as configured"
             if deployment.sku_kind is SkuKind.DEVELOPER:
                 because = "it is a Developer deployment: see deployment_expiring"
             yield Cleared(rule=self.name, subject=subject, because=because)
             return
+        start, called_at = clock_start(deployment, usage)
+        if start is not None and start + lifetime > horizon:
+            # Later calls only push the deletion further away, so this holds whatever could not be read since.
+            if called_at is not None:
+                because = f"called again: last successful call in the hour from {moment(called_at)}"
+                yield Cleared(rule=self.name, subject=subject, because=because)
+            return
         clock = idle_clock(deployment, usage, lifetime, running_since=running_since(view, deployment))
         step = step_crossed(clock.left(view.now), self.warn_before) if clock else None
         if clock is not None and step is None:
-            # Later calls only push the deletion further away, so this holds whatever could not be read since.
-            if clock.called_at is not None:
-                because = f"called again: last successful call in the hour from {moment(clock.called_at)}"
-                yield Cleared(rule=self.name, subject=subject, because=because)
-            return
+            return  # only bounds are known, and between them no step was configured
         found = self._finding(view, deployment, clock, lifetime, step) if clock and step and usage else None
         unread = unread_deployment(view, deployment) or unread_usage(view, deployment, self.stale_after)
         if unread is not None:
@@ -98,7 +100,13 @@ class DeploymentIdle:
             yield found
 
     def _finding(self, view: View, deployment: Deployment, clock: IdleClock, lifetime: timedelta, step: str) -> Finding:
-        price = self._price(deployment)
+        price = price_of(view, deployment, self.pricing)
+        money = idle_money(
+            price,
+            now=view.now,
+            since=(clock.idle_since, clock.idle_since),
+            deletion=(clock.deletion_earliest, clock.deletion_latest),
+        )
         owner = owner_of(view.account, deployment=deployment, owner_tag=view.owner_tag)
         return Finding(
             rule=self.name,
@@ -107,17 +115,15 @@ class DeploymentIdle:
             subject=deployment_subject(deployment),
             labels=deployment_labels(view.account, deployment, view.owner_tag),
             summary=idle_words.summary(view, deployment, clock),
-            description=self._description(view, deployment, clock, lifetime, price),
+            description=_description(view, deployment, clock, lifetime, price, money),
             action=idle_words.action(view, deployment, clock),
             evidence=idle_words.evidence(view, deployment, clock, lifetime),
             values={
                 "idle_since": rfc3339(clock.idle_since),
                 "deletion_earliest": rfc3339(clock.deletion_earliest),
                 "deletion_latest": rfc3339(clock.deletion_latest),
-                "hosting_per_hour": price,
-                "idle_cost": None if price is None else cost(view.now - clock.idle_since, price),
-                "cost_until_deletion": None if price is None else cost(clock.left(view.now), price),
-                "currency": self.currency,
+                **money_values(price, money),
+                "currency": self.pricing.currency,
                 "owner_source": owner.source,
             },
             links=portal_link(view.account, deployment.id),
@@ -125,37 +131,46 @@ class DeploymentIdle:
             occurred_at=clock.idle_since,
         )
 
-    @property
-    def _hosting(self) -> Hosting:
-        return Hosting(
-            per_hour=self.hosting_per_hour,
-            prices=self.prices,
-            discount_percent=self.discount_percent,
-            source=self.price_source,
-        )
 
-    def _price(self, deployment: Deployment) -> float | None:
-        """By the hour, called or not; `None` where what is billed is not by the hour of hosting, or not known."""
-        is_by_the_hour = deployment.sku_kind in (SkuKind.STANDARD, SkuKind.OTHER)
-        return self._hosting.price(deployment, is_by_the_hour=is_by_the_hour)
+def price_of(view: View, deployment: Deployment, pricing: Terms) -> Price | Unknown:
+    """What an hour of a deployment costs, called or not."""
+    return hourly(
+        book_of(pricing, view.retail),
+        model=deployment.model,
+        sku=deployment.sku,
+        capacity=deployment.capacity,
+        location=view.account.location,
+    )
 
-    def _description(
-        self, view: View, deployment: Deployment, clock: IdleClock, lifetime: timedelta, price: float | None
-    ) -> str:
-        parts = [
-            *idle_words.overdue(view.now, clock, unread_deployment(view, deployment)),
-            f"Azure deletes a fine-tuned deployment that nobody has called for {duration(lifetime)}. "
-            f"The model {deployment.model} itself stays and can be deployed again.",
-        ]
-        if price is not None:
-            idle = cost(view.now - clock.idle_since, price)
-            least = "at least " if clock.is_bounded else ""
-            parts.append(
-                f"Idle hosting so far: {least}{idle:.2f} {self.currency}, at {price:.2f} {self.currency} an hour "
-                f"({self._hosting.source_of(deployment)})."
-            )
-        parts.extend(idle_words.doubts(deployment))
-        return " ".join(parts)
+
+def money_values(price: Price | Unknown, money: IdleMoney | Unknown) -> dict[str, float | None]:
+    """The figures for machines, each at its least; `None` where it is not known."""
+    rest = None if isinstance(money, Unknown) else money.until_deletion
+    return {
+        "hosting_per_hour": None if isinstance(price, Unknown) else price.amount,
+        "idle_cost": None if isinstance(money, Unknown) else float(money.so_far.least),
+        "cost_until_deletion": None if rest is None else float(rest.least),
+    }
+
+
+def _description(
+    view: View,
+    deployment: Deployment,
+    clock: IdleClock,
+    lifetime: timedelta,
+    price: Price | Unknown,
+    money: IdleMoney | Unknown,
+) -> str:
+    parts = [
+        *idle_words.overdue(view.now, clock, unread_deployment(view, deployment)),
+        f"Azure deletes a fine-tuned deployment that nobody has called for {duration(lifetime)}. "
+        f"The model {deployment.model} itself stays and can be deployed again.",
+    ]
+    if isinstance(price, Price) and isinstance(money, IdleMoney):
+        least = "at least " if clock.is_bounded else ""
+        parts.append(f"Idle hosting so far: {least}{money.so_far.text}, at {price.text()} ({price.origin(view.now)}).")
+    parts.extend(idle_words.doubts(deployment))
+    return " ".join(parts)
 
 
 def running_since(view: View, deployment: Deployment) -> datetime | None:

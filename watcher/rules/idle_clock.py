@@ -58,6 +58,17 @@ def usage_until(usage: Usage | None, ended_at: datetime) -> Usage | None:
     )
 
 
+def clock_start(deployment: Deployment, usage: Usage | None) -> tuple[datetime | None, datetime | None]:
+    """From when the earliest deletion is counted, `None` where nothing dates it; and that time again if it is a call.
+
+    Cheap: nearly every deployment is far from its deletion at every poll, and then nothing else need be known.
+    """
+    created, called = deployment.created_at, usage.last_success_at if usage else None
+    if called is not None and (created is None or called > created):
+        return called, called
+    return created, None
+
+
 def idle_clock(
     deployment: Deployment,
     usage: Usage | None,
@@ -73,16 +84,18 @@ def idle_clock(
         usage: Of the deployment's name; calls before its creation are an earlier life's, and change nothing.
         running_since: Of one that runs and was seen paused in this life: when it was first seen running again.
     """
-    created, called = deployment.created_at, usage.last_success_at if usage else None
+    created = deployment.created_at
+    start, called = clock_start(deployment, usage)
+    if start is None:
+        return None
     if usage is None:
-        return _bounded(deployment, None, lifetime, running_since) if created else None
-    if called is not None and (created is None or called > created):
+        return _bounded(deployment, None, lifetime, running_since)
+    if called is not None:
         basis = _call_basis(usage, called, created)
         return _clock(deployment, called, usage, lifetime, running_since, called_at=called, basis=basis)
-    if created is None:
-        return None
+    assert created is not None
     # Calls in the very hour of its creation cannot be dated later than the creation itself.
-    if called is not None or created >= usage.read_from:
+    if usage.last_success_at is not None or created >= usage.read_from:
         basis = f"created {moment(created)}, and no successful call after that hour in the metrics read, {_span(usage)}"
         return _clock(deployment, created, usage, lifetime, running_since, called_at=None, basis=basis)
     return _bounded(deployment, usage, lifetime, running_since)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from watcher.resources.deployment import Deployment, SkuKind
 from watcher.rules import commands
 from watcher.rules.idle_clock import IdleClock
+from watcher.rules.keep_words import keep_doubt
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, unread_deployment
 from watcher.rules.text import ago, duration, moment
@@ -85,6 +86,7 @@ def evidence(view: View, deployment: Deployment, clock: IdleClock, lifetime: tim
         f"{moment(clock.deletion_earliest)}{latest}"
     )
     lines.extend(clock.doubts)
+    lines.extend(keep_doubt(deployment))
     lines.append(
         "every answered call counts here; Azure's present text names chat completions and Responses calls, an older "
         "one completions and chat completions"

@@ -1,10 +1,16 @@
-"""Findings about `watcher` itself, made by whoever meets the trouble rather than by a rule that looks for it."""
+"""What `watcher` itself cannot do: a configuration that was refused, told by whoever met it, and receivers that take no
+messages."""
 
-from datetime import datetime
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
 
 from watcher.resources.changes import ResourceKind
-from watcher.rules.finding import Finding, FindingKind, Severity, Subject
-from watcher.rules.text import moment
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject
+from watcher.rules.rule import ChannelState, Fleet
+from watcher.rules.text import counted, duration, moment, rfc3339
 
 CONFIGURATION_REJECTED = "configuration_rejected"
 
@@ -30,3 +36,64 @@ def configuration_rejected(problem: str, path: str, now: datetime) -> Finding:
         evidence=f"read {moment(now)}",
         occurred_at=now,
     )
+
+
+#: So long a message that died is told even where others were taken after it.
+_FRESH = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFailing:
+    """Finds receivers at which a message died, or which have taken none for `after` though there was some."""
+
+    name: ClassVar[str] = "delivery_failing"
+
+    after: timedelta = timedelta(hours=1)
+
+    def evaluate(self, fleet: Fleet) -> Iterator[Answer]:
+        for channel in fleet.channels:
+            yield self._judge(channel)
+
+    def _judge(self, channel: ChannelState) -> Answer:
+        subject = Subject(id=f"receiver {channel.receiver}", kind=ResourceKind.WATCHER)
+        lasts = channel.failing_since is not None and channel.failing_for >= self.after
+        if lasts or _lost_one(channel):
+            return self._finding(channel, subject)
+        if channel.failing_since is not None:
+            because = f"no message is given up there any more, and it has not failed for {duration(self.after)} yet"
+        elif channel.last_ok_at is not None:
+            because = f"it last took a message {moment(channel.last_ok_at)}"
+        else:
+            because = "no message is given up there any more"
+        return Cleared(rule=self.name, subject=subject, because=because)
+
+    def _finding(self, channel: ChannelState, subject: Subject) -> Finding:
+        name, counts = channel.receiver, f"{channel.waiting} waiting, {channel.dead} dead"
+        if channel.failing_since is not None:
+            summary = f"{name} takes no messages since {moment(channel.failing_since)}: {channel.because}; {counts}"
+        else:
+            summary = f"{name} was not told something: {channel.died_because}; {counts}"
+        taken = "never, as far as is on record" if channel.last_ok_at is None else moment(channel.last_ok_at)
+        quoted = shlex.quote(name)
+        return Finding(
+            rule=self.name,
+            kind=FindingKind.CONDITION,
+            severity=Severity.CRITICAL,
+            subject=subject,
+            labels={"receiver": name},
+            summary=summary,
+            description="What waits is tried again, up to 72 h after it was decided; what is dead is not. What dies "
+            "there is told to the fallback of its route, where one is configured.",
+            action=f"See what does not arrive, and find out whether it works:\nwatcher outbox list\n"
+            f"watcher notify test {quoted}\nOnce it does, send what is waiting or dead at once:\nwatcher outbox retry",
+            evidence=f"{counted(channel.failures, 'failure')} in a row; last taken: {taken}",
+            values={"waiting": channel.waiting, "dead": channel.dead, "last_taken_at": rfc3339(channel.last_ok_at)},
+            occurred_at=channel.failing_since or channel.died_at,
+        )
+
+
+def _lost_one(channel: ChannelState) -> bool:
+    """Whether a message died there and nothing was taken since, or it died only just now."""
+    if not channel.dead or channel.died_at is None:
+        return False
+    return channel.last_ok_at is None or channel.died_at >= channel.last_ok_at or channel.died_for < _FRESH

@@ -12,6 +12,7 @@ from typing import ClassVar
 from watcher.resources.snapshot import Section
 from watcher.rules import checkpoints, commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
+from watcher.rules.job_lost import lost_jobs
 from watcher.rules.labels import job_labels, job_name, owner_of, portal_link
 from watcher.rules.outcome import EVENTS_WAIT, EndedJob, Outcome, ended_jobs
 from watcher.rules.rai import has_trained
@@ -177,11 +178,15 @@ class JobCancelled(_EndedJobRule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed(_EndedJobRule):
-    """Finds jobs that failed for any reason but the RAI checks."""
+    """Finds jobs that failed for any reason but the RAI checks, and those that were lost with their account."""
 
     name: ClassVar[str] = "job_failed"
     outcome: ClassVar[Outcome] = Outcome.FAILED
     severity: ClassVar[Severity] = Severity.WARNING
+
+    def evaluate(self, view: View) -> Iterator[Answer]:
+        yield from _EndedJobRule.evaluate(self, view)
+        yield from lost_jobs(view, rule=self.name, severity=self.severity)
 
     def words(self, view: View, ended: EndedJob) -> _Words:
         job, reason = ended.job, _reason(ended)

@@ -43,7 +43,7 @@ class Lifetimes:
 
 
 def _first_fit(sku: str, table: Mapping[str, timedelta | None]) -> tuple[bool, timedelta | None]:
-    spellings = sku_spellings(sku)
+    spellings = sku_spellings(sku) if table else frozenset[str]()
     for pattern, lifetime in table.items():
         if any(fnmatchcase(spelling, pattern.lower()) for spelling in spellings):
             return True, lifetime

@@ -100,6 +100,8 @@ class LimitNear:
                 "used": level.used,
                 "limit": level.limit,
                 "percent": level.percent,
+                # In words too: figures alone are no news to the life of an alert, and here they are all the news.
+                "level": level.amount,
                 "owner_source": owner_of(holding.account).source,
             },
             links=portal_link(holding.account),

@@ -37,11 +37,13 @@ class DeploymentPaused:
         yield from ended(view, self.name, Lifetimes())
 
     def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
+        since = view.deployment_state_since.get(deployment.key)
+        if since is None and not deployment.is_paused and deployment.provisioning_state is ProvisioningState.SUCCEEDED:
+            return  # as nearly always
         subject, unread = deployment_subject(deployment), unread_deployment(view, deployment)
         if deployment.provisioning_state is ProvisioningState.DELETING:
             yield Cleared(rule=self.name, subject=subject, because="the deployment is being deleted")
             return
-        since = view.deployment_state_since.get(deployment.key)
         if not deployment.is_paused:
             if unread is None and since is not None:
                 yield Cleared(rule=self.name, subject=subject, because=f"it runs again, seen {moment(since)}")

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from watcher.errors import ConfigurationError, Problem
 from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
+from watcher.rules.budgets import TrainingBudgets
 from watcher.rules.clock import ClockSkewed
 from watcher.rules.configured import Configured, ConfiguredFleet, ConfiguredInventory
 from watcher.rules.deployments import DeploymentExpiring, DeploymentFailed
@@ -17,6 +18,8 @@ from watcher.rules.finding import Severity
 from watcher.rules.fleet import AzureUnreachable, CredentialFailing
 from watcher.rules.gone import DeploymentGone
 from watcher.rules.idle import DeploymentIdle
+from watcher.rules.itself import DeliveryFailing
+from watcher.rules.job_cost import JobCost
 from watcher.rules.job_waits import JobPaused, JobStalled
 from watcher.rules.jobs import JobCancelled, JobFailed, JobRaiDataFailed, JobRaiModelFailed, JobSucceeded
 from watcher.rules.limits import LimitNear
@@ -25,7 +28,9 @@ from watcher.rules.paused import DeploymentPaused
 from watcher.rules.retirement import ModelRetiring
 from watcher.rules.rule import FleetRule, InventoryRule, Rule
 from watcher.rules.superseded import DeploymentSuperseded
+from watcher.rules.trickle import DeploymentTrickle
 from watcher.rules.undeployed import ModelUndeployed
+from watcher.rules.wasting import DeploymentWasting
 
 #: Rules about one account.
 RULES: Mapping[str, Callable[..., Rule]] = {
@@ -37,8 +42,10 @@ RULES: Mapping[str, Callable[..., Rule]] = {
     "job_rai_model_failed": JobRaiModelFailed,
     "job_stalled": JobStalled,
     "job_overfitting": JobOverfitting,
+    "job_cost": JobCost,
     "deployment_idle": DeploymentIdle,
     "deployment_expiring": DeploymentExpiring,
+    "deployment_wasting": DeploymentWasting,
     "deployment_failed": DeploymentFailed,
     "deployment_paused": DeploymentPaused,
     "deployment_gone": DeploymentGone,
@@ -54,6 +61,7 @@ FLEET_RULES: Mapping[str, Callable[..., FleetRule]] = {
     "credential_failing": CredentialFailing,
     "azure_unreachable": AzureUnreachable,
     "clock_skewed": ClockSkewed,
+    "delivery_failing": DeliveryFailing,
     # The same names and options as of the rules about one account, for what discovery could not read.
     "account_unreachable": DiscoveryUnreachable,
     "account_forbidden": DiscoveryForbidden,
@@ -63,6 +71,8 @@ FLEET_RULES: Mapping[str, Callable[..., FleetRule]] = {
 #: Rules over models, deployments and files of all accounts together.
 INVENTORY_RULES: Mapping[str, Callable[..., InventoryRule]] = {
     "deployment_superseded": DeploymentSuperseded,
+    "deployment_trickle": DeploymentTrickle,
+    "job_cost": TrainingBudgets,  # the same name and options as of the rule about one account
     "model_undeployed": ModelUndeployed,
     "model_retiring": ModelRetiring,
     "file_orphaned": FileOrphaned,
@@ -73,10 +83,6 @@ INVENTORY_RULES: Mapping[str, Callable[..., InventoryRule]] = {
 OTHER_NAMES = frozenset(
     {
         "configuration_rejected",
-        "delivery_failing",
-        "deployment_trickle",
-        "deployment_wasting",
-        "job_cost",
     }
 )
 

@@ -1,8 +1,10 @@
 """What a rule is, all that it may see, and how the rules are asked."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Protocol
 
 from watcher.resources.account import Account
@@ -12,6 +14,7 @@ from watcher.resources.deployment import Deployment
 from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.lineage import Inventory
+from watcher.resources.price import RetailList
 from watcher.resources.snapshot import Gap, Plane, Reading, Section
 from watcher.resources.training import Estimates, Pace, PaceKey, Training
 from watcher.rules.finding import Answer, Cleared, Finding, Subject, Undecided
@@ -46,6 +49,9 @@ class View:
     estimates: Mapping[str, Estimates] = field(default_factory=dict)  #: by job id, of jobs under way
     previous_at: Mapping[Section, datetime] = field(default_factory=dict)  #: when each section was read the time before
     cadence: Mapping[Section, timedelta] = field(default_factory=dict)  #: how often each section is read, as configured
+    #: By job id, of reinforcement jobs under way, which are billed by the hour: all changes of their status.
+    phases: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
+    retail: RetailList | None = None  #: Azure's public price list as last read
     is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
 
     @property
@@ -69,27 +75,26 @@ class View:
 
     def gap(self, section: Section) -> Gap | None:
         """The open gap that covers a whole section, or `None`."""
-        return next((gap for gap in self.reading.gaps if gap.section is section and not gap.subject), None)
+        gaps = self.reading.gaps
+        if not gaps:  # as nearly always
+            return None
+        return next((gap for gap in gaps if gap.section is section and not gap.subject), None)
 
     def is_verified(self, section: Section) -> bool:
         """Whether the section's reading is as new as the polls wish it: read at least once, and no gap open."""
-        reading = self.reading
-        match section:
-            case Section.ACCOUNT:
-                read_at = reading.jobs_at or reading.deployments_at
-            case Section.JOBS:
-                read_at = reading.jobs_at
-            case Section.DEPLOYMENTS:
-                read_at = reading.deployments_at
-            case Section.METRICS:
-                read_at = reading.usage_at
-            case Section.FILES:
-                read_at = reading.files_at
-            case Section.MODELS:
-                read_at = reading.models_at
-            case Section.TRAINING:
-                read_at = reading.jobs_at
-        return read_at is not None and self.gap(section) is None
+        return _READ_AT[section](self.reading) is not None and self.gap(section) is None
+
+
+#: When a section was read last.
+_READ_AT: Mapping[Section, Callable[[Reading], datetime | None]] = {
+    Section.ACCOUNT: lambda reading: reading.jobs_at or reading.deployments_at,
+    Section.JOBS: attrgetter("jobs_at"),
+    Section.DEPLOYMENTS: attrgetter("deployments_at"),
+    Section.METRICS: attrgetter("usage_at"),
+    Section.FILES: attrgetter("files_at"),
+    Section.MODELS: attrgetter("models_at"),
+    Section.TRAINING: attrgetter("jobs_at"),
+}
 
 
 class Rule(Protocol):
@@ -132,6 +137,23 @@ class HostClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """How the channel of a receiver does. Its times are wall time, whatever the clock of the cycles says."""
+
+    receiver: str
+    failing_since: datetime | None = None  #: of the first failure since it last took a message; `None`: it works
+    failing_for: timedelta = timedelta()
+    failures: int = 0  #: in a row
+    because: str = ""  #: of the newest failure: "timeout: the receiver did not answer in time"
+    last_ok_at: datetime | None = None  #: when it last took a message; `None`: never
+    waiting: int = 0  #: messages that wait for it
+    dead: int = 0  #: messages that were given up
+    died_at: datetime | None = None  #: the newest of them
+    died_for: timedelta = timedelta()  #: how long ago
+    died_because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """All accounts at once, for the rules that look for one cause behind many."""
 
@@ -142,6 +164,7 @@ class Fleet:
     cloud: str = "public"  #: where it asked
     clocks: tuple[HostClock, ...] = ()  #: of the machines that watch, as far as they were measured
     host: str = ""  #: the machine by whose clock it is `now`
+    channels: tuple[ChannelState, ...] = ()  #: of the receivers in the configuration
 
 
 class FleetRule(Protocol):
@@ -205,4 +228,9 @@ def job_subject(account: Account, job_id: str) -> Subject:
 
 def deployment_subject(deployment: Deployment) -> Subject:
     """The subject of the alerts of one life of a deployment."""
-    return Subject(id=deployment.key, kind=ResourceKind.DEPLOYMENT, incarnation=deployment.incarnation)
+    return _life(deployment.id, deployment.incarnation)
+
+
+@lru_cache(maxsize=8192)  # every rule about deployments asks this of each at every poll
+def _life(id_: str, incarnation: str) -> Subject:
+    return Subject(id=id_.lower(), kind=ResourceKind.DEPLOYMENT, incarnation=incarnation)

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
+from watcher.costs.hosting import hourly
+from watcher.costs.idle import MONTH
+from watcher.costs.money import Unknown
+from watcher.costs.prices import LIST_PRICES, Price, Terms, book_of
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind
 from watcher.resources.lineage import Holding, Inventory, Kinship, Lineage, Model
 from watcher.resources.model import family, suffix_of
@@ -12,14 +16,10 @@ from watcher.resources.snapshot import Section
 from watcher.rules import commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
 from watcher.rules.holdings import as_of, calls, last_call, unread_deployments, unread_item
-from watcher.rules.hosting import EXAMPLE_PER_HOUR, Hosting, Prices
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.rule import deployment_subject
 from watcher.rules.sight import Unread
-from watcher.rules.text import cost, counted, moment, rfc3339
-
-#: What a month is, where a fee by the hour is told by the month.
-_MONTH = timedelta(days=30)
+from watcher.rules.text import counted, moment, rfc3339
 
 #: On their way out, or never come to be: `deployment_failed` and the listing tell of these.
 _NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED, ProvisioningState.CANCELED})
@@ -44,11 +44,7 @@ class DeploymentSuperseded:
 
     name: ClassVar[str] = "deployment_superseded"
 
-    #: The hosting fee of standard deployments; `None`: unknown, and no cost is told.
-    hosting_per_hour: float | None = EXAMPLE_PER_HOUR
-    currency: str = "USD"
-    prices: Prices = ()  #: the operator's own
-    discount_percent: float = 0.0  #: negotiated, off every price
+    pricing: Terms = LIST_PRICES
 
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
         lineage = inventory.lineage
@@ -94,8 +90,13 @@ class DeploymentSuperseded:
         successor: _Successor,
     ) -> Finding:
         now, other = inventory.now, successor.deployment
-        hosting = Hosting(per_hour=self.hosting_per_hour, prices=self.prices, discount_percent=self.discount_percent)
-        price = hosting.price(deployment, is_by_the_hour=deployment.sku_kind is SkuKind.STANDARD)
+        price = hourly(
+            book_of(self.pricing, inventory.retail),
+            model=deployment.model,
+            sku=deployment.sku,
+            capacity=deployment.capacity,
+            location=holding.account.location,
+        )
         where = f"{other.name} in {successor.holding.account.label}"
         trial = " It runs on a Developer deployment, which is for trials and ends after 24 h."
         return Finding(
@@ -106,7 +107,7 @@ class DeploymentSuperseded:
             labels=deployment_labels(holding.account, deployment, inventory.owner_tag),
             summary=f"{deployment.name} in {holding.account.label} serves an older model: a newer one of its lineage "
             f"is deployed as {where}",
-            description=f"{_relation(lineage, model, successor)} {_fee(deployment, price, self.currency, hosting)}"
+            description=f"{_relation(lineage, model, successor)} {_fee(deployment, price, now)}"
             + (trial if other.sku_kind is SkuKind.DEVELOPER else ""),
             action="If the newer one has taken over, delete this one; its model stays and can be deployed again:\n"
             f"{commands.delete_deployment(holding.account, deployment)}\n"
@@ -133,9 +134,9 @@ class DeploymentSuperseded:
                 "newer_account": successor.holding.account.label,
                 "relation": successor.kinship.value,
                 "last_success_at": rfc3339(last_call(holding.usage.get(deployment.name.lower()), deployment)),
-                "hosting_per_hour": price,
-                "monthly_cost": None if price is None else cost(_MONTH, price),
-                "currency": self.currency,
+                "hosting_per_hour": None if isinstance(price, Unknown) else price.amount,
+                "monthly_cost": None if isinstance(price, Unknown) else float(price.over(MONTH).most),
+                "currency": self.pricing.currency,
                 "owner_source": owner_of(holding.account, deployment=deployment, owner_tag=inventory.owner_tag).source,
             },
             links=portal_link(holding.account, deployment.id),
@@ -173,11 +174,10 @@ def _relation(lineage: Lineage, model: Model, successor: _Successor) -> str:
     )
 
 
-def _fee(deployment: Deployment, price: float | None, currency: str, hosting: Hosting) -> str:
-    if price is not None:
-        much = f"about {cost(_MONTH, price):.2f} {currency} in 30 days, at {price:.2f} {currency} an hour"
-        source = hosting.source_of(deployment)
-        return f"While this one stands, its hosting is charged by the hour, called or not: {much} ({source})."
+def _fee(deployment: Deployment, price: Price | Unknown, now: datetime) -> str:
+    if isinstance(price, Price):
+        much = f"about {price.over(MONTH).text} in 30 days, at {price.text()} ({price.origin(now)})"
+        return f"While this one stands, its hosting is charged by the hour, called or not: {much}."
     match deployment.sku_kind:
         case SkuKind.STANDARD:
             return "While this one stands, its hosting is charged by the hour, called or not."

@@ -3,13 +3,19 @@
 import hashlib
 import string
 import uuid
+from functools import lru_cache
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 def hex32(*parts: object) -> str:
     """32 hex digits that depend on nothing but `parts`."""
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
+    return _hex32("\x1f".join(map(str, parts)))
+
+
+@lru_cache(maxsize=16_384)
+def _hex32(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()[:32]
 
 
 def letters24(*parts: object) -> str:

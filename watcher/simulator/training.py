@@ -1,9 +1,10 @@
 """What a training run leaves behind, at a moment: events, checkpoints, results. Pure."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 from watcher.simulator import jobs, texts
 from watcher.simulator.ids import fraction, hex32
@@ -98,33 +99,63 @@ def checkpoint_payloads(account: Account, job: Job, moment: timedelta, *, epoch:
 
 def results_csv(job: Job) -> str:
     """The result file of a finished job."""
-    columns = {name: name.replace("validation_", "valid_") for name in _RESULT_COLUMNS}
-    if job.older_results:
-        columns = _OLDER_COLUMNS
-    rows = [",".join(columns)]
-    for step in range(1, job.steps + 1):
-        metrics = metrics_of(job, step)
-        rows.append(",".join(str(metrics.get(source, "")) for source in columns.values()))
-    return "\n".join(rows) + "\n"
+    return _results(_curve_of(job), job.older_results)
 
 
 def metrics_of(job: Job, step: int) -> dict[str, float]:
     """Losses and accuracies of one step; `full_valid_…` at the end of an epoch only."""
-    progress = step / job.steps
-    noise = fraction(job.name, "noise", step) * 0.08 - 0.04
+    return dict(_measured(_curve_of(job), step))
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """All of a job that its numbers depend on. Every listing of files asks for them anew, so they are kept."""
+
+    name: str
+    steps: int
+    epochs: int
+    method: str
+    overfits: bool
+    validation: bool
+
+    @property
+    def epoch_ends(self) -> tuple[int, ...]:
+        return tuple(self.steps * number // self.epochs for number in range(1, self.epochs + 1))
+
+
+def _curve_of(job: Job) -> _Curve:
+    return _Curve(job.name, job.steps, job.epochs, job.method, job.overfits, job.validation)
+
+
+@lru_cache(maxsize=512)
+def _results(curve: _Curve, is_older: bool) -> str:
+    columns = {name: name.replace("validation_", "valid_") for name in _RESULT_COLUMNS}
+    if is_older:
+        columns = _OLDER_COLUMNS
+    rows = [",".join(columns)]
+    for step in range(1, curve.steps + 1):
+        metrics = _measured(curve, step)
+        rows.append(",".join(str(metrics.get(source, "")) for source in columns.values()))
+    return "\n".join(rows) + "\n"
+
+
+@lru_cache(maxsize=16_384)
+def _measured(curve: _Curve, step: int) -> Mapping[str, float]:
+    progress = step / curve.steps
+    noise = fraction(curve.name, "noise", step) * 0.08 - 0.04
     train = 0.35 + 1.6 * math.exp(-3.2 * progress) + noise
     valid = 0.45 + 1.6 * math.exp(-2.8 * progress) - noise
-    if job.overfits and progress > 0.4:
+    if curve.overfits and progress > 0.4:
         valid += 2.2 * (progress - 0.4)
     metrics = {"step": step, "train_loss": round(train, 6), "train_mean_token_accuracy": _accuracy(train)}
-    if job.method == "reinforcement":
+    if curve.method == "reinforcement":
         metrics |= _rewards(step, progress, noise)
-    if job.validation:
+    if curve.validation:
         metrics |= {"valid_loss": round(valid, 6), "valid_mean_token_accuracy": _accuracy(valid)}
-        if step in (job.steps * number // job.epochs for number in range(1, job.epochs + 1)):
+        if step in curve.epoch_ends:
             full = {"full_valid_loss": round(valid, 6), "full_valid_mean_token_accuracy": _accuracy(valid)}
             metrics |= full
-            if job.method == "reinforcement":
+            if curve.method == "reinforcement":
                 metrics["full_valid_mean_reward"] = round(progress * 0.65 - noise, 6)
     return metrics
 

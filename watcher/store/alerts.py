@@ -15,6 +15,7 @@ from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence
 from watcher.errors import StoreError
 from watcher.rules.finding import FindingKind, Severity, Subject
+from watcher.rules.text import moment
 from watcher.store import schema
 from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks, upsert
@@ -224,7 +225,7 @@ def add_silence(
     return _silence(tx.execute(select(schema.silences).where(schema.silences.c.id == id_)).one())
 
 
-def expire_silence(tx: Connection, id_: str, *, author: str, now: datetime) -> Silence | None:
+def expire_silence(tx: Connection, id_: str, *, author: str, comment: str = "", now: datetime) -> Silence | None:
     """End a silence now; `None` if there is none of this id, or it has ended."""
     c = schema.silences.c
     row = tx.execute(
@@ -232,7 +233,7 @@ def expire_silence(tx: Connection, id_: str, *, author: str, now: datetime) -> S
     ).one_or_none()
     if row is None:
         return None
-    record(tx, author=author, action="silence.expire", subject=id_, comment="", now=now)
+    record(tx, author=author, action="silence.expire", subject=id_, comment=comment, now=now)
     return _silence(row)
 
 
@@ -253,7 +254,7 @@ def save_keep(tx: Connection, keep: Keep, *, now: datetime) -> None:
         {"until": keep.until, "author": keep.author, "reason": keep.reason, "at": now},
     )
     subject = f"{keep.account}/{keep.deployment}"
-    comment = f"until {keep.until.isoformat()}: {keep.reason}"
+    comment = f"until {moment(keep.until)}: {keep.reason}"
     record(tx, author=keep.author, action="keep", subject=subject, comment=comment, now=now)
 
 
@@ -359,3 +360,35 @@ def _silence(row: Row[Any]) -> Silence:
         comment=row.comment,
         is_forced=row.is_forced,
     )
+
+
+# What dispatch rests on besides
+
+
+def told_rows(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
+    """All that was told of these alerts, of each in the order in which it was told."""
+    histories = _told_histories(tx, sorted(alert_ids))
+    return tuple(row for rows in histories.values() for row in rows)
+
+
+def recent_lives(tx: Connection, alerts: Collection[Alert], *, since: datetime) -> dict[str, tuple[datetime, ...]]:
+    """When the lives of these conditions began that ended at `since` or later, by fingerprint; oldest first."""
+    c = schema.alerts.c
+    prints = {alert.fingerprint for alert in alerts}
+    found: dict[str, tuple[datetime, ...]] = {}
+    for accounts in chunks(sorted({alert.account for alert in alerts})):
+        query = select(c.fingerprint, c.starts_at).where(
+            c.account.in_(accounts), c.ends_at >= since, c.kind == FindingKind.CONDITION.value
+        )
+        for print_, starts_at in tx.execute(query.order_by(c.starts_at)):
+            if print_ in prints:
+                found[print_] = (*found.get(print_, ()), starts_at)
+    return found
+
+
+def firing_at(tx: Connection, receiver: str) -> tuple[Alert, ...]:
+    """The open conditions of which a receiver was told, oldest first."""
+    c = schema.alerts.c
+    told_of = select(schema.told.c.alert_id).where(schema.told.c.receiver == receiver)
+    query = select(schema.alerts).where(c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value, c.id.in_(told_of))
+    return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))

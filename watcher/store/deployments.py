@@ -10,7 +10,7 @@ from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure, latest_word
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.snapshot import Reading, Snapshot
-from watcher.store import history, schema
+from watcher.store import calls, history, schema
 from watcher.store.upsert import upsert, upsert_all
 
 
@@ -148,3 +148,4 @@ def save_usage(tx: Connection, previous: Reading, current: Reading) -> None:
         if known.get(name) != noun
     ]
     upsert_all(tx, schema.usage, ("account", "deployment"), rows)
+    calls.save_torn(tx, current.account.key, known, current.usage or {})

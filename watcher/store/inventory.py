@@ -8,19 +8,21 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, Text, func, select, type_coerce
 
+from watcher.costs.training import billed_tokens
+from watcher.resources.calls import Calls, Coverage
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.file import File
-from watcher.resources.fine_tuning import ENDED, WAITING, JobStatus
+from watcher.resources.fine_tuning import ENDED, WAITING, FineTuningJob, JobEvent, JobStatus
 from watcher.resources.lineage import Holding, Inventory, Model
 from watcher.resources.model import CustomModel, is_checkpoint_id, model_of
-from watcher.resources.snapshot import Gap
-from watcher.store import retirements, schema
+from watcher.resources.snapshot import NOT_OFFERED, Gap, Section
+from watcher.store import calls, retirements, schema
 from watcher.store.gaps import gap_of
 
 #: Rows that are fetched at once.
@@ -39,7 +41,7 @@ def mark(tx: Connection) -> str:
 def load(tx: Connection, *, now: datetime, owner_tag: str) -> Inventory:
     """All accounts in scope by label, with what each holds by its newest readings."""
     c = schema.accounts.c
-    query = select(c.key, c.noun, c.jobs_at, c.deployments_at, c.models_at, c.files_at)
+    query = select(c.key, c.noun, c.jobs_at, c.deployments_at, c.models_at, c.files_at, c.models_digest, c.files_digest)
     rows = tx.execute(query.where(c.removed_at.is_(None)).order_by(c.label)).all()
     held = {row.key: _Held(key=row.key) for row in rows}
     _add_listed_models(tx, held)
@@ -47,6 +49,8 @@ def load(tx: Connection, *, now: datetime, owner_tag: str) -> Inventory:
     _add_deployments(tx, held)
     _add_checkpoints(tx, held)
     _add_files(tx, held)
+    _add_calls(tx, held, now)
+    _add_ended_jobs(tx, held, now)
     for row in tx.execute(select(schema.gaps)):
         if row.account in held:
             held[row.account].gaps.append(gap_of(row))
@@ -72,6 +76,10 @@ class _Held:
     jobs: int = 0
     queued: int = 0
     running: Counter[str] = field(default_factory=Counter)
+    calls: dict[str, Calls] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
+    ended: list[FineTuningJob] = field(default_factory=list)
+    billed: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -90,7 +98,16 @@ def _holding(row: Any, held: _Held) -> Holding:
         running=dict(held.running),
         queued=held.queued,
         usage=held.usage,
+        calls=held.calls,
+        coverage=held.coverage,
+        jobs_ended=tuple(held.ended),
+        billed=held.billed,
         gaps=tuple(sorted(held.gaps, key=lambda gap: (gap.section, gap.subject, gap.reason))),
+        not_offered=frozenset(
+            section
+            for section, digest in ((Section.FILES, row.files_digest), (Section.MODELS, row.models_digest))
+            if digest == NOT_OFFERED
+        ),
     )
 
 
@@ -214,6 +231,40 @@ def _add_files(tx: Connection, held: Mapping[str, _Held]) -> None:
             file = decode(row.noun)
             purpose, status = sys.intern(file.purpose), sys.intern(file.raw_status)
             one.files.append(replace(file, account=one.key, purpose=purpose, raw_status=status))
+
+
+#: How far back calls are wanted by a rule.
+_CALLS_BACK = timedelta(days=31)
+
+
+def _add_calls(tx: Connection, held: Mapping[str, _Held], now: datetime) -> None:
+    """The calls of the last weeks."""
+    for (account, name), found in calls.load_all(tx, now - _CALLS_BACK, now).items():
+        if account in held:
+            held[account].calls[name] = found
+    for account, coverage in calls.coverages(tx).items():
+        if account in held:
+            held[account].coverage = coverage
+
+
+def _add_ended_jobs(tx: Connection, held: Mapping[str, _Held], now: datetime) -> None:
+    """The jobs that ended in this calendar month, and what their logs say was billed."""
+    c, e = schema.jobs.c, schema.job_events.c
+    month = datetime(now.year, now.month, 1, tzinfo=UTC)
+    ended = c.status.in_([status.value for status in ENDED]) & (c.status_since >= month)
+    for row in tx.execute(select(c.account, c.noun).where(ended).order_by(c.account, c.id)):
+        if row.account in held:
+            held[row.account].ended.append(row.noun)
+    logs = select(e.account, e.job, e.id, e.created_at, e.level, e.message).join(
+        schema.jobs, (c.account == e.account) & (c.id == e.job)
+    )
+    lines: dict[tuple[str, str], list[JobEvent]] = {}
+    for said in tx.execute(logs.where(ended, e.message.ilike("%tokens billed%"))):
+        line = JobEvent(id=said.id, created_at=said.created_at, level=said.level, message=said.message)
+        lines.setdefault((said.account, said.job), []).append(line)
+    for (account, job), found in lines.items():
+        if account in held and (tokens := billed_tokens(found)) is not None:
+            held[account].billed[job] = tokens
 
 
 def _rows(tx: Connection, query: Select[Any]) -> Iterator[Row[Any]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from watcher.resources.changes import ResourceKind
-from watcher.store import alerts, deployments, schema
+from watcher.store import alerts, calls, deployments, schema
 from watcher.store.upsert import upsert
 
 
@@ -25,6 +25,7 @@ def carry_over(tx: Connection, old: str, new: str, *, now: datetime) -> None:
     c = schema.accounts.c
     for name, noun in deployments.usage(tx, old).items():
         upsert(tx, schema.usage, {"account": new, "deployment": name}, {"noun": noun})
+    calls.carry_over(tx, old, new)
     read_at = tx.execute(select(c.usage_at).where(c.key == old)).scalar()
     tx.execute(update(schema.accounts).where(c.key == new, c.usage_at.is_(None)).values(usage_at=read_at))
     for keep in alerts.keeps(tx, since=now):

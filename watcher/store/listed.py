@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, union, update
 
 from watcher.resources.file import File
 from watcher.resources.model import CustomModel, model_of
@@ -30,10 +30,16 @@ def custom_models(tx: Connection, names: Collection[str]) -> frozenset[str]:
         return frozenset()
     models_of = {name: model_of(name) for name in names}
     wanted = sorted({*names, *models_of.values()})
-    job, model = schema.jobs.c.fine_tuned_model, schema.models.c.id
-    made = set(tx.execute(select(job).where(job.in_(wanted))).scalars())
-    made |= set(tx.execute(select(model).where(model.in_(wanted))).scalars())
+    made = set(tx.execute(_MADE, {"names": wanted}).scalars())
     return frozenset(name for name in names if name in made or models_of[name] in made)
+
+
+_MADE = union(
+    *(
+        select(column.label("name")).where(column.in_(bindparam("names", expanding=True)))
+        for column in (schema.jobs.c.fine_tuned_model, schema.models.c.id)
+    )
+)
 
 
 def save(tx: Connection, previous: Reading, current: Reading, snapshot: Snapshot) -> int:

@@ -6,17 +6,19 @@ What each table holds is in the files beside this one: jobs, deployments, listed
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, insert, select, update
 
 from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.departure import Departure
-from watcher.resources.deployment import Deployment, is_fine_tuned
+from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
+from watcher.resources.merging import closed_gaps
 from watcher.resources.snapshot import Known, Reading, Section, Snapshot
 from watcher.resources.training import Training
-from watcher.store import deployments, history, jobs, listed, schema, trainings
-from watcher.store.gaps import gap_values
+from watcher.store import calls, deployments, history, jobs, listed, schema, trainings
+from watcher.store.gaps import gap_values, save_past
 from watcher.store.gaps import gaps as open_gaps
 from watcher.store.scope import NEXT_COLUMNS
 
@@ -38,16 +40,24 @@ class Stored:
     next_metrics_at: datetime | None = None
 
 
-def known(tx: Connection, account: str, *, now: datetime) -> Known:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHand:
+    """What is stored of an account, where whoever asks for the rest has it in hand."""
+
+    deployments: tuple[Deployment, ...]  #: those that live
+    usage: Mapping[str, Usage]
+    undecided: tuple[Transition, ...]
+    custom_models: frozenset[str]  #: at least those of the deployments' models that are known as customised
+
+
+def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None = None) -> Known:
     """What `collect` may take for granted of an account."""
     row = tx.execute(_KNOWN, {"of": account}).one_or_none()
     if row is None:
         return Known()
-    undecided = history.undecided(tx, account)
+    held = at_hand or _at_hand(tx, account)
     read_times = trainings.read_times(tx, account)
-    living = deployments.living(tx, account)
     are_models_known = row.jobs_at is not None or row.models_at is not None
-    untold = {deployment.model for deployment in living if not is_fine_tuned(deployment.model)}
     return Known(
         jobs_digest=row.jobs_digest,
         deployments_digest=row.deployments_digest,
@@ -55,14 +65,25 @@ def known(tx: Connection, account: str, *, now: datetime) -> Known:
         models_digest=row.models_digest,
         dialect=row.dialect,
         statuses=None if row.jobs_at is None else jobs.statuses(tx, account),
-        deployments=living,
+        deployments=held.deployments,
         deployments_at=row.deployments_at,
-        custom_models=listed.custom_models(tx, untold) if are_models_known else None,
-        usage=deployments.usage(tx, account),
-        unexplained=frozenset(t.resource for t in undecided if t.kind is ResourceKind.JOB),
+        custom_models=held.custom_models if are_models_known else None,
+        usage=held.usage,
+        unexplained=frozenset(t.resource for t in held.undecided if t.kind is ResourceKind.JOB),
         training=read_times,
         unread_training=trainings.unread(tx, account, read_times, now=now),
-        departed=tuple(deployments.departed(tx, undecided).nouns.values()),
+        departed=tuple(deployments.departed(tx, held.undecided).nouns.values()),
+    )
+
+
+def _at_hand(tx: Connection, account: str) -> AtHand:
+    living = deployments.living(tx, account)
+    untold = {deployment.model for deployment in living if not is_fine_tuned(deployment.model)}
+    return AtHand(
+        deployments=living,
+        usage=deployments.usage(tx, account),
+        undecided=history.undecided(tx, account),
+        custom_models=listed.custom_models(tx, untold),
     )
 
 
@@ -146,11 +167,13 @@ def save(
     changed += history.save_events(tx, snapshot)
     changed += trainings.save(tx, snapshot)
     deployments.save_usage(tx, previous, current)
+    calls.save(tx, snapshot)
     if current.gaps != previous.gaps:
         changed += 1
         tx.execute(delete(schema.gaps).where(schema.gaps.c.account == key))
         for gap in {(gap.section, gap.subject, gap.reason): gap for gap in current.gaps}.values():
             tx.execute(insert(schema.gaps).values(account=key, **gap_values(gap)))
+        save_past(tx, key, closed_gaps(previous, current), now=snapshot.at)
     return bool(changed or transitions)
 
 
@@ -182,4 +205,10 @@ def save_account(
         values["dialect"] = snapshot.dialect
     for section, at in due.items():
         values[NEXT_COLUMNS[section]] = at
-    tx.execute(update(schema.accounts).where(schema.accounts.c.key == snapshot.account.key).values(values))
+    tx.execute(_saving(frozenset(values)), {"of": snapshot.account.key, **values})
+
+
+@cache  # a dozen sets of columns in all
+def _saving(columns: frozenset[str]) -> Update:
+    values: dict[str, Any] = {column: bindparam(column) for column in sorted(columns)}
+    return update(schema.accounts).where(schema.accounts.c.key == bindparam("of")).values(values)

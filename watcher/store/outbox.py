@@ -1,23 +1,24 @@
 """The outbox: what dispatch decided to tell, until it is delivered, and each attempt at it.
 
-A delivery is claimed by lease, sent without any transaction open, and marked with the fence that its claim gave:
-whoever lost the lease meanwhile marks nothing. So nothing is lost when a process is killed between any two steps, and a
-receiver sees at worst the same notification id twice. Leases and due times are wall time, even where the rest is
-simulated.
+A delivery is claimed by lease (see `claiming`), sent without any transaction open, and marked with the fence that its
+claim gave: whoever lost the lease meanwhile marks nothing. So nothing is lost when a process is killed between any two
+steps, and a receiver sees at worst the same notification id twice. Leases and due times are wall time, even where the
+rest is simulated.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from watcher.alerts.alert import Alert
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told
-from watcher.store import schema
+from watcher.store import channels, schema
 from watcher.store.turns import take_turns
+from watcher.store.upsert import chunks
 
 #: As long as one send may take (contract): another process takes a delivery over after this.
 LEASE = timedelta(seconds=30)
@@ -32,14 +33,18 @@ class Delivery:
 
     notification: Notification
     sequence: int
-    state: str  #: pending, delivered, dead or dropped
+    state: str  #: pending, delivered, dead, dropped or merged
     due_at: datetime
+    queued_at: datetime  #: from which its time counts
     first_tried_at: datetime | None
     attempts: int
     fence: int
     lease_until: datetime | None
     ended_at: datetime | None
     last_error: str
+    is_uncertain: bool = False  #: a try that failed may have arrived all the same
+    merged_into: str | None = None  #: id of the notification that says what this one would have said
+    is_probe: bool = False  #: it is to find out whether a channel that failed works again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,18 @@ class Attempt:
     detail: str  #: what the other side said; never with a secret
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a try at a delivery came to."""
+
+    delivery: Delivery
+    attempt: Attempt
+    state: str  #: of the delivery from now on: delivered, pending, dead
+    due_at: datetime | None = None  #: where it stays pending: when to try again
+    reference: str = ""  #: what the notifier calls the message
+    is_uncertain: bool = False  #: it failed, and may have arrived all the same
+
+
 def lock_dispatch(tx: Connection) -> None:
     """Take turns with other processes until the end of the transaction. SQLite's writers do so anyway."""
     take_turns(tx, "dispatch")
@@ -64,38 +81,53 @@ def add(tx: Connection, planned: Sequence[tuple[Notification, Sequence[Told]]], 
     Args:
         now: Wall time, from which they are due.
     """
-    sequence = tx.execute(select(func.coalesce(func.max(schema.notifications.c.sequence), 0))).scalar_one()
     known = _existing(tx, [notification.id for notification, _ in planned])
-    added = 0
-    for notification, told in planned:
-        if notification.id in known:
-            continue
-        sequence, added = sequence + 1, added + 1
-        tx.execute(
-            insert(schema.notifications).values(
-                id=notification.id,
-                sequence=sequence,
-                receiver=notification.receiver,
-                route=notification.route,
-                group_key=notification.group_key,
-                group_labels=dict(notification.group_labels),
-                reason=notification.reason.value,
-                alerts=msgspec.json.encode(notification.alerts).decode(),
-                covers=msgspec.json.encode(notification.covers).decode(),
-                created_at=notification.created_at,
-                state="pending",
-                due_at=now,
-                queued_at=now,
-                notes=list(notification.notes),
-            )
-        )
-        tx.execute(insert(schema.told), [{**_told_values(row), "sequence": sequence} for row in told])
-    return added
+    fresh = [(notification, told) for notification, told in planned if notification.id not in known]
+    if not fresh:
+        return 0
+    first = next_sequence(tx)
+    tx.execute(
+        insert(schema.notifications),
+        [
+            row_of(notification, sequence=first + number, due_at=now, queued_at=now)
+            for number, (notification, _) in enumerate(fresh)
+        ],
+    )
+    rows = [{**_told_values(row), "sequence": first + number} for number, (_, told) in enumerate(fresh) for row in told]
+    if rows:
+        tx.execute(insert(schema.told), rows)
+    return len(fresh)
+
+
+def next_sequence(tx: Connection) -> int:
+    """The place of the next decision; whoever takes it must hold `lock_dispatch`."""
+    last: int = tx.execute(select(func.coalesce(func.max(schema.notifications.c.sequence), 0))).scalar_one()
+    return last + 1
+
+
+def row_of(notification: Notification, *, sequence: int, due_at: datetime, queued_at: datetime) -> dict[str, Any]:
+    """The columns of a notification that waits to be delivered."""
+    return {
+        "id": notification.id,
+        "sequence": sequence,
+        "receiver": notification.receiver,
+        "route": notification.route,
+        "group_key": notification.group_key,
+        "group_labels": dict(notification.group_labels),
+        "reason": notification.reason.value,
+        "alerts": msgspec.json.encode(notification.alerts).decode(),
+        "covers": msgspec.json.encode(notification.covers).decode(),
+        "created_at": notification.created_at,
+        "state": "pending",
+        "due_at": due_at,
+        "queued_at": queued_at,
+        "notes": list(notification.notes),
+    }
 
 
 def _existing(tx: Connection, ids: Sequence[str]) -> frozenset[str]:
     c = schema.notifications.c
-    return frozenset(tx.execute(select(c.id).where(c.id.in_(ids))).scalars()) if ids else frozenset()
+    return frozenset(id_ for some in chunks(ids) for id_ in tx.execute(select(c.id).where(c.id.in_(some))).scalars())
 
 
 def _told_values(told: Told) -> dict[str, Any]:
@@ -120,107 +152,130 @@ def groups(tx: Connection, *, since: datetime) -> dict[tuple[str, str], datetime
     return {(receiver, key): at for receiver, key, at in tx.execute(query.group_by(c.receiver, c.group_key))}
 
 
-def claim(
-    tx: Connection, owner: str, *, receivers: Collection[str], now: datetime, per_receiver: int = 4
-) -> tuple[Delivery, ...]:
-    """Lease what is due, in the order of the decisions.
-
-    A notification waits while an earlier one about any of its alerts is undelivered to the same receiver; no other
-    receiver waits with it.
-    """
-    c = schema.notifications.c
-    free = or_(c.lease_until.is_(None), c.lease_until <= now)
-    claimed: list[Delivery] = []
-    for receiver in sorted(receivers):
-        due = (
-            select(schema.notifications)
-            .where(c.receiver == receiver, c.state == "pending", c.due_at <= now, free, ~_waits_for_an_earlier_one())
-            .order_by(c.sequence)
-            .limit(per_receiver)
-        )
-        if tx.dialect.name == "postgresql":
-            due = due.with_for_update(skip_locked=True)
-        for row in tx.execute(due).all():
-            lease = {"lease_owner": owner, "lease_until": now + LEASE, "fence": row.fence + 1}
-            tx.execute(update(schema.notifications).where(c.id == row.id, c.fence == row.fence).values(lease))
-            claimed.append(_delivery(row, fence=row.fence + 1, lease_until=now + LEASE))
-    return tuple(claimed)
-
-
-def _waits_for_an_earlier_one() -> Any:
-    c = schema.notifications.c
-    mine, theirs = schema.told.alias("mine"), schema.told.alias("theirs")
-    earlier = schema.notifications.alias("earlier")
-    return exists(
-        select(1)
-        .select_from(mine)
-        .join(theirs, and_(theirs.c.alert_id == mine.c.alert_id, theirs.c.receiver == mine.c.receiver))
-        .join(earlier, earlier.c.id == theirs.c.notification_id)
-        .where(
-            # With the alerts that it stands for: the news that a deployment is gone must not overtake its countdown.
-            mine.c.notification_id.in_((c.id, "")),
-            mine.c.sequence == c.sequence,
-            earlier.c.sequence < c.sequence,
-            earlier.c.state == "pending",
-        )
-    )
-
-
 def renew(tx: Connection, delivery: Delivery, *, now: datetime) -> bool:
     """Hold a lease for as long again; `False` if it was lost, or an operator gave the delivery up meanwhile."""
+    return bool(renew_all(tx, [delivery], now=now))
+
+
+def renew_all(tx: Connection, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Delivery, ...]:
+    """Hold leases for as long again; returns the deliveries of which the lease was not lost."""
+    held = _held(tx, deliveries)
     c = schema.notifications.c
-    where = and_(c.id == delivery.notification.id, c.fence == delivery.fence, c.state == "pending")
-    return tx.execute(update(schema.notifications).where(where).values(lease_until=now + LEASE)).rowcount == 1
+    for some in chunks(sorted(held)):
+        tx.execute(update(schema.notifications).where(c.id.in_(some)).values(lease_until=now + LEASE))
+    return tuple(replace(one, lease_until=now + LEASE) for one in deliveries if one.notification.id in held)
+
+
+def release(tx: Connection, deliveries: Sequence[Delivery]) -> None:
+    """Give back what was claimed and not tried: it is as it was before the claim."""
+    c = schema.notifications.c
+    for some in chunks(sorted(_held(tx, deliveries))):
+        values = {"lease_owner": None, "lease_until": None, "fence": c.fence - 1}
+        tx.execute(update(schema.notifications).where(c.id.in_(some)).values(values))
+
+
+def _held(tx: Connection, deliveries: Sequence[Delivery]) -> frozenset[str]:
+    """Ids of those that are still ours, their rows locked where the database locks rows."""
+    c = schema.notifications.c
+    fences = {one.notification.id: one.fence for one in deliveries}
+    held = set()
+    for some in chunks(sorted(fences)):
+        query = select(c.id, c.fence).where(c.id.in_(some), schema.IS_PENDING).order_by(c.id).with_for_update()
+        held |= {id_ for id_, fence in tx.execute(query) if fence == fences[id_]}
+    return frozenset(held)
 
 
 def mark(tx: Connection, delivery: Delivery, attempt: Attempt, *, state: str, due_at: datetime | None = None) -> bool:
     """Record an attempt and what follows from it; returns `False` if the lease was lost, and then changes no state."""
-    c = schema.notifications.c
-    tx.execute(
-        insert(schema.attempts).values(
-            notification_id=delivery.notification.id,
-            at=attempt.at,
-            duration_s=attempt.duration_s,
-            outcome=attempt.outcome,
-            kind=attempt.kind,
-            detail=attempt.detail,
-        )
-    )
-    values: dict[str, Any] = {
-        "state": state,
-        "attempts": delivery.attempts + 1,
-        "first_tried_at": delivery.first_tried_at or attempt.at,
-        "lease_owner": None,
-        "lease_until": None,
-        "last_error": "" if state == "delivered" else attempt.detail,
+    return bool(mark_all(tx, [Outcome(delivery=delivery, attempt=attempt, state=state, due_at=due_at)]))
+
+
+def mark_all(tx: Connection, outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """Record attempts and what follows from them, each delivery once at most; returns the ids of those whose lease
+    was not lost. Of the others the attempt is on record, and no state is changed."""
+    if not outcomes:
+        return frozenset()
+    held = _held(tx, [one.delivery for one in outcomes])
+    tx.execute(insert(schema.attempts), [_attempt_values(one) for one in outcomes])
+    if held:
+        tx.execute(_MARK, [_marked_values(one) for one in outcomes if one.delivery.notification.id in held])
+    return held
+
+
+_MARKED = (
+    "state",
+    "attempts",
+    "first_tried_at",
+    "due_at",
+    "ended_at",
+    "last_error",
+    "is_uncertain",
+    "reference",
+)
+_MARK = (
+    update(schema.notifications)
+    .where(schema.notifications.c.id == bindparam("of"))
+    .values({"lease_owner": None, "lease_until": None, **{name: bindparam(f"new_{name}") for name in _MARKED}})
+)
+
+
+def _attempt_values(one: Outcome) -> dict[str, Any]:
+    return {
+        "notification_id": one.delivery.notification.id,
+        "at": one.attempt.at,
+        "duration_s": one.attempt.duration_s,
+        "outcome": one.attempt.outcome,
+        "kind": one.attempt.kind,
+        "detail": one.attempt.detail,
     }
-    if due_at is not None:
-        values["due_at"] = due_at
-    if state != "pending":
-        values["ended_at"] = attempt.at
-    where = and_(c.id == delivery.notification.id, c.fence == delivery.fence, c.state == "pending")
-    return tx.execute(update(schema.notifications).where(where).values(values)).rowcount == 1
 
 
-def next_due(tx: Connection, *, receivers: Collection[str]) -> datetime | None:
-    """When the next delivery to one of `receivers` can be tried: its due time, or the end of the lease on it."""
+def _marked_values(one: Outcome) -> dict[str, Any]:
+    delivery, attempt = one.delivery, one.attempt
+    return {
+        "of": delivery.notification.id,
+        "new_state": one.state,
+        "new_attempts": delivery.attempts + 1,
+        "new_first_tried_at": delivery.first_tried_at or attempt.at,
+        "new_due_at": one.due_at or delivery.due_at,
+        "new_ended_at": None if one.state == "pending" else attempt.at,
+        "new_last_error": "" if one.state == "delivered" else attempt.detail,
+        "new_is_uncertain": delivery.is_uncertain or one.is_uncertain,
+        "new_reference": one.reference,
+    }
+
+
+def expired(tx: Connection, receiver: str, *, queued_before: datetime) -> tuple[Delivery, ...]:
+    """What has waited for a receiver since before then, and is in nobody's hands."""
     c = schema.notifications.c
-    rows = tx.execute(
-        select(c.due_at, c.lease_until).where(
-            c.state == "pending", c.receiver.in_(sorted(receivers)), ~_waits_for_an_earlier_one()
-        )
+    query = select(schema.notifications).where(
+        c.receiver == receiver, schema.IS_PENDING, c.queued_at <= queued_before, c.lease_until.is_(None)
     )
-    return min((max(due, lease) if lease else due for due, lease in rows), default=None)
+    return tuple(delivery_of(row) for row in tx.execute(query.order_by(c.sequence)))
+
+
+def oldest(tx: Connection, receiver: str) -> datetime | None:
+    """Since when the oldest of what waits for a receiver has waited."""
+    c = schema.notifications.c
+    query = select(func.min(c.queued_at)).where(c.receiver == receiver, schema.IS_PENDING)
+    found: datetime | None = tx.execute(query).scalar()
+    return found
 
 
 def listed(
-    tx: Connection, *, states: Collection[str] = ("pending", "dead"), ids: Collection[str] | None = None
+    tx: Connection,
+    *,
+    states: Collection[str] = ("pending", "dead"),
+    ids: Collection[str] | None = None,
+    since: datetime | None = None,
 ) -> tuple[Delivery, ...]:
-    """Deliveries in some states, or of some ids, in the order of the decisions."""
+    """Deliveries in some states, or of some ids, in the order of the decisions; with `since` those decided later."""
     c = schema.notifications.c
     query = select(schema.notifications).order_by(c.sequence)
     query = query.where(c.state.in_(sorted(states))) if ids is None else query.where(c.id.in_(sorted(ids)))
-    return tuple(_delivery(row) for row in tx.execute(query))
+    if since is not None:
+        query = query.where(c.created_at >= since)
+    return tuple(delivery_of(row) for row in tx.execute(query))
 
 
 def of_alert(tx: Connection, alert_id: str) -> tuple[Delivery, ...]:
@@ -228,7 +283,7 @@ def of_alert(tx: Connection, alert_id: str) -> tuple[Delivery, ...]:
     c = schema.notifications.c
     ids = select(schema.told.c.notification_id).where(schema.told.c.alert_id == alert_id)
     return tuple(
-        _delivery(row) for row in tx.execute(select(schema.notifications).where(c.id.in_(ids)).order_by(c.sequence))
+        delivery_of(row) for row in tx.execute(select(schema.notifications).where(c.id.in_(ids)).order_by(c.sequence))
     )
 
 
@@ -249,38 +304,69 @@ def counts(tx: Connection) -> Mapping[str, int]:
     return {state: count for state, count in rows}
 
 
-def try_now(tx: Connection, *, now: datetime) -> None:
-    """Make what waits for its next try due at once; budgets and leases stay."""
+def try_now(tx: Connection, *, now: datetime, receivers: Collection[str] | None = None) -> None:
+    """Make what waits for its next try due at once, at some receivers or all; budgets, leases and breakers stay."""
     c = schema.notifications.c
-    tx.execute(update(schema.notifications).where(c.state == "pending", c.due_at > now).values(due_at=now))
+    query = update(schema.notifications).where(schema.IS_PENDING, c.due_at > now)
+    if receivers is not None:
+        query = query.where(c.receiver.in_(sorted(receivers)))
+    tx.execute(query.values(due_at=now))
 
 
 def retry(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
-    """Make pending or dead deliveries due at once, with a fresh budget; returns how many."""
-    c = schema.notifications.c
-    values = {"state": "pending", "due_at": now, "first_tried_at": None, "ended_at": None}
-    where = and_(c.id.in_(sorted(ids)), c.state.in_(("pending", "dead")))
-    return tx.execute(update(schema.notifications).where(where).values(values)).rowcount
+    """Make pending or dead deliveries due at once, with a fresh budget; returns how many.
+
+    Their channels are tried at once too: who asks for it has mended them, or wants to know.
+    """
+    receivers = _hold(tx, ids)
+    channels.let_try(tx, now=now, receivers=receivers)
+    values = {"state": "pending", "due_at": now, "queued_at": now, "first_tried_at": None, "ended_at": None}
+    return _change(tx, ids, values)
 
 
 def drop(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
     """Give deliveries up; returns how many."""
+    _hold(tx, ids)
+    return _change(tx, ids, {"state": "dropped", "ended_at": now})
+
+
+def _hold(tx: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Hold the channels of some notifications, as whoever delivers does; returns the receivers."""
     c = schema.notifications.c
-    where = and_(c.id.in_(sorted(ids)), c.state.in_(("pending", "dead")))
-    return tx.execute(update(schema.notifications).where(where).values(state="dropped", ended_at=now)).rowcount
+    found = {
+        receiver
+        for some in chunks(sorted(ids))
+        for receiver in tx.execute(select(c.receiver).distinct().where(c.id.in_(some))).scalars()
+    }
+    for receiver in sorted(found):
+        channels.locked(tx, receiver)
+    return frozenset(found)
 
 
-def _delivery(row: Row[Any], **changes: Any) -> Delivery:
+def _change(tx: Connection, ids: Collection[str], values: Mapping[str, Any]) -> int:
+    c = schema.notifications.c
+    count = 0
+    for some in chunks(sorted(ids)):
+        where = and_(c.id.in_(some), c.state.in_(("pending", "dead")))
+        count += tx.execute(update(schema.notifications).where(where).values(dict(values))).rowcount
+    return count
+
+
+def delivery_of(row: Row[Any], **changes: Any) -> Delivery:
+    """A row of the table as the noun, with some fields changed."""
     values: dict[str, Any] = {
         "sequence": row.sequence,
         "state": row.state,
         "due_at": row.due_at,
+        "queued_at": row.queued_at,
         "first_tried_at": row.first_tried_at,
         "attempts": row.attempts,
         "fence": row.fence,
         "lease_until": row.lease_until,
         "ended_at": row.ended_at,
         "last_error": row.last_error,
+        "is_uncertain": row.is_uncertain,
+        "merged_into": row.merged_into,
     }
     notification = Notification(
         id=row.id,
@@ -295,3 +381,16 @@ def _delivery(row: Row[Any], **changes: Any) -> Delivery:
         notes=tuple(row.notes),
     )
     return Delivery(notification=notification, **(values | changes))
+
+
+def paths(tx: Connection, sequence: int) -> dict[str, str]:
+    """The routes by which a notification tells of its alerts, by alert id."""
+    t = schema.told.c
+    rows = tx.execute(select(t.alert_id, t.route).where(t.sequence == sequence))
+    return {alert_id: route for alert_id, route in rows}
+
+
+def look_again(tx: Connection, alert_ids: Collection[str]) -> None:
+    """Have dispatch look at these alerts once more: somebody else was told of them, who is to be told of the end."""
+    for some in chunks(sorted(alert_ids)):
+        tx.execute(update(schema.alerts).where(schema.alerts.c.id.in_(some)).values(is_settled=False))

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select
 
 from watcher.rules.finding import FindingKind
-from watcher.store import schema
+from watcher.store import calls, schema
 from watcher.store.upsert import chunks
 
 
@@ -27,6 +27,8 @@ class Pruned:
     retirements: int = 0
     jobs: int = 0
     deployments: int = 0
+    calls: int = 0  #: days
+    gaps: int = 0  #: that have closed
     accounts: int = 0
 
 
@@ -65,6 +67,8 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
         keeps=tx.execute(delete(schema.keeps).where(k.until < before)).rowcount,
         jobs=jobs,
         deployments=deployments,
+        calls=calls.prune(tx, before=before),
+        gaps=tx.execute(delete(schema.past_gaps).where(schema.past_gaps.c.ends_at < before)).rowcount,
         accounts=accounts,
     )
 
@@ -72,6 +76,9 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
 #: What is held of an account by its key.
 _CONTENTS = (
     schema.gaps,
+    schema.past_gaps,
+    schema.calls,
+    schema.readings,
     schema.job_events,
     schema.training,
     schema.durations,
@@ -103,6 +110,7 @@ def _forget_deployments(tx: Connection, before: datetime) -> int:
     nameless = ~exists(select(1).where(d.key == u.account + "/deployments/" + u.deployment).correlate(schema.usage))
     for account, name, noun in tx.execute(select(u.account, u.deployment, u.noun).where(nameless)).all():
         if noun.read_to < before:
+            calls.keep(tx, account, [(noun.read_from, noun.read_to)])
             tx.execute(delete(schema.usage).where(u.account == account, u.deployment == name))
     return count
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
@@ -86,6 +87,23 @@ gaps = Table(
     ForeignKeyConstraint(["account"], ["accounts.key"]),
 )
 
+#: Gaps that have closed: the same, with when.
+past_gaps = Table(
+    "past_gaps",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("section", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("plane", String, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("status", Integer),
+    Column("request_id", String, nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -141,6 +159,28 @@ usage = Table(
     Column("account", String, primary_key=True),
     Column("deployment", String, primary_key=True),
     Column("noun", Noun(Usage), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+)
+
+#: Calls by the hour: a row for each UTC day on which a deployment had any.
+calls = Table(
+    "calls",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("deployment", String, primary_key=True),  # name in lower case; "": calls without a name
+    Column("day", String, primary_key=True),
+    Column("hours", Noun(list[tuple[int, float, float, float, int | None]]), nullable=False),
+    ForeignKeyConstraint(["account"], ["accounts.key"]),
+    Index(None, "day"),
+)
+
+#: Spans of an account's metrics that were read whole, and that `usage` no longer tells of.
+readings = Table(
+    "readings",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("begins", UtcDateTime, primary_key=True),
+    Column("ends", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
 )
 
@@ -302,13 +342,30 @@ notifications = Table(
     Column("reference", String, nullable=False, server_default=""),  # what the notifier calls the message it sent
     Index(
         "ix_notifications_pending",
-        "due_at",
+        "receiver",
+        "sequence",
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_notifications_dead",
+        "receiver",
+        sqlite_where=text("state = 'dead'"),
+        postgresql_where=text("state = 'dead'"),
+    ),
+    Index(
+        "ix_notifications_reference",
+        "receiver",
+        sqlite_where=text("reference <> ''"),
+        postgresql_where=text("reference <> ''"),
     ),
     Index(None, "created_at"),
     UniqueConstraint("sequence"),
 )
+
+#: As literals: neither database uses a partial index where the state is a parameter.
+IS_PENDING = notifications.c.state == literal_column("'pending'")
+IS_DEAD = notifications.c.state == literal_column("'dead'")
 
 told = Table(
     "told",
@@ -325,6 +382,7 @@ told = Table(
     Column("route", String, nullable=False),
     ForeignKeyConstraint(["alert_id"], ["alerts.id"]),
     Index(None, "notification_id"),
+    Index(None, "sequence"),
 )
 
 attempts = Table(

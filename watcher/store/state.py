@@ -17,6 +17,7 @@ DISCOVERED = "discovered"  #: its word: see `DiscoveryState`; "" after a complet
 CYCLE_COMPLETED = "cycle.completed"
 INVENTORY = "inventory"  #: its word says of what the newest was taken
 RETIREMENTS = "retirements"  #: when the catalogues of the regions were last read
+CALLS_KEPT_SINCE = "calls.kept_since"  #: calls of the time before were let go of
 _CLOCK = "clock.skew "  #: and the host's name; its word: seconds that the host's clock is ahead of the service's
 
 

@@ -25,9 +25,12 @@ def load(tx: Connection, account: str, jobs: Collection[str]) -> dict[str, Train
     """What was last read of the inside of some jobs."""
     if not jobs:
         return {}
-    c = schema.training.c
-    query = select(c.job, c.noun).where(c.account == account, c.job.in_(sorted(jobs)))
-    return {job: noun for job, noun in tx.execute(query)}
+    return {job: noun for job, noun in tx.execute(_OF_JOBS, {"of": account, "jobs": sorted(jobs)})}
+
+
+_OF_JOBS = select(schema.training.c.job, schema.training.c.noun).where(
+    schema.training.c.account == bindparam("of"), schema.training.c.job.in_(bindparam("jobs", expanding=True))
+)
 
 
 def read_times(tx: Connection, account: str) -> dict[str, tuple[datetime, bool]]:

@@ -1,9 +1,10 @@
 """Insert or update, in the dialect at hand; and long lists of keys in pieces that every database takes."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -22,13 +23,7 @@ def upsert(
         values: What the row holds afterwards, in either case.
         only_new: What an inserted row holds besides, and an existing one keeps.
     """
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values({**key, **(only_new or {}), **values})
-    if values:
-        statement = statement.on_conflict_do_update(index_elements=list(key), set_=dict(values))
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    tx.execute(statement)
+    tx.execute(_upserting(tx.dialect.name, table, tuple(key), tuple(values)), {**key, **(only_new or {}), **values})
 
 
 def upsert_all(tx: Connection, table: Table, key: Collection[str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -39,10 +34,21 @@ def upsert_all(tx: Connection, table: Table, key: Collection[str], rows: Sequenc
     """
     if not rows:
         return
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    values = tuple(name for name in rows[0] if name not in key)
+    tx.execute(_upserting(tx.dialect.name, table, tuple(key), values), list(rows))
+
+
+@cache  # to build one costs more than to run it, and there are a dozen in all
+def _upserting(dialect_name: str, table: Table, key: tuple[str, ...], values: tuple[str, ...]) -> Executable:
+    dialect = sqlite if dialect_name == "sqlite" else postgresql
     statement = dialect.insert(table)
-    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values), list(rows))
+    given = {name: statement.excluded[name] for name in values}
+    upserting: Executable = (
+        statement.on_conflict_do_update(index_elements=list(key), set_=given)
+        if given
+        else statement.on_conflict_do_nothing(index_elements=list(key))
+    )
+    return upserting
 
 
 T = TypeVar("T")

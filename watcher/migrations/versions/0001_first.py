@@ -128,10 +128,26 @@ def upgrade() -> None:
     op.create_index(
         "ix_notifications_pending",
         "notifications",
-        ["due_at"],
+        ["receiver", "sequence"],
         unique=False,
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_notifications_dead",
+        "notifications",
+        ["receiver"],
+        unique=False,
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
+        "ix_notifications_reference",
+        "notifications",
+        ["receiver"],
+        unique=False,
+        sqlite_where=sa.text("reference <> ''"),
+        postgresql_where=sa.text("reference <> ''"),
     )
     op.create_index(op.f("ix_notifications_created_at"), "notifications", ["created_at"], unique=False)
     op.create_table(
@@ -273,6 +289,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "section", "subject", "reason", name=op.f("pk_gaps")),
     )
     op.create_table(
+        "past_gaps",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("section", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("plane", sa.String(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("request_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_past_gaps_account")),
+        sa.PrimaryKeyConstraint("account", "section", "subject", "reason", "at", name=op.f("pk_past_gaps")),
+    )
+    op.create_table(
+        "calls",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("hours", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_calls_account")),
+        sa.PrimaryKeyConstraint("account", "deployment", "day", name=op.f("pk_calls")),
+    )
+    op.create_index(op.f("ix_calls_day"), "calls", ["day"], unique=False)
+    op.create_table(
+        "readings",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("begins", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_readings_account")),
+        sa.PrimaryKeyConstraint("account", "begins", name=op.f("pk_readings")),
+    )
+    op.create_table(
         "job_events",
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("job", sa.String(), nullable=False),
@@ -317,6 +366,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("alert_id", "receiver", "sequence", name=op.f("pk_told")),
     )
     op.create_index(op.f("ix_told_notification_id"), "told", ["notification_id"], unique=False)
+    op.create_index(op.f("ix_told_sequence"), "told", ["sequence"], unique=False)
     op.create_table(
         "transitions",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),

@@ -1,0 +1,95 @@
+from typing import Any
+
+import pytest
+
+from tests.costs.factories import make_book
+from tests.factories import DAY, MODEL, NOW
+from watcher.costs.advice import Case, Move, Wish, advise, advise_all
+from watcher.costs.idle import idle_money
+from watcher.costs.money import Unknown
+
+BOOK = make_book()
+PRICE = BOOK.hosting(model=MODEL, sku="Standard")
+IDLE = idle_money(PRICE, now=NOW, since=(NOW - 5 * DAY, NOW - 5 * DAY), deletion=(NOW + 10 * DAY, NOW + 10 * DAY))
+WISH = Wish(until=NOW + DAY, by="ann", reason="demo on Monday")
+
+
+def case(**changes: Any) -> Case:
+    defaults: dict[str, Any] = {
+        "account": "contoso-ft",
+        "name": "support-bot",
+        "price": PRICE,
+        "delete": "az delete",
+        "developer": "az put developer",
+    }
+    return Case(**{**defaults, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "move"),
+    [
+        pytest.param({}, None, id="nothing speaks against it"),
+        pytest.param({"is_wasting": True, "idle": IDLE}, Move.DELETE, id="nobody calls it"),
+        pytest.param({"successor": "v2 in contoso-west"}, Move.CONSOLIDATE, id="superseded"),
+        pytest.param({"trickle_calls": 3.0, "trickle_days": 15}, Move.DEVELOPER, id="a trickle"),
+        pytest.param(
+            {"is_wasting": True, "successor": "v2", "trickle_calls": 1.0}, Move.DELETE, id="one piece of advice"
+        ),
+        pytest.param({"successor": "v2", "trickle_calls": 1.0}, Move.CONSOLIDATE, id="the successor before the trial"),
+        pytest.param({"is_wasting": True, "wish": WISH}, Move.KEEP, id="kept"),
+        pytest.param({"is_wasting": True, "wish": Wish(until=NOW)}, Move.DELETE, id="kept until now"),
+        pytest.param(
+            {"is_wasting": True, "price": BOOK.hosting(model=MODEL, sku="Developer")}, None, id="it costs nothing"
+        ),
+        pytest.param(
+            {"is_wasting": True, "price": Unknown(because="no price")}, Move.DELETE, id="its price is unknown"
+        ),
+    ],
+)
+def test_what_to_do(changes, move):
+    found = advise(case(**changes), NOW)
+    assert (found and found.move) == move
+
+
+def test_advice_names_saving_risk_and_command():
+    found = advise(case(is_wasting=True, idle=IDLE), NOW)
+    assert (found.saving_per_month.text, found.saving_until_deletion.text) == ("1224.00 USD", "408.00 USD")
+    assert (found.command, found.because) == ("az delete", "nobody calls it")
+    assert "can be deployed again" in found.risk
+
+
+def test_a_trial_deployment_says_what_is_lost():
+    found = advise(case(trickle_calls=3.0, trickle_days=15), NOW)
+    assert (found.because, found.command) == ("3 calls in 15 d", "az delete\naz put developer")
+    assert "24 h" in found.risk and "service level" in found.risk
+    assert found.saving_until_deletion is None
+
+
+def test_a_successor_that_nobody_calls_is_a_risk():
+    assert "Nobody is known to call v2" in advise(case(successor="v2"), NOW).risk
+    assert "Nobody" not in advise(case(successor="v2", is_successor_called=True), NOW).risk
+
+
+def test_an_exception_says_who_until_when_and_why():
+    found = advise(case(wish=WISH), NOW)
+    assert (found.because, found.saving_per_month, found.command) == (
+        "kept by ann until 2026-11-23: demo on Monday",
+        None,
+        "",
+    )
+
+
+def test_the_greatest_saving_comes_first_and_exceptions_last():
+    dear = BOOK.hosting(model=MODEL, sku="GlobalStandard")
+    cheap = make_book(discount_percent=50).hosting(model=MODEL, sku="Standard")
+    cases = [
+        case(name="kept", wish=WISH),
+        case(name="unknown", is_wasting=True, price=Unknown(because="no price")),
+        case(name="cheap", is_wasting=True, price=cheap),
+        case(name="dear", is_wasting=True, price=dear),
+        case(name="also dear", is_wasting=True, price=dear),
+        case(name="fine"),
+    ]
+    expected = ["also dear", "dear", "cheap", "unknown", "kept"]
+    assert [one.name for one in advise_all(cases, NOW)] == expected
+    assert [one.name for one in advise_all(cases[::-1], NOW)] == expected

@@ -1,0 +1,61 @@
+import json
+import shlex
+
+from tests.factories import make_deployment
+from watcher.costs.recipe import as_developer, recipe
+
+BOT = make_deployment(
+    sku="GlobalStandard",
+    capacity=50,
+    rai_policy="Contoso.Strict",
+    upgrade_option="NoAutoUpgrade",
+    model_source="/subscriptions/other/accounts/a",
+    tags={"team": "it's", "a": "1"},
+)
+
+
+def body_of(made):
+    words = shlex.split(made.command)
+    assert words[:5] == ["az", "rest", "--method", "put", "--url"]
+    return words[5], json.loads(words[words.index("--body") + 1])
+
+
+def test_all_that_arm_needs_is_in_one_command():
+    url, body = body_of(recipe(BOT))
+    assert url == f"{BOT.id}?api-version=2024-10-01"
+    assert body == {
+        "sku": {"name": "GlobalStandard", "capacity": 50},
+        "properties": {
+            "model": {
+                "format": "OpenAI",
+                "name": BOT.model,
+                "version": "1",
+                "source": "/subscriptions/other/accounts/a",
+            },
+            "raiPolicyName": "Contoso.Strict",
+            "versionUpgradeOption": "NoAutoUpgrade",
+        },
+        "tags": {"a": "1", "team": "it's"},
+    }
+    assert recipe(BOT).missing == ()
+
+
+def test_a_model_of_another_tenant_is_named_as_azure_names_it():
+    account = "/subscriptions/far/accounts/b"
+    _, body = body_of(recipe(make_deployment(model_source=account, model_source_account=account)))
+    assert body["properties"]["model"]["sourceAccount"] == account
+    assert "source" not in body["properties"]["model"]
+
+
+def test_what_the_deployment_did_not_tell_is_named():
+    made = recipe(make_deployment(sku="", capacity=None))
+    assert made.missing == ("its SKU, taken to be Standard", "its capacity", "its content filter")
+    assert made.body["sku"] == {"name": "Standard"}
+    assert "tags" not in made.body and "raiPolicyName" not in made.body["properties"]
+
+
+def test_as_a_developer_deployment():
+    url, body = body_of(as_developer(BOT))
+    assert url.endswith("?api-version=2025-07-01-preview")
+    assert body == {**recipe(BOT).body, "sku": {"name": "DeveloperTier", "capacity": 50}}
+    assert recipe(make_deployment(sku="developertier")).api_version == "2025-07-01-preview"

@@ -1,0 +1,145 @@
+"""What to do about a deployment: delete it, make it a Developer one, leave it to its successor, or keep it.
+
+Advice rests on what is known alone. One deployment gets one piece of advice, the one that saves most; what somebody
+wants kept gets none, and is listed as an exception with its reason and its end.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from watcher.costs.idle import MONTH, IdleMoney
+from watcher.costs.money import Amount, Cost, Unknown
+from watcher.costs.prices import Price
+
+
+class Move(StrEnum):
+    """What to do."""
+
+    DELETE = "delete"  #: nobody calls it
+    CONSOLIDATE = "consolidate"  #: a newer model of its line serves in its place
+    DEVELOPER = "developer"  #: it is called so seldom that a trial deployment would do
+    KEEP = "keep"  #: somebody wants it, or nothing is known against it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """That somebody wants a deployment kept."""
+
+    until: datetime
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of one deployment, and the exact commands for what could be done about it."""
+
+    account: str
+    name: str
+    owner: str = ""
+    price: Price | Unknown
+    idle: IdleMoney | Unknown | None = None  #: `None`: it is called, or nobody knows
+    is_wasting: bool = False  #: uncalled for longer than allowed, by metrics that were read
+    trickle_calls: float | None = None  #: answered calls in the window; `None`: that is no trickle, or not known
+    trickle_days: int = 0  #: how long that window is
+    successor: str = ""  #: `v2 in contoso-west`, where a newer model of the line is deployed
+    is_successor_called: bool | None = None
+    wish: Wish | None = None
+    delete: str  #: command
+    developer: str  #: command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One piece of advice."""
+
+    account: str
+    name: str
+    owner: str
+    move: Move
+    because: str
+    saving_per_month: Cost | None  #: `None`: it is kept, and nothing is saved
+    saving_until_deletion: Cost | None  #: `None`: Azure will not delete it by itself soon, as far as is known
+    risk: str
+    command: str  #: "" where there is nothing to do
+
+
+_MODEL_STAYS = "The model stays and can be deployed again with the recipe."
+_DELETE_RISK = f"Calls that still come would fail from then on. {_MODEL_STAYS}"
+_DEVELOPER_RISK = (
+    "A Developer deployment is deleted 24 h after its creation, called or not; it has no service level and may process "
+    "data in any region, and its tokens are billed all the same. The deployment must be deleted first, and calls fail "
+    "until the new one stands."
+)
+
+
+def advise(case: Case, now: datetime) -> Advice | None:
+    """What to do about one; `None` where nothing speaks for any change, or too little is known."""
+    if case.wish is not None and now < case.wish.until:
+        return _keep(case, case.wish)
+    monthly: Cost = case.price if isinstance(case.price, Unknown) else case.price.over(MONTH)
+    if isinstance(monthly, Amount) and monthly.is_zero:
+        return None  # it costs nothing to let it be
+    if case.is_wasting:
+        return _advice(case, Move.DELETE, "nobody calls it", monthly, _DELETE_RISK, case.delete, until=True)
+    if case.successor:
+        risk = (
+            _DELETE_RISK
+            if case.is_successor_called
+            else f"Nobody is known to call {case.successor} yet. {_DELETE_RISK}"
+        )
+        because = f"a newer model of its line is deployed as {case.successor}"
+        return _advice(case, Move.CONSOLIDATE, because, monthly, risk, case.delete)
+    if case.trickle_calls is not None:
+        because = f"{case.trickle_calls:g} calls in {case.trickle_days} d"
+        command = f"{case.delete}\n{case.developer}"
+        return _advice(case, Move.DEVELOPER, because, monthly, _DEVELOPER_RISK, command)
+    return None
+
+
+def advise_all(cases: Iterable[Case], now: datetime) -> tuple[Advice, ...]:
+    """All advice, the greatest saving first, exceptions last; in the same order whatever that of the cases."""
+    found = [advice for case in cases if (advice := advise(case, now)) is not None]
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(advice: Advice) -> tuple[bool, object, str, str]:
+    monthly = advice.saving_per_month
+    saving = -monthly.high if isinstance(monthly, Amount) else 1
+    return advice.move is Move.KEEP, saving, advice.account, advice.name
+
+
+def _advice(
+    case: Case, move: Move, because: str, monthly: Cost, risk: str, command: str, *, until: bool = False
+) -> Advice:
+    rest = case.idle.until_deletion if until and isinstance(case.idle, IdleMoney) else None
+    return Advice(
+        account=case.account,
+        name=case.name,
+        owner=case.owner,
+        move=move,
+        because=because,
+        saving_per_month=monthly,
+        saving_until_deletion=rest,
+        risk=risk,
+        command=command,
+    )
+
+
+def _keep(case: Case, wish: Wish) -> Advice:
+    """An exception, so that nobody wonders why nothing is advised."""
+    whose = f" by {wish.by}" if wish.by else ""
+    why = f": {wish.reason}" if wish.reason else ""
+    return Advice(
+        account=case.account,
+        name=case.name,
+        owner=case.owner,
+        move=Move.KEEP,
+        because=f"kept{whose} until {wish.until:%Y-%m-%d}{why}",
+        saving_per_month=None,
+        saving_until_deletion=None,
+        risk="Azure knows of no such wish: without calls it is deleted all the same.",
+        command="",
+    )

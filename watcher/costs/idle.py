@@ -1,0 +1,119 @@
+"""What it costs that nobody calls a deployment: since the last call, by the day, and until Azure deletes it itself.
+
+And the costliest case, which no rule about idleness sees: one kept alive by so few calls that each costs a fortune.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watcher.costs.money import Amount, Cost, Unknown, fraction, hours
+from watcher.costs.prices import Price
+from watcher.resources.calls import HOUR, Calls, Coverage
+from watcher.resources.deployment import Deployment
+
+DAY = timedelta(days=1)
+#: What a month is, where a fee by the hour is told by the month.
+MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleMoney:
+    """The money side of an idle deployment."""
+
+    so_far: Amount  #: since the last call
+    per_day: Amount
+    #: From now on, if nobody acts; `None`: no rule is known to end it.
+    until_deletion: Amount | None
+    is_open: bool = False  #: no latest time of the deletion can be named: `until_deletion` is its least
+
+    @property
+    def outlook(self) -> str:
+        """`up to 612.00 USD more if nobody acts`."""
+        if self.until_deletion is None:
+            return f"{self.per_day.text} more each day until somebody acts"
+        if self.is_open:
+            return f"at least {self.until_deletion.least} {self.until_deletion.currency} more if nobody acts"
+        return f"up to {self.until_deletion.most} {self.until_deletion.currency} more if nobody acts"
+
+
+def idle_money(
+    price: Price | Unknown,
+    *,
+    now: datetime,
+    since: tuple[datetime, datetime],
+    deletion: tuple[datetime, datetime | None] | None,
+) -> IdleMoney | Unknown:
+    """What idleness has cost, costs and will cost.
+
+    Args:
+        since: When it began, at the earliest and at the latest.
+        deletion: When Azure deletes it, at the earliest and at the latest (`None`: no such time can be named); `None`:
+            Azure lets it stand.
+    """
+    if isinstance(price, Unknown):
+        return price
+    earliest, latest = since
+    so_far = _between(price, now - latest, now - earliest)
+    rest = None
+    if deletion is not None:
+        soonest, last = deletion
+        rest = _between(price, soonest - now, max(last or soonest, soonest) - now)
+    return IdleMoney(
+        so_far=so_far,
+        per_day=price.over(DAY),
+        until_deletion=rest,
+        is_open=deletion is not None and deletion[1] is None,
+    )
+
+
+def _between(price: Price, least: timedelta, most: timedelta) -> Amount:
+    return Amount(low=price.rate.low * hours(least), high=price.rate.high * hours(most), currency=price.currency)
+
+
+def cost_per_call(cost: Cost, calls: float) -> Cost:
+    """What one answered call came to."""
+    if isinstance(cost, Unknown):
+        return cost
+    return cost / fraction(calls) if calls > 0 else Unknown(because="there was no call to divide the cost by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trickle:
+    """From when on a fee is kept running by too few calls.
+
+    Azure deletes what is not called for 15 days, so over a window of 15 days whatever stays alive has a call: nothing
+    slips through between this and idleness. Twenty calls in that time take in a daily probe, and at 1.70 USD an hour
+    each of them costs 30.60 USD or more.
+    """
+
+    max_calls: float = 20
+    window: timedelta = timedelta(days=15)
+
+    def counts(self, calls: float) -> bool:
+        """Whether so many answered calls within the window are a trickle; none at all is idleness, not this."""
+        return 0 < calls <= self.max_calls
+
+
+def calls_within(calls: Calls | None, coverage: Coverage, begin: datetime, end: datetime) -> float | None:
+    """The answered calls of the hours that begin in [begin, end); `None` unless all of it was read."""
+    if not coverage.holds(begin, end):
+        return None
+    return sum((one.ok for one in calls.within(begin, end).hours.values()), 0.0) if calls else 0.0
+
+
+def last_window(deployment: Deployment, coverage: Coverage, now: datetime, window: timedelta) -> datetime | None:
+    """The end of the newest window that was read whole and in which the deployment stood; `None`: there is none.
+
+    It ends where the metrics end, as their newest minutes are always missing; but not before `now` less a day.
+    """
+    newest = max((end for begin, end in coverage.spans if begin <= now), default=None)
+    if newest is None or deployment.created_at is None:
+        return None
+    end = whole_hour(min(newest, now))
+    is_fit = now - end <= DAY and end - window >= deployment.created_at and coverage.holds(end - window, end)
+    return end if is_fit else None
+
+
+def whole_hour(at: datetime) -> datetime:
+    """The start of the hour."""
+    return at - timedelta(seconds=at.timestamp() % HOUR.total_seconds())

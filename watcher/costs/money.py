@@ -1,0 +1,198 @@
+"""Money as it is known: an interval where a bound is uncertain, a sum that says what is missing from it.
+
+Amounts are held as exact fractions, since a third of a cent has no Decimal, and are read as `Decimal`, rounded half
+even to cents: so parts add up to their whole exactly, and rounding happens once, at the end. Two currencies never mix,
+and what is unknown never counts as nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+_MICROSECOND = timedelta(microseconds=1)
+_CENTS = 100
+#: How many reasons for what is unknown a text gives before it only counts them.
+_MOST_REASONS = 3
+
+
+class CurrencyMismatch(TypeError):
+    """Amounts in two currencies were added or compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A cost that cannot be told. It is not nothing."""
+
+    because: str  #: as the end of a sentence: "its price is not known"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """Some money, no less than `low` and no more than `high`."""
+
+    low: Fraction
+    high: Fraction
+    currency: str
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"an amount from {self.low} to {self.high} is none")
+
+    def __add__(self, other: "Amount") -> "Amount":
+        same_currency(self, other)
+        return Amount(low=self.low + other.low, high=self.high + other.high, currency=self.currency)
+
+    def __mul__(self, factor: "Number") -> "Amount":
+        exact = fraction(factor)
+        if exact < 0:
+            raise ValueError("an amount is multiplied by nothing less than 0")
+        return Amount(low=self.low * exact, high=self.high * exact, currency=self.currency)
+
+    def __truediv__(self, divisor: "Number") -> "Amount":
+        return self * (1 / fraction(divisor))
+
+    def at_most(self, limit: "Amount") -> "Amount":
+        """This amount, cut at `limit`: what a cap leaves of it."""
+        same_currency(self, limit)
+        return Amount(low=min(self.low, limit.low), high=min(self.high, limit.high), currency=self.currency)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.low == self.high
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is surely nothing."""
+        return not self.high
+
+    @property
+    def least(self) -> Decimal:
+        """In cents."""
+        return rounded(self.low)
+
+    @property
+    def most(self) -> Decimal:
+        """In cents."""
+        return rounded(self.high)
+
+    @property
+    def text(self) -> str:
+        """`571.20 USD`, `120.00 to 140.80 USD`."""
+        if self.least == self.most:
+            return f"{self.least} {self.currency}"
+        return f"{self.least} to {self.most} {self.currency}"
+
+
+Number = int | float | Decimal | Fraction
+#: What something costs, or that nobody can say.
+Cost = Amount | Unknown
+
+
+def fraction(number: Number) -> Fraction:
+    """Exactly that number; of a float, the one that it is written as."""
+    return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
+
+
+def rounded(value: Fraction) -> Decimal:
+    """To cents, half even."""
+    return Decimal(round(value * _CENTS)).scaleb(-2)
+
+
+def money(low: Number, currency: str, *, high: Number | None = None) -> Amount:
+    """An amount of exactly `low`, or between that and `high`."""
+    least = fraction(low)
+    return Amount(low=least, high=least if high is None else fraction(high), currency=currency)
+
+
+def nothing(currency: str) -> Amount:
+    """What surely costs nothing."""
+    return money(0, currency)
+
+
+def hours(span: timedelta) -> Fraction:
+    """Exactly, down to microseconds; a negative span is none."""
+    return Fraction(max(span // _MICROSECOND, 0), 3_600_000_000)
+
+
+def same_currency(*amounts: "Amount | Total") -> None:
+    """Refuse amounts of two currencies."""
+    if len({each.currency for each in amounts}) > 1:
+        raise CurrencyMismatch(" and ".join(sorted({each.currency for each in amounts})) + " do not mix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """The sum of some parts: what is known of it, and why the rest is not."""
+
+    known: Amount
+    parts: int = 0  #: all, known or not
+    reasons: tuple[tuple[str, int], ...] = ()  #: why a part is unknown, and of how many; the most frequent first
+
+    @property
+    def currency(self) -> str:
+        return self.known.currency
+
+    @property
+    def unknown(self) -> int:
+        """How many parts are unknown."""
+        return sum(count for _, count in self.reasons)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether no part is missing."""
+        return not self.reasons
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing at all is known."""
+        return bool(self.reasons) and self.unknown == self.parts
+
+    def __add__(self, other: "Total") -> "Total":
+        return Total(
+            known=self.known + other.known,
+            parts=self.parts + other.parts,
+            reasons=_ordered(Counter(dict(self.reasons)) + Counter(dict(other.reasons))),
+        )
+
+    @property
+    def text(self) -> str:
+        """`571.20 USD`, `at least 571.20 USD`, `unknown`."""
+        if self.is_unknown:
+            return "unknown"
+        if self.is_known:
+            return self.known.text
+        return f"at least {self.known.least} {self.currency}"
+
+    @property
+    def why(self) -> str:
+        """`2 of 5 parts unknown: its price is not known`; "" where nothing is."""
+        if self.is_known:
+            return ""
+        shown = [f"{reason} ({count})" if count > 1 else reason for reason, count in self.reasons[:_MOST_REASONS]]
+        more = len(self.reasons) - len(shown)
+        if more:
+            shown.append(f"and for {more} more {'reason' if more == 1 else 'reasons'}")
+        return f"{self.unknown} of {self.parts} {'part' if self.parts == 1 else 'parts'} unknown: {'; '.join(shown)}"
+
+
+def total(costs: Iterable[Cost], currency: str) -> Total:
+    """The sum of `costs`, which may be none at all.
+
+    Raises:
+        CurrencyMismatch: One is in another currency.
+    """
+    known, parts, reasons = nothing(currency), 0, Counter[str]()
+    for each in costs:
+        parts += 1
+        if isinstance(each, Unknown):
+            reasons[each.because] += 1
+        else:
+            known += each
+    return Total(known=known, parts=parts, reasons=_ordered(reasons))
+
+
+def _ordered(reasons: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(reasons.items(), key=lambda one: (-one[1], one[0])))

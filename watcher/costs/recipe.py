@@ -1,0 +1,73 @@
+"""How to make a deployment again: all that ARM needs, taken down while it lives. The model survives its deployment, the
+settings do not.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from watcher.resources.deployment import Deployment
+
+_API_VERSION = "2024-10-01"
+#: The first version that Azure's own sample makes a Developer deployment with.
+_DEVELOPER_API_VERSION = "2025-07-01-preview"
+_DEVELOPER_SKU = "DeveloperTier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One request to ARM that makes a deployment as it was."""
+
+    id: str  #: ARM id of the deployment
+    body: Mapping[str, Any]
+    api_version: str = _API_VERSION
+    missing: tuple[str, ...] = field(default=())  #: what the deployment did not tell, and Azure chooses then
+
+    @property
+    def command(self) -> str:
+        """The command; `az` puts the address of its own cloud before the path."""
+        path = f"{self.id}?api-version={self.api_version}"
+        body = json.dumps(self.body, ensure_ascii=False)
+        return f"az rest --method put --url {shlex.quote(path)} --body {shlex.quote(body)}"
+
+
+def recipe(deployment: Deployment) -> Recipe:
+    """The deployment as it is."""
+    missing = []
+    sku: dict[str, Any] = {"name": deployment.sku or "Standard"}
+    if not deployment.sku:
+        missing.append("its SKU, taken to be Standard")
+    if deployment.capacity is None:
+        missing.append("its capacity")
+    else:
+        sku["capacity"] = deployment.capacity
+    model: dict[str, Any] = {
+        "format": deployment.model_format or "OpenAI",
+        "name": deployment.model,
+        "version": deployment.model_version or "1",
+    }
+    if deployment.model_source_account:
+        model["sourceAccount"] = deployment.model_source_account
+    elif deployment.model_source:
+        model["source"] = deployment.model_source
+    properties: dict[str, Any] = {"model": model}
+    if deployment.rai_policy:
+        properties["raiPolicyName"] = deployment.rai_policy
+    else:
+        missing.append("its content filter")
+    if deployment.upgrade_option:
+        properties["versionUpgradeOption"] = deployment.upgrade_option
+    body: dict[str, Any] = {"sku": sku, "properties": properties}
+    if deployment.tags:
+        body["tags"] = dict(sorted(deployment.tags.items()))
+    version = _DEVELOPER_API_VERSION if "developer" in deployment.sku.lower() else _API_VERSION
+    return Recipe(id=deployment.id, body=body, api_version=version, missing=tuple(missing))
+
+
+def as_developer(deployment: Deployment) -> Recipe:
+    """The same deployment as a Developer one: without a fee by the hour, and gone after 24 h."""
+    made = recipe(deployment)
+    body = {**made.body, "sku": {**made.body["sku"], "name": _DEVELOPER_SKU}}
+    return Recipe(id=made.id, body=body, api_version=_DEVELOPER_API_VERSION, missing=made.missing)

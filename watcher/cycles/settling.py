@@ -1,0 +1,221 @@
+"""Settling: what follows from tries at deliveries, for the messages, for the channel and for whoever is told instead.
+
+All in one transaction: a message that dies is told elsewhere or is not dead, and what all processes know of a channel
+is what its newest message met.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from watcher.alerts.fallback import fallbacks
+from watcher.alerts.notification import Notification
+from watcher.alerts.routing import Routing
+from watcher.errors import DeliveryError
+from watcher.notify.notifier import Receipt, RetryPolicy, TryAgain
+from watcher.store import alerts, channels, outbox
+from watcher.store.channels import Channel
+from watcher.store.outbox import Attempt, Delivery, Outcome
+
+#: A lease is renewed when this much of it is over.
+_RENEW_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One try at a delivery, as it went."""
+
+    delivery: Delivery
+    at: datetime
+    duration_s: float
+    receipt: Receipt | None = None
+    failure: DeliveryError | None = None
+    is_ours: bool = False  #: it failed by a fault of the notifier, which says nothing of the channel
+
+    @property
+    def is_of_channel(self) -> bool:
+        """Whether it failed, and others would have in its place."""
+        return self.failure is not None and not self.is_ours and self.failure.kind != "bad_request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What came of one delivery."""
+
+    delivery: Delivery
+    attempt: Attempt
+    state: str  #: of the delivery afterwards
+    due_at: datetime | None = None  #: where it is tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What came of some tries at one receiver."""
+
+    done: tuple[Delivered, ...]
+    unsent: tuple[Delivery, ...]  #: still ours, and to be sent
+    instead: tuple[Notification, ...] = ()  #: queued for fallbacks
+
+
+def settle(
+    tx: Connection,
+    sent: Sequence[Sent],
+    *,
+    receiver: str,
+    unsent: Sequence[Delivery],
+    policy: RetryPolicy,
+    routing: Routing | None,
+    heedless: bool,
+    now: datetime,
+    wall_now: datetime,
+) -> Settled:
+    """Record tries at deliveries to one receiver, in the order in which they ended, and what follows from them.
+
+    Args:
+        unsent: What is claimed and not tried yet. It is given back where the channel fails.
+        heedless: Go on with it all the same.
+    """
+    outcomes = [_outcome(one, policy, wall_now) for one in sent]
+    if any(one.is_of_channel and one.failure and not one.failure.permanent for one in sent):
+        outcomes += _expired(tx, receiver, sent, policy, wall_now)
+    if any(outcome.state == "dead" for outcome in outcomes):
+        outbox.lock_dispatch(tx)  # what is told instead gets a place; held before the channel, as everywhere
+    before = after = channels.locked(tx, receiver)
+    for one in sent:
+        after = _channel(after, one, policy, wall_now, oldest=outbox.oldest(tx, receiver) if one.failure else None)
+    if after.is_closed(wall_now) and not heedless:
+        after = replace(after, tokens=None if after.tokens is None else after.tokens + len(unsent))
+        outbox.release(tx, unsent)
+        unsent = ()
+    elif unsent and (unsent[0].lease_until or wall_now) - wall_now < outbox.LEASE - _RENEW_AFTER:
+        unsent = outbox.renew_all(tx, unsent, now=wall_now)
+    channels.put(tx, before, after)
+    held = outbox.mark_all(tx, outcomes)
+    if before.failures > 1 and not after.is_failing and not heedless:
+        outbox.try_now(tx, now=wall_now, receivers=[receiver])  # it works again: the rest follows at once
+    dead = [one for one in outcomes if one.state == "dead" and one.delivery.notification.id in held]
+    return Settled(
+        done=tuple(
+            Delivered(delivery=one.delivery, attempt=one.attempt, state=one.state, due_at=one.due_at)
+            for one in outcomes
+        ),
+        unsent=tuple(unsent),
+        instead=() if routing is None else _tell_instead(tx, dead, routing, now, wall_now),
+    )
+
+
+def _outcome(one: Sent, policy: RetryPolicy, now: datetime) -> Outcome:
+    """What a try means for its message."""
+    attempt = Attempt(at=one.at, duration_s=one.duration_s, outcome="delivered", kind="", detail="")
+    if one.failure is None:
+        receipt = one.receipt or Receipt("")
+        return Outcome(
+            delivery=one.delivery,
+            attempt=replace(attempt, detail=receipt.detail),
+            state="delivered",
+            reference=receipt.reference,
+        )
+    decision = policy.decide(
+        one.failure,
+        notification_id=one.delivery.notification.id,
+        attempts=one.delivery.attempts + 1,
+        queued_at=one.delivery.queued_at,
+        now=now,
+    )
+    if isinstance(decision, TryAgain):
+        outcome, detail, state, due_at = "retry", one.failure.message, "pending", decision.at
+    else:
+        outcome, detail, state, due_at = "dead", decision.because, "dead", None
+    return Outcome(
+        delivery=one.delivery,
+        attempt=replace(attempt, outcome=outcome, kind=one.failure.kind, detail=detail),
+        state=state,
+        due_at=due_at,
+        is_uncertain=one.failure.maybe_delivered,
+    )
+
+
+def _expired(tx: Connection, receiver: str, sent: Sequence[Sent], policy: RetryPolicy, now: datetime) -> list[Outcome]:
+    """The end of what has waited its time out: its channel has just failed again, by another message."""
+    failure = next(one.failure for one in reversed(sent) if one.failure is not None)
+    tried = {one.delivery.notification.id for one in sent}
+    late = outbox.expired(tx, receiver, queued_before=now - policy.give_up_after)
+    detail = f"not delivered in {_hours(policy.give_up_after)}; the channel's newest: {failure.kind}: {failure.message}"
+    attempt = Attempt(at=now, duration_s=0.0, outcome="dead", kind=failure.kind, detail=detail)
+    return [Outcome(delivery=one, attempt=attempt, state="dead") for one in late if one.notification.id not in tried]
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span // timedelta(hours=1)} h"
+
+
+def _channel(channel: Channel, one: Sent, policy: RetryPolicy, now: datetime, *, oldest: datetime | None) -> Channel:
+    """The channel after a try. What was under way with others when they failed is no failure more in a row."""
+    if one.failure is None:
+        return channel.took(at=now)
+    if not one.is_of_channel:
+        return replace(channel, retry_at=None) if one.delivery.is_probe else channel  # it answers
+    counts = not channel.is_failing or one.delivery.is_probe or channel.retry_at is None
+    return _failed(channel, one.failure, policy, now, counts=counts, oldest=oldest)
+
+
+def _failed(
+    channel: Channel,
+    failure: DeliveryError,
+    policy: RetryPolicy,
+    now: datetime,
+    *,
+    counts: bool,
+    oldest: datetime | None,
+) -> Channel:
+    retry_at = channel.retry_at
+    if failure.permanent:
+        retry_at = None  # each message says so for itself, and at once
+    elif counts or retry_at is None or failure.retry_after is not None:
+        seed = f"{channel.receiver}:{(channel.failing_since or now).isoformat()}"
+        until = now + policy.wait(failure, failures=max(channel.failures + counts, 1), seed=seed)
+        retry_at = until if counts or retry_at is None else max(retry_at, until)
+        deadline = None if oldest is None else oldest + policy.give_up_after
+        if deadline is not None and now < deadline < retry_at:
+            retry_at = deadline  # one last try when the time of what waits is up
+    return channel.failed(kind=failure.kind, detail=failure.message, at=now, retry_at=retry_at, counts=counts)
+
+
+def note_refresh(
+    tx: Connection, receiver: str, failure: DeliveryError | None, *, policy: RetryPolicy, wall_now: datetime
+) -> None:
+    """What a channel did with word of what still fires, which is no delivery, says how it does."""
+    before = after = channels.locked(tx, receiver)
+    if failure is None:
+        after = before.took(at=wall_now)
+    elif failure.kind != "bad_request":
+        oldest = outbox.oldest(tx, receiver)
+        after = _failed(before, failure, policy, wall_now, counts=True, oldest=oldest)
+    channels.put(tx, before, after)
+    if before.failures > 1 and not after.is_failing:
+        outbox.try_now(tx, now=wall_now, receivers=[receiver])
+
+
+def _tell_instead(
+    tx: Connection, dead: Iterable[Outcome], routing: Routing, now: datetime, wall_now: datetime
+) -> tuple[Notification, ...]:
+    """Queue what the fallbacks of the routes are told; returns what is new."""
+    queued: list[Notification] = []
+    for one in dead:
+        notification = one.delivery.notification
+        about = {entry.alert.id for entry in notification.alerts}
+        detail = one.attempt.detail
+        instead = fallbacks(
+            notification,
+            paths=outbox.paths(tx, one.delivery.sequence),
+            routing=routing,
+            known=alerts.told(tx, about),
+            because=detail if detail.startswith(f"{one.attempt.kind}: ") else f"{one.attempt.kind}: {detail}",
+            now=now,
+        )
+        if outbox.add(tx, instead, now=wall_now):
+            outbox.look_again(tx, about)
+            queued += [each for each, _ in instead]
+    return tuple(queued)

@@ -1,0 +1,45 @@
+"""What operators did in their time, as the audit has it: keeps, and what was acknowledged. Silences date themselves."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from watcher.alerts.keep import Keep
+from watcher.store import alerts, recording
+from watcher.store.recording import Recording
+
+#: Something that an operator did, to be done again.
+Act = Callable[[Connection], None]
+
+#: As `alerts.save_keep` writes it.
+_UNTIL = re.compile(r"until (\d{4}-\d\d-\d\d \d\d:\d\d) UTC: (.*)", re.DOTALL)
+
+
+def acts(recorded: Recording) -> Iterator[tuple[datetime, Act]]:
+    """Each with when it was done, oldest first."""
+    known = {one.id: one for one in recorded.judged}
+    for entry in recorded.audit:
+        if entry.action == "ack" and entry.subject in known:
+            yield entry.at, _ack(known[entry.subject], entry.author, entry.at)
+        elif entry.action == "keep" and (found := _UNTIL.fullmatch(entry.comment)):
+            account, _, deployment = entry.subject.rpartition("/")
+            until = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+            keep = Keep(account=account, deployment=deployment, until=until, author=entry.author, reason=found[2])
+            yield entry.at, _keep(keep, entry.at)
+        elif entry.action == "keep.drop":
+            account, _, deployment = entry.subject.rpartition("/")
+            yield entry.at, _drop(account, deployment)
+
+
+def _ack(judged: recording.Judged, author: str, at: datetime) -> Act:
+    return lambda tx: recording.acknowledge(tx, judged, author=author, at=at)
+
+
+def _keep(keep: Keep, at: datetime) -> Act:
+    return lambda tx: alerts.save_keep(tx, keep, now=at)
+
+
+def _drop(account: str, deployment: str) -> Act:
+    return lambda tx: alerts.drop_keep(tx, account, deployment)
