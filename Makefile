@@ -8,13 +8,14 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 UPGRADE ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint typecheck truth fuzz lock bench clean
+.PHONY: help demo test lint typecheck truth fuzz crash lock bench clean
 help:
 	@echo "make demo    watch the whole story on a simulated Azure (no account needed)"
 	@echo "make test    everything CI runs: ruff, mypy --strict, tests on SQLite and PostgreSQL"
 	@echo "make truth   watch simulated months of accounts and hold every claim against what happened (SEEDS=22 FIRST=0; SEED=n replays one)"
 	@echo "make fuzz    spoil Azure's answers in 100,000 ways for each decoder (MUTATIONS=100000)"
-	@echo "make bench   measure the poll cycle against bare aiohttp and the openai SDK"
+	@echo "make crash   kill the real daemon hundreds of times and see whether anything is lost or told twice (KILLS=500; SEED=n)"
+	@echo "make bench   measure polls against bare aiohttp and the openai SDK, and telling against Alertmanager"
 	@echo "make lock    renew the locks, requirements*.txt (maintainers; needs uv; UPGRADE=--upgrade takes newer versions)"
 	@echo "make clean   remove the environment and the caches"
 
@@ -52,9 +53,14 @@ MUTATIONS ?= 100000
 fuzz: $(VENV)/.ok
 	WATCHER_TEST_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest -q -n auto tests/azure/test_azure_mutations.py -k no_mutation
 
+# On SQLite and PostgreSQL side by side.
+crash: $(VENV)/.ok
+	@$(BIN)/python -m tests.crash $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
 bench: $(VENV)/.ok
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/fleet.py
+	$(BIN)/python benchmarks/alerts.py
 
 # Development first: what runs in production is then locked to the very versions that are tested.
 lock:

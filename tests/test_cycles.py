@@ -38,7 +38,7 @@ from watcher.rules.itself import configuration_rejected
 from watcher.rules.registry import build_rules
 from watcher.store import alerts, claiming, history, listings, observations, outbox, scope, state
 
-RULES = build_rules({}, plugins=())
+RULES = build_rules({"deployment_wasting": {"enabled": False}}, plugins=())  # tells of whatever is idle, for reports
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
 ROUTING = Routing(root=build_route(RouteSpec(receiver="slack", group_by=("rule", "owner"), group_wait=30 * SECOND)))
 BOTH_RECEIVERS = Routing(
@@ -192,7 +192,7 @@ def test_a_deployment_that_is_gone_is_one_piece_of_news(watched):
     recorded = save(watched, at=later, jobs=[], deployments=[], usage=[], absent=gone)
     assert sorted(rules_of(recorded)) == ["deployment_gone", "deployment_idle"]
     news = next(alert for alert in recorded.alerts if alert.is_event)
-    assert "slack at 2026-11-22 08:00 UTC (deployment_idle, 7d)" in news.finding.evidence
+    assert "not slack, decided at 2026-11-22 08:00 UTC but not delivered (deployment_idle, 7d)" in news.finding.evidence
     dispatch(watched, later)
     dispatch(watched, later + HOUR)
     assert sent(watched)[1:] == [("slack", "firing", ["deployment_gone"])]

@@ -390,6 +390,7 @@ def routing_of(config: Config) -> Routing | None:
         inhibitions=inhibitions or DEFAULT_INHIBITIONS,
         mutes=mutes,
         owners=tuple(route for routes in owners for route in routes),
+        receivers=tuple(receiver.name for receiver in config.receivers),
     )
 
 

@@ -207,6 +207,8 @@ class DeliveryError(WatcherError):
     retry_after: timedelta | None
     #: True: no answer came, and the receiver may have taken the message all the same.
     maybe_delivered: bool
+    #: True: permanent, unless it passes within minutes, as while a receiver is rolled out or its keys are replaced.
+    may_pass: bool
 
     def __init__(
         self,
@@ -216,12 +218,14 @@ class DeliveryError(WatcherError):
         kind: DeliveryFailure,
         retry_after: timedelta | None = None,
         maybe_delivered: bool = False,
+        may_pass: bool = False,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.kind = kind
         self.retry_after = retry_after
         self.maybe_delivered = maybe_delivered
+        self.may_pass = may_pass
 
 
 class StoreError(WatcherError):

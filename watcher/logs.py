@@ -1,10 +1,12 @@
 """Structured logs, ours and every library's, through one handler on standard error; secrets are cut out last."""
 
+import base64
 import logging
 import re
 import sys
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from typing import Any, Literal, TextIO
+from urllib.parse import quote
 
 import structlog
 
@@ -87,7 +89,19 @@ def configure(
 
 def hide(secrets: Collection[str]) -> None:
     """Cut these very texts out of every line from now on, besides what looks like a secret. Short ones are left."""
-    _Known.texts = tuple(sorted((text for text in secrets if len(text) >= 6), key=len, reverse=True))
+    texts = {form for text in secrets if len(text) >= 6 for form in (text, *_in_other_words(text))}
+    _Known.texts = tuple(sorted(texts, key=len, reverse=True))
+
+
+def _in_other_words(text: str) -> Iterator[str]:
+    """A secret as it goes over the wire: in addresses, and in base64, at each place in what is encoded together."""
+    yield quote(text, safe="")
+    raw = text.encode()
+    for before in range(3):
+        whole = (before + len(raw)) * 8 // 6
+        first = -(-before * 8 // 6)  # what stands before it has a share in the characters up to here
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + raw).decode()[first:whole]
 
 
 def redact(

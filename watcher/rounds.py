@@ -163,6 +163,13 @@ async def announce(
 ) -> tuple[tuple[Notification, ...], tuple[Alert, ...]]:
     """Review what spans accounts, and dispatch."""
     await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
+    await cycles.bury(
+        machine.notifiers,
+        routing=machine.routing,
+        store=machine.store,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
+    )
     alerts = await cycles.review(
         judgement=machine.judgement,
         store=machine.store,
@@ -173,6 +180,7 @@ async def announce(
     if alerts:
         tell(alerts)
     if machine.routing is None:
+        await cycles.let_go(store=machine.store, clock=machine.clock)
         return (), alerts
     plan = await cycles.dispatch(
         routing=machine.routing,
@@ -187,7 +195,7 @@ async def announce(
 
 def _dead(tx: Connection) -> int:
     """How many notifications were given up."""
-    return outbox.counts(tx).get("dead", 0)
+    return outbox.undelivered(tx).get("dead", 0)
 
 
 async def deliver_due(

@@ -73,9 +73,10 @@ def make_routing(
     *routes: RouteSpec,
     mutes: tuple[MuteInterval, ...] = (),
     owners: Mapping[str, Sequence[str]] | None = None,
+    names: tuple[str, ...] = (),
     **root: Any,
 ) -> Routing:
-    """`owners`: the receivers of each, by the one matcher of it."""
+    """`owners`: the receivers of each, by the one matcher of it. `names`: of all receivers that are configured."""
     spec = RouteSpec(**{"receiver": "slack", "group_by": ("rule", "owner"), "routes": routes, **root})
     tree = build_route(spec)
     beside = [
@@ -83,7 +84,8 @@ def make_routing(
         for number, (match, names) in enumerate((owners or {}).items())
         for route in owner_routes(tree, f"owners[{number}]", parse_matchers([match]), names)
     ]
-    return Routing(root=tree, mutes={mute.name: mute for mute in mutes}, owners=tuple(beside))
+    by_name = {mute.name: mute for mute in mutes}
+    return Routing(root=tree, mutes=by_name, owners=tuple(beside), receivers=names)
 
 
 def child(receiver: str | None, *match: str, **options: Any) -> RouteSpec:

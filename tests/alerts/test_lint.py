@@ -12,7 +12,7 @@ from tests.alerts.factories import child, make_routing
 from watcher.alerts.dispatch import Routing
 from watcher.alerts.inhibition import InhibitRule
 from watcher.alerts.interval import MuteInterval
-from watcher.alerts.lint import LABELS, Known, lint
+from watcher.alerts.lint import LABELS, Known, lint, odd_matchers
 from watcher.alerts.matcher import Matcher, Operator, matches, parse_matchers
 from watcher.alerts.route import Route, RouteSpec, build_route
 from watcher.rules.finding import Severity
@@ -262,3 +262,22 @@ def test_a_mute_that_no_route_names_mutes_nothing() -> None:
 )
 def test_a_mute_that_hides_critical_alerts_is_named(routing: Routing, hidden: list[str]) -> None:
     assert list(found(routing)) == hidden
+
+
+@pytest.mark.parametrize(
+    ("matcher", "cure"),
+    [
+        pytest.param("rule=deployment_idel", "did you mean deployment_idle?", id="a rule"),
+        pytest.param("deploymnt=chat", "did you mean deployment?", id="a label"),
+        pytest.param("severity=critcal", "did you mean critical?", id="a severity"),
+        pytest.param("rule=deployment_idle", "", id="nothing odd"),
+    ],
+)
+def test_odd_matchers_of_a_silence_come_with_the_nearest_name(matcher: str, cure: str) -> None:
+    cures = [one.cure for one in odd_matchers(parse_matchers([matcher]), KNOWN)]
+    assert [one.partition(" Otherwise")[0] for one in cures] == ([cure] if cure else [])
+
+
+def test_a_receiver_whose_death_nobody_would_hear_of() -> None:
+    assert "receivers" in found(make_routing(), "slack")
+    assert found(make_routing(child("mail", 'owner="x"')), "slack", "mail") == {}

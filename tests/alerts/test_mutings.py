@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from watcher.alerts.alert import Alert
-from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, LINGER, Inhibitor, InhibitRule, inhibited_by, lingers_until
+from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, LINGER, Inhibitor, InhibitRule, lingers_until
 from watcher.alerts.keep import Keep, kept_by
 from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.silence import Hush, Silence, hushed, silenced_by
@@ -166,17 +166,34 @@ def outage(**labels: str) -> Alert:
                 ("account_unreachable", "metrics", "other", False),
             )
         ),
+        *(
+            pytest.param(
+                make_alert("account_forbidden", name=plane, labels=CLOUD | {"plane": plane, "cause": "credential"}),
+                make_alert(
+                    "account_forbidden", name=other, labels=CLOUD | {"plane": other, "account": account} | cause
+                ),
+                expected,
+                id=f"refused on {plane}: {other} {account} {cause}",
+            )
+            for plane, other, account, cause, expected in (
+                ("arm", "data", "contoso-ft", {"cause": "credential"}, True),
+                ("arm", "metrics", "contoso-ft", {"cause": "credential"}, True),
+                ("arm", "data", "other", {"cause": "credential"}, False),
+                ("arm", "data", "contoso-ft", {}, False),
+                ("data", "arm", "contoso-ft", {"cause": "credential"}, False),
+            )
+        ),
     ],
 )
 def test_default_inhibitions(source: Alert, target: Alert, expected: bool) -> None:
-    assert inhibited_by(target, [source, target], DEFAULT_INHIBITIONS) == (source if expected else None)
+    assert Inhibitor(DEFAULT_INHIBITIONS, [source, target]).inhibited_by(target) == (source if expected else None)
 
 
 def test_an_alert_on_both_sides_is_inhibited_neither_by_itself_nor_by_its_like() -> None:
     rule = InhibitRule(source=parse_matchers(["severity=critical"]), target=parse_matchers(['rule=~".*"']))
     one, other = (make_alert(name=name, severity=Severity.CRITICAL) for name in ("a", "b"))
-    assert inhibited_by(one, [one], [rule]) is None
-    assert inhibited_by(one, [one, other], [rule]) is None
+    assert Inhibitor([rule], [one]).inhibited_by(one) is None
+    assert Inhibitor([rule], [one, other]).inhibited_by(one) is None
 
 
 def test_what_ended_lingers_for_what_began_before_its_end() -> None:
@@ -195,13 +212,13 @@ def test_what_ended_lingers_for_what_began_before_its_end() -> None:
 
 def test_an_event_is_no_source() -> None:
     rule = InhibitRule(source=parse_matchers(["rule=job_failed"]), target=parse_matchers(["rule=deployment_failed"]))
-    assert inhibited_by(make_alert(), [make_alert("job_failed")], [rule]) is None
+    assert Inhibitor([rule], [make_alert("job_failed")]).inhibited_by(make_alert()) is None
 
 
 def test_labels_that_both_lack_agree() -> None:
     rule = InhibitRule(source=parse_matchers(["rule=a"]), target=parse_matchers(["rule=b"]), equal=("plane", "cloud"))
     source = make_alert("a", labels={"plane": ""})
-    assert inhibited_by(make_alert("b"), [source], [rule]) is source
+    assert Inhibitor([rule], [source]).inhibited_by(make_alert("b")) is source
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ RATE = Rate(messages=10, per=10 * SECOND)
         (0.0, 0 * SECOND, 0),
         (0.0, 3 * SECOND, 3),
         (9.0, HOUR, 10),  # no more than the bucket holds
-        (2.0, -HOUR, 2),  # a clock that was set back gives nothing, and takes nothing
+        (2.0, -5 * SECOND, 2),  # a clock that was set back a little gives nothing, and takes nothing
+        (0.0, -HOUR, 10),  # and further back than a bucket takes to fill, it is as if nothing had been sent
     ],
 )
 def test_a_bucket_fills_steadily(left, after, tokens):

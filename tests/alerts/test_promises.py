@@ -246,12 +246,17 @@ class Promises(RuleBasedStateMachine):
                 if reason is NotifyReason.FIRING:
                     assert not said[*place, reason], "fired once"
                 else:
-                    assert said[*place, NotifyReason.FIRING], "nothing comes before it fired"
+                    is_untold = place in self.untold(notification)
+                    assert bool(said[*place, NotifyReason.FIRING]) is not is_untold, "nothing comes before it fired"
                     assert not alert.is_event
                 said[*place, reason] += 1
                 if alert.finding.step and reason is not NotifyReason.RESOLVED:
                     news = sum(said[*place, one] for one in NotifyReason if one is not NotifyReason.RESOLVED)
                     assert news <= 1 + self.raises[alert.id], "each step and severity is told once each time it comes"
+
+    def untold(self, notification: Notification) -> set[tuple[str, str]]:
+        """What ended while its receiver was muted, and is told as such."""
+        return {(entry.alert.id, notification.receiver) for entry in notification.alerts if entry.was_untold}
 
     def teardown(self) -> None:
         """When everything that holds back is over, everybody knows everything."""

@@ -152,15 +152,34 @@ def failing(receiver: str, **changes) -> Alert:
         ),
         pytest.param(
             make_routing(child("mail", "severity=info"), fallback=("slack", "pager", "phone")),
-            [("pager", "route"), ("phone", "route")],
-            id="the fallback of its route, without itself",
+            [("pager", "route"), ("phone", "route"), ("mail", "route")],
+            id="the others of the tree and the fallback, without itself",
         ),
         pytest.param(
             make_routing(child("mail", "severity=info"), child("hook", "rule=job_failed"), fallback=("slack",)),
             [("mail", "route"), ("hook", "route")],
             id="all others of the tree",
         ),
-        pytest.param(make_routing(), [], id="there is no other"),
+        pytest.param(
+            make_routing(
+                child("mail", "severity=critical", continue_=True),
+                child("hook", "rule=job_failed", escalate_after=HOUR, escalate_to=("pager",), fallback=("phone",)),
+                child("slack"),
+            ),
+            [(name, "route.routes[0]") for name in ("mail", "hook", "phone", "pager")],
+            id="whoever hears of anything, though another route takes it",
+        ),
+        pytest.param(
+            make_routing(owners={"owner=search": ["slack", "mail"], "owner=ads": ["hook", "mail"]}, names=("console",)),
+            [("mail", "route"), ("hook", "route")],
+            id="owners, where the tree has no other",
+        ),
+        pytest.param(
+            make_routing(names=("slack", "mail", "console")),
+            [("mail", "route"), ("console", "route")],
+            id="whoever is configured, where nothing names another",
+        ),
+        pytest.param(make_routing(names=("slack",)), [], id="there is no other"),
         pytest.param(
             make_routing(owners={"rule=delivery_failing": ["slack", "ops-mail"]}, fallback=("pager",)),
             [("pager", "route"), ("ops-mail", "owners[0]")],

@@ -16,22 +16,28 @@ SINCE = {"since": "2026-11-18T06:00:00Z"}
     ("summary", "values", "now", "expected"),
     [
         (
-            "chat is deleted at 2026-11-20 12:00 UTC unless it is called",
+            "chat will be deleted at 2026-11-20 12:00 UTC unless it is called",
             ENDS_AT,
             NOW,
-            "chat is deleted in 2 d, at 2026-11-20 12:00 UTC unless it is called",
+            "chat will be deleted in 2 d, at 2026-11-20 12:00 UTC unless it is called",
         ),
         (
-            "chat is deleted at 2026-11-20 12:00 UTC unless it is called",
+            "chat will be deleted at 2026-11-20 12:00 UTC unless it is called",
             ENDS_AT,
             NOW + 40 * HOUR,
-            "chat is deleted in 8 h, at 2026-11-20 12:00 UTC unless it is called",
+            "chat will be deleted in 8 h, at 2026-11-20 12:00 UTC unless it is called",
         ),
         (
-            "chat is deleted at 2026-11-20 12:00 UTC",
+            "chat will be deleted at 2026-11-20 12:00 UTC",
             ENDS_AT,
             NOW + 2 * DAY,
-            "chat is deleted at 2026-11-20 12:00 UTC",
+            "chat will be deleted at 2026-11-20 12:00 UTC",
+        ),
+        (
+            "chat may be deleted from 2026-11-20 12:00 UTC unless it is called",
+            ENDS_AT,
+            NOW,
+            "chat may be deleted in 2 d, from 2026-11-20 12:00 UTC unless it is called",
         ),
         (
             "a job has been queued since 2026-11-18 06:00 UTC",
@@ -40,16 +46,16 @@ SINCE = {"since": "2026-11-18T06:00:00Z"}
             "a job has been queued for 6 h, since 2026-11-18 06:00 UTC",
         ),
         ("chat failed to provision", ENDS_AT | SINCE, NOW, "chat failed to provision"),
-        ("chat is deleted at 2026-11-20 12:00 UTC", {}, NOW, "chat is deleted at 2026-11-20 12:00 UTC"),
-        ("chat is deleted at 2026-11-20 12:00 UTC", {"deletion_earliest": None}, NOW, None),
+        ("chat will be deleted at 2026-11-20 12:00 UTC", {}, NOW, "chat will be deleted at 2026-11-20 12:00 UTC"),
+        ("chat will be deleted at 2026-11-20 12:00 UTC", {"deletion_earliest": None}, NOW, None),
     ],
-    ids=["to come", "later", "over", "since", "names no time", "no values", "unknown"],
+    ids=["to come", "later", "over", "from then on", "since", "names no time", "no values", "unknown"],
 )
 def test_summary_at(summary, values, now, expected):
     assert summary_at(make_finding(summary=summary, values=values), now) == (expected or summary)
 
 
 def test_a_message_tells_the_time_left_when_it_is_sent_not_when_it_was_found():
-    finding = make_finding(summary="chat is deleted at 2026-11-20 12:00 UTC", values=ENDS_AT)
+    finding = make_finding(summary="chat will be deleted at 2026-11-20 12:00 UTC", values=ENDS_AT)
     told = [summary_at(finding, NOW + timedelta(hours=hours)) for hours in (36, 40)]
     assert ["in 12 h, " in told[0], "in 8 h, " in told[1]] == [True, True]

@@ -53,6 +53,13 @@ ACKED_IDLE = replace(IDLE, acked_at=NOW, acked_by="operator")
         pytest.param(CONDITION, told(status=AlertStatus.RESOLVED), None, id="told as resolved"),
         pytest.param(CONDITION, told(), Need(reason=REMINDER, at=NOW + DAY), id="reminder to come"),
         pytest.param(CONDITION, told(NOW - DAY), Need(reason=REMINDER, at=NOW), id="reminder due"),
+        pytest.param(make_alert("job_paused"), told(NOW - DAY), None, id="paused job: reminds after days of its own"),
+        pytest.param(
+            raised(make_alert("job_paused"), NOW, step="3d"),
+            told(NOW - 3 * DAY),
+            Need(reason=REMINDER, at=NOW),
+            id="paused job: once those are over",
+        ),
         pytest.param(ACKED, told(NOW - DAY), None, id="acknowledged: no reminder"),
         pytest.param(
             raised(ACKED, NOW, severity=Severity.CRITICAL),

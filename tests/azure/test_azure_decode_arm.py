@@ -76,6 +76,7 @@ def test_decodes_all_that_is_read_of_a_deployment():
             "provisioningState": "failed",
             "deploymentState": "Running",
             "raiPolicyName": "Microsoft.DefaultV2",
+            "versionUpgradeOption": "NoAutoUpgrade",
             "error": {"message": "no quota"},
             "model": {"format": "OpenAI", "name": "m.ft-1", "version": 1, "sourceAccount": "/subscriptions/other"},
             "capabilities": {"chatCompletion": "true"},
@@ -88,6 +89,8 @@ def test_decodes_all_that_is_read_of_a_deployment():
     assert (bot.provisioning_state, bot.raw_provisioning_state) == (ProvisioningState.FAILED, "failed")
     assert (bot.failure, bot.model_source, bot.model_version) == ("no quota", "/subscriptions/other", "1")
     assert bot.tags == {"owner": "a", "n": "1"}
+    assert (bot.rai_policy, bot.upgrade_option) == ("Microsoft.DefaultV2", "NoAutoUpgrade")
+    assert bot.model_source_account == "/subscriptions/other"
 
 
 def test_age_is_not_guessed_without_system_data():

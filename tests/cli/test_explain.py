@@ -1,5 +1,7 @@
 """`explain`: found by what a person types, and told whole."""
 
+import re
+
 import pytest
 
 from tests.cli.world import GOOD, World, good
@@ -35,7 +37,7 @@ def test_the_text_says_what_the_document_says(world: World) -> None:
         "At risk: Azure may delete it in 2 d, from 2026-11-24 08:00 UTC on unless it is\ncalled.",
         "gives   2026-11-24 08:00 UTC at the earliest",
         "read\n5 min ago",
-        "cost_until_deletion = ",
+        "cost until deletion ",
         "route.routes[0] → hook",
         "hook: firing, warning 3d; dead",
         "dead: bad_request: 410: gone",
@@ -97,7 +99,7 @@ def test_an_alert_that_is_over_gives_no_advice(world: World) -> None:
     out = " ".join(world.watcher("explain", "support-bot").out.split())
     over = out[out.index("deployment_idle, ") :]
     assert "and ended 2026-11-22 08:00 UTC: " in over
-    assert "When last judged, it said: support-bot in contoso-ft is deleted at" in over
+    assert "When last judged, it said: Deployment support-bot in contoso-ft may be deleted from" in over
     assert "curl" not in over and "az cognitiveservices account deployment delete" not in over
 
 
@@ -152,7 +154,8 @@ def test_figures_that_grow_are_dated_from_the_step_at_which_they_were_told(world
     world.now = NOW + 3 * HOUR
     out = " ".join(world.watcher("explain", alert_id(world, "deployment_idle")).out.split())
     assert "The figures are as of 2026-11-22 07:00 UTC (4 h ago)." in out
-    assert "In figures, as of 2026-11-22 07:00 UTC: cost_until_deletion = " in out
+    assert "In figures, as of 2026-11-22 07:00 UTC: cost until deletion " in out
+    assert re.search(r"cost until deletion [0-9.]+ USD[,.]", out)
     assert "figures are as of" not in world.watcher("explain", alert_id(world, "job_failed")).out
     world.now = NOW - HOUR
     assert "as of 2026-11-22 07:00 UTC:" in " ".join(world.watcher("explain", "support-bot").out.split())

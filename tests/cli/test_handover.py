@@ -61,7 +61,7 @@ def test_what_fires_comes_first_with_what_is_new_and_who_looks_after_it(world: W
     row = next(number for number, line in enumerate(firing) if "deployment_idle" in line)
     marks = ["new,", "silenced,", "acked", "by"]
     assert firing[row].split()[:9] == [idle["id"][:12], "warning", "1", "h", "deployment_idle", *marks]
-    assert firing[row + 1].startswith("    support-bot in contoso-ft is deleted in 2 d, at 2026-11-24 08:00 UTC")
+    assert firing[row + 1].startswith("    Deployment support-bot in contoso-ft may be deleted in 2 d, from 2026-11-24")
     assert section(screen(world, "30m"), "Fires now")[0] == "Fires now: 3"
 
 
@@ -164,6 +164,65 @@ def test_what_is_quiet_says_until_when_and_how_much_it_hides(world: World) -> No
     found = handover(world)
     assert [(one["is_forced"], one["matches_firing"]) for one in found["silences"]] == [(True, 1)]
     assert [one["deployment"] for one in found["keeps"]] == ["busy-bot"]
+
+
+MUTED = """
+[[route.routes]]
+match = ['rule="job_failed"']
+receiver = "screen"
+mute = ["mornings"]
+[[mute]]
+name = "mornings"
+times = ["08:00-10:00"]
+"""
+
+
+def muting(world: World, *, route: str = 'receiver = "hook"\n') -> None:
+    """It is nine o'clock in Berlin."""
+    text = world.config.read_text()
+    world.config.write_text(text.replace(route, route + 'mute = ["mornings"]\n') + MUTED)
+
+
+def test_what_a_mute_holds_back_is_quiet_until_it_ends(empty_world: World) -> None:
+    muting(empty_world)
+    empty_world.record(good())
+    empty_world.record(good(at=NOW - 5 * MINUTE, job_status="failed"))
+    (muted,) = handover(empty_world)["mutes"]
+    fired = {one["rule"]: one["id"] for one in handover(empty_world)["fired"]}
+    assert (muted["mute"], muted["until"]) == ("mornings", "2026-11-22T09:00:00Z")
+    assert muted["receivers"] == ["hook", "screen"]
+    assert len(muted["alerts"]) == 2 and fired["deployment_idle"] in muted["alerts"]
+    coming = handover(empty_world)["coming"][0]
+    assert (coming["at"], coming["what"]) == ("2026-11-22T09:00:00Z", "mute")
+    assert coming["about"] == "mute mornings ends; it holds 2 alerts back from hook, screen"
+    lines = screen(empty_world)
+    quiet = section(lines, "Kept quiet")
+    assert quiet[0] == "Kept quiet: 1"
+    assert quiet[2].split() == ["mute", "in", "1", "h", "2", "alerts", "until", "09:00", "UTC", "by", "mornings"]
+    assert quiet[3].startswith("    from hook, screen: ") and "deployment_idle c" in quiet[3]
+    (idle,) = [line for line in section(lines, "Fires now") if "deployment_idle" in line]
+    assert idle.endswith("new, muted until 09:00 UTC")
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_mute_that_holds_nothing_back_is_not_told(world: World) -> None:
+    muting(world)  # all of it was told before
+    assert handover(world, "3d")["mutes"] == []
+
+
+def test_a_mute_that_is_over_is_not_told(empty_world: World) -> None:
+    muting(empty_world)
+    empty_world.record(good())
+    empty_world.now = NOW + 2 * HOUR
+    assert handover(empty_world)["mutes"] == []
+    assert "muted" not in " ".join(screen(empty_world))
+
+
+def test_what_is_silenced_is_not_called_muted(empty_world: World) -> None:
+    muting(empty_world)
+    empty_world.record(good())
+    empty_world.watcher("silence", "add", "rule=deployment_idle", "--for", "8h", "--comment", "known")
+    assert handover(empty_world)["mutes"] == []
 
 
 def test_a_bad_shift_fits_two_screens_of_eighty_columns(empty_world: World) -> None:

@@ -66,6 +66,25 @@ def test_a_new_silence_shows_what_it_quiets_and_what_comes_through(world: World)
     assert (len(forced["quiets"]), forced["comes_through"]) == (1, [])
 
 
+@pytest.mark.parametrize(
+    ("matcher", "warning"),
+    [
+        ("rule=deployment_idl", "names a rule that does not exist: deployment_idl; did you mean deployment_idle?"),
+        ("acount=contoso-ft", "names a label that no alert bears; did you mean account?"),
+        ("severity=fatal", "names a severity that does not exist: fatal; the severities are info, warning, critical"),
+        ("rule=job_failed", ""),
+        ('account=~"nobody-.*"', ""),
+    ],
+)
+def test_a_silence_of_what_no_alert_can_be_warns_with_the_nearest(world: World, matcher: str, warning: str) -> None:
+    done = world.watcher("silence", "add", matcher, "--for", "1d", "--comment", "x")
+    assert done.code == 0
+    assert done.err.startswith("warning: " if warning else "") and warning in done.err
+    assert bool(done.err) == bool(warning)
+    again = world.watcher("silence", "add", matcher, "--for", "2d", "--comment", "y", "--json").json["silence"]
+    assert len(again["warnings"]) == bool(warning)
+
+
 def test_a_long_silence_warns(world: World) -> None:
     done = world.watcher("silence", "add", "rule=job_failed", "--for", "31d", "--comment", "x")
     assert "warning: it lasts 31 d" in done.err

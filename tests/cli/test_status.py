@@ -49,7 +49,8 @@ def test_the_screen(world: World) -> None:
     ]
     assert "  contoso-ft  support-bot  in 2 d    last call 13 d ago" in lines
     assert any("night-bot" in line and "the metrics could not be read" in line for line in lines)
-    assert any("hook" in line and "dead" in line and "410: gone for good" in line for line in lines)
+    undelivered = next(number for number, line in enumerate(lines) if "  hook  " in line and "  dead  " in line)
+    assert lines[undelivered + 1].endswith("410: gone for good")
     assert lines[-1]
 
 
@@ -70,6 +71,16 @@ def test_the_document(world: World) -> None:
     assert [each["name"] for each in status["deployments_unknown"]] == ["night-bot"]
     assert [(each["receiver"], each["state"]) for each in status["undelivered"]] == [("hook", "dead")]
     assert status["happened"] == []
+
+
+def test_what_did_not_arrive_is_named_by_an_id_that_retry_takes(world: World) -> None:
+    (dead,) = world.watcher("status", "--json").json["status"]["undelivered"]
+    lines = world.watcher("status").out.splitlines()
+    start = lines.index("Undelivered notifications: 1")
+    assert lines[start + 2].split()[:3] == [dead["id"][:12], "hook", "dead"]
+    assert lines[start + 3].startswith("    ")
+    assert max(map(len, lines)) <= 80
+    assert world.watcher("outbox", "retry", dead["id"][:12]).out == "1 notification made due at once\n"
 
 
 def test_since_tells_what_happened_and_what_was_done(world: World) -> None:

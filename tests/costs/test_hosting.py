@@ -265,6 +265,15 @@ def test_a_local_day_may_be_longer_or_shorter(month, day, hours):
     ] == hours
 
 
+def test_a_day_that_a_zone_left_out_is_left_out():
+    """Samoa went from the 29th of December 2011 to the 31st."""
+    noon = datetime(2011, 12, 29, 12, tzinfo=UTC)
+    days = split_by_day(
+        make_tenancy(begin=noon), None, UNREAD, BOOK, Period(begin=noon, end=noon + 2 * DAY), ZoneInfo("Pacific/Apia")
+    )
+    assert [(day.day.day, day.shares[0].most / HOUR) for day in days] == [(29, 22), (31, 24), (1, 2)]
+
+
 def test_a_gone_deployment_may_have_cost_less_in_its_last_day():
     tenancy = make_tenancy(end=(datetime(2026, 11, 20, 6, tzinfo=UTC), datetime(2026, 11, 20, 12, tzinfo=UTC)))
     days = split_by_day(tenancy, None, READ, BOOK, THREE_DAYS, UTC_ZONE)

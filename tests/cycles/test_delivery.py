@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
@@ -16,7 +17,7 @@ from tests.conftest import SteppedClock
 from tests.notify.factories import VOICE
 from tests.notify.servers import hook_server, mail_server, raw_server
 from tests.store.test_outbox import make_notification, put
-from watcher import cycles
+from watcher import cycles, logs
 from watcher.alerts.notification import NotifyReason
 from watcher.alerts.pace import Pace, Rate
 from watcher.errors import DeliveryError
@@ -294,14 +295,14 @@ async def test_what_dies_is_told_to_the_fallback_and_so_is_its_end(post, hook, c
         (fire,) = (make_notification(alert, receiver="hook"),)
         put(post.store, fire)
         post.store.write_now(alerts.settle, [alert.id])
-        hook.status = 401
+        hook.status = 400
         await post.until_idle()
         assert post.states() == {"dead": 1, "delivered": 1}
         (body,) = [body for *_, body in mail.requests]
         assert b'"reason":"firing"' in body.replace(b'": "', b'":"')
         (told,) = [t for t in post.store.read_now(alerts.told, [alert.id]) if t.receiver == "mail"]
         (instead,) = post.store.read_now(outbox.listed, ids=[told.notification_id])
-        assert instead.notification.notes[-1].startswith("hook could not be told: auth: ")
+        assert instead.notification.notes[-1].startswith("hook could not be told: bad_request: ")
         assert [one.id for one in post.store.read_now(alerts.unsettled)] == [alert.id]
 
         over = ended(alert, clock.move(HOUR))
@@ -317,7 +318,7 @@ async def test_a_fallback_never_falls_back(post, hook, client, clock):
     post.notifiers["mail"] = webhook(client, hook.url, clock, "mail")
     post.routing = make_routing(receiver="hook", fallback=("mail", "hook"))
     put(post.store, *some(1))
-    hook.status = 403
+    hook.status = 400
     await post.until_idle()
     assert post.states() == {"dead": 2}
     assert len(hook.requests) == 2
@@ -407,6 +408,18 @@ async def test_run_once_tries_each_once_however_the_channel_fails(post, hook):
     assert len(hook.requests) == 3
 
 
+async def test_each_run_once_that_fails_counts_for_the_channel(post, hook, clock):
+    """However many messages it tries, as one; what it tries before the next try is due counts as none."""
+    put(post.store, *some(3))
+    hook.status = 503
+    seen = []
+    for _ in range(3):
+        await post.deliver(heedless=True)
+        seen.append((post.channel().failures, post.channel().retry_at > clock.now))
+        clock.now = max(one.due_at for one in post.store.read_now(outbox.listed))
+    assert seen == [(1, True), (2, True), (3, True)]
+
+
 class Threads:
     """A medium with threads: it names each message."""
 
@@ -442,7 +455,7 @@ def review(post, names=("hook", "mail"), **options):
 async def test_a_death_is_an_alert_until_it_is_retried(post, hook, clock):
     put(post.store, *some(1))
     assert review(post) == []
-    hook.status = 403
+    hook.status = 400
     await post.until_idle()
     assert review(post) == [("delivery_failing", "hook", True)]
     assert review(post) == []
@@ -468,7 +481,7 @@ async def test_a_failing_channel_is_an_alert_after_an_hour_and_until_it_takes_a_
 
 async def test_a_receiver_that_left_the_configuration_fails_no_more(post, hook, clock):
     put(post.store, *some(1))
-    hook.status = 403
+    hook.status = 400
     await post.until_idle()
     assert review(post, names=["mail"]) == []
     assert review(post) == [("delivery_failing", "hook", True)]
@@ -513,3 +526,213 @@ async def test_a_refresh_says_what_fires_of_what_was_told_and_shows_how_the_chan
     assert await refresh() == {"hook"}
     assert not store.read_now(channels.of, ["hook"])["hook"].is_failing
     assert store.read_now(outbox.counts) == {"pending": 2}, "no rows of its own"
+
+
+# Receivers that leave the configuration
+
+
+async def bury(post, routing):
+    return await cycles.bury(post.notifiers, routing=routing, store=post.store, clock=post.clock, wall_clock=post.clock)
+
+
+async def test_what_waits_for_a_receiver_that_is_gone_is_told_to_its_successor(post, hook, clock, client):
+    """Events too, of which dispatch believed that all had heard."""
+    fails, event = make_alert(), make_alert("job_failed", name="job")
+    post.store.write_now(alerts.save, [fails, event])
+    old, new = make_routing(receiver="old"), make_routing(receiver="hook")
+
+    async def dispatch(routing):
+        plan = await cycles.dispatch(routing=routing, store=post.store, clock=clock, wall_clock=clock, immediate=True)
+        return {entry.alert.id: n for n in plan.notifications for entry in n.alerts}
+
+    await dispatch(old)
+    assert await bury(post, new) != ()
+    assert await bury(post, new) == (), "once"
+    dead = post.store.read_now(outbox.listed, states=("dead",))
+    assert {one.last_error for one in dead} == {"the receiver is no longer configured"}
+    told = await dispatch(new)
+    assert {(id_, n.receiver, n.notes) for id_, n in told.items()} == {
+        (fails.id, "hook", ()),
+        (event.id, "hook", ()),
+    }
+    await post.until_idle()
+    assert len(hook.requests) == len({n.id for n in told.values()})
+    assert await dispatch(new) == {}
+    post.store.write_now(alerts.save, [ended(fails, clock.move(HOUR))])
+    assert {n.receiver for n in (await dispatch(new)).values()} == {"hook"}, "nobody else knew that it fired"
+
+
+async def test_what_is_in_another_hand_or_configured_is_not_given_up(post, clock):
+    put(post.store, *some(1), *some(1, "old"))
+    post.store.write_now(claiming.claim, "other", receivers=["old"], now=clock())
+    assert await bury(post, make_routing(receiver="hook")) == ()
+    clock.move(31 * SECOND)
+    (gone,) = await bury(post, make_routing(receiver="hook"))
+    assert gone.delivery.notification.receiver == "old"
+    assert post.states() == {"dead": 1, "pending": 1}
+
+
+async def test_what_died_with_its_receiver_is_told_when_it_is_back_and_retried(post, hook, clock):
+    alert = make_alert()
+    put(post.store, make_notification(alert, receiver="old"))
+    (gone,) = await bury(post, None)
+    assert post.store.read_now(alerts.told_history, alert.id) == ()
+    assert post.store.write_now(outbox.retry, [gone.delivery.notification.id], now=clock()) == 1
+    (told,) = post.store.read_now(alerts.told_history, alert.id)
+    assert (told.receiver, told.notification_id) == ("old", gone.delivery.notification.id)
+
+
+# Refusals that may pass
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_a_refusal_that_may_pass_is_none_for_good_for_a_quarter_of_an_hour(post, hook, clock, status):
+    put(post.store, *some(2))
+    hook.status = status
+    while clock() < NOW + 15 * MINUTE:
+        (one,) = await post.deliver()
+        assert one.state == "pending"
+        clock.now = post.due()
+    assert clock() == NOW + 15 * MINUTE, "one last try then"
+    assert 4 <= len(hook.requests) <= 9
+    await post.until_idle()
+    assert post.states() == {"dead": 2}
+    hook.requests.clear()
+    put(post.store, make_notification(make_alert(name="new"), receiver="hook", at=clock()), now=clock())
+    (late,) = await post.deliver()
+    assert late.state == "dead", "it has been said for long enough"
+
+
+async def test_a_roll_out_costs_nothing(post, hook, clock):
+    """503 for hours, then an ingress that knows no such path for a minute."""
+    put(post.store, *some(2))
+    for status, span in ((503, 3 * HOUR), (404, MINUTE)):
+        hook.status, until = status, clock() + span
+        while clock() < until:
+            await post.deliver()
+            clock.now = max(post.due(), clock() + SECOND)
+    hook.status = 204
+    clock.now = post.due()
+    await post.until_idle()
+    assert post.states() == {"delivered": 2}
+    assert post.channel().refused_since is None
+
+
+# Notifiers of other people
+
+
+class Broken:
+    type, name = "memory", "hook"
+
+    async def send(self, notification, *, now):
+        raise RuntimeError("template")
+
+
+async def test_a_notifier_that_always_raises_is_an_alert_after_an_hour(store, clock):
+    post = Post(store, clock, {"hook": Broken()})
+    put(store, *some(1))
+    while clock() < NOW + HOUR:
+        assert review(post) == []
+        await post.deliver()
+        clock.now = post.due()
+    await post.deliver()
+    assert review(post) == [("delivery_failing", "hook", True)]
+    post.notifiers["hook"] = Threads()
+    clock.now = post.due()
+    await post.until_idle()
+    assert review(post) == [("delivery_failing", "hook", False)]
+
+
+class Quoting:
+    type, name = "memory", "hook"
+
+    def __init__(self, fails):
+        self.fails = fails
+
+    async def send(self, notification, *, now):
+        if self.fails:
+            raise DeliveryError(
+                "AUTH PLAIN AG1lAGh1bnRlcjItdGhlLXRva2Vu, hunter2-the-token", permanent=False, kind="auth"
+            )
+        return Receipt("hunter2-the-token took it")
+
+
+@pytest.fixture
+def hidden():
+    logs.hide({"hunter2-the-token"})
+    yield
+    logs.hide(())
+
+
+@pytest.mark.usefixtures("hidden")
+async def test_a_secret_that_a_notifier_quotes_is_kept_nowhere(store, clock):
+    notifier = Quoting(fails=True)
+    post = Post(store, clock, {"hook": notifier})
+    put(store, *some(1))
+    (failed,) = await post.deliver()
+    kept = [failed.attempt.detail, post.channel().detail, store.read_now(outbox.listed)[0].last_error]
+    notifier.fails, clock.now = False, post.due()
+    (done,) = await post.deliver()
+    kept += [one.detail for one in store.read_now(outbox.attempts, done.delivery.notification.id)]
+    assert "***" in kept[0]
+    assert kept[-1] == "*** took it"
+    assert not [
+        text for text in kept if "hunter2" in text or "dW50ZXIyLXRoZS10b2tl" in text or "h1bnRlcjItdGhl" in text
+    ]
+
+
+# Leases
+
+
+class Slow:
+    """Takes its time, and lets another process look at any moment of it."""
+
+    type, name = "memory", "hook"
+
+    def __init__(self, clock, seconds, look):
+        self.clock, self.seconds, self.look, self.got = clock, seconds, look, []
+
+    async def send(self, notification, *, now):
+        self.got.append(notification.id)
+        until = self.clock() + self.seconds * SECOND
+        while self.clock() < until:
+            self.clock.now += SECOND
+            await self.look()
+        return Receipt("ok")
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_no_lease_ends_while_what_it_is_on_is_sent(open_store, clock, at_once):
+    """What begins after others have ended has a whole send's time left."""
+    paces = {"hook": Pace(at_once=at_once)}
+    other = Post(open_store(), clock, {"hook": Threads()}, paces, owner="other")
+    slow = Slow(clock, 19, other.deliver)
+    post = Post(open_store(), clock, {"hook": slow}, paces)
+    put(post.store, *some(4))
+    await post.deliver()
+    assert len(slow.got) == 4
+    assert other.notifiers["hook"].earlier == []
+
+
+async def test_a_lease_counts_from_when_the_writer_takes_it(open_store, clock):
+    other = Post(open_store(), clock, {"hook": Threads()}, owner="other")
+    slow = Slow(clock, 5, other.deliver)
+    post = Post(open_store(), clock, {"hook": slow})
+    put(post.store, *some(1))
+    has_begun = threading.Event()
+    busy = asyncio.create_task(post.store.write(lambda tx: has_begun.wait(10) and clock.move(31 * SECOND)))
+    await asyncio.sleep(0)  # the writer is busy first
+    asyncio.get_running_loop().call_soon(has_begun.set)  # once the delivery waits for it
+    await post.deliver()
+    await busy
+    assert (len(slow.got), other.notifiers["hook"].earlier) == (1, [])
+
+
+async def test_what_came_of_a_lost_lease_counts_for_nothing(open_store, clock):
+    other = Post(open_store(), clock, {"hook": Threads()}, owner="other")
+    slow = Slow(clock, 40, other.deliver)  # no notifier may, but a machine that slept does
+    post = Post(open_store(), clock, {"hook": slow})
+    put(post.store, *some(1))
+    assert await post.deliver() == ()
+    assert other.notifiers["hook"].earlier == [{}]
+    assert post.states() == {"delivered": 1}

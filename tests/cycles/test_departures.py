@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.factories import ACCOUNT, DAY, HOUR, MINUTE, NOW, make_deployment, make_snapshot, make_usage
+from tests.store.test_outbox import make_notification, put
 from watcher.cycles import Judgement, record
 from watcher.resources.departure import Departure, latest_word
 from watcher.resources.snapshot import Section
@@ -106,12 +107,17 @@ def test_two_deployments_of_one_age_are_judged_each_by_itself(standing):
     assert departed(standing) == [ONE.key]
 
 
+def idle_alerts(recorded):
+    return [alert for alert in recorded.alerts if alert.finding.rule == "deployment_idle"]
+
+
 def test_alerts_that_ended_with_a_deployment_still_say_who_had_been_told(store):
     store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW - DAY)
     idle = make_usage(last_success_at=NOW - 12 * DAY)
-    (alert,) = save(store, NOW, jobs=[], deployments=[ONE], usage=[idle]).alerts
+    (alert,) = idle_alerts(save(store, NOW, jobs=[], deployments=[ONE], usage=[idle]))
+    put(store, make_notification(alert))
     called = make_usage(read_to=NOW + HOUR, last_success_at=NOW + HOUR)
-    (ended,) = save(store, NOW + HOUR, usage=[called]).alerts
+    (ended,) = idle_alerts(save(store, NOW + HOUR, usage=[called]))
     assert (ended.id, ended.ends_at) == (alert.id, NOW + HOUR)
     subject = deployment_subject(ONE)
     for since, is_known in ((NOW, True), (NOW + 2 * HOUR, False)):

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from tests.alerts.factories import make_alert
 from tests.factories import (
     ACCOUNT,
     DAY,
@@ -19,14 +21,17 @@ from tests.factories import (
     make_training,
     make_usage,
 )
+from tests.store.test_outbox import claim, make_notification, mark, put
 from watcher import cycles
 from watcher.cycles import Cadence, Judgement, record
 from watcher.cycles.memory import Memory
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Listing, Section
 from watcher.resources.training import Duration
+from watcher.rules.finding import Severity
 from watcher.rules.pace import pace_key
-from watcher.store import scope, trainings
+from watcher.rules.rule import deployment_subject
+from watcher.store import schema, scope, trainings
 
 JOBS, DEPLOYMENTS, METRICS = (frozenset({one}) for one in (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS))
 
@@ -129,6 +134,20 @@ def test_a_single_estimate_is_shown_from_when_the_job_was_first_seen(watched, lo
     assert not any(t.attribute == "estimated_finish" for t in view.transitions)
 
 
+def test_the_phases_of_reinforcement_jobs_under_way_are_shown_and_of_no_others(watched, looking):
+    def reinforcement(status):
+        return make_job("rft", status, method="Reinforcement")
+
+    show(watched, looking, jobs=[reinforcement(JobStatus.QUEUED), make_job()])
+    view = show(watched, looking, NOW + HOUR, jobs=[reinforcement(JobStatus.RUNNING), make_job()])
+    assert {name: [step.after for step in steps] for name, steps in view.phases.items()} == {
+        "rft": ["queued", "running"]
+    }
+    assert show(watched, looking, NOW + 2 * HOUR, deployments=[], asked=DEPLOYMENTS).phases == view.phases
+    done = [reinforcement(JobStatus.SUCCEEDED), make_job()]
+    assert show(watched, looking, NOW + 3 * HOUR, jobs=done).phases == {}
+
+
 def test_a_slipping_estimate_does_not_date_the_jobs_status(watched, looking):
     show(watched, looking, jobs=[make_job(estimated_finish_at=NOW)])
     since = show(watched, looking, NOW + MINUTE, jobs=[make_job(estimated_finish_at=NOW + HOUR)]).status_since
@@ -204,3 +223,28 @@ def test_a_single_item_that_cannot_be_read_hastens_nothing(watched, looking):
     gap = make_gap(Section.MODELS, subject="ft-1")
     show(watched, looking, asked=frozenset({Section.MODELS}), models=Listing(digest="", items=()), gaps=[gap])
     assert due(watched)[Section.MODELS] == NOW + 6 * HOUR
+
+
+def test_of_a_deployment_that_is_gone_it_is_said_who_had_been_told_once_each_and_who_had_not(watched, looking):
+    one = make_deployment()
+    show(watched, looking, jobs=[], deployments=[one])
+    idle = make_alert("deployment_idle", step="3d", severity=Severity.WARNING)
+    idle = replace(idle, account=ACCOUNT.key, finding=replace(idle.finding, subject=deployment_subject(one)))
+    told = {name: make_notification(idle, receiver=name) for name in ("slack", "mail", "hook", "pager", "fax")}
+    put(watched, *told.values(), make_notification(idle, receiver="slack", at=NOW - HOUR))
+    merged = make_notification(idle, receiver="slack", at=NOW - HOUR).id
+    for delivery in claim(watched, receivers=("mail", "hook", "pager"), at_most=9):
+        receiver = delivery.notification.receiver
+        state = "delivered" if receiver == "mail" else "dead"
+        mark(watched, delivery, state=state, at=NOW + 5 * MINUTE, is_uncertain=receiver == "pager")
+    with watched.engine.begin() as tx:
+        where = schema.notifications.c.id
+        tx.execute(update(schema.notifications).where(where == merged).values(state="merged"))
+    view = show(watched, looking, NOW + HOUR, jobs=[], deployments=[], absent=frozenset({one.key}))
+    assert sorted(view.told[deployment_subject(one)]) == [
+        "mail at 2026-11-22 08:05 UTC (deployment_idle, 3d)",
+        "not fax, decided at 2026-11-18 12:00 UTC but not delivered (deployment_idle, 3d)",
+        "not hook, decided at 2026-11-18 12:00 UTC but not delivered (deployment_idle, 3d)",
+        "not slack, decided at 2026-11-18 12:00 UTC but not delivered (deployment_idle, 3d)",
+        "perhaps pager, decided at 2026-11-18 12:00 UTC but not delivered (deployment_idle, 3d)",
+    ]

@@ -18,7 +18,7 @@ async def test_rehearses_runs_and_asks_little(build):
     flow.database_file.unlink()
     code, rehearsal = await flow.once("--dry-run")
     assert code == 0
-    assert "would send    to hook (firing): idle in ft is deleted in" in rehearsal.stdout
+    assert "would send    to hook (firing): Deployment idle in ft will be deleted in" in rehearsal.stdout
     assert list(flow.folder.glob("watcher.db*")) == [] and flow.sink.tried == []
 
     code, first = await flow.once()

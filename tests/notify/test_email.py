@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from watcher.alerts.notification import NotifyReason
 from watcher.errors import DeliveryError
 from watcher.notify.email import EmailNotifier
-from watcher.notify.mail import SUBJECT_LIMIT, html, mail
+from watcher.notify.mail import BYTES_LIMIT, SUBJECT_LIMIT, mail
 from watcher.notify.message import render
 from watcher.rules.finding import Severity
 
@@ -46,6 +46,10 @@ def make_mail(notification, *, now=NOW):
     message = render(notification, VOICE, now=now)
     built = mail(message, watcher="prod", sender="watcher@example.com", to=TO, at=NOW)
     return email.message_from_bytes(built.as_bytes(), policy=email.policy.default)
+
+
+def page_of(notification):
+    return make_mail(notification).get_body(("html",)).get_content()
 
 
 async def test_sends_text_and_html_to_all():
@@ -275,7 +279,7 @@ def test_no_text_breaks_headers_or_html(text):
     assert set(got.keys()) == set(make_mail(make_notification()).keys())
     assert len(got["Subject"]) <= SUBJECT_LIMIT
     assert not set("\r\n\0") & set(got["Subject"])
-    tags = [part.split(None, 1)[0] for part in html(render(notification, VOICE, now=NOW)).split("<")[1:]]
+    tags = [part.split(None, 1)[0] for part in page_of(notification).split("<")[1:]]
     assert not [tag for tag in tags if tag.rstrip(">").lstrip("/").partition(">")[0] not in TAGS]
 
 
@@ -284,7 +288,7 @@ TAGS += ["span", "!--[if", "![endif]--"]  # the last two are for Outlook alone
 
 
 def test_html_escapes_what_people_wrote():
-    page = html(render(make_hostile(), VOICE, now=NOW))
+    page = page_of(make_hostile())
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "javascript:" not in page
@@ -296,10 +300,37 @@ def test_a_flood_is_listed_and_the_loudest_are_shown_in_full():
     page = got.get_body(("html",)).get_content()
     assert "bot-59 in" in page
     assert "bot-60 in" not in page
-    assert "… 20 more in the text part" in page
-    assert "75 more alerts stand in full in the text part" in page
+    assert "… 20 more: watcher alerts lists them all" in page
+    assert "75 alerts are not shown in full here" in page
     assert page.count("What to do:") == 5
-    assert "bot-79 in" in got.get_body(("plain",)).get_content()
+
+
+def test_the_text_part_shows_the_same_alerts_as_the_html():
+    text = make_mail(make_flood(80)).get_body(("plain",)).get_content().replace("\r\n", "\n")
+    listed, *parts = text.split("\n\n")
+    assert listed.splitlines()[0] == "WARNING · bot-0 in contoso-ft is deleted in 2 d 23 h"
+    assert listed.splitlines()[59:] == [
+        "WARNING · bot-59 in contoso-ft is deleted in 2 d 23 h", "… 20 more: watcher alerts lists them all"
+    ]  # fmt: skip
+    assert text.count("→ To keep it") == text.count("  curl ") == 5
+    assert parts[5].startswith("75 alerts are not shown in full here")
+
+
+@pytest.mark.parametrize("count", [2, 10, 11, 80])
+@pytest.mark.parametrize(
+    "noise", ["word ", "ü ", "💥", "<&>", "x" * 80 + "\n"], ids=["words", "qp", "wide", "marks", "lines"]
+)
+def test_a_mail_stays_below_a_hundred_kilobytes(count, noise):
+    long = dict.fromkeys(("description", "evidence", "action"), noise * (4100 // len(noise)))
+    notification = make_flood(count, **long, summary=noise * (300 // len(noise) + 1))
+    built = mail(render(notification, VOICE, now=NOW), watcher="prod", sender="w@example.com", to=TO, at=NOW)
+    assert len(built.as_bytes()) <= BYTES_LIMIT == 100_000
+
+
+def test_of_one_alert_what_to_do_is_told_however_long_it_is():
+    finding = make_finding(description="💥" * 4000, evidence="💥" * 4000, action="Look.\n" + "💥" * 4000)
+    got = make_mail(make_notification(make_alert(finding)))
+    assert all("Look." in got.get_body((kind,)).get_content() for kind in ("plain", "html"))
 
 
 def test_a_few_are_shown_without_a_list():
@@ -312,19 +343,19 @@ def test_a_few_are_shown_without_a_list():
 @pytest.mark.parametrize("count", [10, 11, 300])
 def test_gmail_cuts_nothing_off(count):
     """It shows the first 102 KB of a mail."""
-    page = html(render(make_flood(count, description="d" * 1000), VOICE, now=NOW))
+    page = page_of(make_flood(count, description="d" * 1000))
     assert len(page.encode()) < 100_000
 
 
 def test_outlook_finds_no_padding_but_a_cells():
     """Word's engine, by which it renders, ignores any other."""
-    page = html(render(make_notification(unverified()), VOICE, now=NOW))
+    page = page_of(make_notification(unverified()))
     padded = re.findall(r"<(\w+)[^>]*[\";]padding:", page)
     assert set(padded) == {"td", "body"}
 
 
 def test_each_colour_has_one_for_dark_screens():
-    page = html(render(make_notification(unverified(), notes=("3 messages in one",)), VOICE, now=NOW))
+    page = page_of(make_notification(unverified(), notes=("3 messages in one",)))
     style, body = page.split("</style>")
     for name in set(re.findall(r'class="(\w+)"', body)):
         assert f".{name} {{" in style or f".{name}, " in style or f", .{name} {{" in style, name
@@ -338,7 +369,7 @@ def unverified():
 
 def test_a_time_is_not_broken_over_two_lines_and_hides_no_markup():
     finding = make_finding(summary="<b>x</b> is deleted at 2026-11-23 07:00 UTC")
-    page = html(render(make_notification(make_alert(finding)), VOICE, now=NOW))
+    page = page_of(make_notification(make_alert(finding)))
     assert '&lt;b&gt;x&lt;/b&gt; is deleted at <span style="white-space:nowrap;">2026-11-23 08:00 CET</span> (' in page
 
 

@@ -1,13 +1,14 @@
 """A notification in words: whoever is woken reads two lines and knows."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.alerts.notification import NotificationAlert, NotifyReason
-from watcher.notify.message import Voice, render
+from watcher.notify.message import Voice, outcome, render
 from watcher.rules.finding import Severity
 
 from .factories import (
@@ -184,3 +185,20 @@ def test_fits_whatever_the_names_are(text, limit):
     assert len(message.title.splitlines()) == 1
     assert len(message.title) <= 200
     assert all(len(item.summary.splitlines()) <= 1 for item in message.items)
+
+
+@pytest.mark.parametrize(
+    ("because", "expected"),
+    [
+        (
+            "support-bot in contoso-ft is gone: deleted by somebody",
+            "support-bot in contoso-ft is gone: deleted by somebody",
+        ),
+        ("called again", "support-bot in contoso-ft: called again"),
+        ("support-bot in contoso-ft2 is gone", "support-bot in contoso-ft: support-bot in contoso-ft2 is gone"),
+        ("", "support-bot in contoso-ft: this is over"),
+    ],
+)
+def test_how_it_ended_names_what_it_is_about_once(because, expected):
+    over = replace(make_alert(), ends_at=NOW, ended_because=because)
+    assert outcome(over, UTC) == expected

@@ -73,3 +73,17 @@ def test_tries_for_three_days():
         now, attempts = step.at, attempts + 1
     assert now == NOW + timedelta(hours=72)
     assert attempts == 80
+
+
+@pytest.mark.parametrize(
+    ("may_pass", "since", "permanent"),
+    [
+        (False, None, True),
+        (True, None, False),
+        (True, NOW - timedelta(minutes=14), False),
+        (True, NOW - timedelta(minutes=15), True),
+    ],
+)
+def test_a_refusal_that_may_pass_is_permanent_after_a_while(may_pass, since, permanent):
+    error = DeliveryError("404", permanent=True, kind="bad_request", may_pass=may_pass)
+    assert RetryPolicy().refused(error, since=since, now=NOW).permanent is permanent

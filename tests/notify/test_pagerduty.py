@@ -111,16 +111,23 @@ async def test_a_condition_opens_an_incident_under_the_alerts_id(hook, client):
         (make_alert(), NotifyReason.SEVERITY_RAISED, {}, ["trigger"]),
         (acked(make_alert()), NotifyReason.FIRING, {}, ["trigger", "acknowledge"]),
         (acked(make_alert()), NotifyReason.REMINDER, {}, ["acknowledge"]),
-        (acked(make_alert()), NotifyReason.SEVERITY_RAISED, {}, ["acknowledge", "trigger"]),
+        (
+            acked(make_alert(raised_at=NOW - timedelta(hours=1))),
+            NotifyReason.SEVERITY_RAISED,
+            {},
+            ["acknowledge", "trigger"],
+        ),
+        (acked(make_alert()), NotifyReason.SEVERITY_RAISED, {}, ["trigger :warning"]),
         (ended(make_alert()), NotifyReason.RESOLVED, {}, ["resolve"]),
-        (ended(acked(make_alert())), NotifyReason.RESOLVED, {}, ["resolve"]),
+        (ended(acked(make_alert())), NotifyReason.RESOLVED, {}, ["resolve", "resolve :warning", "resolve :critical"]),
         (ended(make_alert()), NotifyReason.RESOLVED, {"was_untold": True}, []),
         (make_alert(make_finding(kind=FindingKind.EVENT)), NotifyReason.FIRING, {}, []),
     ],
 )
 async def test_what_an_alert_asks_for(hook, client, one, reason, changes, asked):
     receipt = await make_notifier(client, hook.url).send(told(one, reason, **changes), now=NOW)
-    assert actions(hook) == [(action, one.id) for action in asked]
+    asked_of = [action.partition(" ") for action in asked]
+    assert actions(hook) == [(action, one.id + rank) for action, _, rank in asked_of]
     assert receipt.detail.startswith("taken by PagerDuty" if asked else "nothing to send: ")
 
 
@@ -156,6 +163,56 @@ async def test_one_life_is_one_incident_and_the_next_life_another(hook, client):
         service.take(event)
     assert service.pages == [first.id, second.id]
     assert service.incidents == {first.id: "resolved", second.id: "triggered"}
+
+
+def raised(alert, severity, *, at):
+    finding = replace(alert.finding, severity=severity)
+    return replace(alert, finding=finding, raised_at=at, updated_at=at)
+
+
+async def test_a_severity_that_rises_after_an_ack_pages_again_and_the_end_leaves_nothing_open(hook, client):
+    notifier, service = make_notifier(client, hook.url), Service()
+    alert = make_alert(make_finding(severity=Severity.INFO), starts_at=NOW - timedelta(days=3))
+
+    async def take(work):
+        await work
+        for event in events(hook):
+            service.take(event)
+        hook.requests.clear()
+
+    known = replace(alert, acked_at=NOW - timedelta(minutes=9), acked_by="sam")
+    await take(notifier.send(told(alert), now=NOW))
+    await take(notifier.refresh([known], now=NOW))
+    assert service.incidents == {alert.id: "acknowledged"}
+    worse = raised(known, Severity.WARNING, at=NOW - timedelta(minutes=7))
+    await take(notifier.send(told(worse, NotifyReason.SEVERITY_RAISED), now=NOW))
+    await take(notifier.refresh([worse], now=NOW))
+    assert service.pages == [alert.id, f"{alert.id}:warning"]
+    assert service.incidents[f"{alert.id}:warning"] == "triggered", "what nobody acknowledged goes on paging"
+    worse = replace(worse, acked_at=NOW - timedelta(minutes=5))
+    await take(notifier.refresh([worse], now=NOW))
+    assert service.incidents[f"{alert.id}:warning"] == "acknowledged"
+    worst = raised(worse, Severity.CRITICAL, at=NOW - timedelta(minutes=3))
+    await take(notifier.send(told(worst, NotifyReason.SEVERITY_RAISED), now=NOW))
+    await take(notifier.send(told(worst, NotifyReason.REMINDER), now=NOW))
+    assert service.pages == [alert.id, f"{alert.id}:warning", f"{alert.id}:critical"]
+    put_off = raised(worst, Severity.INFO, at=worst.starts_at)
+    await take(notifier.send(told(ended(put_off), NotifyReason.RESOLVED), now=NOW))
+    assert set(service.incidents.values()) == {"resolved"} and len(service.incidents) == 3
+    assert len(service.pages) == 3
+
+
+async def test_an_ack_that_overtakes_the_raise_is_sent_again(hook, client):
+    notifier, service = make_notifier(client, hook.url), Service()
+    alert = acked(make_alert(make_finding(severity=Severity.INFO), starts_at=NOW - timedelta(days=3)))
+    worse = raised(alert, Severity.CRITICAL, at=NOW - timedelta(minutes=2))
+    again = replace(worse, acked_at=NOW - timedelta(minutes=1))
+    await notifier.refresh([again], now=NOW)
+    await notifier.send(told(worse, NotifyReason.SEVERITY_RAISED), now=NOW)  # decided on before
+    await notifier.refresh([again], now=NOW)
+    for event in events(hook):
+        service.take(event)
+    assert service.incidents == {f"{alert.id}:critical": "acknowledged"}
 
 
 async def test_an_acknowledged_alert_opens_nothing_that_was_closed_by_hand(hook, client):
@@ -303,7 +360,8 @@ def test_repr_holds_no_key():
 
 def trigger(notification):
     notifier = make_notifier(None)
-    return [notifier._trigger(notification, alert, item) for _, alert, item in notifier._steps(notification, NOW)]
+    steps = notifier._steps(notification, NOW)
+    return [notifier._trigger(notification, step.alert, step.item, key=step.key) for step in steps]
 
 
 def test_stays_within_the_limits():

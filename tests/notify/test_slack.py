@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from watcher.alerts.alert import end
+from watcher.alerts.notification import NotifyReason
 from watcher.errors import DeliveryError
 from watcher.notify.message import render
 from watcher.notify.notifier import Receipt
 from watcher.notify.slack import SlackNotifier, cut, escape, slack_payload
+from watcher.rules.finding import Severity
 
 from .factories import NOW, VOICE, make_alert, make_finding, make_flood, make_hostile, make_notification, make_resolved
 from .slack_fake import check_markup, faults, texts_in
@@ -31,11 +34,11 @@ def check_limits(payload):
 def test_says_what_happened_and_what_to_do():
     payload = blocks_of(make_notification())
     header, section, context, footer, actions = payload["blocks"]
-    assert header["text"]["text"].startswith("🟠 [FIRING] deployment")
-    assert header["text"]["text"].endswith("support-bot in contoso-ft is deleted in 2 d 23 h")
-    first, second, *_ = section["text"]["text"].splitlines()
-    assert first == "→ To keep it, send it one request."  # what happened stands above
-    assert second.startswith("```curl")
+    assert header["text"]["text"] == "🟠 [FIRING] warning: deployment idle · support-bot"
+    first, second, third, *_ = section["text"]["text"].splitlines()
+    assert first == "*support-bot in contoso-ft is deleted in 2 d 23 h*"
+    assert second == "→ To keep it, send it one request."
+    assert third.startswith("```curl")
     assert [field["text"] for field in section["fields"]] == [
         "*Deployment*\nsupport-bot", "*Model*\ngpt-4.1-mini.ft-1", "*Account*\ncontoso-ft", "*Owner*\nsearch-team"
     ]  # fmt: skip
@@ -50,17 +53,37 @@ def test_says_what_happened_and_what_to_do():
 
 def test_resolved_is_green_and_strikes_what_is_no_longer_true():
     header, section, context, *_ = blocks_of(make_resolved())["blocks"]
-    assert header["text"]["text"].startswith("🟢 [RESOLVED] deployment")
-    assert section["text"]["text"] == "Until then: ~support-bot in contoso-ft is deleted in 2 d 23 h~"
+    assert header["text"]["text"] == "🟢 [RESOLVED] deployment idle · support-bot"
+    assert section["text"]["text"].splitlines() == [
+        "*support-bot in contoso-ft: it was called again at 2026-11-22 08:58 CET (07:58 UTC)*",
+        "Until then: ~support-bot in contoso-ft is deleted in 2 d 23 h~",
+    ]
     assert "resolved after 3 d 2 h because it was called again" in context["elements"][0]["text"]
 
 
-@pytest.mark.parametrize("length", [110, 160])
-def test_a_summary_that_the_header_has_no_room_for_is_told_below_it(length):
+@pytest.mark.parametrize("length", [10, 110, 160])
+def test_the_summary_is_told_once_and_the_header_is_short(length):
     long = "a" * length + " is deleted"
-    header, section, *_ = blocks_of(make_notification(make_alert(make_finding(summary=long))))["blocks"]
-    assert header["text"]["text"].endswith("…")
-    assert section["text"]["text"].startswith(f"🟠 *WARNING*  *{long}*")
+    blocks = blocks_of(make_notification(make_alert(make_finding(summary=long, name="b" * 200))))["blocks"]
+    assert blocks[0]["text"]["text"] == f"🟠 [FIRING] warning: deployment idle · {'b' * 63}…"
+    assert blocks[1]["text"]["text"].startswith(f"*{long}*\n")
+    assert json.dumps(blocks).count(long) == 1
+
+
+def test_the_header_of_several_counts_them_and_names_their_rules():
+    rules = ["deployment_idle", "job_stalled", "job_cost", "file_orphaned"]
+    alerts = [make_alert(make_finding(rule=rule, name=rule, severity=Severity.INFO)) for rule in rules]
+    worse = make_alert(make_finding(severity=Severity.CRITICAL))
+
+    def header(*told, **changes):
+        return blocks_of(make_notification(*told, **changes))["blocks"][0]["text"]["text"]
+
+    assert header(*alerts[:2]) == "🔵 [FIRING] 2 alerts, up to info: deployment idle, job stalled"
+    assert header(worse, *alerts) == (
+        "🔴 [FIRING] 5 alerts, up to critical: deployment idle, job stalled and 2 more rules"
+    )
+    over = [end(one, now=NOW, because="it was called") for one in alerts[:2]]
+    assert header(*over, reason=NotifyReason.RESOLVED) == "🟢 [RESOLVED] 2 alerts: deployment idle, job stalled"
 
 
 def shown_of(payload):
@@ -105,6 +128,18 @@ def test_a_command_cannot_end_its_block():
 def test_in_a_flood_the_same_advice_is_given_once():
     text = json.dumps(blocks_of(make_flood(40))["blocks"], ensure_ascii=False)
     assert text.count("To keep it, send it one request.") == 1
+
+
+@pytest.mark.parametrize("count", [23, 33, 45])
+def test_nothing_is_announced_that_does_not_follow(count):
+    """What to do differs by its command alone, for which there is no room."""
+    action = "To keep it, call it; it costs a few tokens:\ncurl https://contoso-ft.openai.azure.com/{}"
+    alerts = [make_alert(make_finding(name=f"bot-{n}", action=action.format(n))) for n in range(count)]
+    text = "\n".join(
+        block["text"]["text"] for block in blocks_of(make_notification(*alerts))["blocks"] if block["type"] == "section"
+    )
+    assert not re.search(r":$", text, re.MULTILINE)
+    assert text.count("→ To keep it, call it; it costs a few tokens.") == 1
 
 
 def test_each_alert_of_a_group_has_its_own_link():

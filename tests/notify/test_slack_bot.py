@@ -89,16 +89,24 @@ async def test_a_step_goes_into_the_thread_and_is_not_shown_in_the_channel(slack
 
 
 @pytest.mark.parametrize(
-    ("reason", "severity", "is_broadcast"),
+    ("reason", "severity", "step", "is_broadcast"),
     [
-        (RAISED, Severity.CRITICAL, True),
-        (RAISED, Severity.WARNING, False),
-        (REMINDER, Severity.CRITICAL, False),
+        (RAISED, Severity.CRITICAL, "", True),
+        (RAISED, Severity.CRITICAL, "1d", True),
+        (REMINDER, Severity.CRITICAL, "6h", True),
+        (REMINDER, Severity.CRITICAL, "overdue", True),
+        (REMINDER, Severity.CRITICAL, "", False),  # the same once again
+        (RAISED, Severity.WARNING, "3d", False),
+        (REMINDER, Severity.WARNING, "2d", False),
+        (RESOLVED, Severity.CRITICAL, "1d", False),
     ],
 )
-async def test_what_becomes_critical_is_shown_in_the_channel_too(slack, outbox, reason, severity, is_broadcast):
+async def test_each_step_of_what_is_critical_is_shown_in_the_channel_too(
+    slack, outbox, reason, severity, step, is_broadcast
+):
     await outbox.tell(alert(severity=Severity.INFO), reason=FIRING)
-    await outbox.tell(alert(severity=severity), reason=reason)
+    now = alert(severity=severity, step=step)
+    await outbox.tell(ended(now) if reason is RESOLVED else now, reason=reason)
     assert slack.posts[1]["thread_ts"] == slack.posts[0]["ts"]
     assert slack.posts[1]["broadcast"] is is_broadcast
 
@@ -109,8 +117,8 @@ async def test_on_resolve_the_head_turns_green_and_says_why_and_after_how_long(s
     assert receipt.detail == "posted in #ml, in the thread of the first message; the first message marked resolved"
     head, reply = slack.posts
     assert head["edited"] and reply["thread_ts"] == head["ts"]
-    assert header(head).startswith("🟢 [RESOLVED] deployment_idle")
-    assert "it was called again at 2026-11-22 08:58 CET" in header(head)
+    assert header(head) == "🟢 [RESOLVED] deployment idle · support-bot"
+    assert "it was called again at 2026-11-22 08:58 CET" in head["blocks"][1]["text"]["text"]
     assert "~support-bot in contoso-ft is deleted in 2 d 23 h~" in head["blocks"][1]["text"]["text"]
     assert "resolved after 3 d" in head["blocks"][2]["elements"][0]["text"]
 
@@ -145,7 +153,7 @@ async def test_the_head_speaks_of_its_own_end_alone_whatever_else_the_message_te
         earlier=outbox.first,
     )
     await bot.send(mixed, now=NOW)
-    assert header(slack.posts[0]).startswith("🟢 [RESOLVED] deployment_idle · warning · a in contoso-ft")
+    assert header(slack.posts[0]) == "🟢 [RESOLVED] deployment idle · a"
     assert "2 messages in one" not in json.dumps(slack.posts[0]["blocks"])
     assert "edited" not in slack.posts[1]
 
@@ -173,7 +181,7 @@ async def test_of_two_threads_the_loudest_alerts_is_taken_and_the_channel_sees_i
     assert slack.posts[2]["broadcast"] is True
     assert "2 first messages marked resolved" in receipt.detail
     assert all(header(post).startswith("🟢 [RESOLVED]") for post in slack.posts)
-    assert "a in contoso-ft" in header(slack.posts[0]) and "b in contoso-ft" in header(slack.posts[1])
+    assert [header(post)[-3:] for post in slack.posts[:2]] == ["· a", "· b"]
 
 
 @pytest.mark.parametrize("unthreads", [True, False], ids=["Slack shows it in the channel", "Slack refuses it"])

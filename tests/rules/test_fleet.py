@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from tests.factories import HOUR, MINUTE, NOW, make_gap, make_state, make_view
-from tests.rules.ask import ask
+from tests.rules.ask import ask, cleared, found
 from watcher.alerts.alert import open_alert
 from watcher.alerts.inhibition import DEFAULT_INHIBITIONS, Inhibitor
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.accounts import AccountForbidden, AccountThrottled, AccountUnreachable, MetricsStale
-from watcher.rules.finding import Cleared, Finding, Severity, Undecided
+from watcher.rules.finding import Cleared, Finding, Severity, Subject, Undecided
 from watcher.rules.fleet import AzureUnreachable, CredentialFailing
 from watcher.rules.rule import Fleet, evaluate, evaluate_fleet
 
@@ -38,7 +38,32 @@ def on_data(rule, view, subject=None):
 def test_accounts_of_no_known_region_are_no_sign_of_an_outage_in_all_of_them():
     nowhere = fleet(make_state("a", SILENT, location=""), make_state("b", SILENT, location=""))
 
-    assert ask(UNREACHABLE, nowhere) == []
+    assert found(UNREACHABLE, nowhere) == []
+
+
+def test_an_outage_that_discovery_met_ends_with_its_cause():
+    """Be it that no account was known before, or that none is known yet: no region was ever hit."""
+    assert [a.because for a in cleared(UNREACHABLE, fleet())] == ["discovery, or an account, has had an answer since"]
+    (arm,) = (
+        a
+        for a in cleared(UNREACHABLE, fleet(make_state("a")))
+        if a.subject == Subject(id="public", kind=ResourceKind.REGION, incarnation="arm")
+    )
+    said = "Azure answers again on the control plane (accounts and deployments) for 1 of 1 account"
+    assert arm.because == said
+
+
+def test_an_outage_of_all_regions_ends_with_how_many_answer():
+    states = (
+        make_state("a", SILENT),
+        make_state("b", SILENT),
+        make_state("c", location="westeurope"),
+        make_state("d", location="westeurope"),
+    )
+    (everywhere,) = (
+        a for a in cleared(UNREACHABLE, fleet(*states)) if a.subject.id == "public" and a.subject.incarnation == "data"
+    )
+    assert everywhere.because == "Azure answers again on the data plane (fine-tuning jobs) for 2 of 4 accounts"
 
 
 @pytest.mark.parametrize(

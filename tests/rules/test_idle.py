@@ -127,7 +127,9 @@ def test_a_finding_counts_from_the_last_call():
     finding = the_finding(RULE, view)
 
     assert finding.kind is FindingKind.CONDITION
-    assert finding.summary == "support-bot in contoso-ft is deleted at 2026-11-25 08:00 UTC unless it is called"
+    assert finding.summary == (
+        "Deployment support-bot in contoso-ft may be deleted from 2026-11-25 08:00 UTC unless it is called"
+    )
     assert finding.values == {
         "idle_since": "2026-11-10T08:00:00Z",
         "deletion_earliest": "2026-11-25T08:00:00Z",
@@ -202,7 +204,9 @@ class TestCallsBeforeTheMetricsRead:
     def test_may_be_deleted_at_any_moment_until_the_later_bound(self):
         finding = the_finding(RULE, self.view())
 
-        assert finding.summary.startswith("support-bot in contoso-ft may be deleted at any moment, at the latest")
+        assert finding.summary.startswith(
+            "Deployment support-bot in contoso-ft may be deleted at any moment, at the latest"
+        )
         assert finding.values["deletion_latest"] == "2026-11-27T08:00:00Z"
         assert finding.step == "6h"
         assert finding.severity is Severity.WARNING  # not woken for what may as well be five days away
@@ -217,7 +221,7 @@ class TestCallsBeforeTheMetricsRead:
 
         assert finding.step == "overdue"
         assert finding.summary == (
-            "support-bot in contoso-ft is overdue for deletion since 2026-11-21 08:00 UTC, and still stands"
+            "Deployment support-bot in contoso-ft is overdue for deletion since 2026-11-21 08:00 UTC, and still stands"
         )
 
     def test_counts_from_creation_while_that_is_the_sooner_bound(self):
@@ -316,7 +320,7 @@ class TestLatest:
     def test_says_which_calls_azure_names(self):
         _, evidence = self.idle()
 
-        assert "every answered call counts here; Azure's present text names chat completions and Responses" in evidence
+        assert "every answered call counts here, though Azure names some kinds of call alone" in evidence
 
 
 class TestLifetimes:
@@ -368,7 +372,7 @@ def test_past_the_deadline_nothing_is_claimed_of_one_that_cannot_be_read(left, w
     last = the_doubt(RULE, view).on_last_evidence
 
     assert last.summary == (
-        f"support-bot in contoso-ft {words}; whether it still stands is not known since 2026-11-22 07:00 UTC"
+        f"Deployment support-bot in contoso-ft {words}; whether it still stands is not known since 2026-11-22 07:00 UTC"
     )
     assert not last.description.startswith("By all that is known")
 

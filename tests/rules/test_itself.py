@@ -46,7 +46,7 @@ def test_words_of_a_channel_that_fails():
     finding = the_finding(RULE, fleet(**failing(2 * HOUR, waiting=4, dead=1, last_ok_at=NOW - 3 * HOUR)))
     assert (
         finding.summary
-        == "ml-slack takes no messages since 2026-11-22 06:00 UTC: timeout: no answer; 4 waiting, 1 dead"
+        == "Receiver ml-slack has taken no message since 2026-11-22 06:00 UTC: timeout: no answer; 4 waiting, 1 dead"
     )
     assert (finding.severity, finding.subject.id, finding.subject.kind) == (
         Severity.CRITICAL,
@@ -70,3 +70,13 @@ def test_the_end_says_when_it_took_something():
     (end,) = cleared(RULE, fleet(last_ok_at=NOW - MINUTE))
     assert end.because == "it last took a message 2026-11-22 07:59 UTC"
     assert found(RULE, Fleet(now=NOW, accounts=())) == []
+
+
+def test_one_message_that_fails_all_the_time_is_found_though_the_channel_looks_well():
+    stuck = {"stuck_since": NOW - HOUR, "stuck_for": HOUR, "stuck_because": "server: the notifier failed", "waiting": 1}
+    finding = the_finding(RULE, fleet(last_ok_at=NOW, **stuck))
+    assert finding.summary == (
+        "ml-slack does not take a message that waits since 2026-11-22 07:00 UTC: server: the notifier failed; "
+        "1 waiting, 0 dead"
+    )
+    assert verdict(RULE, fleet(last_ok_at=NOW, **{**stuck, "stuck_for": HOUR - MINUTE})) == "none"

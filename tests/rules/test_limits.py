@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.factories import make_deployment, make_file, make_gap, make_holding, make_inventory
-from tests.rules.ask import ask, doubts, found, the_finding
+from tests.rules.ask import ask, cleared, doubts, found, the_finding
 from watcher.alerts.alert import open_alert
 from watcher.alerts.lifecycle import advance
 from watcher.resources.snapshot import Section
@@ -93,6 +93,12 @@ def test_limits_are_configurable(options, expected):
 
 def test_at_the_limit_is_neither_near_nor_past():
     assert " is at Azure's limit for jobs that train at once" in the_finding(RULE, held(running={"": 3})).summary
+
+
+def test_one_that_is_no_longer_near_says_what_is_left():
+    (queued,) = (answer for answer in cleared(RULE, held(queued=7)) if answer.subject.incarnation == "queued")
+
+    assert queued.because == "queued jobs: 7 of 20 now"
 
 
 def test_each_limit_is_an_alert_of_its_own():

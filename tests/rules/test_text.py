@@ -54,21 +54,6 @@ def test_steps_are_written_as_the_configuration_does(span, expected):
 
 
 @pytest.mark.parametrize(
-    ("span", "price", "expected"),
-    [
-        (336 * HOUR, 1.70, 571.2),
-        (24 * HOUR, 1.70, 40.8),
-        (HOUR, 0.125, 0.12),  # half to even
-        (HOUR, 0.135, 0.14),
-        (-HOUR, 1.70, 0.0),
-        (timedelta(microseconds=1), 1.70, 0.0),
-    ],
-)
-def test_cost(span, price, expected):
-    assert text.cost(span, price) == expected
-
-
-@pytest.mark.parametrize(
     ("count", "expected"),
     [
         (0, "0 bytes"),

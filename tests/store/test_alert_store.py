@@ -139,7 +139,7 @@ def test_who_was_told_of_a_deployment(store):
     alert, over_all = make_alert(), make_alert("model_retiring", account="")
     put(store, make_notification(alert), make_notification(alert, receiver="mail"), make_notification(over_all))
     found = store.read_now(alerts.told_of_subjects, ACCOUNT, {make_subject(), make_subject("other")}, ended_since=NOW)
-    told = {(rule, row.receiver) for rule, row in found[make_subject()]}
+    told = {(word.rule, word.told.receiver) for word in found[make_subject()]}
     assert told == {(alert.finding.rule, "slack"), (alert.finding.rule, "mail"), ("model_retiring", "slack")}
     assert make_subject("other") not in found
 

@@ -11,6 +11,7 @@ from tests.factories import (
     make_account,
     make_checkpoint,
     make_deployment,
+    make_event,
     make_file,
     make_gap,
     make_job,
@@ -19,6 +20,7 @@ from tests.factories import (
     make_usage,
 )
 from watcher.cycles import Judgement, record
+from watcher.resources.calls import Calls, HourOfCalls
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.model import CustomModel, Retirement
 from watcher.resources.snapshot import Listing, Section
@@ -180,6 +182,27 @@ def test_the_mark_changes_with_what_exists_and_with_nothing_else(watched):
     assert mark() == second
     watched.write_now(retirements.save, [Retirement(model="b", location="east")], regions={"east"}, now=NOW)
     assert mark() != second
+
+
+def test_the_calls_of_the_last_weeks_are_held_with_what_was_read_of_them(watched):
+    hours = {NOW - 40 * DAY: HourOfCalls(ok=9.0), NOW - DAY: HourOfCalls(ok=2.0)}
+    usage = make_usage("bot", read_from=NOW - 60 * DAY)
+    bot = Calls(deployment="bot", hours=hours)
+    save(watched, deployments=[make_deployment("bot")], usage=[usage], calls={"bot": bot})
+    (holding,) = load(watched).holdings
+    assert {hour: one.ok for hour, one in holding.calls["bot"].hours.items()} == {NOW - DAY: 2.0}
+    assert holding.coverage.holds(NOW - 60 * DAY, NOW)
+
+
+def test_the_jobs_of_this_month_are_held_with_what_their_logs_say_was_billed(watched):
+    save(watched, NOW - 40 * DAY, jobs=[make_job(name) for name in ("this", "last", "under-way")])
+    ended = [made(id="this", finished_at=NOW - DAY), made(id="last", finished_at=NOW - 30 * DAY)]
+    said = make_event("Training tokens billed: 8000")
+    events = {"this": [said, make_event("Job succeeded.")], "last": [said]}
+    save(watched, jobs=[*ended, make_job("under-way"), made("x", id="old", finished_at=NOW - 90 * DAY)], events=events)
+    (holding,) = load(watched).holdings
+    assert [job.id for job in holding.jobs_ended] == ["this"]
+    assert holding.billed["this"] == 8000
 
 
 def test_it_takes_as_many_queries_for_twenty_accounts_as_for_one(watched):

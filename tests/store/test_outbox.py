@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from tests.alerts.factories import NOW, ended, make_alert
 from watcher.alerts.dispatch import told_rows
@@ -123,7 +124,7 @@ def test_a_lease_ends_and_whoever_lost_it_marks_nothing(store, alert):
     (theirs,) = claim(store, "two", now=NOW + LEASE)
     assert theirs.fence > mine.fence
     assert mark(store, mine, state="dead") is False
-    assert store.write_now(outbox.renew, mine, now=NOW + LEASE) is False
+    assert store.write_now(outbox.renew_all, [mine], now=NOW + LEASE) == ()
     (delivery,) = store.read_now(outbox.listed)
     assert (delivery.state, delivery.attempts, delivery.lease_until) == ("pending", 0, NOW + LEASE + LEASE)
     assert mark(store, theirs) is True
@@ -145,7 +146,8 @@ def test_both_tries_at_one_delivery_are_on_record(store, alert):
 def test_a_renewed_lease_holds_for_as_long_again(store, alert):
     put(store, make_notification(alert))
     (mine,) = claim(store)
-    assert store.write_now(outbox.renew, mine, now=NOW + 20 * SECOND) is True
+    (renewed,) = store.write_now(outbox.renew_all, [mine], now=NOW + 20 * SECOND)
+    assert renewed.lease_until == NOW + 20 * SECOND + LEASE
     assert claim(store, "two", now=NOW + LEASE) == ()
     assert len(claim(store, "two", now=NOW + 20 * SECOND + LEASE)) == 1
 
@@ -155,7 +157,7 @@ def test_a_lease_on_what_was_dropped_is_lost(store, alert):
     put(store, make_notification(alert))
     (mine,) = claim(store)
     store.write_now(outbox.drop, ids([mine]), now=NOW)
-    assert store.write_now(outbox.renew, mine, now=NOW) is False
+    assert store.write_now(outbox.renew_all, [mine], now=NOW) == ()
     assert mark(store, mine) is False
     assert store.read_now(outbox.counts) == {"dropped": 1}
 
@@ -248,3 +250,121 @@ def test_groups_remember_when_each_was_last_told(store, alert):
     assert store.read_now(outbox.groups, since=NOW) == {("slack", key): NOW + SECOND, ("mail", key): NOW}
     assert store.read_now(outbox.groups, since=NOW + SECOND) == {("slack", key): NOW + SECOND}
     assert store.read_now(outbox.groups, since=NOW + 2 * SECOND) == {}
+
+
+# What a retry may say
+
+
+def test_a_retry_does_not_deny_what_was_told_after_it(store, alert):
+    """A fire that died is not told once its end was: the incident would stay open for ever."""
+    fire = make_notification(alert)
+    put(store, fire)
+    mark(store, *claim(store), state="dead")
+    over = make_notification(ended(alert, NOW + SECOND), reason=NotifyReason.RESOLVED, at=NOW + SECOND)
+    put(store, over)
+    mark(store, *claim(store))
+    assert store.write_now(outbox.retry, [fire.id], now=NOW) == 0
+    assert claim(store) == ()
+    (stale,) = store.read_now(outbox.listed, ids=[fire.id])
+    assert (stale.state, stale.merged_into, stale.last_error) == ("merged", over.id, "later news was told")
+
+
+def test_a_retry_tells_what_is_still_news_and_events_always(store, alert):
+    event, other = make_alert("job_failed", name="job"), make_alert(name="other")
+    whole, elsewhere = make_notification(alert, event, other), make_notification(alert, receiver="mail")
+    put(store, whole, elsewhere)
+    for delivery in claim(store):
+        mark(store, delivery, state="dead")
+    put(store, make_notification(ended(alert, NOW), reason=NotifyReason.RESOLVED, at=NOW + SECOND))
+    mark(store, *claim(store))
+    assert store.write_now(outbox.retry, [whole.id, elsewhere.id], now=NOW) == 2
+    again = {one.notification.receiver: one.notification for one in claim(store)}
+    assert [entry.alert.id for entry in again["slack"].alerts] == [event.id, other.id]
+    assert again["slack"].notes == ("1 left out: later news was told",)
+    assert again["mail"] == elsewhere, "nobody told them anything since"
+
+
+@pytest.mark.parametrize(
+    ("fate", "is_untold"),
+    [("dead", True), ("dropped", True), ("delivered", False), ("uncertain", False), ("claimed", False)],
+)
+def test_an_end_says_whether_its_beginning_was_ever_told(store, alert, fate, is_untold):
+    fire = make_notification(alert)
+    put(store, fire)
+    if fate != "dropped":
+        (mine,) = claim(store)
+    if fate in ("dead", "delivered"):
+        mark(store, mine, state=fate)
+    elif fate == "uncertain":
+        mark(store, mine, state="dead", is_uncertain=True)
+    else:  # "claimed": whoever held it was killed, and it was dropped then
+        store.write_now(outbox.drop, [fire.id], now=NOW)
+    put(store, make_notification(ended(alert, NOW + SECOND), reason=NotifyReason.RESOLVED, at=NOW + SECOND))
+    (end,) = claim(store, now=NOW + 2 * LEASE)
+    assert [entry.was_untold for entry in end.notification.alerts] == [is_untold]
+
+
+# Clocks that are set back
+
+
+def test_leases_and_waits_from_a_clock_that_was_ahead_are_over(store, alert):
+    ahead = NOW + timedelta(days=1)
+    put(store, make_notification(alert), now=ahead)
+    assert len(claim(store, now=ahead)) == 1
+    assert len(claim(store, "other", now=NOW)) == 1
+    waits, own = make_notification(make_alert(name="other")), NOW + timedelta(hours=7)
+    put(store, waits, now=own)
+    assert claim(store, now=NOW) == (), "as long as a wait can be, it is one"
+
+
+def test_a_lease_by_a_clock_a_little_ahead_holds(store, alert):
+    put(store, make_notification(alert))
+    assert len(claim(store, now=NOW + 20 * SECOND)) == 1
+    assert claim(store, "other", now=NOW) == ()
+
+
+# What is asked of the outbox
+
+
+def test_ids_are_found_by_their_beginnings(store):
+    notifications = [make_notification(make_alert(name=f"d{n}")) for n in range(40)]
+    put(store, *notifications)
+    known = [n.id for n in notifications]
+    beginning = known[3][:7]
+    assert store.read_now(outbox.ids_like, [beginning]) == tuple(id_ for id_ in known if id_.startswith(beginning))
+    assert store.read_now(outbox.ids_like, ["", "ntf%", "NTF_", "nope"]) == ()
+    assert store.read_now(outbox.ids_like, ["ntf_"]) == tuple(known)
+
+
+def test_what_is_undelivered_is_counted_and_listed_without_the_rest(store):
+    put(store, *(make_notification(make_alert(name=f"d{n}")) for n in range(4)))
+    first, second, *_ = claim(store)
+    mark(store, first)
+    mark(store, second, state="dead")
+    assert store.read_now(outbox.undelivered) == {"pending": 2, "dead": 1}
+    assert [one.state for one in store.read_now(outbox.listed)] == ["dead", "pending", "pending"]
+    asked = []
+    with store.engine.connect() as tx, tx.begin():
+        event.listen(tx, "before_cursor_execute", lambda _c, _k, sql, args, *_: asked.append((sql, args)))
+        outbox.undelivered(tx)
+        outbox.listed(tx)
+        selects = [(sql, args) for sql, args in asked if sql.startswith("SELECT")]
+        assert len(selects) == 4
+        if tx.dialect.name == "sqlite":  # PostgreSQL reads so few rows without any index
+            plans = [tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", args).all() for sql, args in selects]
+            assert all("ix_notifications_" in row[3] for plan in plans for row in plan)
+
+
+def test_many_waits_are_merged_a_part_at_a_time(store):
+    """Nobody else writes while they are; what is left for later is not told in two messages meanwhile."""
+    some = [make_alert(name=f"d{n}") for n in range(claiming._MOST_MERGED + 20)]
+    put(store, *(make_notification(one) for one in some))
+    put(store, *(make_notification(ended(one, NOW), reason=NotifyReason.RESOLVED, at=NOW + SECOND) for one in some))
+    told = []
+    while claimed := claim(store, at_most=1000):
+        told += [entry for one in claimed for entry in one.notification.alerts]
+        for delivery in claimed:
+            mark(store, delivery)
+    assert sorted(entry.alert.id for entry in told) == sorted(one.id for one in some)
+    assert all(entry.was_untold for entry in told)
+    assert store.read_now(outbox.counts) == {"delivered": len(some), "merged": 2 * len(some)}

@@ -231,8 +231,24 @@ def make_machine(template: Path):
         @rule()
         def retry(self):
             dead = [id_ for id_, state in self.state.items() if state == "dead"]
-            self.stores[1].write_now(outbox.retry, dead, now=self.now)
-            self.state.update(dict.fromkeys(dead, "pending"))
+            count = self.stores[1].write_now(outbox.retry, dead, now=self.now)
+            rows = self.rows()
+            for id_ in dead:
+                before, after = self.notifications[id_], rows[id_].notification
+                old = {entry.alert.id for entry in before.alerts if self.is_told_later(before, entry.alert.id)}
+                news = tuple(entry for entry in before.alerts if entry.alert.id not in old)
+                self.state[id_] = "pending" if news else "merged"
+                if news:
+                    assert after.alerts == news, "what is older than the newest word stays untold"
+                    self.notifications[id_] = after
+            assert count == sum(self.state[id_] == "pending" for id_ in dead)
+
+        def is_told_later(self, notification, alert_id):
+            return any(
+                alert_id in {entry.alert.id for entry in other.alerts}
+                for id_ in self.order[self.order.index(notification.id) + 1 :]
+                if (other := self.notifications[id_]).receiver == notification.receiver
+            )
 
         @rule(seconds=st.sampled_from([12, 30, 300]))
         def wait(self, seconds):
@@ -253,13 +269,25 @@ def make_machine(template: Path):
         @invariant()
         def each_story_is_faithful(self):
             for key, story in self.stories.items():
-                if key in self.broken:
-                    continue
                 reasons = [entry.reason for _, entry in story]
                 first = story[0][1]
+                if key in self.broken:
+                    knows = [entry.reason is not NotifyReason.RESOLVED or entry.was_untold for _, entry in story]
+                    assert knows[0] or self.may_have_heard(key, story[0][0]), "it never heard that it fired"
+                    assert NotifyReason.RESOLVED not in reasons[:-1], "nothing after its end"
+                    continue
                 assert first.reason is NotifyReason.FIRING or first.was_untold, "no resolve without its fire"
                 assert NotifyReason.FIRING not in reasons[1:], "told once"
                 assert NotifyReason.RESOLVED not in reasons[:-1], "and nothing after its end"
+
+        def may_have_heard(self, key, before):
+            """Whether what came before may have arrived, for all that is on record."""
+            receiver, alert_id = key
+            return any(
+                alert_id in {entry.alert.id for entry in other.alerts} and id_ in self.sent
+                for id_ in self.order[: self.order.index(before)]
+                if (other := self.notifications[id_]).receiver == receiver
+            )
 
         def finish(self):
             """Once everything works, all that was decided arrives."""

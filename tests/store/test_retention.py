@@ -34,7 +34,7 @@ from watcher.store import (
 )
 from watcher.store.retention import Pruned
 
-from .dumps import dump
+from .dumps import dump, statements
 from .test_outbox import claim, make_notification, mark, put
 
 BEFORE = NOW + 10 * DAY
@@ -178,3 +178,23 @@ def test_what_was_read_of_jobs_files_and_models_goes_once_it_is_old_and_no_longe
     assert (pruned.files, pruned.models, pruned.training, pruned.durations, pruned.retirements) == (1, 1, 1, 1, 1)
     assert store.read_now(listed.files, ACCOUNT.key) == (make_file("kept"),)
     assert store.write_now(retention.prune, before=NOW + 2 * DAY) == Pruned()
+
+
+def test_in_steps_as_much_goes_as_at_once_and_none_takes_long(store):
+    """A step that deletes all would keep everybody else from writing meanwhile."""
+    over = [ended(make_alert(name=f"d{number}"), NOW + HOUR) for number in range(7)]
+    stays = make_alert(name="stays")
+    tell(
+        store,
+        *map(make_notification, over[:5]),
+        make_notification(*over[5:]),
+        make_notification(over[0], stays, at=NOW + HOUR),
+    )
+    settle(store, *over)
+    with statements(store.engine) as heard:
+        pruned = retention.prune_stepwise(store, before=BEFORE, at_most=2)
+    committed = [one for one, _ in heard if one.startswith("SELECT alerts.id")]
+    assert (pruned.alerts, pruned.notifications) == (7, 6)
+    assert len(committed) == 4
+    assert store.read_now(alerts.firing, stays.account) == (stays,)
+    assert prune(store) == Pruned()

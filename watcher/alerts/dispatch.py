@@ -29,12 +29,16 @@ from watcher.alerts.route import REPORT_ONLY_RULES, Route, labels_of_key
 from watcher.alerts.routing import Routing, explain_routes, failing_receiver, receivers
 from watcher.alerts.silence import Silence, hushed
 from watcher.alerts.telling import FIRST_SIGHT_KEY, Histories, Telling, histories, lacking
+from watcher.alerts.unheard import AtTheEnd
 from watcher.rules.finding import Subject
 
 __all__ = ["Groups", "Held", "Plan", "Routing", "explain_routes", "plan", "told_rows"]
 
 #: When each group of each receiver was last notified, by receiver and group key.
 Groups = Mapping[tuple[str, str], datetime]
+
+#: How `Held.because` begins where a mute holds back; the names of the route's mutes follow.
+MUTED_BY = "muted by "
 
 #: Said of a message to a receiver whom the routes, the tags or the owners now lead to. Which of them, nothing tells.
 NEWCOMER_NOTE = "already firing; others were told before, and this receiver is new to it"
@@ -82,7 +86,8 @@ def plan(
             someone was not told of; more do no harm.
         told: All that was told of these alerts, in the order in which it was told.
         groups: When each group was last notified; a group without an entry never was.
-        ended: What ended lately, for what it still keeps quiet.
+        ended: What ended lately, for what it still keeps quiet; and what kept quiet those that ended in a mute.
+        silences: Those in force, and those that were when what ended in a mute did.
         lives: When conditions that fire began before, so far as that was lately.
         immediate: Wait for neither `group_wait` nor `group_interval`, nor for what ended: all has just been looked at.
     """
@@ -95,6 +100,14 @@ def plan(
     lingering = () if immediate else tuple(alert for alert in ended if lingers_until(alert, now))
     # Sorting the sources costs as much as all else together, and mostly nothing is due.
     inhibitor = Inhibitor(routing.inhibitions if due else (), alerts, lingering)
+    at_the_end = AtTheEnd(
+        inhibitions=routing.inhibitions,
+        sources=(*alerts, *ended),
+        silences=silences,
+        keeps=keeps,
+        lives=lives or {},
+    )
+    due = [telling for telling in due if not (telling.was_untold and at_the_end.hid(telling.alert))]
     free = _hold_back(due, inhibitor, silences, keeps, planned)
     notifications = _flush(_told_once(free), planned)
     _await_acknowledgement(notifications, taken, known, planned)
@@ -158,6 +171,8 @@ def _stand_in(tellings: Sequence[Telling]) -> list[Telling]:
     rest = []
     for telling in tellings:
         place = (telling.subject, telling.receiver)
+        if place in gone and telling.was_untold and telling.alert.finding.rule in COUNTDOWN_RULES:
+            continue  # the news says it all to whoever never heard of the countdown
         if place in gone and telling.is_resolve and telling.alert.finding.rule in COUNTDOWN_RULES:
             covers.setdefault(place, []).append(telling.alert)
         else:
@@ -181,7 +196,7 @@ def _hold_back(
     free = []
     for telling in tellings:
         held = None
-        if not telling.is_resolve:  # whoever was told that it fires is told that it is over
+        if not telling.is_resolve or telling.was_untold:  # whoever was told that it fires is told that it is over
             held = _quieted(telling, inhibitor, silences, keeps, planned.now) or _damped(telling, planned)
         held = held or _muted(telling, planned)
         if held is None:
@@ -242,7 +257,7 @@ def _muted(telling: Telling, planned: _Planning) -> Held | None:
     until = muted_until(planned.routing.mutes_of(telling.route), planned.now, telling.loudest)
     if until is None:
         return None
-    return Held(receiver=telling.receiver, because=f"muted by {', '.join(telling.route.mute)}", until=until)
+    return Held(receiver=telling.receiver, because=f"{MUTED_BY}{', '.join(telling.route.mute)}", until=until)
 
 
 def _told_once(tellings: Sequence[Telling]) -> list[Telling]:
@@ -297,6 +312,7 @@ def _notification(members: Sequence[Telling], planned: _Planning) -> Notificatio
             alert=telling.alert,
             reason=telling.reason,
             note=NEWCOMER_NOTE if telling.is_newcomer and not all_new and not telling.note else telling.note,
+            was_untold=telling.was_untold,
         )
         for telling in loudest_first
     )

@@ -22,11 +22,15 @@ class Escalation:
 
     receiver: str
     route: Route  #: that escalates
-    told_at: datetime  #: when the route's own receiver was told
+    told_at: datetime  #: when the route's own receiver was told, or was to be told
+    is_lost: bool = False  #: nothing of it arrived there
     at: datetime
 
     def __str__(self) -> str:
-        return f"escalated: nobody has acknowledged this since {self.route.receiver} was told at {moment(self.told_at)}"
+        receiver, told_at = self.route.receiver, moment(self.told_at)
+        if self.is_lost:
+            return f"escalated: {receiver} could not be told of this at {told_at}, and nobody has acknowledged it"
+        return f"escalated: nobody has acknowledged this since {receiver} was told at {told_at}"
 
 
 def escalations(alert: Alert, routes: Sequence[Route], told: Sequence[Told]) -> tuple[Escalation, ...]:
@@ -42,12 +46,13 @@ def escalations(alert: Alert, routes: Sequence[Route], told: Sequence[Told]) -> 
     knowing = {row.receiver for row in told}
     found: dict[str, Escalation] = {}
     for receiver, route in _ways(alert, routes):
-        told_at = _told_at(route.receiver, alert.severity, told)
-        if receiver in knowing or told_at is None or route.escalate_after is None:
+        words = _words(route.receiver, alert.severity, told)
+        if receiver in knowing or not words or route.escalate_after is None:
             continue
-        at = told_at + route.escalate_after
+        at = words[0].at + route.escalate_after
         if receiver not in found or at < found[receiver].at:
-            found[receiver] = Escalation(receiver=receiver, route=route, told_at=told_at, at=at)
+            heard = next((row for row in words if not row.is_lost), words[0])
+            found[receiver] = Escalation(receiver=receiver, route=route, told_at=heard.at, is_lost=heard.is_lost, at=at)
     return tuple(found.values())
 
 
@@ -70,9 +75,10 @@ def _ways(alert: Alert, routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
                 yield receiver, route
 
 
-def _told_at(receiver: str, severity: Severity, told: Sequence[Told]) -> datetime | None:
-    """When the receiver was first told of it as loud as it is now."""
-    for row in told:
-        if row.receiver == receiver and row.status is AlertStatus.FIRING and row.severity.rank >= severity.rank:
-            return row.at
-    return None
+def _words(receiver: str, severity: Severity, told: Sequence[Told]) -> list[Told]:
+    """What the receiver was told of it as loud as it is now, oldest first."""
+    return [
+        row
+        for row in told
+        if row.receiver == receiver and row.status is AlertStatus.FIRING and row.severity.rank >= severity.rank
+    ]

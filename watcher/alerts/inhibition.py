@@ -99,11 +99,6 @@ def lingers_until(alert: Alert, now: datetime) -> datetime | None:
     return alert.ends_at + LINGER
 
 
-def inhibited_by(alert: Alert, alerts: Sequence[Alert], rules: Sequence[InhibitRule]) -> Alert | None:
-    """The alert among `alerts` that keeps this one quiet, or `None`. For many alerts, use one `Inhibitor`."""
-    return Inhibitor(rules, alerts).inhibited_by(alert)
-
-
 def _sources(
     rule: InhibitRule, alerts: Sequence[tuple[Alert, Mapping[str, str]]]
 ) -> Mapping[tuple[str, ...], list[_Source]]:

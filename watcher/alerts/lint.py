@@ -60,6 +60,7 @@ def lint(
     """
     return [
         *_unused(routing, receivers, otherwise_used),
+        *_alone(receivers),
         *_owners(routing, known),
         *_tree(routing, known),
         *_inhibitions(routing, known),
@@ -77,6 +78,13 @@ def _unused(routing: Routing, receivers: Sequence[str], otherwise_used: Collecti
         if name not in used and name not in otherwise_used:
             message = f"{name} is never used: no route, owner or report names it"
             yield Problem(f"receivers[{number}]", message, "name it in a route, or remove it")
+
+
+def _alone(receivers: Sequence[str]) -> Iterator[Problem]:
+    """A receiver whose death nobody would hear of."""
+    if len(receivers) == 1:
+        message = f"{receivers[0]} is the only one: if it takes no messages, nobody is told so"
+        yield Problem("receivers", message, "configure a second one; it is told, whatever the routes say")
 
 
 def _idle_mutes(routing: Routing) -> Iterator[Problem]:
@@ -109,6 +117,11 @@ def _inhibitions(routing: Routing, known: Known) -> Iterator[Problem]:
     for number, rule in enumerate(routing.inhibitions):
         for side, matchers in (("source", rule.source), ("target", rule.target)):
             yield from _odd_matchers(f"inhibit[{number}].{side}", matchers, known)
+
+
+def odd_matchers(matchers: Sequence[Matcher], known: Known, path: str = "matcher") -> list[Problem]:
+    """What is odd in matchers by themselves, as those of a silence; the cure names what is nearest, if anything is."""
+    return list(_odd_matchers(path, matchers, known))
 
 
 def _odd_matchers(path: str, matchers: Sequence[Matcher], known: Known) -> Iterator[Problem]:

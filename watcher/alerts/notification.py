@@ -35,6 +35,7 @@ class Told:
     notification_id: str  #: "" where the notification of another alert stood for this one
     group_key: str
     route: str
+    is_lost: bool = False  #: as far as is known when it is read: the notification was given up, and never arrived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ class Rate:
 
         A clock that was set back costs the wait of one bucket at most.
         """
-        if left is None or at is None:
+        if left is None or at is None or at > now + self.per:
             return float(self.messages)
         gained = max((now - at) / self.per, 0.0) * self.messages
         return min(left + gained, float(self.messages))

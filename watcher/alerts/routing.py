@@ -1,4 +1,8 @@
-"""Who an alert reaches: the tree of routes, the owners beside it, and the others where a receiver itself has failed."""
+"""Who an alert reaches: the tree of routes, the owners beside it, and the others where a receiver itself has failed.
+
+That a receiver takes no messages is told to every other that may hear of anything: whoever else is dead, or reads
+seldom, one of them may. Only where the tree names no other do owners hear of it, and then whoever is configured at all.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +24,7 @@ class Routing:
     inhibitions: tuple[InhibitRule, ...] = DEFAULT_INHIBITIONS
     mutes: Mapping[str, MuteInterval] = field(default_factory=dict)  #: by name
     owners: tuple[Route, ...] = ()  #: one for each owner and receiver, with a path of the owner: "owners[0]"
+    receivers: tuple[str, ...] = ()  #: the names of all that are configured, in the order of the file
 
     def at(self, path: str, receiver: str) -> Route | None:
         """The route of that path that leads to the receiver: by itself, by escalation or as a fallback.
@@ -57,9 +62,10 @@ def owner_routes(root: Route, path: str, matchers: tuple[Matcher, ...], receiver
 def receivers(routing: Routing, labels: Mapping[str, str]) -> tuple[Route, ...]:
     """The routes taken, one for each receiver: of two that lead to the same one the first counts, owners last."""
     taken: dict[str, Route] = {}
-    for route in (*_tree(routing, labels), *_owners(routing, labels)):
+    routes, failing = routing.root.match(labels), failing_receiver(labels)
+    for route in (*routes, *(_others(routing, routes, failing) if failing else ()), *_owners(routing, labels)):
         taken.setdefault(route.receiver, route)
-    taken.pop(failing_receiver(labels), None)
+    taken.pop(failing, None)
     return tuple(taken.values())
 
 
@@ -73,25 +79,26 @@ def explain_routes(labels: Mapping[str, str], routing: Routing) -> list[tuple[st
     return [(route.path, route.receiver, group_labels(route, labels)) for route in receivers(routing, labels)]
 
 
-def _tree(routing: Routing, labels: Mapping[str, str]) -> tuple[Route, ...]:
-    routes = routing.root.match(labels)
-    failing = failing_receiver(labels)
-    if not failing or any(route.receiver != failing for route in routes):
-        return routes
-    return tuple(_instead(routes, failing)) or tuple(_any_other(routing, routes, failing))
+def _others(routing: Routing, routes: Sequence[Route], failing: str) -> Iterator[Route]:
+    """The others that hear of a receiver's failure, by the times and mutes of the route that it took.
+
+    Those of their own routes are for other alerts.
+    """
+    base = routes[0] if routes else routing.root
+    for name in _names_beside(routing, failing):
+        yield replace(base, receiver=name)
 
 
-def _instead(routes: Sequence[Route], failing: str) -> Iterator[Route]:
-    for route in routes:
-        for name in route.fallback:
-            if name != failing:
-                yield replace(route, receiver=name)
-
-
-def _any_other(routing: Routing, routes: Sequence[Route], failing: str) -> Iterator[Route]:
-    # By the times and mutes of the route that it took: those of the others are for other alerts.
-    names = dict.fromkeys(route.receiver for route in routing.root.walk() if route.receiver != failing)
-    return (replace(route, receiver=name) for route in routes[:1] for name in names)
+def _names_beside(routing: Routing, failing: str) -> Sequence[str]:
+    tree = [
+        name
+        for route in routing.root.walk()
+        for name in (route.receiver, *route.fallback, *route.escalate_to)
+        if name != failing
+    ]
+    owners = [route.receiver for route in routing.owners if route.receiver != failing]
+    any_at_all = [name for name in routing.receivers if name != failing]
+    return tuple(dict.fromkeys(tree or owners or any_at_all))
 
 
 def _owners(routing: Routing, labels: Mapping[str, str]) -> Iterator[Route]:

@@ -1,7 +1,8 @@
 """An alert's summary as of now. What is stored names times alone, and so never ages; how far they are is added here.
 
-"… is deleted at 2026-11-25 08:00 UTC unless …"  →  "… is deleted in 3 d, at 2026-11-25 08:00 UTC unless …"
-"… has been queued since 2026-11-21 02:00 UTC"   →  "… has been queued for 1 d 6 h, since 2026-11-21 02:00 UTC"
+"… will be deleted at 2026-11-25 08:00 UTC unless …"  →  "… will be deleted in 3 d, at 2026-11-25 08:00 UTC unless …"
+"… may be deleted from 2026-11-25 08:00 UTC unless …" →  "… may be deleted in 3 d, from 2026-11-25 08:00 UTC unless …"
+"… has been queued since 2026-11-21 02:00 UTC"        →  "… has been queued for 1 d 6 h, since 2026-11-21 02:00 UTC"
 """
 
 from datetime import datetime
@@ -9,7 +10,7 @@ from datetime import datetime
 from watcher.rules.finding import Finding
 from watcher.rules.text import duration, moment
 
-#: The values whose times a summary may name, after "at" and after "since".
+#: The values whose times a summary may name, after "at" or "from", and after "since".
 _TO_COME = "deletion_earliest"
 _BEGAN = ("since", "paused_since")
 
@@ -19,7 +20,8 @@ def summary_at(finding: Finding, now: datetime) -> str:
     summary = finding.summary
     ends_at = _time(finding, _TO_COME)
     if ends_at is not None and ends_at > now:
-        summary = _beside(summary, f"at {moment(ends_at)}", f"in {duration(ends_at - now)}")
+        for before in ("at", "from"):
+            summary = _beside(summary, f"{before} {moment(ends_at)}", f"in {duration(ends_at - now)}")
     for key in _BEGAN:
         since = _time(finding, key)
         if since is not None and since < now:

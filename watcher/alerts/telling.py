@@ -4,7 +4,7 @@ This is the first stage of dispatch, and rests on what was told before alone. Wh
 message, later stages decide.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from watcher.alerts.notification import NotifyReason, Told
 from watcher.alerts.route import Route, group_key
 from watcher.alerts.routing import Routing, receivers
 from watcher.alerts.step import is_nearer
+from watcher.alerts.unheard import unheard_note, was_muted_away
 from watcher.rules.finding import Severity, Subject
 
 #: Events that wait for no group.
@@ -58,6 +59,7 @@ class Telling:
     covers: tuple[Alert, ...] = ()  #: ended alerts whose resolve this telling stands for
     note: str = ""
     is_escalation: bool = False
+    was_untold: bool = False  #: a resolve to a receiver that was muted for all of the alert's time
     is_newcomer: bool = (
         False  #: others know the alert, and could have been told with this receiver had it been routed so
     )
@@ -122,6 +124,7 @@ def lacking(
         known = {row.receiver: row for row in rows}
         if alert.status is AlertStatus.RESOLVED:
             yield from _resolves(alert, known.values(), routing)
+            yield from _unheard(alert, known, routing)
             continue
         routes = taken[alert.id]
         for route in routes:
@@ -192,6 +195,19 @@ def _resolves(alert: Alert, told: Iterable[Told], routing: Routing) -> Iterator[
                 loudest=max(alert.severity, row.severity, key=lambda severity: severity.rank),
                 waits_from=alert.starts_at,
             )
+
+
+def _unheard(alert: Alert, known: Collection[str], routing: Routing) -> Iterator[Telling]:
+    """To those who would know it as firing, had they not been muted then."""
+    if not routing.mutes or alert.is_event:
+        return
+    for route in receivers(routing, alert.labels):
+        wait = routing.root.group_wait if alert.is_first_sight else route.group_wait
+        mutes = routing.mutes_of(route)
+        if route.receiver not in known and was_muted_away(alert, wait, mutes):
+            need_ = Need(reason=NotifyReason.RESOLVED)
+            telling = _firing(alert, need_, None, route)
+            yield replace(telling, note=unheard_note(alert, mutes), was_untold=True)
 
 
 def _route_of(row: Told, alert: Alert, routing: Routing) -> Route | None:

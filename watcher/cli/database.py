@@ -97,7 +97,7 @@ def prune(
         if dry_run:
             pruned = asyncio.run(store.rehearse(retention.prune, before=now - kept))
         else:
-            pruned = store.write_now(retention.prune, before=now - kept)
+            pruned = retention.prune_stepwise(store, before=now - kept)
     counts = asdict(pruned)
     if as_json:
         desk.document(document("pruned", counts, now=now, dry_run=dry_run))

@@ -62,9 +62,8 @@ def _load(
     if ids:
         found = outbox.listed(tx, ids=ids)
         if len(found) < len(set(ids)):  # some are beginnings
-            every = outbox.listed(tx, states=STATES)
-            wanted = _meant([one.notification.id for one in every], ids, "see `watcher outbox list --all`")
-            found = tuple(one for one in every if one.notification.id in wanted)
+            wanted = _meant(outbox.ids_like(tx, ids), ids, "see `watcher outbox list --all`")
+            found = outbox.listed(tx, ids=wanted)
     else:
         found = outbox.listed(tx, states=states)
     return found, [outbox.attempts(tx, one.notification.id) for one in found], channels.listed(tx)
@@ -324,4 +323,6 @@ def _change(
 
         count = store.write_now(apply) if wanted else 0
     done = "made due at once" if action == "retry" else "dropped"
-    desk.say(f"{count} notification{'' if count == 1 else 's'} {done}")
+    rest = len(wanted) - count
+    more = f"; {rest} not: {outbox.LATER_NEWS}" if rest and action == "retry" else ""
+    desk.say(f"{count} notification{'' if count == 1 else 's'} {done}{more}")

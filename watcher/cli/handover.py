@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.dispatch import MUTED_BY
 from watcher.alerts.escalation import escalations
 from watcher.alerts.flapping import damped_because
 from watcher.alerts.keep import Keep
 from watcher.alerts.routing import Routing, receivers
 from watcher.alerts.silence import Silence
 from watcher.cli.deliveries import STATES
+from watcher.cycles import decide
 from watcher.report.records import Record, alert_record, keep_record, silence_record
-from watcher.rules.text import rfc3339
+from watcher.rules.text import counted, rfc3339
 from watcher.store import alerts, channels, listings, outbox
 from watcher.store.alerts import AuditEntry
 from watcher.store.channels import Channel
@@ -64,9 +66,19 @@ class Coming:
     """One thing that happens next, if nobody acts."""
 
     at: datetime
-    what: str  #: escalation, deletion, silence, keep, delivery
+    what: str  #: escalation, deletion, silence, keep, mute, delivery
     about: str
     alert: str = ""  #: its id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muted:
+    """What mutes of one route hold back at present, of all its receivers together."""
+
+    mute: str  #: its name, or several with commas
+    until: datetime
+    receivers: tuple[str, ...]
+    alerts: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +94,7 @@ class HandOver:
     done: tuple[Done, ...]
     silences: tuple[tuple[Silence, int], ...]  #: each with how many alerts that fire it matches
     keeps: tuple[tuple[Keep, str], ...]  #: each with its account's label
+    mutes: tuple[Muted, ...]  #: the next to end first
     coming: tuple[Coming, ...]
 
 
@@ -94,11 +107,13 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
     silences = [(s, sum(s.matches(alert.labels) for alert in firing)) for s in alerts.silences(tx, since=now)]
     labels = {one.account.key: one.account.label for one in listings.accounts(tx, with_removed=True)}
     keeps = [(keep, labels.get(keep.account, keep.account)) for keep in alerts.keeps(tx, since=now)]
+    mutes = _mutes(tx, routing, now)
     told = tuple(_told(outbox.listed(tx, states=STATES, since=since), outbox.listed(tx), channels.listed(tx)))
     coming = [
         *_escalations(tx, routing, now, ahead),
         *_deletions(summary, ahead),
         *_ends(silences, keeps, ahead),
+        *_mute_ends(mutes, ahead),
         *_tries(told, now, ahead),
     ]
     return HandOver(
@@ -111,6 +126,7 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
         done=tuple(_done(entry, lately, labels) for entry in alerts.audit(tx, since=since)),
         silences=tuple(silences),
         keeps=tuple(keeps),
+        mutes=mutes,
         coming=tuple(sorted(coming, key=lambda one: (one.at, one.about))),
     )
 
@@ -189,6 +205,37 @@ def _ends(
             yield Coming(at=keep.until, what="keep", about=f"{label}/{keep.deployment} is kept no longer")
 
 
+def _mutes(tx: "Connection", routing: Routing | None, now: datetime) -> tuple[Muted, ...]:
+    """By what dispatch would hold back now: what is told already, or quiet for another reason, no mute holds."""
+    if routing is None or not routing.mutes:
+        return ()
+    unsettled = alerts.unsettled(tx)
+    known = {alert.id: alert for alert in unsettled}
+    found: dict[tuple[datetime, str], list[tuple[str, Alert]]] = {}
+    for alert_id, reasons in decide(tx, unsettled, routing, now).held.items():
+        for held in reasons:
+            if held.because.startswith(MUTED_BY) and held.until is not None and alert_id in known:
+                name = held.because.removeprefix(MUTED_BY)
+                found.setdefault((held.until, name), []).append((held.receiver, known[alert_id]))
+    return tuple(
+        Muted(
+            mute=name,
+            until=until,
+            receivers=tuple(sorted({receiver for receiver, _ in held})),
+            alerts=tuple({alert.id: alert for _, alert in held}.values()),
+        )
+        for (until, name), held in sorted(found.items(), key=lambda one: one[0])
+    )
+
+
+def _mute_ends(mutes: Sequence[Muted], ahead: datetime) -> Iterator[Coming]:
+    for one in mutes:
+        if one.until <= ahead:
+            held = f"{counted(len(one.alerts), 'alert')} back from {', '.join(one.receivers)}"
+            text = f"mute {one.mute} ends; it holds {held}"
+            yield Coming(at=one.until, what="mute", about=text)
+
+
 def _tries(told: Sequence[ToldTo], now: datetime, ahead: datetime) -> Iterator[Coming]:
     for one in told:
         if one.waiting and one.channel is not None and one.channel.is_closed(now):
@@ -249,6 +296,15 @@ def handover_record(handover: HandOver, now: datetime) -> Record:
             {**silence_record(silence, now=now), "matches_firing": count} for silence, count in handover.silences
         ],
         "keeps": [keep_record(keep, label) for keep, label in handover.keeps],
+        "mutes": [
+            {
+                "mute": one.mute,
+                "until": rfc3339(one.until),
+                "receivers": list(one.receivers),
+                "alerts": [alert.id for alert in one.alerts],
+            }
+            for one in handover.mutes
+        ],
         "coming": [
             {"at": rfc3339(one.at), "what": one.what, "about": one.about, "alert": one.alert or None}
             for one in handover.coming

@@ -1,6 +1,7 @@
 """The hand-over of a shift as two screens at most: what is now and what comes first, then what was."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from watcher.alerts.summary import summary_at
@@ -43,10 +44,12 @@ def _firing(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
         Column("STATE", 5, keeps_end=False),
     ]
     rows: list[list[Any]] = []
+    muted = {alert.id: one.until for one in reversed(handover.mutes) for alert in one.alerts}
     for one in summary.firing:
         alert = one.alert
         marks = ["new"] if alert.starts_at >= handover.since else []
         marks += ["silenced"] if one.silences else []
+        marks += [f"muted until {_clock(until, summary.now)}"] if (until := muted.get(alert.id)) else []
         marks += ["not verified"] if alert.unverified_since else []
         marks += [f"acked by {alert.acked_by}"] if alert.acked_at else []
         since = past(alert.starts_at, summary.now).removesuffix(" ago")
@@ -79,6 +82,10 @@ def _coming(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
 def _quiet(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:
     rows: list[list[Any]] = []
     below = []
+    for one in handover.mutes:
+        held = f"{counted(len(one.alerts), 'alert')} until {_clock(one.until, summary.now)} by {one.mute}"
+        rows.append(["mute", ahead(one.until, summary.now), "", held])
+        below.append(f"from {', '.join(one.receivers)}: {', '.join(map(about, one.alerts))}")
     for silence, count in handover.silences:
         rows.append([silence.id, ahead(silence.ends_at, summary.now), silence.author, silence.comment])
         hides = counted(count, "alert") if count else "nothing"
@@ -95,6 +102,12 @@ def _quiet(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]
     ]
     most, more = _MOST_OF_TWO_LINES, "silence list; watcher keep --list"
     yield from section("Kept quiet", columns, rows, width, nothing="nothing", more=more, most=most, below=below)
+
+
+def _clock(at: datetime, now: datetime) -> str:
+    """`07:00 UTC`, with the day where that is not clear."""
+    at = at.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if at - now < timedelta(days=1) else moment(at)
 
 
 def _told(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:
@@ -114,7 +127,7 @@ def _told(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:
         Column("WHY", 16, keeps_end=False),
     ]
     title, nothing = "Receivers told", "none"
-    yield from section(title, columns, rows, width, nothing=nothing, more="outbox list", most=_MOST)
+    yield from section(title, columns, rows, width, nothing=nothing, more="outbox list --all", most=_MOST)
 
 
 def _events(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:

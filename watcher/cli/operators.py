@@ -53,8 +53,10 @@ def silence_add(
     The alerts go on firing, and are told when the silence ends. A deletion less than 24 h away comes through, unless
     forced.
     """
+    from watcher.alerts.lint import odd_matchers
     from watcher.alerts.matcher import parse_matchers
     from watcher.alerts.silence import hushed
+    from watcher.cli.checks import known_of
     from watcher.report.records import document, silence_record
     from watcher.rules.text import duration, moment
     from watcher.store import alerts
@@ -77,7 +79,8 @@ def silence_add(
             alerts.add_silence, texts, ends_at=now + ends_in, author=who, comment=why, is_forced=force, now=now
         )
         matched = store.read_now(_matched, silence)
-    warnings = [warning for alert in matched if (warning := _deadline_warning(alert, silence))]
+    warnings = [str(problem) for problem in odd_matchers(parsed, known_of(settings), path="")]
+    warnings += [warning for alert in matched if (warning := _deadline_warning(alert, silence))]
     if ends_in > _LONG:
         warnings.append(f"it lasts {duration(ends_in)}: whatever it matches is quiet so long, also what is new")
     through = [alert for alert in matched if hushed(alert, [silence], now).by is None]

@@ -287,16 +287,19 @@ def _undelivered(summary: "Summary", width: int) -> Iterator[Line]:
     from watcher.cli.wording import ahead, past
 
     columns = [
-        Column("RECEIVER", 10),
+        Column("ID", 12, is_id=True),
+        Column("RECEIVER", 8),
         Column("STATE", 7),
         Column("CREATED", 11, is_whole=True),
         Column("TRIES", 5, is_number=True),
-        Column("LAST ERROR", 16, keeps_end=False),
     ]
     rows: list[list[Any]] = []
+    below = []
     for one in summary.undelivered:
         due = "" if one.state == "dead" or one.due_at <= summary.now else f"next try {ahead(one.due_at, summary.now)}; "
         state = (one.state, "red" if one.state == "dead" else "yellow")
         error = one.last_error or "not tried yet"
-        rows.append([one.receiver, state, past(one.created_at, summary.now), str(one.attempts), due + error])
-    yield from section("Undelivered notifications", columns, rows, width, nothing="none", more="outbox list")
+        rows.append([one.id[:12], one.receiver, state, past(one.created_at, summary.now), str(one.attempts)])
+        below.append(due + error)
+    title, more = "Undelivered notifications", "outbox list"
+    yield from section(title, columns, rows, width, nothing="none", more=more, below=below)

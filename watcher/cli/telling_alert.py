@@ -85,8 +85,26 @@ def _dated(alert: "Alert", now: datetime) -> str:
 def _figures(values: Any, told: str, as_of: str) -> str:
     """Those that the text has not told already; who is the owner is told with what the alert is about."""
     shown = ((name, _figure(value)) for name, value in values.items() if value not in ("", None))
-    known = [f"{name} = {text}" for name, text in shown if text not in told and name != "owner_source"]
+    known = [
+        f"{name.replace('_', ' ')} {text}{_unit(name, values)}"
+        for name, text in shown
+        if text not in told and name not in ("owner_source", "currency")
+    ]
     return f"In figures{as_of}: {', '.join(known)}." if known else ""
+
+
+#: The values that are money, in the currency that stands among them.
+_MONEY = frozenset(
+    {
+        *("budget", "cost", "cost_at_most", "cost_per_call", "cost_per_day", "cost_until_deletion"),
+        *("hosting_per_hour", "idle_cost", "monthly_cost"),
+    }
+)
+
+
+def _unit(name: str, values: Any) -> str:
+    currency = values.get("currency") if name in _MONEY else None
+    return f" {currency}" if currency else ""
 
 
 def _figure(value: Any) -> str:

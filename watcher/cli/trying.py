@@ -79,7 +79,7 @@ async def _send_all(
     context = Context(
         watcher_name=settings.watcher.name,
         zone=settings.watcher.timezone,
-        public_url=settings.watcher.public_url or "",
+        public_url="",  # as real messages: no link until there are pages to open
         client=client,
         stream=desk.out,
     )

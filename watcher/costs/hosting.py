@@ -4,6 +4,7 @@ A fee runs from creation (where that is unknown from first sight, which is told)
 to lie between two sights, the cost is an interval. Whether a pause ends the fee is not documented: assumed that not.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from watcher.costs.money import Amount, Cost, Unknown, nothing
+from watcher.costs.money import Amount, Cost, Unknown, hours, nothing
 from watcher.costs.prices import Per, Price, PriceBook
 from watcher.resources.calls import HOUR, Calls, Coverage
 from watcher.resources.deployment import Deployment, SkuKind, sku_kind
@@ -152,7 +153,8 @@ def _worth(rate: Price | Unknown, least: timedelta, most: timedelta) -> Cost:
     """Between `least` at the lower price and `most` at the higher."""
     if isinstance(rate, Unknown):
         return rate
-    return Amount(low=rate.over(least).low, high=rate.over(most).high, currency=rate.currency)
+    low, high = hours(least), hours(most)
+    return Amount(low=rate.rate.low * low, high=rate.rate.high * high, currency=rate.currency)
 
 
 class State(StrEnum):
@@ -166,12 +168,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """How long a deployment was in one state within one day, and what that cost."""
+    """How long a deployment was in one state within one day, and at what price: money is made of the sum of many."""
 
     state: State
     least: timedelta
     most: timedelta
-    cost: Cost
+    price: Price | Unknown
+
+    @property
+    def cost(self) -> Cost:
+        return _worth(self.price, self.least, self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,24 +221,18 @@ def split_by_day(
     begin = max(period.begin, tenancy.begin)
     if begin >= end:
         return ()
-    answered = _answered(tenancy, calls, end)
-    last = max((hour for hour in answered if hour < end), default=None)
-    idle_from = begin if last is None else max(last, begin)
-    days = []
+    # Of the hour in which it was created it cannot be told whose calls they are; those before are another life's.
+    recorded = calls.hours.items() if calls else ()
+    answered = sorted((hour, one.ok) for hour, one in recorded if begin - HOUR < hour < end and one.ok)
+    idle_from = max(answered[-1][0], begin) if answered else begin
+    days, done = [], 0
     for low, high in pairwise(_midnights(begin, end, zone)):
-        within = sum((count for hour, count in answered.items() if low <= hour < high), 0.0)
-        if low == begin:  # an hour that began before the first part of this day, and goes on within it
-            within += sum(count for hour, count in answered.items() if hour < low < hour + HOUR)
+        after = bisect_left(answered, (high,), lo=done)
+        within, done = sum((count for _, count in answered[done:after]), 0.0), after
         spans = _spans(low, high, within, idle_from, coverage, trickle)
         shares = [_share(state, parts, tenancy, rate) for state, parts in spans.items() if parts]
         days.append(Day(day=low.astimezone(zone).date(), calls=within, shares=tuple(shares)))
     return tuple(days)
-
-
-def _answered(tenancy: Tenancy, calls: Calls | None, end: datetime) -> dict[datetime, float]:
-    """The hours with an answered call in this life; of the hour of its creation it cannot be told whose calls."""
-    first = tenancy.begin - HOUR
-    return {hour: one.ok for hour, one in calls.hours.items() if first < hour < end and one.ok} if calls else {}
 
 
 _Spans = list[tuple[datetime, datetime]]
@@ -259,14 +259,14 @@ def _share(state: State, parts: _Spans, tenancy: Tenancy, rate: Price | Unknown)
     sure = tenancy.end[0] if tenancy.end else None
     most = sum((end - begin for begin, end in parts), _NONE)
     least = most if sure is None else sum((max(min(end, sure) - begin, _NONE) for begin, end in parts), _NONE)
-    return Share(state=state, least=least, most=most, cost=_worth(rate, least, most))
+    return Share(state=state, least=least, most=most, price=rate)
 
 
 def _midnights(begin: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
     """`begin`, every local midnight after it, and `end`."""
     bounds, day = [begin], begin.astimezone(zone).date() + timedelta(days=1)
     while (midnight := datetime.combine(day, time(), zone).astimezone(UTC)) < end:
-        if midnight > begin:  # a zone may jump over its midnight
+        if midnight > bounds[-1]:  # a zone may jump over a whole day
             bounds.append(midnight)
         day += timedelta(days=1)
     return [*bounds, end]

@@ -101,6 +101,12 @@ def calls_within(calls: Calls | None, coverage: Coverage, begin: datetime, end: 
     return sum((one.ok for one in calls.within(begin, end).hours.values()), 0.0) if calls else 0.0
 
 
+def unclear_within(calls: Calls | None, nameless: Calls | None, begin: datetime, end: datetime) -> float:
+    """Calls of the same hours that may be answered ones of the deployment: of unknown status, or of no name at all."""
+    own = sum((one.unclear for one in calls.within(begin, end).hours.values()), 0.0) if calls else 0.0
+    return own + (sum((one.all for one in nameless.within(begin, end).hours.values()), 0.0) if nameless else 0.0)
+
+
 def last_window(deployment: Deployment, coverage: Coverage, now: datetime, window: timedelta) -> datetime | None:
     """The end of the newest window that was read whole and in which the deployment stood; `None`: there is none.
 

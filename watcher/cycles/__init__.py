@@ -4,13 +4,14 @@ Each is "load, decide with pure functions, save", may be killed at any point, an
 database alone.
 """
 
-from watcher.cycles.delivery import deliver
+from watcher.cycles.delivery import bury, deliver
 from watcher.cycles.discovery import Discover, Discovery, ReadLog, departures_of, discover, save_discovery
-from watcher.cycles.dispatching import decide, dispatch, dispatch_now
+from watcher.cycles.dispatching import decide, dispatch, dispatch_now, let_go
 from watcher.cycles.inventory import FindRetirements, inventory_now, take_inventory
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.cycles.memory import Memory
 from watcher.cycles.polling import EVERYTHING, Collect, Recorded, poll, record, unchanged, without_secrets
+from watcher.cycles.recall import Recall
 from watcher.cycles.refreshing import refresh, refreshing
 from watcher.cycles.reviewing import note_itself, note_skew, review, review_now
 from watcher.cycles.settling import Delivered
@@ -26,7 +27,9 @@ __all__ = [
     "Judgement",
     "Memory",
     "ReadLog",
+    "Recall",
     "Recorded",
+    "bury",
     "decide",
     "deliver",
     "departures_of",
@@ -34,6 +37,7 @@ __all__ = [
     "dispatch",
     "dispatch_now",
     "inventory_now",
+    "let_go",
     "note_itself",
     "note_skew",
     "poll",

@@ -3,24 +3,30 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
+from sqlalchemy import Connection
 
+from watcher import logs
 from watcher.alerts.notification import Notification
 from watcher.alerts.pace import STEADY
 from watcher.alerts.routing import Routing
 from watcher.clock import Clock
-from watcher.cycles.settling import Delivered, Sent, Settled, settle
+from watcher.cycles.settling import Delivered, Sent, Settled, bury_now, clean, settle_at
 from watcher.errors import DeliveryError
-from watcher.notify.notifier import Notifier, RetryPolicy
-from watcher.store import claiming
+from watcher.notify.notifier import SEND_TIMEOUT, Notifier, RetryPolicy
+from watcher.store import claiming, outbox
 from watcher.store.claiming import Paces
 from watcher.store.engine import Store
 from watcher.store.outbox import Delivery
 
 log = structlog.get_logger()
+
+#: What is left of a lease when a send begins: less, and another process might send the same before this one has ended.
+_ENOUGH = SEND_TIMEOUT + timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,7 @@ async def deliver(
     """
     paces = paces or {}
     claimed = await store.write(
-        claiming.claim, owner, receivers=tuple(notifiers), now=wall_clock(), paces=paces, heedless=heedless
+        claiming.claim_at, owner, clock=wall_clock, receivers=tuple(notifiers), paces=paces, heedless=heedless
     )
     lanes: dict[str, list[Delivery]] = {}
     for delivery in claimed:
@@ -74,6 +80,21 @@ async def deliver(
     return tuple(delivered for lane in results for delivered in lane)
 
 
+async def bury(
+    receivers: Collection[str], *, routing: Routing | None, store: Store, clock: Clock, wall_clock: Clock
+) -> tuple[Delivered, ...]:
+    """Give up what waits for others than `receivers`, all that the configuration names. Safe to repeat."""
+    names = await store.read(outbox.strangers, tuple(receivers))
+    if not names:
+        return ()
+    settled = await store.write(bury_now, tuple(receivers), routing=routing, now=clock(), wall_now=wall_clock())
+    for name in sorted({one.delivery.notification.receiver for one in settled.done}):
+        count = sum(one.delivery.notification.receiver == name for one in settled.done)
+        log.warning("receiver.vanished", receiver=name, given_up=count)
+    _log(settled)
+    return settled.done
+
+
 async def _work(desk: Desk, notifier: Notifier, lane: Sequence[Delivery], *, at_once: int) -> list[Delivered]:
     """Send what was claimed for one receiver, and settle what has ended while more is under way."""
     waiting, done = deque(lane), list[Delivered]()
@@ -81,10 +102,19 @@ async def _work(desk: Desk, notifier: Notifier, lane: Sequence[Delivery], *, at_
     receiver = lane[0].notification.receiver
 
     def start() -> None:
-        while waiting and len(under_way) < at_once:
+        while waiting and len(under_way) < at_once and _has_time(desk, waiting[0]):
             under_way.add(asyncio.create_task(_send(desk, notifier, waiting.popleft())))
 
+    async def renew() -> None:
+        nonlocal waiting
+        if waiting and not _has_time(desk, waiting[0]):
+            waiting = deque(await desk.store.write(_renew, desk, tuple(waiting)))
+        if not under_way and waiting and not _has_time(desk, waiting[0]):  # the database is slower than a lease is long
+            await desk.store.write(outbox.release, tuple(waiting))
+            waiting.clear()
+
     try:
+        await renew()
         start()
         while under_way:
             ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -92,19 +122,20 @@ async def _work(desk: Desk, notifier: Notifier, lane: Sequence[Delivery], *, at_
             if at_once > 1 and all(one.failure is None for one in sent):
                 start()  # the wire need not wait for the database
             settled = await desk.store.write(
-                settle,
+                settle_at,
                 sent,
+                clock=desk.clock,
+                wall_clock=desk.wall_clock,
                 receiver=receiver,
                 unsent=tuple(waiting),
                 policy=desk.policy,
                 routing=desk.routing,
                 heedless=desk.heedless,
-                now=desk.clock(),
-                wall_now=desk.wall_clock(),
             )
             done += settled.done
             _log(settled)
             waiting = deque(settled.unsent)
+            await renew()
             start()
     finally:
         for task in under_way:  # whatever ended this lane: nobody would mark what comes of them
@@ -112,13 +143,22 @@ async def _work(desk: Desk, notifier: Notifier, lane: Sequence[Delivery], *, at_
     return done
 
 
+def _has_time(desk: Desk, delivery: Delivery) -> bool:
+    return delivery.lease_until is not None and delivery.lease_until - desk.wall_clock() >= _ENOUGH
+
+
+def _renew(tx: Connection, desk: Desk, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
+    return outbox.renew_all(tx, deliveries, now=desk.wall_clock())
+
+
 async def _send(desk: Desk, notifier: Notifier, delivery: Delivery) -> Sent:
     at, began = desk.wall_clock(), time.monotonic()
     receipt, failure, is_ours = None, None, False
     try:
         receipt = await notifier.send(delivery.notification, now=desk.clock())
+        receipt = replace(receipt, detail=logs.clean(receipt.detail))
     except DeliveryError as error:
-        failure = error
+        failure = clean(error)
     except Exception as error:  # a notifier may be other people's: whatever it raises, those behind it must go out
         log.exception("notifier.failed", receiver=delivery.notification.receiver, notification=delivery.notification.id)
         failure = DeliveryError(
@@ -149,6 +189,9 @@ def _log(settled: Settled) -> None:
             log.warning("delivery.failed", **facts, kind=attempt.kind, detail=attempt.detail, next_at=one.due_at)
         else:
             log.error("delivery.died", **facts, kind=attempt.kind, detail=attempt.detail)
+    for delivery in settled.lost:
+        notification = delivery.notification
+        log.warning("delivery.lease_lost", notification=notification.id, receiver=notification.receiver)
     for each in settled.instead:
         _log_instead(each)
 

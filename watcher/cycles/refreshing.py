@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 import structlog
+from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert
 from watcher.clock import Clock
-from watcher.cycles.settling import note_refresh
+from watcher.cycles.settling import clean, note_refresh
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.store import alerts
@@ -31,7 +32,8 @@ class Refreshing(Protocol):
         ...
 
     async def refresh(self, alerts: Sequence[Alert], *, now: datetime) -> bool:
-        """Say that these conditions still fire. False: there was nothing to say, so nothing is known of the channel.
+        """Say that these conditions still fire, or have ended, where they have. False: there was nothing to say, so
+        nothing is known of the channel.
 
         Raises:
             DeliveryError: it was not taken.
@@ -61,8 +63,11 @@ async def refresh(
         try:
             if await notifier.refresh(firing, now=clock()) is False:
                 return True
+            if ended := await store.read(_ended_among, firing):
+                # Another process may have told of their end while this one said that they fire.
+                await notifier.refresh(ended, now=clock())
         except DeliveryError as error:
-            failure = error
+            failure = error = clean(error)
             log.warning("refresh.failed", receiver=receiver, kind=error.kind, detail=error.message)
         except Exception:  # a notifier may be other people's
             log.exception("notifier.failed", receiver=receiver)
@@ -72,3 +77,8 @@ async def refresh(
 
     took = await asyncio.gather(*(one(receiver, notifier) for receiver, notifier in notifiers.items()))
     return frozenset(name for name, is_taken in zip(notifiers, took, strict=True) if is_taken)
+
+
+def _ended_among(tx: Connection, firing: Sequence[Alert]) -> tuple[Alert, ...]:
+    """Those that have ended since they were read."""
+    return tuple(alert for alert in alerts.of_ids(tx, {one.id for one in firing}) if alert.ends_at is not None)

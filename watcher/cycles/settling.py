@@ -4,12 +4,13 @@ All in one transaction: a message that dies is told elsewhere or is not dead, an
 is what its newest message met.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from watcher import logs
 from watcher.alerts.fallback import fallbacks
 from watcher.alerts.notification import Notification
 from watcher.alerts.routing import Routing
@@ -37,7 +38,9 @@ class Sent:
     @property
     def is_of_channel(self) -> bool:
         """Whether it failed, and others would have in its place."""
-        return self.failure is not None and not self.is_ours and self.failure.kind != "bad_request"
+        if self.failure is None or self.is_ours:
+            return False
+        return self.failure.kind != "bad_request" or self.failure.may_pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Settled:
 
     done: tuple[Delivered, ...]
     unsent: tuple[Delivery, ...]  #: still ours, and to be sent
+    lost: tuple[Delivery, ...] = ()  #: tried, and in other hands before that came to its end: what came of it is theirs
     instead: tuple[Notification, ...] = ()  #: queued for fallbacks
 
 
@@ -77,7 +81,9 @@ def settle(
         unsent: What is claimed and not tried yet. It is given back where the channel fails.
         heedless: Go on with it all the same.
     """
-    outcomes = [_outcome(one, policy, wall_now) for one in sent]
+    refused_since = channels.of(tx, [receiver]).get(receiver, Channel(receiver=receiver)).refused_since
+    sent = [_judged(one, policy, refused_since, wall_now) for one in sent]
+    outcomes = [_outcome(one, policy, refused_since, wall_now) for one in sent]
     if any(one.is_of_channel and one.failure and not one.failure.permanent for one in sent):
         outcomes += _expired(tx, receiver, sent, policy, wall_now)
     if any(outcome.state == "dead" for outcome in outcomes):
@@ -100,13 +106,59 @@ def settle(
         done=tuple(
             Delivered(delivery=one.delivery, attempt=one.attempt, state=one.state, due_at=one.due_at)
             for one in outcomes
+            if one.delivery.notification.id in held
         ),
         unsent=tuple(unsent),
+        lost=tuple(one.delivery for one in outcomes if one.delivery.notification.id not in held),
         instead=() if routing is None else _tell_instead(tx, dead, routing, now, wall_now),
     )
 
 
-def _outcome(one: Sent, policy: RetryPolicy, now: datetime) -> Outcome:
+def settle_at(
+    tx: Connection,
+    sent: Sequence[Sent],
+    *,
+    clock: Callable[[], datetime],
+    wall_clock: Callable[[], datetime],
+    receiver: str,
+    unsent: Sequence[Delivery],
+    policy: RetryPolicy,
+    routing: Routing | None,
+    heedless: bool,
+) -> Settled:
+    """`settle`, by the time at which the writer comes to it: a lease counts from when it is renewed."""
+    return settle(
+        tx,
+        sent,
+        receiver=receiver,
+        unsent=unsent,
+        policy=policy,
+        routing=routing,
+        heedless=heedless,
+        now=clock(),
+        wall_now=wall_clock(),
+    )
+
+
+def clean(failure: DeliveryError) -> DeliveryError:
+    """A failure as it may be stored, logged and told to others: without secrets, whoever wrote it."""
+    return DeliveryError(
+        logs.clean(failure.message),
+        permanent=failure.permanent,
+        kind=failure.kind,
+        retry_after=failure.retry_after,
+        maybe_delivered=failure.maybe_delivered,
+        may_pass=failure.may_pass,
+    )
+
+
+def _judged(one: Sent, policy: RetryPolicy, refused_since: datetime | None, now: datetime) -> Sent:
+    return (
+        one if one.failure is None else replace(one, failure=policy.refused(one.failure, since=refused_since, now=now))
+    )
+
+
+def _outcome(one: Sent, policy: RetryPolicy, refused_since: datetime | None, now: datetime) -> Outcome:
     """What a try means for its message."""
     attempt = Attempt(at=one.at, duration_s=one.duration_s, outcome="delivered", kind="", detail="")
     if one.failure is None:
@@ -126,6 +178,8 @@ def _outcome(one: Sent, policy: RetryPolicy, now: datetime) -> Outcome:
     )
     if isinstance(decision, TryAgain):
         outcome, detail, state, due_at = "retry", one.failure.message, "pending", decision.at
+        if one.failure.may_pass:
+            due_at = min(due_at, (refused_since or now) + policy.refusals_pass_within)
     else:
         outcome, detail, state, due_at = "dead", decision.because, "dead", None
     return Outcome(
@@ -157,7 +211,10 @@ def _channel(channel: Channel, one: Sent, policy: RetryPolicy, now: datetime, *,
         return channel.took(at=now)
     if not one.is_of_channel:
         return replace(channel, retry_at=None) if one.delivery.is_probe else channel  # it answers
-    counts = not channel.is_failing or one.delivery.is_probe or channel.retry_at is None
+    # A run that heeds no breaker sends no probe; what it tries when the channel was to be tried again is one all the
+    # same.
+    is_probe = one.delivery.is_probe or channel.retry_at is None or channel.retry_at <= one.at
+    counts = not channel.is_failing or is_probe
     return _failed(channel, one.failure, policy, now, counts=counts, oldest=oldest)
 
 
@@ -178,9 +235,18 @@ def _failed(
         until = now + policy.wait(failure, failures=max(channel.failures + counts, 1), seed=seed)
         retry_at = until if counts or retry_at is None else max(retry_at, until)
         deadline = None if oldest is None else oldest + policy.give_up_after
+        if failure.may_pass:
+            deadline = (channel.refused_since or now) + policy.refusals_pass_within
         if deadline is not None and now < deadline < retry_at:
             retry_at = deadline  # one last try when the time of what waits is up
-    return channel.failed(kind=failure.kind, detail=failure.message, at=now, retry_at=retry_at, counts=counts)
+    return channel.failed(
+        kind=failure.kind,
+        detail=failure.message,
+        at=now,
+        retry_at=retry_at,
+        counts=counts,
+        may_pass=failure.may_pass,
+    )
 
 
 def note_refresh(
@@ -190,7 +256,8 @@ def note_refresh(
     before = after = channels.locked(tx, receiver)
     if failure is None:
         after = before.took(at=wall_now)
-    elif failure.kind != "bad_request":
+    elif failure.kind != "bad_request" or failure.may_pass:
+        failure = policy.refused(failure, since=before.refused_since, now=wall_now)
         oldest = outbox.oldest(tx, receiver)
         after = _failed(before, failure, policy, wall_now, counts=True, oldest=oldest)
     channels.put(tx, before, after)
@@ -206,16 +273,49 @@ def _tell_instead(
     for one in dead:
         notification = one.delivery.notification
         about = {entry.alert.id for entry in notification.alerts}
-        detail = one.attempt.detail
+        kind, detail = one.attempt.kind, one.attempt.detail
         instead = fallbacks(
             notification,
             paths=outbox.paths(tx, one.delivery.sequence),
             routing=routing,
             known=alerts.told(tx, about),
-            because=detail if detail.startswith(f"{one.attempt.kind}: ") else f"{one.attempt.kind}: {detail}",
+            because=detail if not kind or detail.startswith(f"{kind}: ") else f"{kind}: {detail}",
             now=now,
         )
         if outbox.add(tx, instead, now=wall_now):
             outbox.look_again(tx, about)
             queued += [each for each, _ in instead]
     return tuple(queued)
+
+
+def bury_now(
+    tx: Connection, receivers: Collection[str], *, routing: Routing | None, now: datetime, wall_now: datetime
+) -> Settled:
+    """Give up what waits for others than these receivers: they are configured no longer, and it would wait for ever.
+
+    It counts as told to nobody, so dispatch tells whoever the routes now lead to. Safe to repeat.
+    """
+    if not outbox.strangers(tx, receivers):
+        return Settled(done=(), unsent=())
+    outbox.lock_dispatch(tx)
+    outcomes: list[Outcome] = []
+    for receiver in outbox.strangers(tx, receivers):
+        channels.locked(tx, receiver)
+        attempt = Attempt(at=wall_now, duration_s=0.0, outcome="dead", kind="", detail=NOT_CONFIGURED)
+        outcomes += [
+            Outcome(delivery=one, attempt=attempt, state="dead")
+            for one in outbox.waiting_for(tx, receiver, now=wall_now)
+        ]
+    held = outbox.mark_all(tx, outcomes)
+    dead = [one for one in outcomes if one.delivery.notification.id in held]
+    instead = () if routing is None else _tell_instead(tx, dead, routing, now, wall_now)
+    outbox.forget(tx, [one.delivery for one in dead if not one.delivery.is_uncertain])
+    return Settled(
+        done=tuple(Delivered(delivery=one.delivery, attempt=one.attempt, state=one.state) for one in dead),
+        unsent=(),
+        instead=instead,
+    )
+
+
+#: Why what waits for a receiver that has left the configuration is given up.
+NOT_CONFIGURED = "the receiver is no longer configured"

@@ -158,12 +158,15 @@ def _told(
     if not subjects:
         return {}
     told = alerts.told_of_subjects(tx, stored.reading.account.key, subjects, ended_since=now - _TOLD_WITHIN)
-    return {
-        subject: tuple(
-            f"{row.receiver} at {row.at:%Y-%m-%d %H:%M} UTC ({rule}, {row.step or row.severity})" for rule, row in rows
-        )
-        for subject, rows in told.items()
-    }
+    return {subject: tuple(map(_in_words, words)) for subject, words in told.items()}
+
+
+def _in_words(word: alerts.Word) -> str:
+    told, about = word.told, f"{word.rule}, {word.told.step or word.told.severity}"
+    if word.delivered_at is not None:
+        return f"{told.receiver} at {word.delivered_at:%Y-%m-%d %H:%M} UTC ({about})"
+    whether = "perhaps" if word.is_uncertain else "not"
+    return f"{whether} {told.receiver}, decided at {told.at:%Y-%m-%d %H:%M} UTC but not delivered ({about})"
 
 
 def _custom_models(tx: Connection, names: Iterable[str], training: Mapping[str, Training]) -> frozenset[str]:

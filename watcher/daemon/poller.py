@@ -15,7 +15,7 @@ import structlog
 from watcher import cycles, rounds
 from watcher.assembly import DISCOVERY_INTERVAL, Machine
 from watcher.clock import Clock
-from watcher.cycles import Collect
+from watcher.cycles import Collect, Recorded
 from watcher.daemon.current import Current
 from watcher.daemon.journal import log_news, log_recorded
 from watcher.daemon.neighbours import Inquiry, Neighbours, Said
@@ -23,7 +23,7 @@ from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay
 from watcher.errors import DatabaseUnavailableError, StoreError
 from watcher.resources.account import Account
-from watcher.resources.snapshot import Gap, Known, Section, Snapshot
+from watcher.resources.snapshot import Gap, GapReason, Known, Section, Snapshot
 from watcher.store import scope, state
 from watcher.web.metrics import Metrics
 
@@ -63,6 +63,7 @@ class Poller:
         self._heap: list[tuple[datetime, str]] = []
         self._accounts: dict[str, Account] = {}
         self._untried: set[str] | None = None  #: since the last complete cycle; `None`: not yet looked up
+        self._news = News()
         self._discovering = asyncio.Lock()  # a reload discovers too, at any time
         self._discovered = False
         self._discovery_wait = timedelta()  #: before the next try of a discovery that was not complete
@@ -238,7 +239,7 @@ class Poller:
                 next_at = recorded.next_at or next_at
                 outcome = "gaps" if recorded.gaps else "complete"
                 log_recorded(recorded, duration_s=round(time.monotonic() - began, 3))
-                if recorded.has_news or recorded.gaps:
+                if self._news.has(recorded):
                     self._tell()
                 if any(_hints_at_its_end(gap, began_at) for gap in recorded.gaps):
                     self._discover_at(datetime.now(UTC))  # only there is it asked whether the account itself is gone
@@ -289,6 +290,23 @@ class Poller:
             self._first_complete = None
         if self.ping is None or self.ping.done():  # a ping that hangs holds up nothing
             self.ping = asyncio.create_task(rounds.ping(self._current.machine), name="ping")
+
+
+class News:
+    """Whether a poll brought something that somebody may have to hear of.
+
+    A gap that goes on is no news: all of them are looked at once a cycle.
+    """
+
+    def __init__(self) -> None:
+        self._gaps: dict[str, frozenset[tuple[Section, str, GapReason]]] = {}  #: open after each account's last poll
+
+    def has(self, recorded: Recorded) -> bool:
+        key, gaps = recorded.account.key, frozenset((gap.section, gap.subject, gap.reason) for gap in recorded.gaps)
+        before = self._gaps.pop(key, frozenset())
+        if gaps:
+            self._gaps[key] = gaps
+        return recorded.has_news or gaps != before
 
 
 def _hints_at_its_end(gap: Gap, since: datetime) -> bool:

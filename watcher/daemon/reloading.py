@@ -6,6 +6,7 @@ What is wrong with the new configuration is told as an alert about the watcher i
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -14,14 +15,20 @@ from watcher.assembly import Machine
 from watcher.azure.client import Observer
 from watcher.clock import Clock
 from watcher.config import Config
+from watcher.config.rules import RuleOptions
 from watcher.daemon.current import Current
 from watcher.daemon.systemd import sd_notify
 from watcher.daemon.tasks import UnderWay
 from watcher.errors import ConfigurationError, StoreError, WatcherError
-from watcher.rules.finding import Finding
+from watcher.rules.finding import Finding, Severity
 from watcher.rules.itself import configuration_rejected
 
 log = structlog.get_logger()
+
+#: Seconds after which the old machine is closed, whatever is under way. A lane goes on while its receiver takes all.
+POLLS_END_S, LANES_END_S = 60.0, 600.0
+#: For what else may have been begun with it: a refresh, an inventory.
+GRACE_S = 30.0
 
 
 class Reloader:
@@ -36,6 +43,7 @@ class Reloader:
         clock: Clock,
         observer: Observer,
         polls: UnderWay,
+        lanes: UnderWay,
         discover: Callable[[], Awaitable[None]],
         tell: Callable[[], None],
     ) -> None:
@@ -46,6 +54,7 @@ class Reloader:
             source: Where it is read from, for texts.
             observer: Told of each request of the new machine to Azure.
             polls: Those under way end on the old machine, before it is closed.
+            lanes: Deliveries; so do they.
             discover: Looks for accounts with the new machine.
             tell: Called after each reload, rejected ones included: others may have to hear of it.
         """
@@ -55,6 +64,7 @@ class Reloader:
         self._clock = clock
         self._observer = observer
         self._polls = polls
+        self._lanes = lanes
         self._discover = discover
         self._tell = tell
         self._asked = asyncio.Event()
@@ -63,6 +73,10 @@ class Reloader:
     def ask(self) -> None:
         """Reload soon; safe to repeat, and from a signal handler."""
         self._asked.set()
+
+    async def note_accepted(self) -> None:
+        """The configuration in force is the one that was read last: what was said of a former one is over."""
+        await self._note_itself([])
 
     async def reload_forever(self) -> None:
         while True:
@@ -96,24 +110,45 @@ class Reloader:
         logs.hide({*assembly.secrets_of(old.config), *assembly.secrets_of(new)})  # polls under way may quote the old
         self._current.machine = machine
         log.info("configuration.reloaded")
-        await self._note_itself([])
-        closing = asyncio.create_task(_close_later(old, self._polls.tasks()), name="close the old configuration")
+        await self.note_accepted()
+        under_way = close_later(old, self._polls.tasks(), self._lanes.tasks())
+        closing = asyncio.create_task(under_way, name="close the old configuration")
         self.closing.add(closing)
         closing.add_done_callback(self.closing.discard)
         await self._discover()
 
     async def _note_itself(self, findings: Sequence[Finding]) -> None:
         machine = self._current.machine
+        found = as_configured(findings, machine.config.rules.configuration_rejected)
         try:
-            await machine.store.write(cycles.note_itself, findings, machine.judgement, now=self._clock())
+            await machine.store.write(cycles.note_itself, found, machine.judgement, now=self._clock())
         except StoreError as exc:
             log.error("alert.failed", error=str(exc))
 
 
-async def _close_later(machine: Machine, polls: Sequence[asyncio.Task[None]]) -> None:
+def as_configured(findings: Sequence[Finding], options: RuleOptions) -> list[Finding]:
+    """Findings that no evaluation made, under the operator's options for their rule."""
+    if not options.enabled:
+        return []
+    severity = options.severity and Severity(options.severity)
+    return [
+        replace(one, severity=severity or one.severity, labels={**one.labels, **options.labels}) for one in findings
+    ]
+
+
+async def close_later(
+    machine: Machine,
+    polls: Sequence[asyncio.Task[None]],
+    lanes: Sequence[asyncio.Task[None]],
+    *,
+    grace_s: float = GRACE_S,
+) -> None:
+    """Close a machine that was replaced, once nothing that was begun with it is under way."""
     try:
         if polls:
-            await asyncio.wait(polls, timeout=60)
-        await asyncio.sleep(30)  # a delivery that is under way ends within its lease
+            await asyncio.wait(polls, timeout=POLLS_END_S)
+        if lanes:
+            await asyncio.wait(lanes, timeout=LANES_END_S)
+        await asyncio.sleep(grace_s)
     finally:  # cut short by a stop
         await machine.aclose()

@@ -74,6 +74,7 @@ class Daemon:
             clock=clock,
             observer=self.metrics.azure_request,
             polls=self._poller.polls,
+            lanes=self._teller.lanes,
             discover=self._poller.discover,
             tell=self._teller.wake_all,
         )
@@ -98,6 +99,7 @@ class Daemon:
                 )
             ]
             await self._poller.resume()
+            await self._reloader.note_accepted()
             self._scheduler.start()
             log.info("daemon.started", page=address, pid=os.getpid())
             sd_notify(f"READY=1\nSTATUS=watching; page at {address}")
@@ -175,9 +177,8 @@ class Daemon:
         """Delete what ended longer ago than the configuration keeps it."""
         machine = self._current.machine
         try:
-            pruned = await machine.store.write(
-                retention.prune, before=self._clock() - machine.config.database.retention
-            )
+            before = self._clock() - machine.config.database.retention
+            pruned = await asyncio.to_thread(retention.prune_stepwise, machine.store, before=before)
         except StoreError as exc:
             log.error("housekeeping.failed", error=str(exc))
             return

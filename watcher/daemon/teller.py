@@ -33,6 +33,7 @@ class Teller:
         self._clock = clock
         self._metrics = metrics
         self._progress = progress
+        self._recall = cycles.Recall()
         self._dispatch = Wake()
         self._deliver = Wake()
         self._refresh = Wake()
@@ -108,6 +109,7 @@ class Teller:
     async def _dispatch_once(self) -> datetime | None:
         machine = self._current.machine
         await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
+        await self._bury(machine)
         for alert in await cycles.review(
             judgement=machine.judgement,
             store=machine.store,
@@ -117,9 +119,14 @@ class Teller:
         ):
             log_alert(alert)
         if machine.routing is None:
+            await cycles.let_go(store=machine.store, clock=self._clock)
             return None
         plan = await cycles.dispatch(
-            routing=machine.routing, store=machine.store, clock=self._clock, wall_clock=machine.wall_clock
+            routing=machine.routing,
+            store=machine.store,
+            clock=self._clock,
+            wall_clock=machine.wall_clock,
+            recall=self._recall,
         )
         for notification in plan.notifications:
             log.info(
@@ -132,6 +139,18 @@ class Teller:
         if plan.notifications:
             self._deliver.set()
         return plan.next_at
+
+    async def _bury(self, machine: Machine) -> None:
+        """Give up what waits for receivers that are gone from the configuration."""
+        for one in await cycles.bury(
+            machine.notifiers,
+            routing=machine.routing,
+            store=machine.store,
+            clock=self._clock,
+            wall_clock=machine.wall_clock,
+        ):
+            receiver = one.delivery.notification.receiver
+            self._metrics.notifications.labels(receiver=receiver, outcome=one.attempt.outcome).inc()
 
     async def _deliver_once(self) -> datetime | None:
         """Start a lane for each receiver that has none: a stuck one holds up no other."""

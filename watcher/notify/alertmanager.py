@@ -86,7 +86,8 @@ class AlertmanagerNotifier:
         return receipt
 
     async def refresh(self, alerts: Sequence[Alert], *, now: datetime) -> bool:
-        """Post the conditions that still fire once more, with their present texts and a later end.
+        """Post the conditions that still fire once more, with their present texts and a later end; and the end of those
+        that have ended meanwhile, whoever told of it.
 
         Returns:
             Whether there was any.
@@ -95,8 +96,13 @@ class AlertmanagerNotifier:
             DeliveryError: not all of them were taken.
         """
         is_sent = False
+        self._end(alerts)
         for start in range(0, len(alerts), BATCH):
             at = self.clock()
+            if over := [alert for alert in alerts[start : start + BATCH] if alert.status is AlertStatus.RESOLVED]:
+                await self._post([one for alert in over for one in self._ended(alert, at=at)])
+                self._settle(over)
+                is_sent = True
             firing = [alert for alert in alerts[start : start + BATCH] if self._goes_on(alert)]
             if firing:
                 await self._post([one for alert in firing for one in self._firing(alert, now=now, at=at)])

@@ -104,7 +104,8 @@ def check(answer: Answer, *, now: datetime, said: str = "") -> Receipt:
         said: What the service says in its answer, if that is known to hold no secret.
 
     Raises:
-        DeliveryError: any other status; permanent where no repetition can help.
+        DeliveryError: any other status; permanent where no repetition can help. What whatever stands before the service
+            says in its place may pass, and so may a refusal in which the service says nothing.
     """
     status = answer.status
     text = f"{status} {said}".rstrip()
@@ -116,7 +117,12 @@ def check(answer: Answer, *, now: datetime, said: str = "") -> Receipt:
         permanent=permanent,
         kind=kind,
         retry_after=None if permanent else retry_after(answer.headers.get("retry-after"), now=now),
+        may_pass=status in _PASSING and not said,
     )
+
+
+#: What answers so for minutes, while it is rolled out or keys are replaced.
+_PASSING = frozenset({401, 403, 404, 410})
 
 
 def _meaning(status: int) -> tuple[bool, DeliveryFailure, str]:

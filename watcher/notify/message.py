@@ -106,15 +106,22 @@ class Item:
     def brief(self) -> str:
         """At most two lines: what happened, what to do."""
         lines = [f"{self.mark} · {self.summary}"]
-        if steps := self.steps():
-            lines.append(f"→ {steps[0][1]}")
+        if advice := self.advice():
+            lines.append(f"→ {advice}")
         return "\n".join(lines)
+
+    def advice(self) -> str:
+        """The first thing to do, for where no command follows it: nothing is announced that does not come."""
+        return next((step.removesuffix(":") + "." * step.endswith(":") for _, step in self.steps()[:1]), "")
 
     def text(self) -> str:
         """Everything, as plain lines."""
-        lines = self.brief().split("\n")
-        for is_command, step in self.steps()[1:]:
-            lines += [f"  {line}" for line in step.splitlines()] if is_command else [step]
+        lines = [f"{self.mark} · {self.summary}"]
+        for place, (is_command, step) in enumerate(self.steps()):
+            if place == 0:
+                lines.append(f"→ {step}")
+            else:
+                lines += [f"  {line}" for line in step.splitlines()] if is_command else [step]
         evidence = self.evidence and f"Evidence: {self.evidence}"
         for part in (self.note, self.description, evidence, self.unverified):
             lines += part.splitlines()
@@ -130,6 +137,7 @@ class Message:
     """A notification rendered."""
 
     id: str
+    head: str  #: what the title begins with: "[FIRING]", "[TEST · RESOLVED]"
     title: str
     tone: Tone  #: the loudest of its items
     notes: tuple[str, ...]  #: about the message as a whole: a test, delivered late
@@ -153,9 +161,11 @@ def render(notification: Notification, voice: Voice, *, now: datetime) -> Messag
     """Put `notification` into words, as of `now`."""
     items = tuple(_item(told, voice, now) for told in notification.alerts)
     sample = is_sample(notification)
+    head = _head(notification, sample=sample)
     return Message(
         id=notification.id,
-        title=_title(notification, items, sample=sample),
+        head=head,
+        title=_title(head, notification, items),
         tone=max((item.tone for item in items), key=_TONE_RANKS.__getitem__, default="info"),
         notes=tuple(_notes(notification, voice, sample=sample, now=now)),
         items=items,
@@ -195,17 +205,20 @@ def _is_web(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _title(notification: Notification, items: tuple[Item, ...], *, sample: bool) -> str:
+def _head(notification: Notification, *, sample: bool) -> str:
     alerts = [told.alert for told in notification.alerts]
     head = _HEADS[notification.reason]
     if notification.reason is NotifyReason.FIRING and alerts and all(alert.is_event for alert in alerts):
         head = "EVENT"  # nothing goes on firing
-    head = f"[TEST · {head}]" if sample else f"[{head}]"
+    return f"[TEST · {head}]" if sample else f"[{head}]"
+
+
+def _title(head: str, notification: Notification, items: tuple[Item, ...]) -> str:
     if not items:
         return f"{head} no alerts"
     first = items[0]
     if len(items) == 1:
-        body = f"{first.rule} · {alerts[0].severity} · {first.summary}"
+        body = f"{first.rule} · {notification.alerts[0].alert.severity} · {first.summary}"
     else:
         body = f"{len(items)} alerts: {first.summary}, and {len(items) - 1} more"
         rules = {item.rule for item in items}
@@ -266,7 +279,10 @@ def outcome(alert: Alert, zone: tzinfo) -> str:
     labels = alert.finding.labels
     name, account = labels.get("deployment") or labels.get("job"), labels.get("account")
     about = f"{name} in {account}" if name and account else name or account or alert.finding.rule
-    return localise(one_line(f"{about}: {alert.ended_because or 'this is over'}"), zone)
+    because = alert.ended_because or "this is over"
+    # What became of a deployment is told as it was told of itself, and begins with its name.
+    says_so = because.removeprefix("Deployment ").startswith(f"{about} ")
+    return localise(one_line(because if says_so else f"{about}: {because}"), zone)
 
 
 def _reason(told: NotificationAlert, zone: tzinfo) -> str:

@@ -75,7 +75,8 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Growing waits, then an hour at a time, for three days; a permanent failure ends it at once.
+    """Growing waits, then an hour at a time, for three days; a permanent failure ends it at once, or after a quarter of
+    an hour where it may pass.
 
     The same waits hold for one message and for a channel as a whole. They add up to some two hours by the eighth
     attempt, and to 79 attempts in all.
@@ -94,6 +95,7 @@ class RetryPolicy:
     )
     give_up_after: timedelta = timedelta(hours=72)  #: since the message was queued
     jitter: float = 0.2  #: each wait grows by up to this share, so that receivers that failed together return apart
+    refusals_pass_within: timedelta = timedelta(minutes=15)  #: so long a refusal that may pass is none for good
     longest_retry_after: timedelta = timedelta(hours=6)  #: a receiver that names a longer wait is asked again then
 
     def decide(
@@ -111,6 +113,25 @@ class RetryPolicy:
             tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
             return GiveUp(f"{tries} failed; the last: {error.kind}: {error.message}")
         return TryAgain(min(now + self.wait(error, failures=attempts, seed=notification_id), deadline))
+
+    def refused(self, error: DeliveryError, *, since: datetime | None, now: datetime) -> DeliveryError:
+        """What a failure means at `now`: a refusal that may pass is permanent once the channel has said so for a while.
+
+        Args:
+            since: Since when the channel says nothing else; `None`: it says so for the first time.
+        """
+        if not (error.permanent and error.may_pass):
+            return error
+        if since is not None and now >= since + self.refusals_pass_within:
+            return error
+        return DeliveryError(
+            error.message,
+            permanent=False,
+            kind=error.kind,
+            retry_after=error.retry_after,
+            maybe_delivered=error.maybe_delivered,
+            may_pass=True,
+        )
 
     def wait(self, error: DeliveryError, *, failures: int, seed: str) -> timedelta:
         """How long to wait after so many failures in a row, at least one; no shorter than the other side asks.

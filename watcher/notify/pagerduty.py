@@ -7,7 +7,8 @@ and PagerDuty folds them.
 
 An acknowledged incident makes no noise, whatever is sent to it. So an alert that somebody acknowledged at watcher is
 told by `acknowledge` alone where nothing got worse: a `trigger` would open a new incident if the first one was closed
-by hand. Where its severity rose, `acknowledge` goes before the `trigger` that carries it.
+by hand. Where its severity rose after that, it pages by an incident of its own, whose key names the severity; the end
+resolves all that there may be. Where it was acknowledged as it is now, `acknowledge` goes before the `trigger`.
 
 Source: PagerDuty developer documentation, "Events API v2 Overview" (response codes, 512 KB) and "Send an Alert Event"
 (fields, lengths, what each action does to an incident in each state); support documentation, "Service Regions".
@@ -17,7 +18,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ from watcher.notify.message import Item, Voice, is_sample, render
 from watcher.notify.notifier import SEND_TIMEOUT, Receipt
 from watcher.notify.payload import plain_value
 from watcher.notify.wording import fit, one_line, rfc3339, shorten
+from watcher.rules.finding import Severity
 from watcher.transport import AsyncClient
 
 PUBLIC_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -52,7 +54,16 @@ REMEMBERED = 256
 ACKED_WITHIN = timedelta(hours=1)
 
 Action = Literal["trigger", "acknowledge", "resolve"]
-Step = tuple[Action, Alert, Item | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One event about one alert."""
+
+    action: Action
+    alert: Alert
+    key: str  #: by which PagerDuty knows the incident
+    item: Item | None = None  #: what a trigger says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +96,7 @@ class PagerDutyNotifier:
             while len(self._accepted) > REMEMBERED:
                 self._accepted.popitem(last=False)
             raise
-        opened = is_sample(notification) and any(action == "trigger" for action, _, _ in steps)
+        opened = is_sample(notification) and any(step.action == "trigger" for step in steps)
         return Receipt(_told(steps) + ("; the incident stays open until it is resolved" if opened else ""))
 
     async def refresh(self, alerts: Sequence[Alert], *, now: datetime) -> bool:
@@ -99,10 +110,13 @@ class PagerDutyNotifier:
         """
         is_sent = False
         for alert in alerts:
-            if alert.acked_at is None or alert.is_event or self._acknowledged.get(alert.id) == alert.acked_at:
+            if alert.acked_at is None or alert.is_event or alert.ends_at is not None:
+                continue
+            if self._acknowledged.get(alert.id) == alert.acked_at:
                 continue
             if now - alert.acked_at <= ACKED_WITHIN:
-                await self._post(_follow_up("acknowledge", alert, self.routing_key))
+                for key in (alert.id, *_raised_keys(alert)) if _is_of_now(alert) else (alert.id,):
+                    await self._post(_follow_up("acknowledge", key, self.routing_key))
                 is_sent = True
             self._remember(alert)
         return is_sent
@@ -120,7 +134,7 @@ class PagerDutyNotifier:
         told = zip(notification.alerts, message.items, strict=True)
         steps = [step for one, item in told if self.events or not one.alert.is_event for step in _actions(one, item)]
         # An event may stand for the end of conditions that it does not name; their incidents end all the same.
-        ended: list[Step] = [("resolve", alert, None) for alert in notification.covers if not alert.is_event]
+        ended = [step for alert in notification.covers if not alert.is_event for step in _ends(alert)]
         return (*steps, *ended)
 
     def _why_nothing(self, notification: Notification) -> str:
@@ -136,29 +150,30 @@ class PagerDutyNotifier:
         """
         lanes: dict[str, list[Step]] = {}
         for step in steps:
-            lanes.setdefault(step[1].id, []).append(step)
+            lanes.setdefault(step.alert.id, []).append(step)
         failures: list[DeliveryError] = []
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def work(lane: Sequence[Step]) -> None:
             async with gate:
-                for action, alert, item in lane:
-                    if f"{action} {alert.id}" in accepted:
+                for step in lane:
+                    action, alert = step.action, step.alert
+                    if f"{action} {step.key}" in accepted:
                         continue
                     if any(not failure.permanent or failure.kind == "auth" for failure in failures):
                         return  # the rest would fare no better
-                    body = _follow_up(action, alert, self.routing_key)
-                    if item is not None:
-                        body = self._trigger(notification, alert, item)
+                    body = _follow_up(action, step.key, self.routing_key)
+                    if step.item is not None:
+                        body = self._trigger(notification, alert, step.item, key=step.key)
                     try:
                         await self._post(body)
                     except DeliveryError as failure:
                         failures.append(failure)
                         return
-                    accepted.add(f"{action} {alert.id}")
+                    accepted.add(f"{action} {step.key}")
                     if action == "acknowledge":
                         self._remember(alert)
-                    elif alert.acked_at is None:
+                    elif alert.acked_at is None or step.key != alert.id:
                         # What was sent before the incident was open, PagerDuty has dropped.
                         self._acknowledged.pop(alert.id, None)
 
@@ -188,7 +203,7 @@ class PagerDutyNotifier:
                 raise DeliveryError(text, permanent=True, kind="auth") from None
             raise
 
-    def _trigger(self, notification: Notification, alert: Alert, item: Item) -> bytes:
+    def _trigger(self, notification: Notification, alert: Alert, item: Item, *, key: str) -> bytes:
         labels = alert.labels
         summary = f"[TEST] {item.summary}" if is_sample(notification) else item.summary
         details: dict[str, object] = {
@@ -220,7 +235,7 @@ class PagerDutyNotifier:
         event: dict[str, object] = {
             "routing_key": self.routing_key,
             "event_action": "trigger",
-            "dedup_key": alert.id,
+            "dedup_key": key,
             "payload": {**payload, "custom_details": {**details, **more}},
             "links": [{"href": link.url, "text": link.caption} for link in item.links[:LINKS_LIMIT]],
             "client": f"watcher {one_line(self.voice.watcher)}",
@@ -249,19 +264,53 @@ def _actions(told: NotificationAlert, item: Item) -> Iterator[Step]:
     alert = told.alert
     if alert.status is AlertStatus.RESOLVED:
         if not told.was_untold:
-            yield "resolve", alert, None
+            yield from _ends(alert)
         return
-    is_acked = alert.acked_at is not None and not alert.is_event
-    if is_acked and told.reason is not NotifyReason.FIRING:
-        yield "acknowledge", alert, None
-    if not is_acked or told.reason is not NotifyReason.REMINDER:
-        yield "trigger", alert, item
-    if is_acked and told.reason is NotifyReason.FIRING:
-        yield "acknowledge", alert, None
+    trigger = Step(action="trigger", alert=alert, key=alert.id, item=item)
+    acknowledge = Step(action="acknowledge", alert=alert, key=alert.id)
+    if alert.acked_at is None or alert.is_event:
+        yield trigger
+    elif told.reason is NotifyReason.FIRING:
+        yield trigger
+        yield acknowledge
+    elif told.reason is NotifyReason.REMINDER:
+        yield acknowledge
+    elif _is_of_now(alert):
+        yield acknowledge
+        yield trigger
+    else:
+        yield replace(trigger, key=_raised_key(alert, alert.severity))
 
 
-def _follow_up(action: Action, alert: Alert, routing_key: str) -> bytes:
-    return _json({"routing_key": routing_key, "event_action": action, "dedup_key": alert.id})
+def _is_of_now(alert: Alert) -> bool:
+    """Whether whoever acknowledged it knew how bad it is now."""
+    return alert.acked_at is not None and alert.acked_at >= alert.raised_at
+
+
+def _ends(alert: Alert) -> Iterator[Step]:
+    """How bad it was meanwhile is not known any more; PagerDuty drops what ends no incident."""
+    keys = (alert.id, *(_raised_key(alert, severity) for severity in _RAISED)) if alert.acked_at else (alert.id,)
+    for key in keys:
+        yield Step(action="resolve", alert=alert, key=key)
+
+
+def _raised_keys(alert: Alert) -> list[str]:
+    """The incidents that may have been opened since it was first acknowledged."""
+    if alert.raised_at == alert.starts_at:
+        return []
+    return [_raised_key(alert, severity) for severity in _RAISED if severity.rank <= alert.severity.rank]
+
+
+def _raised_key(alert: Alert, severity: Severity) -> str:
+    return f"{alert.id}:{severity.value}"
+
+
+#: To which a severity can rise.
+_RAISED = (Severity.WARNING, Severity.CRITICAL)
+
+
+def _follow_up(action: Action, key: str, routing_key: str) -> bytes:
+    return _json({"routing_key": routing_key, "event_action": action, "dedup_key": key})
 
 
 def _raise_for(failures: Sequence[DeliveryError], *, accepted: int, of: int) -> NoReturn:
@@ -278,7 +327,7 @@ def _raise_for(failures: Sequence[DeliveryError], *, accepted: int, of: int) -> 
 
 def _told(steps: Sequence[Step]) -> str:
     """What PagerDuty was told, for the receipt: it works on events later, so more than "taken" is not known."""
-    actions = [action for action, _, _ in steps]
+    actions = [step.action for step in steps]
     counts = [f"{actions.count(action)} {action}" for action in dict.fromkeys(actions)]
     return f"taken by PagerDuty: {', '.join(counts)}"
 

@@ -37,10 +37,14 @@ FIELD_LIMIT = 300
 CONTEXT_LIMIT = 2000
 URL_LIMIT = 1000  # Slack takes 3,000, but they count among the blocks
 BUTTONS_LIMIT = 3
+NAME_LIMIT = 64
+RULES_LIMIT = 2  # of several alerts, in the header
 
 _EMOJI = {"critical": "🔴", "warning": "🟠", "info": "🔵", "resolved": "🟢"}
 #: Where and whose, at a glance; the other facts stand in the small print.
 _FIELDS = ("Deployment", "Job", "Account", "Model", "Owner")
+#: By which a header calls what an alert is about.
+_NAMES = ("Deployment", "Job", "Account", "Location")
 #: Where Slack would begin emphasis, code or a quote.
 _EMPHASIS = re.compile(r"(?<!\w)(?=[*_~`])|(?<=[*_~`])(?!\w)|^(?=\s*>)", re.MULTILINE)
 #: `:tada:`, of which Slack would make a picture.
@@ -122,25 +126,44 @@ def _size(blocks: Sequence[Block]) -> int:
 
 
 def _blocks(message: Message, items: Sequence[Item], detail: _Detail) -> list[Block]:
-    title = f"{_EMOJI[message.tone]} {message.title}"
-    blocks: list[Block] = [{"type": "header", "text": _plain(title, HEADER_LIMIT)}]
+    blocks: list[Block] = [{"type": "header", "text": _plain(_header(message), HEADER_LIMIT)}]
     if message.notes:
         blocks.append(_context("\n".join(message.notes), 600))
     alone = len(message.items) == 1
-    told_above = alone and message.title.endswith(message.items[0].summary) and len(escape(title)) <= HEADER_LIMIT
-    before: Sequence[tuple[bool, str]] = ()
+    before = ""
     for item in items:
         if detail is _Detail.BRIEF:
-            blocks.append(_brief(item, headed=not told_above, acted=item.steps() != before))
-            before = item.steps()
+            advice = "" if item.steps()[:1] and item.steps()[0][0] else item.advice()  # no command
+            blocks.append(_brief(item, advice if advice != before else "", marked=not alone))
+            before = advice
         else:
-            blocks += _item_blocks(item, detail, headed=not told_above, linked=not alone)
+            blocks += _item_blocks(item, detail, alone=alone)
     if left := len(message.items) - len(items):
         blocks.append(_context(f"… {left} more {'alert' if left == 1 else 'alerts'}", 100))
     blocks.append(_context(message.footer, 300))
     if buttons := _buttons(message, alone=alone):
         blocks.append({"type": "actions", "elements": buttons})
     return blocks
+
+
+def _header(message: Message) -> str:
+    """How bad, which rule and whose name, short enough to be read at once; the summary stands below."""
+    head, loudest = f"{_EMOJI[message.tone]} {message.head}", "" if message.tone == "resolved" else message.tone
+    if len(message.items) == 1:
+        item = message.items[0]
+        facts = dict(item.facts)
+        name = next((facts[caption] for caption in _NAMES if caption in facts), "")
+        what = " · ".join(filter(None, (_words(item.rule), shorten(name, NAME_LIMIT))))
+        return f"{head} {f'{loudest}: ' if loudest else ''}{what}"
+    rules = list(dict.fromkeys(_words(item.rule) for item in message.items))
+    more = f" and {len(rules) - RULES_LIMIT} more rules" if len(rules) > RULES_LIMIT else ""
+    count = f"{len(message.items)} alerts" if message.items else "no alerts"
+    what = f": {', '.join(rules[:RULES_LIMIT])}{more}" if rules else ""
+    return f"{head} {count}{f', up to {loudest}' if loudest and rules else ''}{what}"
+
+
+def _words(rule: str) -> str:
+    return shorten(rule.replace("_", " "), 40)
 
 
 def _buttons(message: Message, *, alone: bool) -> list[Block]:
@@ -166,14 +189,9 @@ def cut(text: str, limit: int) -> str:
     return escaped
 
 
-def _item_blocks(item: Item, detail: _Detail, *, headed: bool, linked: bool) -> list[Block]:
-    """The blocks of one alert.
-
-    Args:
-        headed: Say what happened; `False` where the message's title has said it.
-        linked: With a button to the alert's page of its own.
-    """
-    lines = [_heading(item)] if headed else []
+def _item_blocks(item: Item, detail: _Detail, *, alone: bool) -> list[Block]:
+    """The blocks of one alert; of one among several also how loud it is, and a button to its own page."""
+    lines = [_heading(item, marked=not alone)]
     _add_steps(lines, item)
     unverified = f"⚠️ {item.unverified}" if item.unverified else ""
     for text in (unverified, item.note, item.description if detail is _Detail.FULL else ""):
@@ -181,10 +199,10 @@ def _item_blocks(item: Item, detail: _Detail, *, headed: bool, linked: bool) -> 
         if text and room > 0:
             is_over = item.tone == "resolved" and text.startswith(_UNTIL_THEN)
             lines.append(f"{_UNTIL_THEN}~{cut(text[len(_UNTIL_THEN) :], room - 20)}~" if is_over else cut(text, room))
-    section = _section("\n".join(lines) or f"*{item.mark}*")
+    section = _section("\n".join(lines))
     if fields := [(caption, value) for caption, value in item.facts if caption in _FIELDS]:
         section["fields"] = [_mrkdwn(f"*{caption}*\n{cut(value, FIELD_LIMIT)}") for caption, value in fields]
-    if linked and (links := _usable(item.links[:1])):
+    if not alone and (links := _usable(item.links[:1])):
         section["accessory"] = _button(links[0])
     rest = " · ".join(f"{caption}: {value}" for caption, value in item.facts if caption not in _FIELDS)
     evidence = f"Evidence: {item.evidence}" if item.evidence and detail is _Detail.FULL else ""
@@ -192,16 +210,14 @@ def _item_blocks(item: Item, detail: _Detail, *, headed: bool, linked: bool) -> 
     return [section, _context("\n".join(line for line in details if line), CONTEXT_LIMIT)]
 
 
-def _brief(item: Item, *, headed: bool, acted: bool) -> Block:
-    """One alert in two lines; `acted`: with what to do."""
-    lines = [_heading(item)] if headed else []
-    if acted:
-        lines += [f"→ {cut(step, 300)}" for is_command, step in item.steps()[:1] if not is_command]
-    return _section("\n".join(lines) or f"*{item.mark}*")
+def _brief(item: Item, advice: str, *, marked: bool) -> Block:
+    """One alert in two lines."""
+    return _section("\n".join([_heading(item, marked=marked), *([f"→ {cut(advice, 300)}"] if advice else [])]))
 
 
-def _heading(item: Item) -> str:
-    return f"{_EMOJI[item.tone]} *{item.mark}*  *{cut(item.summary, SUMMARY_LIMIT)}*"
+def _heading(item: Item, *, marked: bool) -> str:
+    mark = f"{_EMOJI[item.tone]} *{item.mark}*  " if marked else ""
+    return f"{mark}*{cut(item.summary, SUMMARY_LIMIT) or item.mark}*"
 
 
 def _add_steps(lines: list[str], item: Item) -> None:

@@ -83,11 +83,15 @@ def place_of(notification: Notification) -> Place:
     known = [head for head in heads if head is not None]
     if not known or len(known) < len(heads):
         return Place(head=None)
-    is_worse = any(
-        told.reason is NotifyReason.SEVERITY_RAISED and told.alert.severity is Severity.CRITICAL
-        for told in notification.alerts
-    )
-    return Place(head=known[0], is_broadcast=is_worse or len({head.ts for head in known}) > 1)
+    is_urgent = any(_is_urgent(told) for told in notification.alerts)
+    return Place(head=known[0], is_broadcast=is_urgent or len({head.ts for head in known}) > 1)
+
+
+def _is_urgent(told: NotificationAlert) -> bool:
+    """Whether a channel must see it: an alert that is critical, and more than told once again."""
+    alert = told.alert
+    is_again = told.reason is NotifyReason.REMINDER and not alert.finding.step
+    return alert.status is AlertStatus.FIRING and alert.severity is Severity.CRITICAL and not is_again
 
 
 def hash_of(alert_ids: Iterable[str]) -> str:

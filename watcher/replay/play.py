@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from watcher import cycles
@@ -133,6 +133,8 @@ class _Player:
         self._clock = _Clock(begin)
         self._watched: frozenset[str] = frozenset()
         self._wake_at: datetime | None = None
+        self._stock_taken_on: date | None = None
+        self._blind: set[str] = set()  #: keys of the accounts with gaps
         self.told: list[Notification] = []
 
     def close(self) -> None:
@@ -159,14 +161,24 @@ class _Player:
             is_start: What holds now had been told long ago: no mute holds it back any more.
         """
         self._clock.at = step.at
+        done = list(done)
         for act in done:
             self._store.write_now(act)
-        await self._discover()
+        is_news = await self._discover() or bool(done) or not step.accounts or is_start
         due = {one.account.key: one for one in await self._store.read(scope.due_accounts)}
         wanted = sorted(key for key in step.accounts & due.keys() if self._pasts[key].was_read(step.at))
-        await asyncio.gather(*(self._poll(due[key]) for key in wanted))
-        await cycles.take_inventory(_no_catalogues, judgement=self._judgement, store=self._store, clock=self._clock)
-        await self._announce(is_start=is_start)
+        recorded = await asyncio.gather(*(self._poll(due[key]) for key in wanted))
+        # Most looks find nothing new; what is said of many accounts changes with their gaps alone.
+        is_news |= any(one is not None and (one.transitions or one.alerts) for one in recorded)
+        blind = {one.account.key for one in recorded if one is not None and one.gaps}
+        is_news |= bool(blind | self._blind.intersection(wanted))
+        self._blind = self._blind.difference(wanted) | blind
+        if is_news or step.at.date() != self._stock_taken_on:
+            self._stock_taken_on = step.at.date()
+            await cycles.take_inventory(_no_catalogues, judgement=self._judgement, store=self._store, clock=self._clock)
+            is_news = True
+        if is_news or (self._wake_at is not None and self._wake_at <= step.at):
+            await self._announce(is_start=is_start)
 
     async def wait(self, until: datetime) -> None:
         """Dispatch again where it asked for that: a group's wait is over, or a mute."""
@@ -174,13 +186,13 @@ class _Player:
             self._clock.at = self._wake_at
             await self._announce(is_start=False)
 
-    async def _poll(self, due: scope.DueAccount) -> None:
+    async def _poll(self, due: scope.DueAccount) -> cycles.Recorded | None:
         """All sections but the metrics, which are read at their own pace, and where it is known that they were."""
         key, at = due.account.key, self._clock.at
         sections = EVERYTHING
         if Section.METRICS not in due.sections(at) and at not in self._metered[key]:
             sections = EVERYTHING - {Section.METRICS}
-        await cycles.poll(
+        return await cycles.poll(
             due.account,
             collect=self._collect,
             judgement=self._judgement,
@@ -194,11 +206,12 @@ class _Player:
         snapshot = self._pasts[account.key].snapshot(at, known=known, sections=sections)
         return replace(snapshot, account=account, deployments=_without_keep_tags(snapshot.deployments))
 
-    async def _discover(self) -> None:
+    async def _discover(self) -> bool:
+        """Returns whether an account came or went."""
         at = self._clock.at
         watched = {key for key, past in self._pasts.items() if past.is_watched(at)}
         if watched == self._watched:
-            return
+            return False
         self._watched = frozenset(watched)
         gone = frozenset(key for key, past in self._pasts.items() if past.is_gone(at))
         accounts = [replace(self._pasts[key].account, provisioning_state="Succeeded") for key in sorted(watched)]
@@ -210,6 +223,7 @@ class _Player:
         await cycles.discover(
             find, judgement=self._judgement, store=self._store, clock=self._clock, read_log=self._read_log
         )
+        return True
 
     async def _read_log(
         self,

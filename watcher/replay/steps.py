@@ -4,7 +4,8 @@ A poll without news leaves no trace, so it is not known when each was. What rule
 poll before it was, so there is a look just before each.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from watcher.resources.changes import Change
 from watcher.resources.deployment import SkuKind, is_fine_tuned
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.model import CustomModel
-from watcher.store.as_of import Past
+from watcher.store.as_of import Life, Past
 from watcher.store.recording import Judged
 
 DAY = timedelta(days=1)
@@ -45,7 +46,6 @@ def steps(
         before: How long before a change the poll before it was.
     """
     found: dict[datetime, set[str]] = {at: set() for at in wakes}
-    everyone = {past.account.key for past in pasts}
     looked: dict[str, set[datetime]] = {}
     for one in judged:
         if one.account:
@@ -54,63 +54,72 @@ def steps(
             for at in one.moments:
                 found.setdefault(at, set())
     for past in pasts:
-        key = past.account.key
-        for at in _moments(past, looked.get(key, ()), before):
-            found.setdefault(at, set()).add(key)
-        for at in _hours(begin, end):
-            if _may_move(past, at):
-                found.setdefault(at, set()).add(key)
-    at = begin
-    while at < end:
-        found[at] = found.get(at, set()) | everyone
-        at += DAY
-    found[end] = set(everyone)
+        known = {past.first_seen_at, *past.metered, *past.moments, *looked.get(past.account.key, ())}
+        for at in known | _guesses(past, begin, end, before):
+            if at >= past.first_seen_at:
+                found.setdefault(at, set()).add(past.account.key)
+    for at in (begin, end):
+        found[at] = {past.account.key for past in pasts}
     return tuple(Step(at=at, accounts=frozenset(found[at])) for at in sorted(found) if begin <= at <= end)
 
 
-def _moments(past: Past, looked: Iterable[datetime], before: timedelta) -> set[datetime]:
-    found = {past.first_seen_at, *past.metered, *past.moments, *looked}
-    if past.removed_at is not None:
-        found.add(past.removed_at)
+def _guesses(past: Past, begin: datetime, end: datetime, before: timedelta) -> set[datetime]:
+    """When somebody may have looked, and nobody did for sure: by the hour or the day, and around changes."""
+    movements = _Movements(past)
+    found = {gap.at - _SECOND for gap, _ in past.gaps}  # until then it was read
     for transition in past.transitions:
         if transition.change is not Change.DISCOVERED:
             found.add(transition.observed_at - before)
         if transition.change is Change.GONE:
             found.add(transition.observed_at + before)  # the activity log is asked once more
-    found |= {gap.at - _SECOND for gap, _ in past.gaps}  # until then it was read
-    stood = (life.departure.stood_at for life in past.lives if life.departure is not None)
-    return {at for at in found | {at for at in stood if at is not None} if at >= past.first_seen_at}
-
-
-def _hours(begin: datetime, end: datetime) -> Iterable[datetime]:
-    at = begin.replace(minute=0, second=0, microsecond=0) + HOUR
+    at, day = begin.replace(minute=0, second=0, microsecond=0) + HOUR, begin
     while at < end:
-        yield at
+        if at - day >= DAY or movements.may_be_under_way(at):
+            found.add(at)
+            day = max(day, at - (at - day) % DAY)
         at += HOUR
+    for begins, ends in _unseen(past):
+        found = {at for at in found if not begins < at < ends} | {begins}
+    return found
 
 
-def _may_move(past: Past, at: datetime) -> bool:
-    """Whether a countdown may be under way: of a job, or of a deployment that has not been called for a day."""
-    if any(_is_under_way(past, seen.noun, at) for seen in past.jobs if seen.is_listed(at)):
-        return True
-    custom = _custom_models(past)
+def _unseen(past: Past) -> Iterator[tuple[datetime, datetime]]:
+    """From when a deployment was last listed until it was seen to be gone: nobody saw it in between."""
     for life in past.lives:
-        if not life.first_seen_at <= at or (life.ended_at is not None and life.ended_at <= at):
-            continue
-        if not is_fine_tuned(life.noun.model, custom):
-            continue
-        calls = past.calls.get(life.noun.name.lower())
-        last = calls.last_ok_before(at) if calls is not None else None
-        if life.noun.sku_kind is SkuKind.DEVELOPER or last is None or at - last > DAY:
+        if life.departure is not None and life.departure.stood_at is not None and life.ended_at is not None:
+            yield life.departure.stood_at, life.ended_at
+
+
+class _Movements:
+    """When countdowns may be under way: of a job, or of a deployment that has not been called for a day."""
+
+    def __init__(self, past: Past) -> None:
+        custom = _custom_models(past)
+        ends: dict[str, datetime] = {}
+        for t in past.transitions:
+            if t.is_job_status:
+                ends[t.resource] = t.observed_at
+        self._jobs = [
+            (seen.first_seen_at, ends.get(seen.noun.id, seen.first_seen_at) if seen.noun.status.has_ended else None)
+            for seen in past.jobs
+            if isinstance(seen.noun, FineTuningJob)
+        ]
+        self._lives = [life for life in past.lives if is_fine_tuned(life.noun.model, custom)]
+        self._hours = {
+            name: sorted(hour for hour, one in calls.hours.items() if one.ok) for name, calls in past.calls.items()
+        }
+
+    def may_be_under_way(self, at: datetime) -> bool:
+        if any(begins <= at and (ends is None or at < ends) for begins, ends in self._jobs):
             return True
-    return False
+        return any(self._is_quiet(life, at) for life in self._lives)
 
-
-def _is_under_way(past: Past, noun: object, at: datetime) -> bool:
-    if not isinstance(noun, FineTuningJob):
-        return False
-    ends = [t.observed_at for t in past.transitions if t.resource == noun.id and t.after == noun.raw_status]
-    return not noun.status.has_ended or at < max(ends, default=at)
+    def _is_quiet(self, life: Life, at: datetime) -> bool:
+        if at < life.first_seen_at or (life.ended_at is not None and life.ended_at <= at):
+            return False
+        hours = self._hours.get(life.noun.name.lower(), [])
+        place = bisect_left(hours, at)
+        return life.noun.sku_kind is SkuKind.DEVELOPER or not place or at - hours[place - 1] > DAY
 
 
 def _custom_models(past: Past) -> Mapping[str, None]:

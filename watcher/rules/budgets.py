@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from watcher.costs.money import Amount, Cost, Total, fraction, money, total
 from watcher.costs.prices import LIST_PRICES, PriceBook, Terms, book_of
-from watcher.costs.training import Spent, is_reinforcement, spent
+from watcher.costs.training import Spent, spent
 from watcher.resources.changes import ResourceKind
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.lineage import Holding, Inventory
@@ -52,8 +52,8 @@ class TrainingBudgets:
         ended = tuple(_ended(inventory, book_of(self.pricing, inventory.retail)))
         if self.per_job is not None:
             for one in ended:
-                # Of a reinforcement job the hours are known where its status is followed: see `job_cost`.
-                if not is_reinforcement(one.job) and (over := over_budget(one.spending, self.per_job, self._currency)):
+                # Of a reinforcement job the hours are known where its status is followed alone: see `job_cost`.
+                if over := over_budget(one.spending, self.per_job, self._currency):
                     yield self._of_job(inventory, one, over)
         if self.per_owner_month is not None:
             for owner in sorted({one.owner for one in ended}):
@@ -77,8 +77,7 @@ class TrainingBudgets:
             subject=job_subject(account, job.id),
             labels=job_labels(account, job, inventory.owner_tag),
             summary=f"{job_name(account, job)} cost {cost.text}, over the budget of a job",
-            description=f"Its training cost {cost.text}. {over} It has ended ({job.raw_status}): nothing of this can be had "
-            "back.",
+            description=f"Its training cost {cost.text}. {over} It has ended ({job.raw_status}).",
             action="See whether the next job needs as many epochs or examples. The budget is per_job in "
             "[rules.job_cost].",
             evidence="; ".join(

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from urllib.parse import quote
 
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
@@ -46,7 +47,7 @@ def deploy_custom_model(account: Account, model: str, suffix: str = "") -> str:
 
 def delete_file(account: Account, file_id: str) -> str:
     """Deletes an uploaded file for good."""
-    url = f"{account.endpoint}/openai/v1/files/{file_id}"
+    url = f"{account.endpoint}/openai/v1/files/{_segment(file_id)}"
     return f"curl -sS -X DELETE {shlex.quote(url)} {_bearer(account)}"
 
 
@@ -101,7 +102,8 @@ def list_deleted(account: Account) -> str:
 
 def resume_deployment(deployment: Deployment) -> str:
     """Lets a paused deployment serve again; `az` puts the address of its own cloud before the path."""
-    path = f"{deployment.id}/resume?api-version={_PAUSE_VERSION}"
+    path = "/".join(map(_segment, deployment.id.split("/")))
+    path = f"{path}/resume?api-version={_PAUSE_VERSION}"
     return f"az rest --method post --url {shlex.quote(path)}"
 
 
@@ -114,7 +116,8 @@ def _place(account: Account, options: str) -> str:
 
 def call_deployment(account: Account, deployment: Deployment) -> str:
     """A real, tiny inference request: only a call resets Azure's idle clock."""
-    url = f"{account.endpoint}/openai/deployments/{deployment.name}/chat/completions?api-version={_INFERENCE_VERSION}"
+    url = f"{account.endpoint}/openai/deployments/{_segment(deployment.name)}/chat/completions"
+    url = f"{url}?api-version={_INFERENCE_VERSION}"
     # The newer models refuse `max_tokens`, the older ones `max_completion_tokens`; so the body bounds neither.
     body = '{"messages": [{"role": "user", "content": "Say OK."}]}'
     return f"curl -sS {shlex.quote(url)} {_bearer(account)} -H 'Content-Type: application/json' -d '{body}'"
@@ -140,7 +143,12 @@ def _job_request(account: Account, job: FineTuningJob, verb: str) -> str:
 
 
 def _job_url(account: Account, job: FineTuningJob, tail: str) -> str:
-    return f"{account.endpoint}/openai/v1/fine_tuning/jobs/{job.id}/{tail}"
+    return f"{account.endpoint}/openai/v1/fine_tuning/jobs/{_segment(job.id)}/{tail}"
+
+
+def _segment(name: str) -> str:
+    """A name as one part of an address's path, whatever is in it."""
+    return quote(name.encode(errors="surrogatepass"), safe="") if name not in (".", "..") else name.replace(".", "%2E")
 
 
 def _bearer(account: Account) -> str:

@@ -177,6 +177,10 @@ class AzureUnreachable:
                 yield from self._answers(fleet, cloud, plane, darks, is_told=is_told)
         if everywhere is not None:
             yield self._finding_of_discovery(fleet, everywhere)
+        elif fleet.cloud not in clouds:  # discovery was silent, and has found no account since
+            subject = Subject(id=fleet.cloud, kind=ResourceKind.REGION, incarnation=Plane.ARM.value)
+            because = _answers_again(fleet, fleet.cloud, Plane.ARM, ())
+            yield Cleared(rule=self.name, subject=subject, because=because)
 
     def _answers(
         self, fleet: Fleet, cloud: str, plane: Plane, regions: Sequence["_Region"], *, is_told: bool
@@ -197,7 +201,7 @@ class AzureUnreachable:
         if any(region.is_untried for region in regions):
             yield Undecided(rule=self.name, subject=everywhere, because=_UNTRIED)
         else:
-            yield Cleared(rule=self.name, subject=everywhere, because="not every region with accounts is hit any more")
+            yield Cleared(rule=self.name, subject=everywhere, because=_answers_again(fleet, cloud, plane, regions))
 
     def _is_hit(self, region: "_Region") -> bool:
         return len(region.silent) >= self.min_accounts and region.is_mostly_silent
@@ -256,6 +260,17 @@ class AzureUnreachable:
 
 
 _UNTRIED = "some accounts have not been tried yet"
+
+
+def _answers_again(fleet: Fleet, cloud: str, plane: Plane, regions: Sequence["_Region"]) -> str:
+    """Why no cause behind a whole plane is seen any more, be it that regions or that discovery had no answer."""
+    states = sum(len(region.states) for region in regions)
+    answered = states - sum(len(region.all_silent) for region in regions)
+    if answered:
+        return f"Azure answers again on {PLANE_NAMES[plane]} for {answered} of {counted(states, 'account')}"
+    if plane is Plane.ARM and cloud == fleet.cloud:
+        return "discovery, or an account, has had an answer since"
+    return "too few accounts are silent by now to see one cause behind them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ def doubts(deployment: Deployment) -> Iterator[str]:
 
 
 def summary(view: View, deployment: Deployment, clock: IdleClock) -> str:
-    name, unread = f"{deployment.name} in {view.account.label}", unread_deployment(view, deployment)
+    name, unread = f"Deployment {deployment.name} in {view.account.label}", unread_deployment(view, deployment)
     latest = clock.deletion_latest
     left = clock.left(view.now)
     uncertain = " (rule uncertain)" if is_rule_uncertain(deployment) else ""
@@ -40,7 +40,9 @@ def summary(view: View, deployment: Deployment, clock: IdleClock) -> str:
             return f"{name} may have been deleted since {earliest}; {standing_unknown(unread)}{uncertain}"
         until = f", at the latest {moment(latest)}," if latest is not None else ""
         return f"{name} may be deleted at any moment{until} unless it is called{uncertain}"
-    return f"{name} is deleted at {moment(clock.deletion_earliest)} unless it is called{uncertain}"
+    is_certain = latest == clock.deletion_earliest and not uncertain
+    when = f"will be deleted at {moment(latest)}" if latest and is_certain else ""
+    return f"{name} {when or f'may be deleted from {moment(clock.deletion_earliest)}'} unless it is called{uncertain}"
 
 
 def standing_unknown(unread: Unread) -> str:
@@ -87,8 +89,5 @@ def evidence(view: View, deployment: Deployment, clock: IdleClock, lifetime: tim
     )
     lines.extend(clock.doubts)
     lines.extend(keep_doubt(deployment))
-    lines.append(
-        "every answered call counts here; Azure's present text names chat completions and Responses calls, an older "
-        "one completions and chat completions"
-    )
+    lines.append("every answered call counts here, though Azure names some kinds of call alone")
     return "; ".join(lines)

@@ -44,7 +44,7 @@ _FRESH = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFailing:
-    """Finds receivers at which a message died, or which have taken none for `after` though there was some."""
+    """Finds receivers at which a message died, or which have not taken one for `after` though they were asked to."""
 
     name: ClassVar[str] = "delivery_failing"
 
@@ -57,7 +57,7 @@ class DeliveryFailing:
     def _judge(self, channel: ChannelState) -> Answer:
         subject = Subject(id=f"receiver {channel.receiver}", kind=ResourceKind.WATCHER)
         lasts = channel.failing_since is not None and channel.failing_for >= self.after
-        if lasts or _lost_one(channel):
+        if lasts or _lost_one(channel) or self._keeps_one(channel):
             return self._finding(channel, subject)
         if channel.failing_since is not None:
             because = f"no message is given up there any more, and it has not failed for {duration(self.after)} yet"
@@ -67,12 +67,20 @@ class DeliveryFailing:
             because = "no message is given up there any more"
         return Cleared(rule=self.name, subject=subject, because=because)
 
+    def _keeps_one(self, channel: ChannelState) -> bool:
+        """Whether one message fails all the time, by its own fault or the notifier's: its channel may look well."""
+        return channel.stuck_since is not None and channel.stuck_for >= self.after
+
     def _finding(self, channel: ChannelState, subject: Subject) -> Finding:
         name, counts = channel.receiver, f"{channel.waiting} waiting, {channel.dead} dead"
         if channel.failing_since is not None:
-            summary = f"{name} takes no messages since {moment(channel.failing_since)}: {channel.because}; {counts}"
-        else:
+            since = moment(channel.failing_since)
+            summary = f"Receiver {name} has taken no message since {since}: {channel.because}; {counts}"
+        elif _lost_one(channel):
             summary = f"{name} was not told something: {channel.died_because}; {counts}"
+        else:
+            waiting = f"a message that waits since {moment(channel.stuck_since)}"
+            summary = f"{name} does not take {waiting}: {channel.stuck_because}; {counts}"
         taken = "never, as far as is on record" if channel.last_ok_at is None else moment(channel.last_ok_at)
         quoted = shlex.quote(name)
         return Finding(
@@ -88,7 +96,7 @@ class DeliveryFailing:
             f"watcher notify test {quoted}\nOnce it does, send what is waiting or dead at once:\nwatcher outbox retry",
             evidence=f"{counted(channel.failures, 'failure')} in a row; last taken: {taken}",
             values={"waiting": channel.waiting, "dead": channel.dead, "last_taken_at": rfc3339(channel.last_ok_at)},
-            occurred_at=channel.failing_since or channel.died_at,
+            occurred_at=channel.failing_since or channel.died_at or channel.stuck_since,
         )
 
 

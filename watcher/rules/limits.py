@@ -13,7 +13,7 @@ from typing import ClassVar
 from watcher.resources.changes import ResourceKind
 from watcher.resources.lineage import Holding, Inventory
 from watcher.resources.snapshot import Section
-from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Subject, Undecided
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.holdings import as_of, unread
 from watcher.rules.labels import account_labels, owner_of, portal_link
 from watcher.rules.text import size
@@ -80,6 +80,8 @@ class LimitNear:
             )
         elif found is not None:
             yield found
+        else:
+            yield Cleared(rule=self.name, subject=_subject(holding, level), because=f"{level.what}: {level.amount} now")
 
     def _finding(self, inventory: Inventory, holding: Holding, level: _Level) -> Finding:
         where = "is past" if level.used > level.limit else "is at" if level.used == level.limit else "nears"

@@ -79,7 +79,7 @@ INVENTORY_RULES: Mapping[str, Callable[..., InventoryRule]] = {
     "limit_near": LimitNear,
 }
 
-#: Names with a meaning that no rule here answers for: found elsewhere, or not yet in effect. Their options are let be.
+#: Names with a meaning that no rule here answers for: found elsewhere, with the options that hold for it there.
 OTHER_NAMES = frozenset(
     {
         "configuration_rejected",

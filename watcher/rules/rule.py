@@ -151,6 +151,9 @@ class ChannelState:
     died_at: datetime | None = None  #: the newest of them
     died_for: timedelta = timedelta()  #: how long ago
     died_because: str = ""
+    stuck_since: datetime | None = None  #: since when the oldest of those waits that failed before
+    stuck_for: timedelta = timedelta()
+    stuck_because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,8 @@ def _read_at(view: View, section: Section) -> datetime | None:
 
 #: What is found after more readings than this were missed was found late, and its evidence says so.
 _MISSED_READINGS = 3
+#: Nor is anything found late for less than this, however often it is read.
+_LATE = timedelta(minutes=5)
 
 
 def late(view: View, section: Section) -> str:
@@ -70,7 +72,7 @@ def late(view: View, section: Section) -> str:
 def late_between(view: View, section: Section, since: datetime | None, until: datetime | None) -> str:
     """The same for two readings that are known by their times."""
     every = view.cadence.get(section)
-    if every is None or since is None or until is None or until - since <= _MISSED_READINGS * every:
+    if every is None or since is None or until is None or until - since <= max(_MISSED_READINGS * every, _LATE):
         return ""
     return f"found late: {_about(section)} were not read between {moment(since)} and {moment(until)}"
 

@@ -1,12 +1,10 @@
 """How times, spans and amounts are written in what people read and in what programs parse. No sentence lives here."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _STEP_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
-_CENT = Decimal("0.01")
 
 
 def duration(span: timedelta) -> str:
@@ -50,12 +48,6 @@ def step(span: timedelta) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def cost(span: timedelta, per_hour: float) -> float:
-    """What `span` costs at `per_hour`; rounded half even to cents, at the end only. A negative span costs nothing."""
-    hours = Decimal(max(span, timedelta()) // timedelta(microseconds=1)) / Decimal(3_600_000_000)
-    return float((hours * Decimal(str(per_hour))).quantize(_CENT, rounding=ROUND_HALF_EVEN))
 
 
 def counted(count: int, noun: str) -> str:

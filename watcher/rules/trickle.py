@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from watcher.costs.hosting import hourly
-from watcher.costs.idle import MONTH, Trickle, calls_within, cost_per_call, last_window
+from watcher.costs.idle import MONTH, Trickle, calls_within, cost_per_call, last_window, unclear_within
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import LIST_PRICES, Price, Terms, book_of
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind
@@ -57,6 +57,12 @@ class DeploymentTrickle:
             because = f"not all of its calls in the last {duration(self.window)} are known"
             yield Undecided(rule=self.name, subject=subject, because=because)
             return
+        trickle = Trickle(max_calls=self.max_calls, window=self.window)
+        unclear = unclear_within(calls, holding.calls.get(""), end - self.window, end)
+        if unclear and trickle.counts(count) and not trickle.counts(count + unclear):
+            because = f"{unclear:g} more calls may be its own: they bear no deployment's name, or no status"
+            yield Undecided(rule=self.name, subject=subject, because=because)
+            return
         price = hourly(
             book_of(self.pricing, inventory.retail),
             model=deployment.model,
@@ -65,7 +71,7 @@ class DeploymentTrickle:
             location=holding.account.location,
         )
         is_charged = deployment.sku_kind in _HOSTED if isinstance(price, Unknown) else not price.rate.is_zero
-        if is_charged and Trickle(max_calls=self.max_calls, window=self.window).counts(count):
+        if is_charged and trickle.counts(count):
             yield self._finding(inventory, holding, deployment, count, end, price)
 
     def _finding(

@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, and_, bindparam, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.keep import Keep
@@ -17,6 +31,7 @@ from watcher.errors import StoreError
 from watcher.rules.finding import FindingKind, Severity, Subject
 from watcher.rules.text import moment
 from watcher.store import schema
+from watcher.store.stamps import new_stamp
 from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks, upsert
 
@@ -28,11 +43,7 @@ def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
 
 _FIRING = (
     select(schema.alerts)
-    .where(
-        schema.alerts.c.account == bindparam("of"),
-        schema.alerts.c.ends_at.is_(None),
-        schema.alerts.c.kind == FindingKind.CONDITION.value,
-    )
+    .where(schema.alerts.c.account == bindparam("of"), schema.IS_FIRING)
     .order_by(schema.alerts.c.starts_at, schema.alerts.c.id)
 )
 
@@ -83,6 +94,7 @@ def save(tx: Connection, changed: Iterable[Alert]) -> None:
                 "unverified_because": alert.unverified_because,
                 "is_first_sight": alert.is_first_sight,
                 "is_settled": False,
+                "stamp": new_stamp(),
             },
             only_new={"acked_at": alert.acked_at, "acked_by": alert.acked_by},
         )
@@ -90,14 +102,46 @@ def save(tx: Connection, changed: Iterable[Alert]) -> None:
 
 def unsettled(tx: Connection) -> tuple[Alert, ...]:
     """The alerts of which somebody may still have to be told, oldest first: open conditions and unsettled others."""
-    query = select(schema.alerts).where(~schema.alerts.c.is_settled)
+    query = select(schema.alerts).where(schema.IS_UNSETTLED)
     return tuple(_alert(row) for row in tx.execute(query.order_by(schema.alerts.c.starts_at, schema.alerts.c.id)))
+
+
+def stamps(tx: Connection) -> dict[str, int]:
+    """By id of the alerts that `unsettled` returns a number that changes with them, or with who was told of them."""
+    return {
+        id_: stamp
+        for id_, stamp in tx.execute(select(schema.alerts.c.id, schema.alerts.c.stamp).where(schema.IS_UNSETTLED))
+    }
+
+
+def stamp_of_all(tx: Connection) -> tuple[int, int]:
+    """Of what `unsettled` returns how many there are, and a number that changes with any of them."""
+    stamp = func.coalesce(func.sum(schema.alerts.c.stamp), 0)
+    count, total = tx.execute(select(func.count(), stamp).where(schema.IS_UNSETTLED)).one()
+    return count, int(total)
+
+
+def of_ids(tx: Connection, ids: Collection[str]) -> tuple[Alert, ...]:
+    """These alerts, in no order."""
+    return tuple(
+        _alert(row)
+        for some in chunks(sorted(ids))
+        for row in tx.execute(select(schema.alerts).where(schema.alerts.c.id.in_(some)))
+    )
 
 
 def settle(tx: Connection, ids: Collection[str]) -> None:
     """Take alerts off dispatch's list: all who were to be told were told."""
     if ids:
-        tx.execute(update(schema.alerts).where(schema.alerts.c.id.in_(sorted(ids))).values(is_settled=True))
+        for some in chunks(sorted(ids)):
+            tx.execute(update(schema.alerts).where(schema.alerts.c.id.in_(some)).values(is_settled=True))
+
+
+def settle_events(tx: Connection, *, before: datetime) -> None:
+    """Take the events that happened before a time off dispatch's list."""
+    c = schema.alerts.c
+    query = select(c.id).where(schema.IS_UNSETTLED, c.kind == FindingKind.EVENT.value, c.starts_at < before)
+    settle(tx, tx.execute(query).scalars().all())
 
 
 def told(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
@@ -124,25 +168,40 @@ def _told_histories(tx: Connection, alert_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """That a receiver was told, or was to be told, of a condition that fires."""
+
+    rule: str
+    told: Told
+    delivered_at: datetime | None  #: `None`: it is waiting, or was given up
+    is_uncertain: bool  #: it may have arrived all the same
+
+
 def told_of_subjects(
     tx: Connection, account: str, subjects: Collection[Subject], *, ended_since: datetime
-) -> dict[Subject, tuple[tuple[str, Told], ...]]:
+) -> dict[Subject, tuple[Word, ...]]:
     """Who was told by which rule of the conditions of these subjects: of those that are open, or ended lately.
 
-    Conditions that rules over all accounts have found are among them.
+    Conditions that rules over all accounts have found are among them. What became part of another message is told by
+    that one; a message that said no more than that it is over is none of these.
     """
-    c = schema.alerts.c
-    query = select(schema.alerts).where(
-        c.account.in_([account, ""]),
-        c.kind == FindingKind.CONDITION.value,
-        or_(c.ends_at.is_(None), c.ends_at >= ended_since),
-    )
-    alerts = map(_alert, tx.execute(query.order_by(c.starts_at, c.id)))
-    findings = {alert.id: alert.finding for alert in alerts if alert.finding.subject in subjects}
-    histories = _told_histories(tx, list(findings))
-    found: dict[Subject, tuple[tuple[str, Told], ...]] = {}
-    for id_, one in findings.items():
-        found[one.subject] = (*found.get(one.subject, ()), *((one.rule, told) for told in histories.get(id_, ())))
+    open_or_ended = [alert for of in (account, "") for alert in (*firing(tx, of), *ended(tx, of, since=ended_since))]
+    open_or_ended.sort(key=lambda alert: (alert.starts_at, alert.id))
+    findings = {alert.id: alert.finding for alert in open_or_ended if alert.finding.subject in subjects}
+    found: dict[Subject, tuple[Word, ...]] = {}
+    n, t = schema.notifications.c, schema.told.c
+    for some in chunks(list(findings)):
+        query = (
+            select(schema.told, n.state, n.ended_at.label("delivered_at"), n.is_uncertain)
+            .join(schema.notifications, n.id == t.notification_id)
+            .where(t.alert_id.in_(some), t.status == AlertStatus.FIRING.value, n.state != "merged")
+        )
+        for row in tx.execute(query.order_by(t.sequence)):
+            one = findings[row.alert_id]
+            delivered_at = row.delivered_at if row.state == "delivered" else None
+            word = Word(rule=one.rule, told=_told(row), delivered_at=delivered_at, is_uncertain=row.is_uncertain)
+            found[one.subject] = (*found.get(one.subject, ()), word)
     return found
 
 
@@ -165,12 +224,11 @@ def find(tx: Connection, id_or_prefix: str) -> Alert | None:
 def listed(tx: Connection, *, since: datetime | None = None, firing_only: bool = False) -> tuple[Alert, ...]:
     """Alerts, newest first: open conditions, and since `since` also events and what has ended."""
     c = schema.alerts.c
-    is_open = c.ends_at.is_(None) & (c.kind == FindingKind.CONDITION.value)
     query = select(schema.alerts).order_by(c.starts_at.desc(), c.id)
     if firing_only:
-        query = query.where(is_open)
+        query = query.where(schema.IS_FIRING)
     elif since is not None:
-        query = query.where(is_open | (c.starts_at >= since) | (c.ends_at >= since))
+        query = query.where(schema.IS_FIRING | (c.starts_at >= since) | (c.ends_at >= since))
     return tuple(_alert(row) for row in tx.execute(query))
 
 
@@ -192,7 +250,7 @@ def of_subject(tx: Connection, account: str, incarnation: str) -> tuple[Alert, .
 def acknowledge(tx: Connection, alert: Alert, *, author: str, comment: str, now: datetime) -> None:
     """Note that somebody looks after an alert: its reminders stop."""
     where = schema.alerts.c.id == alert.id
-    tx.execute(update(schema.alerts).where(where).values(acked_at=now, acked_by=author))
+    tx.execute(update(schema.alerts).where(where).values(acked_at=now, acked_by=author, stamp=new_stamp()))
     record(tx, author=author, action="ack", subject=alert.id, comment=comment, now=now)
 
 
@@ -305,11 +363,7 @@ def audit(tx: Connection, *, subject: str | None = None, since: datetime | None 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:
     """How many open conditions there are, by rule and severity."""
     c = schema.alerts.c
-    rows = tx.execute(
-        select(c.rule, c.severity, func.count())
-        .where(c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value)
-        .group_by(c.rule, c.severity)
-    )
+    rows = tx.execute(select(c.rule, c.severity, func.count()).where(schema.IS_FIRING).group_by(c.rule, c.severity))
     return {(rule, severity): count for rule, severity, count in rows}
 
 
@@ -366,9 +420,42 @@ def _silence(row: Row[Any]) -> Silence:
 
 
 def told_rows(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
-    """All that was told of these alerts, of each in the order in which it was told."""
-    histories = _told_histories(tx, sorted(alert_ids))
-    return tuple(row for rows in histories.values() for row in rows)
+    """What planning needs of what was told of these alerts, of each in the order in which it was told.
+
+    That is, of each receiver the first and the newest of each status and severity: reminders of months say no more.
+    """
+    t = schema.told.c
+    found = []
+    for some in chunks(sorted(alert_ids)):
+        ends = (
+            select(t.alert_id, t.receiver, func.min(t.sequence).label("first"), func.max(t.sequence).label("last"))
+            .where(t.alert_id.in_(some))
+            .group_by(t.alert_id, t.receiver, t.status, t.severity)
+            .subquery()
+        )
+        is_end = or_(t.sequence == ends.c.first, t.sequence == ends.c.last)
+        query = select(schema.told).join(
+            ends, and_(t.alert_id == ends.c.alert_id, t.receiver == ends.c.receiver, is_end)
+        )
+        found += [_told(row) for row in tx.execute(query.order_by(t.alert_id, t.sequence))]
+    return tuple(found)
+
+
+def lost(tx: Connection) -> frozenset[str]:
+    """Ids of the notifications that were given up, and cannot have arrived."""
+    c = schema.notifications.c
+    return frozenset(tx.execute(select(c.id).where(schema.IS_DEAD, c.is_uncertain.is_(False))).scalars())
+
+
+def told_after(tx: Connection, sequence: int) -> tuple[Told, ...]:
+    """All that was told after the notification of this place, of whatever alert, in the order in which it was told."""
+    query = select(schema.told).where(schema.told.c.sequence > sequence).order_by(schema.told.c.sequence)
+    return tuple(_told(row) for row in tx.execute(query))
+
+
+def last_told(tx: Connection) -> int:
+    """The place of the notification that was told last; 0: none was."""
+    return int(tx.execute(select(func.coalesce(func.max(schema.told.c.sequence), 0))).scalar_one())
 
 
 def recent_lives(tx: Connection, alerts: Collection[Alert], *, since: datetime) -> dict[str, tuple[datetime, ...]]:
@@ -388,7 +475,7 @@ def recent_lives(tx: Connection, alerts: Collection[Alert], *, since: datetime) 
 
 def firing_at(tx: Connection, receiver: str) -> tuple[Alert, ...]:
     """The open conditions of which a receiver was told, oldest first."""
-    c = schema.alerts.c
-    told_of = select(schema.told.c.alert_id).where(schema.told.c.receiver == receiver)
-    query = select(schema.alerts).where(c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value, c.id.in_(told_of))
+    c, t = schema.alerts.c, schema.told.c
+    knows = exists(select(1).where(t.alert_id == c.id, t.receiver == receiver).correlate(schema.alerts))
+    query = select(schema.alerts).where(schema.IS_FIRING, knows)
     return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))

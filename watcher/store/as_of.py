@@ -7,7 +7,7 @@ results) is hidden before it. What the record cannot tell of a time is left as i
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -76,7 +76,7 @@ class Past:
     gaps: tuple[tuple[Gap, datetime | None], ...]  #: each with when it closed
     calls: Mapping[str, Calls]
     coverage: Coverage
-    metered: tuple[datetime, ...] = ()  #: when metrics are known to have been asked for, in order
+    metered: tuple[datetime, ...] = ()  #: when metrics brought something new, in order
     moments: tuple[datetime, ...] = ()  #: when something else of it changed, in order
 
     def is_watched(self, at: datetime) -> bool:
@@ -284,12 +284,7 @@ def _past(tx: Connection, key: str) -> Past:
         models=_seen(tx, schema.models, key),
         lives=_all_lives(tx, key),
         events=_events(tx, key),
-        training=dict(
-            row
-            for row in tx.execute(
-                select(schema.training.c.job, schema.training.c.noun).where(schema.training.c.account == key)
-            ).tuples()
-        ),
+        training=_training(tx, key),
         gaps=tuple([(gap, None) for gap in gaps.gaps(tx, key)] + [*gaps.past(tx, key, since=_EVER)]),
         calls=calls.load(tx, key, _EVER, _NEVER),
         coverage=calls.coverage(tx, key),
@@ -347,6 +342,11 @@ def _events(tx: Connection, key: str) -> dict[str, tuple[JobEvent, ...]]:
     return {job: tuple(lines) for job, lines in found.items()}
 
 
+def _training(tx: Connection, key: str) -> dict[str, Training]:
+    c = schema.training.c
+    return {job: noun for job, noun in tx.execute(select(c.job, c.noun).where(c.account == key))}
+
+
 def _moments(past: Past) -> Iterator[datetime]:
     for transition in past.transitions:
         yield transition.observed_at
@@ -366,9 +366,20 @@ def _moments(past: Past) -> Iterator[datetime]:
         yield one.read_at
 
 
+#: Calls that come so long after the ones before may have ended something; when others were read says nothing.
+_PAUSE = timedelta(hours=12)
+
+
 def _metered(past: Past) -> set[datetime]:
-    hours = (one for each in past.calls.values() for one in each.hours.values())
-    found = {one.seen_at for one in hours if one.seen_at is not None}
+    found = set()
+    for calls_ in past.calls.values():
+        last = None
+        for hour, one in sorted(calls_.hours.items()):
+            if not one.ok and calls_.deployment:
+                continue
+            if one.seen_at is not None and (last is None or hour - last > _PAUSE):
+                found.add(one.seen_at)
+            last = hour
     for gap, ends_at in past.gaps:
         if gap.section is Section.METRICS:
             found |= {gap.at} if ends_at is None else {gap.at, ends_at}

@@ -16,6 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from watcher.rules.rule import ChannelState
 from watcher.store import schema
 
+#: No wait is longer: what is further ahead was set by a clock that was put back since, and is over.
+LONGEST_WAIT = timedelta(hours=8)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
@@ -30,6 +33,7 @@ class Channel:
     detail: str = ""
     tokens: float | None = None  #: messages that its rate allowed at `tokens_at`; `None`: a full bucket
     tokens_at: datetime | None = None
+    refused_since: datetime | None = None  #: since when it answers with refusals that may pass, and nothing else
 
     @property
     def is_failing(self) -> bool:
@@ -37,16 +41,24 @@ class Channel:
 
     def is_closed(self, now: datetime) -> bool:
         """Whether nothing may be tried now."""
-        return self.retry_at is not None and self.retry_at > now
+        return self.retry_at is not None and now < self.retry_at <= now + LONGEST_WAIT
 
     def failed(
-        self, *, kind: str, detail: str, at: datetime, retry_at: datetime | None, counts: bool = True
+        self,
+        *,
+        kind: str,
+        detail: str,
+        at: datetime,
+        retry_at: datetime | None,
+        counts: bool = True,
+        may_pass: bool = False,
     ) -> "Channel":
         """The channel after a failure at `at`.
 
         Args:
             retry_at: `None`: waiting helps nothing, so nothing waits.
             counts: Whether it is one failure more in a row.
+            may_pass: Whether it is a refusal that may pass.
         """
         return replace(
             self,
@@ -55,11 +67,13 @@ class Channel:
             retry_at=retry_at,
             kind=kind,
             detail=detail,
+            refused_since=(self.refused_since or at) if may_pass else None,
         )
 
     def took(self, *, at: datetime) -> "Channel":
         """The channel after it took a message at `at`."""
-        return replace(self, failing_since=None, failures=0, retry_at=None, last_ok_at=at, kind="", detail="")
+        works = replace(self, failing_since=None, failures=0, retry_at=None, refused_since=None)
+        return replace(works, last_ok_at=at, kind="", detail="")
 
 
 def locked(tx: Connection, receiver: str) -> Channel:
@@ -120,6 +134,8 @@ def states(tx: Connection, receivers: Collection[str], *, now: datetime) -> tupl
         dead = backlog[name].get("dead", 0)
         newest = select(n.ended_at, n.last_error).where(n.receiver == name, schema.IS_DEAD)
         died = tx.execute(newest.order_by(n.ended_at.desc()).limit(1)).one_or_none() if dead else None
+        failed = select(n.queued_at, n.last_error).where(n.receiver == name, schema.IS_PENDING, n.attempts > 0)
+        stuck = tx.execute(failed.order_by(n.queued_at).limit(1)).one_or_none() if "pending" in backlog[name] else None
         found.append(
             ChannelState(
                 receiver=name,
@@ -133,6 +149,9 @@ def states(tx: Connection, receivers: Collection[str], *, now: datetime) -> tupl
                 died_at=None if died is None else died.ended_at,
                 died_for=timedelta() if died is None else now - died.ended_at,
                 died_because="" if died is None else died.last_error,
+                stuck_since=None if stuck is None else stuck.queued_at,
+                stuck_for=timedelta() if stuck is None else now - stuck.queued_at,
+                stuck_because="" if stuck is None else stuck.last_error,
             )
         )
     return tuple(found)

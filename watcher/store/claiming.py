@@ -9,7 +9,7 @@ Only what was certainly never sent is merged: of such a one each claim has ended
 those may have arrived.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from watcher.alerts import merging
+from watcher.alerts.notification import Notification, NotifyReason
 from watcher.alerts.pace import STEADY, Pace
 from watcher.store import channels, outbox, schema
 from watcher.store.outbox import LEASE, Delivery
@@ -37,6 +38,8 @@ from watcher.store.upsert import chunks
 
 #: At a time for each message that may be under way at once.
 _AHEAD = 8
+#: Groups that one claim merges at most: nobody else writes meanwhile.
+_MOST_MERGED = 200
 #: What failed so often alone may be at fault itself: it takes no others down with it.
 _OFTEN = 3
 
@@ -44,6 +47,19 @@ _SUPERSEDED = "later news came before the earlier could be delivered"
 _OVERFLOW = "there were more than this receiver's rate_limit allows"
 
 Paces = Mapping[str, Pace]
+
+
+def claim_at(
+    tx: Connection,
+    owner: str,
+    *,
+    clock: Callable[[], datetime],
+    receivers: Collection[str],
+    paces: Paces | None = None,
+    heedless: bool = False,
+) -> tuple[Delivery, ...]:
+    """`claim`, by the time at which the writer comes to it: a lease counts from when it is taken."""
+    return claim(tx, owner, receivers=receivers, now=clock(), paces=paces, heedless=heedless)
 
 
 def claim(
@@ -67,7 +83,7 @@ def claim(
     if not waiting:
         return ()
     known, pace_of = channels.of(tx, waiting), {name: (paces or {}).get(name, STEADY) for name in waiting}
-    queues = {receiver: _queue(tx, receiver) for receiver in waiting}
+    queues = {receiver: _queue(tx, receiver, now) for receiver in waiting}
     merging_at = {name for name in waiting if _wants_merging(queues[name], known.get(name), pace_of[name], now)}
     if merging_at:
         outbox.lock_dispatch(tx)  # a merged one gets the newest place; held before any channel, as everywhere
@@ -90,13 +106,9 @@ def claim(
 def _with_something_due(tx: Connection, receivers: Collection[str], now: datetime) -> list[str]:
     c = schema.notifications.c
     query = select(c.receiver).distinct()
-    query = query.where(schema.IS_PENDING, c.receiver.in_(sorted(receivers)), c.due_at <= now, _is_free(now))
+    is_due = or_(c.due_at <= now, c.due_at > now + channels.LONGEST_WAIT)
+    query = query.where(schema.IS_PENDING, c.receiver.in_(sorted(receivers)), is_due, outbox.is_free(now))
     return sorted(tx.execute(query).scalars())
-
-
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    lease_until = schema.notifications.c.lease_until
-    return or_(lease_until.is_(None), lease_until <= now)
 
 
 def _claim_of(
@@ -114,11 +126,12 @@ def _claim_of(
     channel = held = channels.locked(tx, receiver)
     if channel.is_closed(now) and not heedless:
         return []
+    later: frozenset[str] = frozenset()
     if merges:
-        queue = _merge_pairs(tx, receiver, _queue(tx, receiver), now)
+        queue, later = _merge_pairs(tx, receiver, _queue(tx, receiver, now), now)
     elif tx.dialect.name == "postgresql":
-        queue = _queue(tx, receiver)  # others may have been here before we held the channel
-    due = [one for one in queue if one.is_due(now)]
+        queue = _queue(tx, receiver, now)  # others may have been here before we held the channel
+    due = [one for one in queue if one.is_due(now) and one.id not in later]
     is_probe = channel.retry_at is not None and not heedless
     if is_probe:
         due = sorted(due, key=lambda one: (one.attempts, one.sequence))[:1]
@@ -130,7 +143,7 @@ def _claim_of(
             return []
         if merges and len(due) > int(tokens):
             queue = _merge_overflow(tx, receiver, due, queue, now)
-            due = [one for one in queue if one.is_due(now)]
+            due = [one for one in queue if one.is_due(now) and one.id not in later]
         due = due[: int(tokens)]
     due = due[:at_most]
     if not due:
@@ -138,7 +151,8 @@ def _claim_of(
     if pace.rate is not None:
         channel = replace(channel, tokens=tokens - len(due), tokens_at=now)
     channels.put(tx, held, channel)
-    return _with_references(tx, receiver, _lease(tx, owner, due, now, is_probe))
+    leased = _lease(tx, owner, due, now, is_probe)
+    return _with_references(tx, receiver, [_with_untold(tx, receiver, one) for one in leased])
 
 
 def _lease(tx: Connection, owner: str, due: Sequence["_Waiting"], now: datetime, is_probe: bool) -> list[Delivery]:
@@ -146,11 +160,34 @@ def _lease(tx: Connection, owner: str, due: Sequence["_Waiting"], now: datetime,
     leased = []
     for some in chunks([one.id for one in due]):
         # Asked anew: an operator may have dropped it meanwhile.
-        where = and_(c.id.in_(some), schema.IS_PENDING, _is_free(now))
+        where = and_(c.id.in_(some), schema.IS_PENDING, outbox.is_free(now))
         values = {"lease_owner": owner, "lease_until": now + LEASE, "fence": c.fence + 1}
         rows = tx.execute(update(schema.notifications).where(where).values(values).returning(schema.notifications))
         leased += [outbox.delivery_of(row, is_probe=is_probe) for row in rows.all()]
     return sorted(leased, key=lambda one: one.sequence)
+
+
+def _with_untold(tx: Connection, receiver: str, claimed: Delivery) -> Delivery:
+    """With each end marked of which the receiver never heard that it began: what was to say so died, or was dropped."""
+    notification = claimed.notification
+    ends = {e.alert.id for e in notification.alerts if e.reason is NotifyReason.RESOLVED and not e.was_untold}
+    if not ends:
+        return claimed
+    n, t = schema.notifications.c, schema.told.c
+    heard: set[str] = set()
+    for some in chunks(sorted(ends)):
+        may_have_arrived = or_(n.id.is_(None), n.state == "delivered", n.is_uncertain, n.fence > n.attempts)
+        query = (
+            select(t.alert_id)
+            .distinct()
+            .outerjoin(schema.notifications, n.sequence == t.sequence)
+            .where(t.receiver == receiver, t.alert_id.in_(some), t.sequence < claimed.sequence, may_have_arrived)
+        )
+        heard |= set(tx.execute(query).scalars())
+    if ends <= heard:
+        return claimed
+    entries = tuple(replace(e, was_untold=True) if e.alert.id in ends - heard else e for e in notification.alerts)
+    return replace(claimed, notification=replace(notification, alerts=entries))
 
 
 def _with_references(tx: Connection, receiver: str, claimed: list[Delivery]) -> list[Delivery]:
@@ -231,38 +268,33 @@ class _Waiting:
     id: str
     sequence: int
     due_at: datetime
-    lease_until: datetime | None
     fence: int
     attempts: int
     is_uncertain: bool
+    is_free: bool  #: it is in nobody's hands
     waits: bool  #: for an earlier one about one of its alerts
 
     def is_due(self, now: datetime) -> bool:
-        return not self.waits and self.due_at <= now and (self.lease_until is None or self.lease_until <= now)
+        return not self.waits and self.is_free and not now < self.due_at <= now + channels.LONGEST_WAIT
 
     @property
     def was_never_sent(self) -> bool:
         return self.fence == self.attempts and not self.is_uncertain
 
 
-_QUEUE = (
-    select(
-        schema.notifications.c.id,
-        schema.notifications.c.sequence,
-        schema.notifications.c.due_at,
-        schema.notifications.c.lease_until,
-        schema.notifications.c.fence,
-        schema.notifications.c.attempts,
-        schema.notifications.c.is_uncertain,
+def _queue(tx: Connection, receiver: str, now: datetime) -> list[_Waiting]:
+    n = schema.notifications.c
+    query = select(
+        n.id,
+        n.sequence,
+        n.due_at,
+        n.fence,
+        n.attempts,
+        n.is_uncertain,
+        outbox.is_free(now),
         _waits_for_an_earlier_one(),
-    )
-    .where(schema.notifications.c.receiver == bindparam("of"), schema.IS_PENDING)
-    .order_by(schema.notifications.c.sequence)
-)
-
-
-def _queue(tx: Connection, receiver: str) -> list[_Waiting]:
-    return [_Waiting(*row) for row in tx.execute(_QUEUE, {"of": receiver})]
+    ).where(n.receiver == receiver, schema.IS_PENDING)
+    return [_Waiting(*row) for row in tx.execute(query.order_by(n.sequence))]
 
 
 def _wants_merging(queue: Sequence[_Waiting], channel: channels.Channel | None, pace: Pace, now: datetime) -> bool:
@@ -274,13 +306,17 @@ def _wants_merging(queue: Sequence[_Waiting], channel: channels.Channel | None, 
     return sum(one.is_due(now) for one in queue) > int(tokens)
 
 
-def _merge_pairs(tx: Connection, receiver: str, queue: list[_Waiting], now: datetime) -> list[_Waiting]:
-    """Merge what tells of the same alerts; returns the queue afterwards."""
+def _merge_pairs(
+    tx: Connection, receiver: str, queue: list[_Waiting], now: datetime
+) -> tuple[list[_Waiting], frozenset[str]]:
+    """Merge what tells of the same alerts; returns the queue afterwards, and the ids of those left for next time."""
     about = _alerts_of(tx, queue)
     joined = _joined(_mergeable(queue, [one for one in queue if one.was_never_sent], about), about)
-    for members in joined:
-        _merge(tx, members, now, _SUPERSEDED)
-    return _queue(tx, receiver) if joined else queue
+    if not joined:
+        return queue, frozenset()
+    _merge(tx, joined[:_MOST_MERGED], now, _SUPERSEDED)
+    left = frozenset(one.id for members in joined[_MOST_MERGED:] for one in members)
+    return _queue(tx, receiver, now), left
 
 
 def _merge_overflow(
@@ -291,8 +327,8 @@ def _merge_overflow(
     members = _mergeable(queue, wanted, _alerts_of(tx, queue))
     if len(members) < 2:
         return queue
-    _merge(tx, members, now, _OVERFLOW)
-    return _queue(tx, receiver)
+    _merge(tx, [members], now, _OVERFLOW)
+    return _queue(tx, receiver, now)
 
 
 def _alerts_of(tx: Connection, queue: Iterable[_Waiting]) -> dict[int, frozenset[str]]:
@@ -323,48 +359,58 @@ def _mergeable(
 
 
 def _joined(members: Sequence[_Waiting], about: Mapping[int, frozenset[str]]) -> list[list[_Waiting]]:
-    """Those that tell of the same alerts, directly or by way of others, two at least; each in order."""
-    sets: list[tuple[set[str], list[_Waiting]]] = []
+    """Those that tell of the same alerts, directly or by way of others, two at least; groups and members in order."""
+    group_of: dict[str, list[_Waiting]] = {}  # by alert
+    groups: dict[int, list[_Waiting]] = {}  # by identity
     for one in members:
-        alerts, together = set(about[one.sequence]), [one]
-        apart = []
-        for other in sets:
-            if other[0] & alerts:
-                alerts |= other[0]
-                together = other[1] + together
-            else:
-                apart.append(other)
-        sets = [*apart, (alerts, sorted(together, key=lambda each: each.sequence))]
-    return [together for _, together in sets if len(together) > 1]
+        met = {id(group): group for alert in about[one.sequence] if (group := group_of.get(alert)) is not None}
+        largest, *others = sorted(met.values(), key=len, reverse=True) or [[]]
+        groups[id(largest)] = largest
+        for group in others:
+            del groups[id(group)]
+            largest += group
+            group_of |= {alert: largest for each in group for alert in about[each.sequence]}
+        largest.append(one)
+        group_of |= dict.fromkeys(about[one.sequence], largest)
+    found = [sorted(group, key=lambda each: each.sequence) for group in groups.values() if len(group) > 1]
+    return sorted(found, key=lambda group: group[0].sequence)
 
 
-def _merge(tx: Connection, members: Sequence[_Waiting], now: datetime, because: str) -> None:
-    """Put one notification in place of several; what was told by them was told by it."""
+def _merge(tx: Connection, groups: Sequence[Sequence[_Waiting]], now: datetime, because: str) -> None:
+    """Put one notification in place of each group; what was told by its members was told by it."""
     n, t = schema.notifications.c, schema.told.c
-    found = [
-        outbox.delivery_of(row)
-        for some in chunks([one.id for one in members])
-        for row in tx.execute(select(schema.notifications).where(n.id.in_(some)))
-    ]
-    parts = sorted(found, key=lambda part: part.sequence)
-    merged = merging.merge([part.notification for part in parts], because=because)
-    sequence = outbox.next_sequence(tx)
-    values = outbox.row_of(
-        merged,
-        sequence=sequence,
-        due_at=max(part.due_at for part in parts),
-        queued_at=max(part.queued_at for part in parts),
-    )
-    tx.execute(insert(schema.notifications).values(values))
-    newest: dict[str, Any] = {}
-    for some in chunks([part.sequence for part in parts]):
-        for told in tx.execute(select(schema.told).where(t.sequence.in_(some)).order_by(t.sequence)):
-            newest[told.alert_id] = told
-    if newest:
-        tx.execute(insert(schema.told), [_told_by(merged.id, sequence, told) for told in newest.values()])
-    over = {"state": "merged", "merged_into": merged.id, "ended_at": now}
-    for ids in chunks([part.notification.id for part in parts]):
-        tx.execute(update(schema.notifications).where(n.id.in_(ids)).values(over))
+    found: dict[str, Delivery] = {}
+    told: dict[int, list[Any]] = {}
+    for some in chunks([one for members in groups for one in members]):
+        rows = tx.execute(select(schema.notifications).where(n.id.in_([one.id for one in some])))
+        found |= {row.id: outbox.delivery_of(row) for row in rows}
+        for row in tx.execute(select(schema.told).where(t.sequence.in_([one.sequence for one in some]))):
+            told.setdefault(row.sequence, []).append(row)
+    first = outbox.next_sequence(tx)
+    merged_rows, told_rows, over = [], [], []
+    for sequence, members in enumerate(groups, first):
+        parts = [found[one.id] for one in members]
+        merged = merging.merge([part.notification for part in parts], because=because)
+        merged_rows.append(_merged_values(merged, sequence, parts))
+        newest = {row.alert_id: row for one in members for row in told.get(one.sequence, ())}
+        told_rows += [_told_by(merged.id, sequence, row) for row in newest.values()]
+        over += [{"of": one.id, "by": merged.id, "at": now} for one in members]
+    tx.execute(insert(schema.notifications), merged_rows)
+    if told_rows:
+        tx.execute(insert(schema.told), told_rows)
+    tx.execute(_OVER, over)
+
+
+_OVER = (
+    update(schema.notifications)
+    .where(schema.notifications.c.id == bindparam("of"))
+    .values(state="merged", merged_into=bindparam("by"), ended_at=bindparam("at"))
+)
+
+
+def _merged_values(merged: Notification, sequence: int, parts: Sequence[Delivery]) -> dict[str, Any]:
+    due_at, queued_at = max(part.due_at for part in parts), max(part.queued_at for part in parts)
+    return outbox.row_of(merged, sequence=sequence, due_at=due_at, queued_at=queued_at)
 
 
 def _told_by(notification_id: str, sequence: int, told: Any) -> dict[str, Any]:

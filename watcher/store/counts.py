@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, exists, func, select
 
-from watcher.rules.finding import FindingKind
 from watcher.store import alerts, outbox, schema, state
 
 
@@ -37,7 +36,7 @@ def counts(tx: Connection, now: datetime, host: str = "") -> Counts:
         deployments=_deployments(tx),
         until_deletion=_until_deletion(tx, now),
         alerts={(rule, severity, "firing"): count for (rule, severity), count in alerts.counts(tx).items()},
-        outbox=outbox.counts(tx),
+        outbox=outbox.undelivered(tx),
         last_complete_cycle=state.at(tx, state.CYCLE_COMPLETED),
         skew=None if clock is None else clock.skew,
     )
@@ -67,7 +66,7 @@ def _deployments(tx: Connection) -> dict[tuple[str, str], int]:
 
 def _until_deletion(tx: Connection, now: datetime) -> dict[tuple[str, str], float]:
     c = schema.alerts.c
-    query = select(c.finding).where(c.ends_at.is_(None), c.kind == FindingKind.CONDITION.value)
+    query = select(c.finding).where(schema.IS_FIRING)
     found = {}
     for finding in tx.execute(query.where(c.rule.in_(("deployment_idle", "deployment_expiring")))).scalars():
         at = finding.values.get("deletion_earliest")

@@ -55,7 +55,7 @@ def undecided(tx: Connection, account: str) -> tuple[Transition, ...]:
 
 _UNDECIDED = (
     select(schema.transitions)
-    .where(schema.transitions.c.account == bindparam("of"), schema.transitions.c.is_undecided)
+    .where(schema.transitions.c.account == bindparam("of"), schema.IS_UNDECIDED)
     .order_by(schema.transitions.c.id)
 )
 

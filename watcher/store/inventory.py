@@ -253,7 +253,8 @@ def _add_ended_jobs(tx: Connection, held: Mapping[str, _Held], now: datetime) ->
     month = datetime(now.year, now.month, 1, tzinfo=UTC)
     ended = c.status.in_([status.value for status in ENDED]) & (c.status_since >= month)
     for row in tx.execute(select(c.account, c.noun).where(ended).order_by(c.account, c.id)):
-        if row.account in held:
+        # At first sight a job's end may date from that sight alone.
+        if row.account in held and (row.noun.finished_at is None or row.noun.finished_at >= month):
             held[row.account].ended.append(row.noun)
     logs = select(e.account, e.job, e.id, e.created_at, e.level, e.message).join(
         schema.jobs, (c.account == e.account) & (c.id == e.job)

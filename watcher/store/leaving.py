@@ -13,7 +13,7 @@ from watcher.store.upsert import upsert
 def awaiting(tx: Connection) -> frozenset[str]:
     """Keys of the accounts, in scope or not, in which the end of a deployment could not be judged yet."""
     c = schema.transitions.c
-    query = select(c.account).where(c.is_undecided, c.kind == ResourceKind.DEPLOYMENT.value).distinct()
+    query = select(c.account).where(schema.IS_UNDECIDED, c.kind == ResourceKind.DEPLOYMENT.value).distinct()
     return frozenset(tx.execute(query).scalars())
 
 

@@ -12,16 +12,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from watcher.alerts.alert import Alert
-from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told
+from watcher.alerts.dispatch import told_rows
+from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told, reason_of
 from watcher.store import channels, schema
+from watcher.store.stamps import new_stamp
 from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks
 
 #: As long as one send may take (contract): another process takes a delivery over after this.
 LEASE = timedelta(seconds=30)
+#: Less than a clock's set-back that matters, more than the clocks of two machines differ.
+_CLOCKS_APART = timedelta(seconds=30)
 
 _alerts = msgspec.json.Decoder(tuple[NotificationAlert, ...])
 _covers = msgspec.json.Decoder(tuple[Alert, ...])
@@ -152,9 +156,11 @@ def groups(tx: Connection, *, since: datetime) -> dict[tuple[str, str], datetime
     return {(receiver, key): at for receiver, key, at in tx.execute(query.group_by(c.receiver, c.group_key))}
 
 
-def renew(tx: Connection, delivery: Delivery, *, now: datetime) -> bool:
-    """Hold a lease for as long again; `False` if it was lost, or an operator gave the delivery up meanwhile."""
-    return bool(renew_all(tx, [delivery], now=now))
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Whether a delivery is in nobody's hands. A lease that ends later than one can was taken by a clock that was put
+    back since."""
+    lease_until = schema.notifications.c.lease_until
+    return or_(lease_until.is_(None), lease_until <= now, lease_until > now + LEASE + _CLOCKS_APART)
 
 
 def renew_all(tx: Connection, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Delivery, ...]:
@@ -183,11 +189,6 @@ def _held(tx: Connection, deliveries: Sequence[Delivery]) -> frozenset[str]:
         query = select(c.id, c.fence).where(c.id.in_(some), schema.IS_PENDING).order_by(c.id).with_for_update()
         held |= {id_ for id_, fence in tx.execute(query) if fence == fences[id_]}
     return frozenset(held)
-
-
-def mark(tx: Connection, delivery: Delivery, attempt: Attempt, *, state: str, due_at: datetime | None = None) -> bool:
-    """Record an attempt and what follows from it; returns `False` if the lease was lost, and then changes no state."""
-    return bool(mark_all(tx, [Outcome(delivery=delivery, attempt=attempt, state=state, due_at=due_at)]))
 
 
 def mark_all(tx: Connection, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -271,11 +272,35 @@ def listed(
 ) -> tuple[Delivery, ...]:
     """Deliveries in some states, or of some ids, in the order of the decisions; with `since` those decided later."""
     c = schema.notifications.c
-    query = select(schema.notifications).order_by(c.sequence)
-    query = query.where(c.state.in_(sorted(states))) if ids is None else query.where(c.id.in_(sorted(ids)))
-    if since is not None:
-        query = query.where(c.created_at >= since)
-    return tuple(delivery_of(row) for row in tx.execute(query))
+    if ids is not None:
+        wanted: list[ColumnElement[bool]] = [c.id.in_(some) for some in chunks(sorted(ids))]
+    else:
+        wanted = [_UNDELIVERED[state] for state in sorted(states) if state in _UNDELIVERED]
+        if rest := sorted(set(states) - _UNDELIVERED.keys()):
+            wanted.append(c.state.in_(rest))
+    found: list[Delivery] = []
+    for where in wanted:
+        query = select(schema.notifications).where(where)
+        found += map(delivery_of, tx.execute(query if since is None else query.where(c.created_at >= since)))
+    return tuple(sorted(found, key=lambda one: one.sequence))
+
+
+#: Each has an index of its own, which serves one of them at a time.
+_UNDELIVERED = {"pending": schema.IS_PENDING, "dead": schema.IS_DEAD}
+
+
+def ids_like(tx: Connection, beginnings: Collection[str], *, states: Collection[str] | None = None) -> tuple[str, ...]:
+    """Ids that begin with one of these texts, in the order of the decisions; of all states, or some."""
+    c = schema.notifications.c
+    found: dict[str, int] = {}
+    for text in sorted(filter(None, beginnings)):
+        query = select(c.id, c.sequence).where(c.id.startswith(text, autoescape=True))
+        if tx.dialect.name == "sqlite":  # whose LIKE knows no case, and so no index
+            query = query.where(c.id >= text, c.id < text + chr(0x10FFFF))
+        if states is not None:
+            query = query.where(c.state.in_(sorted(states)))
+        found.update((id_, sequence) for id_, sequence in tx.execute(query))
+    return tuple(sorted(found, key=found.__getitem__))
 
 
 def of_alert(tx: Connection, alert_id: str) -> tuple[Delivery, ...]:
@@ -298,10 +323,19 @@ def attempts(tx: Connection, notification_id: str) -> tuple[Attempt, ...]:
 
 
 def counts(tx: Connection) -> Mapping[str, int]:
-    """How many deliveries are in each state."""
+    """How many deliveries are in each state, however many there are."""
     c = schema.notifications.c
     rows = tx.execute(select(c.state, func.count()).group_by(c.state))
     return {state: count for state, count in rows}
+
+
+def undelivered(tx: Connection) -> Mapping[str, int]:
+    """How many deliveries wait, and how many are dead; reads no others."""
+    counted = {
+        state: tx.execute(select(func.count()).select_from(schema.notifications).where(where)).scalar_one()
+        for state, where in _UNDELIVERED.items()
+    }
+    return {state: count for state, count in counted.items() if count}
 
 
 def try_now(tx: Connection, *, now: datetime, receivers: Collection[str] | None = None) -> None:
@@ -316,12 +350,86 @@ def try_now(tx: Connection, *, now: datetime, receivers: Collection[str] | None 
 def retry(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
     """Make pending or dead deliveries due at once, with a fresh budget; returns how many.
 
-    Their channels are tried at once too: who asks for it has mended them, or wants to know.
+    Of the dead only what is still the newest word of each condition to that receiver, and events: what is older would
+    deny what came after it. Their channels are tried at once too: who asks for it has mended them, or wants to know.
     """
+    lock_dispatch(tx)  # nothing newer is decided meanwhile
     receivers = _hold(tx, ids)
     channels.let_try(tx, now=now, receivers=receivers)
+    stale = _without_old_news(tx, ids, now)
     values = {"state": "pending", "due_at": now, "queued_at": now, "first_tried_at": None, "ended_at": None}
-    return _change(tx, ids, values)
+    return _change(tx, frozenset(ids) - stale, values)
+
+
+#: Why what is dead stays untold.
+LATER_NEWS = "later news was told"
+
+
+def _without_old_news(tx: Connection, ids: Collection[str], now: datetime) -> frozenset[str]:
+    """Take out of dead notifications what a later one tells; returns the ids of those of which nothing is left."""
+    c, t = schema.notifications.c, schema.told.c
+    stale = set()
+    dead = [
+        delivery_of(row)
+        for some in chunks(sorted(ids))
+        for row in tx.execute(select(schema.notifications).where(c.id.in_(some), schema.IS_DEAD))
+    ]
+    for one in dead:
+        later: dict[str, str] = {}
+        about = [entry.alert.id for entry in one.notification.alerts if not entry.alert.is_event]
+        for some in chunks(sorted(about)):
+            query = select(t.alert_id, c.id).outerjoin(schema.notifications, c.sequence == t.sequence)
+            query = query.where(
+                t.alert_id.in_(some), t.receiver == one.notification.receiver, t.sequence > one.sequence
+            )
+            later |= {alert_id: by or "" for alert_id, by in tx.execute(query.order_by(t.sequence))}
+        kept = tuple(entry for entry in one.notification.alerts if entry.alert.id not in later)
+        values: dict[str, Any] = {"alerts": msgspec.json.encode(kept).decode()}
+        if not kept:
+            stale.add(one.notification.id)
+            by = next(iter(later.values())) or None
+            values = {"state": "merged", "merged_into": by, "ended_at": now, "last_error": LATER_NEWS}
+        elif not later:
+            values = {}
+        else:
+            reason = reason_of([entry.reason for entry in kept])
+            notes = [*one.notification.notes, f"{len(later)} left out: {LATER_NEWS}"]
+            values |= {"reason": reason.value, "notes": notes}
+        if values:
+            tx.execute(update(schema.notifications).where(c.id == one.notification.id).values(values))
+        if kept:
+            _tell_again(tx, replace(one, notification=replace(one.notification, alerts=kept)))
+    return frozenset(stale)
+
+
+def _tell_again(tx: Connection, one: Delivery) -> None:
+    """What died with its receiver was taken back, see `forget`: it is told after all."""
+    t = schema.told.c
+    if tx.execute(select(t.alert_id).where(t.sequence == one.sequence).limit(1)).first() is None:
+        rows = told_rows(one.notification)
+        tx.execute(insert(schema.told), [{**_told_values(row), "sequence": one.sequence} for row in rows])
+        look_again(tx, {row.alert_id for row in rows})
+
+
+def strangers(tx: Connection, receivers: Collection[str]) -> tuple[str, ...]:
+    """Others than these receivers for whom something waits."""
+    c = schema.notifications.c
+    query = select(c.receiver).distinct().where(schema.IS_PENDING, c.receiver.not_in(sorted(receivers)))
+    return tuple(sorted(tx.execute(query).scalars()))
+
+
+def waiting_for(tx: Connection, receiver: str, *, now: datetime) -> tuple[Delivery, ...]:
+    """What waits for a receiver, and is in nobody's hands."""
+    c = schema.notifications.c
+    query = select(schema.notifications).where(c.receiver == receiver, schema.IS_PENDING, is_free(now))
+    return tuple(delivery_of(row) for row in tx.execute(query.order_by(c.sequence)))
+
+
+def forget(tx: Connection, deliveries: Collection[Delivery]) -> None:
+    """Take back what was told by these: nobody heard it, so whoever the routes lead to now is to be told."""
+    for some in chunks(sorted(one.sequence for one in deliveries)):
+        tx.execute(delete(schema.told).where(schema.told.c.sequence.in_(some)))
+    look_again(tx, {entry.alert.id for one in deliveries for entry in one.notification.alerts})
 
 
 def drop(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
@@ -393,4 +501,5 @@ def paths(tx: Connection, sequence: int) -> dict[str, str]:
 def look_again(tx: Connection, alert_ids: Collection[str]) -> None:
     """Have dispatch look at these alerts once more: somebody else was told of them, who is to be told of the end."""
     for some in chunks(sorted(alert_ids)):
-        tx.execute(update(schema.alerts).where(schema.alerts.c.id.in_(some)).values(is_settled=False))
+        where = schema.alerts.c.id.in_(some)
+        tx.execute(update(schema.alerts).where(where).values(is_settled=False, stamp=new_stamp()))

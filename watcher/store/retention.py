@@ -1,12 +1,14 @@
 """Retention: lets go of what has ended long ago, and of nothing that somebody may still have to be told of."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select
 
 from watcher.rules.finding import FindingKind
 from watcher.store import calls, schema
+from watcher.store.engine import Store
 from watcher.store.upsert import chunks
 
 
@@ -32,30 +34,55 @@ class Pruned:
     accounts: int = 0
 
 
+#: Rows of a kind that go in one transaction: others wait for the writer meanwhile.
+STEP = 10_000
+
+
+def prune_stepwise(store: Store, *, before: datetime, at_most: int = STEP) -> Pruned:
+    """`prune` in several transactions, so that it keeps nobody from writing for long; from a thread that may wait."""
+    return _in_steps(lambda: store.write_now(_step, before, at_most))
+
+
 def prune(tx: Connection, *, before: datetime) -> Pruned:
     """Delete what ended before a time; returns how much. Safe to repeat.
 
     An alert goes with what was told of it once it is over, everyone was told, and no delivery of it is under way; a
-    notification once it is over and every alert it told of goes too. A transition that some rule has yet to judge
+    notification once it is over and every alert it told of has gone. A transition that some rule has yet to judge
     stays, with what it is about, and so does the audit. Of what no list names any more the job or model that made what
     is deployed stays too. An account that left the scope so long ago goes with all that was in it.
     """
+    return _in_steps(lambda: _step(tx, before, STEP))
+
+
+def _in_steps(step: Callable[[], tuple[Pruned, bool]]) -> Pruned:
+    total, is_whole = Pruned(), False
+    while not is_whole:
+        pruned, is_whole = step()
+        total = Pruned(**{one.name: getattr(total, one.name) + getattr(pruned, one.name) for one in fields(Pruned)})
+    return total
+
+
+def _step(tx: Connection, before: datetime, at_most: int) -> tuple[Pruned, bool]:
+    """Delete some of it; returns how much, and whether that was all."""
     accounts = _forget_accounts(tx, before)
     deployments = _forget_deployments(tx, before)
     jobs = _forget_jobs(tx, before)
-    alerts = _ended_alerts(before)
-    notifications = _ended_notifications(before, alerts)
-    attempts = tx.execute(delete(schema.attempts).where(schema.attempts.c.notification_id.in_(notifications))).rowcount
-    gone = tx.execute(delete(schema.notifications).where(schema.notifications.c.id.in_(notifications))).rowcount
-    tx.execute(delete(schema.told).where(schema.told.c.alert_id.in_(alerts)))
+    alerts = list(tx.execute(_ended_alerts(before).limit(at_most)).scalars())
+    for some in chunks(alerts):
+        tx.execute(delete(schema.told).where(schema.told.c.alert_id.in_(some)))
+        tx.execute(delete(schema.alerts).where(schema.alerts.c.id.in_(some)))
+    notifications = list(tx.execute(_ended_notifications(before).limit(at_most)).scalars())
+    attempts = 0
+    for some in chunks(notifications):
+        attempts += tx.execute(delete(schema.attempts).where(schema.attempts.c.notification_id.in_(some))).rowcount
+        tx.execute(delete(schema.notifications).where(schema.notifications.c.id.in_(some)))
     t, s, k = schema.transitions.c, schema.silences.c, schema.keeps.c
-    return Pruned(
+    judged = select(t.id).where(t.observed_at < before, t.is_undecided.is_(False)).limit(at_most)
+    pruned = Pruned(
         attempts=attempts,
-        notifications=gone,
-        alerts=tx.execute(delete(schema.alerts).where(schema.alerts.c.id.in_(alerts))).rowcount,
-        transitions=tx.execute(
-            delete(schema.transitions).where(t.observed_at < before, t.is_undecided.is_(False))
-        ).rowcount,
+        notifications=len(notifications),
+        alerts=len(alerts),
+        transitions=tx.execute(delete(schema.transitions).where(t.id.in_(judged))).rowcount,
         training=tx.execute(delete(schema.training).where(schema.training.c.read_at < before)).rowcount,
         durations=tx.execute(delete(schema.durations).where(schema.durations.c.at < before)).rowcount,
         files=tx.execute(delete(schema.files).where(schema.files.c.left_at < before)).rowcount,
@@ -71,6 +98,7 @@ def prune(tx: Connection, *, before: datetime) -> Pruned:
         gaps=tx.execute(delete(schema.past_gaps).where(schema.past_gaps.c.ends_at < before)).rowcount,
         accounts=accounts,
     )
+    return pruned, max(pruned.alerts, pruned.notifications, pruned.transitions) < at_most
 
 
 #: What is held of an account by its key.
@@ -131,7 +159,7 @@ def _forget_jobs(tx: Connection, before: datetime) -> int:
 
 def _awaits_judgement(account: ColumnElement[str]) -> ColumnElement[bool]:
     t = schema.transitions.c
-    return exists(select(1).where(t.account == account, t.is_undecided).correlate_except(schema.transitions))
+    return exists(select(1).where(t.account == account, schema.IS_UNDECIDED).correlate_except(schema.transitions))
 
 
 def _is_deployed(model: ColumnElement[str]) -> ColumnElement[bool]:
@@ -157,12 +185,8 @@ def _ended_alerts(before: datetime) -> Select[tuple[str]]:
     return select(a.id).where(is_over, a.is_settled, ~is_on_its_way)
 
 
-def _ended_notifications(before: datetime, alerts: Select[tuple[str]]) -> Select[tuple[str]]:
+def _ended_notifications(before: datetime) -> Select[tuple[str]]:
+    """Of which nothing that was told is kept any more."""
     t, n = schema.told.c, schema.notifications.c
-    tells_of_others = exists(
-        select(1)
-        .select_from(schema.told)
-        .where(t.notification_id == n.id, t.alert_id.not_in(alerts))
-        .correlate(schema.notifications)
-    )
-    return select(n.id).where(n.state != "pending", n.ended_at < before, ~tells_of_others)
+    is_kept = exists(select(1).where(t.notification_id == n.id).correlate(schema.notifications))
+    return select(n.id).where(n.state != "pending", n.ended_at < before, ~is_kept)

@@ -8,6 +8,7 @@ key.
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKeyConstraint,
     Index,
@@ -300,6 +301,7 @@ alerts = Table(
     Column("acked_at", UtcDateTime),
     Column("acked_by", String, nullable=False),
     Column("is_settled", Boolean, nullable=False),  # everyone who was to be told was told: dispatch passes it over
+    Column("stamp", Integer, nullable=False, server_default="0"),  # another number whenever what dispatch reads changes
     Index(
         "uq_alerts_open",
         "fingerprint",
@@ -308,9 +310,26 @@ alerts = Table(
         postgresql_where=text("ends_at IS NULL"),
     ),
     Index(
-        "ix_alerts_unsettled", "starts_at", sqlite_where=text("NOT is_settled"), postgresql_where=text("NOT is_settled")
+        "ix_alerts_unsettled",
+        "id",
+        "stamp",  # so that the index alone tells whether anything changed
+        sqlite_where=text("NOT is_settled"),
+        postgresql_where=text("NOT is_settled"),
     ),
-    Index(None, "account", "ends_at"),
+    # Events never end, and so stand among what has not ended for ever.
+    Index(
+        "ix_alerts_firing",
+        "account",
+        sqlite_where=text("ends_at IS NULL AND kind = 'condition'"),
+        postgresql_where=text("ends_at IS NULL AND kind = 'condition'"),
+    ),
+    Index(
+        "ix_alerts_ended",
+        "account",
+        "ends_at",
+        sqlite_where=text("ends_at IS NOT NULL"),
+        postgresql_where=text("ends_at IS NOT NULL"),
+    ),
 )
 
 notifications = Table(
@@ -363,7 +382,16 @@ notifications = Table(
     UniqueConstraint("sequence"),
 )
 
-#: As literals: neither database uses a partial index where the state is a parameter.
+#: As literals: neither database uses a partial index where the state is a parameter, nor SQLite where it is compared
+#: with 0 or 1, as SQLAlchemy would.
+IS_UNDECIDED: ColumnElement[bool] = literal_column("transitions.is_undecided")
+IS_UNSETTLED: ColumnElement[bool] = literal_column("NOT alerts.is_settled")
+#: (Every account is at least "": said so, SQLite takes the index of those that fire, and not that of all that is open.)
+IS_FIRING = (
+    alerts.c.ends_at.is_(None)
+    & (alerts.c.kind == literal_column("'condition'"))
+    & (alerts.c.account >= literal_column("''"))
+)
 IS_PENDING = notifications.c.state == literal_column("'pending'")
 IS_DEAD = notifications.c.state == literal_column("'dead'")
 
@@ -446,6 +474,7 @@ channels = Table(
     Column("detail", Words, nullable=False, server_default=""),
     Column("tokens", Float),  # messages that its rate allows at `tokens_at`; NULL: a full bucket
     Column("tokens_at", UtcDateTime),
+    Column("refused_since", UtcDateTime),  # since when it answers with refusals that may pass, and nothing else
 )
 
 #: One row a purpose: locked by whoever does what only one process may do at a time, and remembers times of the whole.

@@ -1,7 +1,7 @@
 """A store in memory that lives in its caller's thread: for what is tried out and thrown away."""
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.pool import StaticPool
@@ -21,8 +21,8 @@ class Scratch(Store):
         schema.metadata.create_all(self.engine)
         self._tx = self.engine.connect()
         # What is copied into it may name what is not: the times of an account's jobs stand beside no account yet.
-        self._tx.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        self._tx.rollback()
+        raw: Any = self._tx.connection.dbapi_connection  # inside of a transaction the pragma does nothing
+        raw.execute("PRAGMA foreign_keys=OFF")
 
     async def read(self, fn: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         return self.write_now(fn, *args, **kwargs)

@@ -57,13 +57,29 @@ def upgrade() -> None:
         sa.Column("acked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acked_by", sa.String(), nullable=False),
         sa.Column("is_settled", sa.Boolean(), nullable=False),
+        sa.Column("stamp", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
     )
-    op.create_index(op.f("ix_alerts_account_ends_at"), "alerts", ["account", "ends_at"], unique=False)
+    op.create_index(
+        "ix_alerts_ended",
+        "alerts",
+        ["account", "ends_at"],
+        unique=False,
+        sqlite_where=sa.text("ends_at IS NOT NULL"),
+        postgresql_where=sa.text("ends_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_alerts_firing",
+        "alerts",
+        ["account"],
+        unique=False,
+        sqlite_where=sa.text("ends_at IS NULL AND kind = 'condition'"),
+        postgresql_where=sa.text("ends_at IS NULL AND kind = 'condition'"),
+    )
     op.create_index(
         "ix_alerts_unsettled",
         "alerts",
-        ["starts_at"],
+        ["id", "stamp"],
         unique=False,
         sqlite_where=sa.text("NOT is_settled"),
         postgresql_where=sa.text("NOT is_settled"),
@@ -172,6 +188,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
         sa.Column("tokens", sa.Float(), nullable=True),
         sa.Column("tokens_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refused_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("receiver", name=op.f("pk_channels")),
     )
     op.create_table(

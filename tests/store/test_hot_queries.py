@@ -1,0 +1,56 @@
+"""What is asked at every poll, dispatch or scrape is answered from an index, however much is kept."""
+
+import pytest
+
+from tests.alerts.factories import ACCOUNT, NOW, make_alert
+from watcher.rules.finding import Severity
+from watcher.store import alerts, history
+
+from .dumps import statements
+from .test_outbox import make_notification, put
+
+ASKED = {
+    "unsettled": (lambda tx: alerts.unsettled(tx), "ix_alerts_unsettled"),
+    "stamps": (lambda tx: alerts.stamps(tx), "ix_alerts_unsettled"),
+    "stamp of all": (lambda tx: alerts.stamp_of_all(tx), "ix_alerts_unsettled"),
+    "firing": (lambda tx: alerts.firing(tx, ACCOUNT), "ix_alerts_firing"),
+    "counts": (lambda tx: alerts.counts(tx), "ix_alerts_firing"),
+    "firing at": (lambda tx: alerts.firing_at(tx, "slack"), "ix_alerts_firing"),
+    "ended": (lambda tx: alerts.ended(tx, ACCOUNT, since=NOW), "ix_alerts_ended"),
+    "undecided": (lambda tx: history.undecided(tx, ACCOUNT), "ix_transitions_undecided"),
+    "told after": (lambda tx: alerts.told_after(tx, 7), "ix_told_sequence"),
+}
+
+
+@pytest.mark.parametrize(("ask", "index"), ASKED.values(), ids=ASKED)
+def test_it_is_answered_from_an_index(store, ask, index):
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    with statements(store.engine) as heard:
+        store.read_now(ask)
+    statement, parameters = next(one for one in heard if one[0].startswith("SELECT"))
+    with store.engine.connect() as tx:
+        if not is_sqlite:
+            tx.exec_driver_sql("SET LOCAL enable_seqscan = off")  # a small table it would read whole
+        explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+        lines = [str(row) for row in tx.exec_driver_sql(f"{explain} {statement}", parameters).all()]
+    assert index in "\n".join(lines)
+    assert not any("SCAN told" in line or "Seq Scan" in line for line in lines)
+
+
+def test_who_was_told_is_asked_for_each_condition_that_fires_alone(store):
+    told, untold, event = make_alert(name="a"), make_alert(name="b"), make_alert("job_failed", name="c")
+    put(store, make_notification(told, event, receiver="slack"), make_notification(untold, receiver="mail"))
+    assert store.read_now(alerts.firing_at, "slack") == (told,)
+    assert store.read_now(alerts.firing, ACCOUNT) == tuple(sorted((told, untold), key=lambda one: one.id))
+    assert store.read_now(alerts.counts) == {(told.finding.rule, told.severity.value): 2}
+
+
+def test_reminders_of_months_are_not_all_read(store):
+    alert = make_alert(severity=Severity.WARNING)
+    days = [
+        make_notification(alert, at=NOW.replace(hour=hour, minute=minute)) for hour in range(20) for minute in (1, 2)
+    ]
+    put(store, *days)
+    assert len(store.read_now(alerts.told_history, alert.id)) == 40
+    rows = store.read_now(alerts.told_rows, {alert.id})
+    assert [row.notification_id for row in rows] == [days[0].id, days[-1].id]
