@@ -28,7 +28,7 @@ from watcher.resources.snapshot import Section
 from watcher.rules.registry import build_rules
 from watcher.store import alerts, deployments, history, listings, observations, scope
 
-RULES = build_rules({}, plugins=())
+RULES = build_rules({"deployment_wasting": {"enabled": False}}, plugins=())
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
 OTHER = make_account("other")
 

@@ -54,13 +54,13 @@ async def test_names_what_could_not_be_seen_or_delivered(build):
     flow = await build(Account(name="ft", deployments=(ft("idle", timedelta(days=13)),)))
     flow.expected_errors = {"delivery.died"}
     flow.world.faults.add(Fault(plane="metrics", status=403))
-    flow.sink.status = 410
+    flow.sink.status = 400
     code, program = await flow.once()
     assert code == 3
     (unread,) = [line for line in program.stdout.splitlines() if line.startswith("not read")]
     assert "ft: metrics" in unread
     (undelivered,) = [line for line in program.stdout.splitlines() if line.startswith("undelivered")]
-    assert flow.outbox("dead")[0] in undelivered and "hook" in undelivered and "410" in undelivered
+    assert flow.outbox("dead")[0] in undelivered and "hook" in undelivered and "400" in undelivered
 
     flow.world.faults.clear()
     flow.sql("UPDATE notifications SET state = 'dropped'")

@@ -142,6 +142,13 @@ def test_while_blind_the_last_evidence_stays():
     assert the_doubt(RULE, view(usage=None)).on_last_evidence is None
 
 
+def test_metrics_that_rest_as_they_may_leave_it_verified():
+    """Far from a deadline they are read every twelve intervals only; that is no blindness."""
+    hourly = {"cadence": {Section.METRICS: HOUR}}
+    assert verdict(RULE, view(usage={"read_to": NOW - 12 * HOUR}, more=hourly)) == "found"
+    assert verdict(RULE, view(usage={"read_to": NOW - 15 * HOUR}, more=hourly)) == "undecided"
+
+
 def test_its_end_clears_it():
     gone = make_deployment()
     seen = make_view(transitions=[make_end(gone)], ended=[gone])

@@ -53,13 +53,16 @@ def told_once(record: Record) -> Iterator[Violation]:
                 told = {key for key in told if key[1] != alert.id}
             stands[alert.id] = alert.finding.step
         for notification in step.notifications:
+            untold = {
+                entry.alert.id for entry in notification.alerts if entry.was_untold
+            }  # over before it could be told
             for alert, what in _entries(notification):
                 key = (notification.receiver, alert.id, alert.status, alert.severity, alert.finding.step)
                 if key in told:
                     yield record.violation(step.at, f"{notification.receiver} is told {what} again")
                 told.add(key)
                 place = (notification.receiver, alert.id)
-                if is_resolved(alert) and not firing.get(place):
+                if is_resolved(alert) and not firing.get(place) and alert.id not in untold:
                     yield record.violation(step.at, f"{notification.receiver} is told {what}, and did not know of it")
                 firing[place] = not is_resolved(alert)
 
@@ -168,12 +171,13 @@ def first_sights(record: Record) -> Iterator[Violation]:
 def deliveries(record: Record) -> Iterator[Violation]:
     """What was decided arrives, once: by itself or as a part of what it was merged into."""
     arrived = Counter(notification.id for step in record.steps for notification in step.sent)
-    patience = timedelta(hours=6)  # a receiver may have been busy
-    for step in record.steps:
+    patience, tries = timedelta(hours=6), 4  # a receiver may have been busy
+    for number, step in enumerate(record.steps):
+        has_had_time = record.steps[-1].at - step.at > patience and len(record.steps) - number >= tries
         for notification in step.notifications:
             id_ = notification.id
             while id_ in record.merged:
                 id_ = record.merged[id_]
             count = arrived[id_]
-            if count > 1 or (count == 0 and record.steps[-1].at - step.at > patience):
+            if count > 1 or (count == 0 and has_had_time):
                 yield record.violation(step.at, f"{notification.id} to {notification.receiver} arrived {count} times")

@@ -145,11 +145,11 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Se
     current = absorb(previous, snapshot)
     was_changed = observations.save(tx, previous, current, snapshot, transitions)
     _save_durations(tx, current, snapshot, transitions)
-    view = view_of(tx, stored, current, snapshot, transitions, judgement)
+    firing = alerts.firing(tx, key)
+    view = view_of(tx, stored, current, snapshot, transitions, judgement, firing)
     due = next_due(view, snapshot, judgement.cadence, metrics_due=stored.next_metrics_at)
     observations.save_account(tx, current, snapshot, was_changed=was_changed, due=due)
     _keep_by_tag(tx, previous, current, now=snapshot.at)
-    firing = alerts.firing(tx, key)
     changed, undecided = _judge(
         tx, view, previous, judgement, firing, undecided=stored.undecided, is_first=stored.snapshot_at is None
     )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from watcher.alerts.alert import Alert
 from watcher.costs.training import is_reinforcement
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Change, ResourceKind, Transition
@@ -29,8 +30,9 @@ def view_of(
     snapshot: Snapshot,
     transitions: Sequence[Transition],
     judgement: Judgement,
+    firing: Sequence[Alert],
 ) -> View:
-    """The view after a snapshot whose nouns have been saved."""
+    """The view after a snapshot whose nouns have been saved; `firing`: the open conditions of the account."""
     previous, account = stored.reading, snapshot.account
     lives = {(d.key, d.incarnation) for d in current.deployments or ()}
     departed = {key: d for key, d in stored.departed.items() if (key, d.incarnation) not in lives}  # Azure may err
@@ -50,7 +52,7 @@ def view_of(
         departures={**stored.departures, **_departures(stored, snapshot)},
         custom_models=_custom_models(tx, models, training),
         closed_gaps=closed_gaps(previous, current),
-        told=_told(tx, stored, ended.values(), now=snapshot.at),
+        told=_told(tx, stored, ended.values(), firing, now=snapshot.at),
         owner_tag=judgement.owner_tag,
         training={job.id: training[job.id] for job in current.jobs or () if job.id in training},
         paces=trainings.paces(tx, (pace_key(account, job) for job in under_way)),
@@ -151,13 +153,20 @@ _TOLD_WITHIN = timedelta(days=1)
 
 
 def _told(
-    tx: Connection, stored: observations.Stored, ended: Iterable[Deployment], *, now: datetime
+    tx: Connection,
+    stored: observations.Stored,
+    ended: Iterable[Deployment],
+    firing: Sequence[Alert],
+    *,
+    now: datetime,
 ) -> dict[Subject, tuple[str, ...]]:
     """Who had been told of the alerts of deployments that have ended, in words."""
     subjects = {deployment_subject(deployment) for deployment in ended}
     if not subjects:
         return {}
-    told = alerts.told_of_subjects(tx, stored.reading.account.key, subjects, ended_since=now - _TOLD_WITHIN)
+    told = alerts.told_of_subjects(
+        tx, stored.reading.account.key, subjects, open_ones=firing, ended_since=now - _TOLD_WITHIN
+    )
     return {subject: tuple(map(_in_words, words)) for subject, words in told.items()}
 
 

@@ -17,6 +17,7 @@ from watcher.rules.idle import money_values, price_of, running_since
 from watcher.rules.idle_clock import IdleClock, clock_start, idle_clock
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import IDLE_LIFETIME, Lifetimes
+from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import unread_deployment, unread_section, unread_usage, usage_of
 from watcher.rules.text import ago, duration, moment, rfc3339
@@ -71,7 +72,7 @@ class DeploymentWasting:
         found = None
         if clock is not None and view.now - clock.idle_since > self.after:
             found = self._finding(view, deployment, clock, price, is_deleted=lifetime is not None)
-        unread = unread_deployment(view, deployment) or unread_usage(view, deployment, self.stale_after)
+        unread = unread_deployment(view, deployment) or unread_usage(view, deployment, self._patience(view))
         if unread is not None:
             yield Undecided(
                 rule=self.name,
@@ -87,6 +88,11 @@ class DeploymentWasting:
             yield Undecided(rule=self.name, subject=subject, because=because)
         else:
             yield found
+
+    def _patience(self, view: View) -> timedelta:
+        """How old a reading may be: far from a deadline the metrics rest for as long as `SELDOM` intervals."""
+        every = view.cadence.get(Section.METRICS)
+        return self.stale_after if every is None else max(self.stale_after, (SELDOM + 1) * every)
 
     def _finding(
         self, view: View, deployment: Deployment, clock: IdleClock, price: Price | Unknown, *, is_deleted: bool

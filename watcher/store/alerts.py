@@ -179,14 +179,23 @@ class Word:
 
 
 def told_of_subjects(
-    tx: Connection, account: str, subjects: Collection[Subject], *, ended_since: datetime
+    tx: Connection,
+    account: str,
+    subjects: Collection[Subject],
+    *,
+    open_ones: Sequence[Alert] | None = None,
+    ended_since: datetime,
 ) -> dict[Subject, tuple[Word, ...]]:
     """Who was told by which rule of the conditions of these subjects: of those that are open, or ended lately.
 
     Conditions that rules over all accounts have found are among them. What became part of another message is told by
     that one; a message that said no more than that it is over is none of these.
+
+    Args:
+        open_ones: The open conditions of the account, where they are at hand.
     """
-    open_or_ended = [alert for of in (account, "") for alert in (*firing(tx, of), *ended(tx, of, since=ended_since))]
+    lately = (alert for of in (account, "") for alert in ended(tx, of, since=ended_since))
+    open_or_ended = [*(firing(tx, account) if open_ones is None else open_ones), *firing(tx, ""), *lately]
     open_or_ended.sort(key=lambda alert: (alert.starts_at, alert.id))
     findings = {alert.id: alert.finding for alert in open_or_ended if alert.finding.subject in subjects}
     found: dict[Subject, tuple[Word, ...]] = {}
