@@ -182,8 +182,25 @@ def retirements(record: Record) -> Iterator[Violation]:
             continue
         yield from _false_retirement(record, step, alert, life)
     for life in record.ledger.lives:
-        if life.is_fine_tuned and not is_blurred(record, life) and len(record.accounts[life.account]) == 1:
+        is_plain = life.is_fine_tuned and not is_blurred(record, life) and len(record.accounts[life.account]) == 1
+        if is_plain and not _is_nameless(record, life):
             yield from _missed_retirement(record, life)
+
+
+def _is_nameless(record: Record, life: LifeTruth) -> bool:
+    """Whether it serves a checkpoint by its bare id, of a job that had ended when it was first seen.
+
+    Nothing is asked of such a job, so which model that is cannot be told.
+    """
+    source = source_of(record, life)
+    if source.checkpoint is None or source.checkpoint_form != "id":
+        return False
+    ends = (
+        record.jobs[key].ended
+        for key, job in record.job_sources.items()
+        if job.name == source.job and key in record.jobs
+    )
+    return any(end is not None and end <= record.ledger.start for end in ends)
 
 
 def _false_retirement(record: Record, step: Step, alert: Alert, life: LifeTruth) -> Iterator[Violation]:

@@ -140,6 +140,13 @@ def _is_inhibited(step: Step, alert: Alert, over: Sequence[Alert]) -> bool:
         for one in step.firing:
             if one.account == alert.account and one.labels.get("plane") == plane and one.finding.rule in _UNREAD:
                 return True
+    if (
+        alert.labels.get("cause") == "credential" and plane != "arm"
+    ):  # the control plane's refusal says it of all planes
+        for one in step.firing:
+            same_cause = one.account == alert.account and one.labels.get("cause") == "credential"
+            if same_cause and one.labels.get("plane") == "arm":
+                return True
     fleet = [one for one in step.firing if one.finding.rule in FLEET_RULES]
     fleet += [one for one in over if one.ends_at and alert.starts_at <= one.ends_at and step.at < one.ends_at + _LINGER]
     is_credential = alert.labels.get("cause") == "credential"
