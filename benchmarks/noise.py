@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the weeks, and what watches them, are the tests' own
 
 from tests.flows.forty import weeks  # noqa: E402  # found by the line above
-from tests.flows.paged import EXAMPLE, Page, pages  # noqa: E402
-from tests.truth.checks import spare_the_collector  # noqa: E402
+from tests.flows.paged import EXAMPLE, Page, pages  # noqa: E402  # as above
+from tests.truth.checks import spare_the_collector  # noqa: E402  # as above
 
 ZONE = ZoneInfo("Europe/Berlin")
 

@@ -177,13 +177,15 @@ class Rig:
         finally:
             self.sink.on_message = lambda: None
 
+    def _is_all_told(self, telling: "asyncio.Task[None] | None") -> bool:
+        return (telling is None or telling.done()) and self.is_at_rest()
+
     async def rest(self, telling: "asyncio.Task[None] | None" = None) -> None:
         """A daemon that nobody kills, until the story has come to its end and all is told; then it is told to stop."""
         self.sink.is_calm = True
         life = await self.start()
         try:
-            is_told = lambda: (telling is None or telling.done()) and self.is_at_rest()  # noqa: E731
-            await until(lambda: life.is_over or is_told(), 2 * PATIENCE_S, beat=0.5)
+            await until(lambda: life.is_over or self._is_all_told(telling), 2 * PATIENCE_S, beat=0.5)
             if not life.is_over:
                 life.process.terminate()
             await until(lambda: life.is_over, 15.0)

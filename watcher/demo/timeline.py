@@ -149,7 +149,9 @@ class Timeline:
         if alert.status is AlertStatus.RESOLVED:
             is_whole = False
             about = labels.get("deployment") or self._jobs.get(labels.get("job", "")) or labels.get("account", "")
-            mark, style, state, text = _RESOLVED, "green", "resolved", f"{about}: {alert.ended_because}"
+            because = alert.ended_because
+            text = because if because.startswith(f"{about} ") else f"{about}: {because}"
+            mark, style, state = _RESOLVED, "green", "resolved"
         else:
             mark, style, text = _FIRED, _STYLES[finding.severity.value], summary_at(finding, alert.updated_at)
             word = "" if finding.severity is Severity.INFO else finding.severity.value
