@@ -66,7 +66,7 @@ bench: $(VENV)/.ok
 lock:
 	@command -v uv >/dev/null || { echo "uv is missing; it makes the locks, and nothing else here needs it" >&2; exit 1; }
 	$(COMPILE) $(UPGRADE) pyproject.toml --group dev --group build -o requirements-dev.txt
-	$(COMPILE) $(UPGRADE) pyproject.toml --extra postgres --constraint requirements-dev.txt --no-annotate -o requirements.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra postgres --extra charts --constraint requirements-dev.txt --no-annotate -o requirements.txt
 	$(COMPILE) $(UPGRADE) --group build --constraint requirements-dev.txt --no-annotate -o requirements-build.txt
 
 clean:
