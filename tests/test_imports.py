@@ -27,6 +27,7 @@ ORDER = {
     "notify": 4,
     "report": 4,
     "memory": 5,
+    "answers": 5,
     "cycles": 5,
     "web": 5,
     "assembly": 6,
@@ -41,10 +42,12 @@ ORDER = {
 NEIGHBOURS = {
     ("daemon", "rounds"),
     ("demo", "rounds"),
+    ("answers", "cycles"),
     ("cycles", "memory"),
     ("migrations", "store"),
     ("resources", "errors"),
     ("rules", "costs"),
+    ("web", "answers"),
 }
 PURE_ROOMS = {"resources", "costs", "rules", "alerts", "report"}
 PURE_FILES = {"azure/decode.py", "azure/decode_arm.py", "azure/lenient.py", "notify/message.py", "notify/wording.py"}

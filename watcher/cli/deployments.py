@@ -7,7 +7,7 @@ import typer
 
 from watcher.cli.desk import Desk
 from watcher.cli.listings import footnotes
-from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, fits
+from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, frame_of, query_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, table, wrap
 
@@ -33,61 +33,22 @@ def deployments(
     as_json: JsonOption = False,
 ) -> None:
     """Deployments and the time they have left. With --since also those that ended since then."""
-    from watcher.cli.lifetimes import lifetimes_of
-    from watcher.report.records import deployment_record, document
-    from watcher.report.standing import countdowns, stand
+    from watcher.answers import listings as answers
+    from watcher.report.records import document
     from watcher.rules.keep_words import keep_doubt
-    from watcher.rules.labels import owner_of
-    from watcher.store import alerts, listings, pauses
+    from watcher.store import listings
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
-    owner_tag = settings.azure.discovery.owner_tag
+    frame = frame_of(settings, now)
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
-        watched = {one.account.key: one for one in store.read_now(listings.accounts)}
-        recorded = store.read_now(listings.deployments, ended_since=since_at)
-        models = store.read_now(listings.custom_models)
-        firing = countdowns(store.read_now(alerts.listed, firing_only=True))
-        running_since = store.read_now(pauses.running_since)
-    lifetimes = lifetimes_of(settings)
-    shown: list[tuple[WatchedAccount, RecordedDeployment, Standing | None]] = []
-    for one in recorded:
-        deployment, seen = one.deployment, watched.get(one.deployment.account)
-        if seen is None or not fits(account, seen.account.label, seen.account.name):
-            continue
-        life = (deployment.key, deployment.incarnation)
-        standing = None
-        if not one.ended_at:
-            standing = stand(
-                deployment,
-                seen.reading,
-                alert=firing.get(life),
-                custom_models=models,
-                now=now,
-                lifetimes=lifetimes,
-                running_since=running_since.get(life),
-            )
-        words = (standing.risk.value if standing else one.outcome, deployment.raw_provisioning_state)
-        whose = owner_of(seen.account, deployment=deployment, owner_tag=owner_tag).name
-        if fits(status, *words, deployment.deployment_state) and fits(owner, whose):
-            shown.append((seen, one, standing))
+        watched = store.read_now(listings.accounts)
+        shown = store.read_now(answers.deployments, frame, query).items
     if as_json:
-        records = [
-            deployment_record(
-                seen.account,
-                one.deployment,
-                standing,
-                first_seen_at=one.first_seen_at,
-                ended_at=one.ended_at,
-                outcome=one.outcome,
-                as_of=seen.reading.deployments_at,
-                owner_tag=owner_tag,
-            )
-            for seen, one, standing in shown
-        ]
-        desk.document(document("deployments", records, now=now))
+        desk.document(document("deployments", [row.record(frame) for row in shown], now=now))
         return
     columns = [
         Column("ACCOUNT", 8),
@@ -98,13 +59,13 @@ def deployments(
         Column("DELETION", 14, is_whole=True),
         Column("LAST CALL", 12, is_whole=True),
     ]
-    rows = [_deployment_row(seen, one, standing, now) for seen, one, standing in shown]
+    rows = [_deployment_row(row.seen, row.one, row.standing, now) for row in shown]
     desk.lines(table(columns, rows, desk.width))
-    for seen, one, standing in shown:
-        for doubt in keep_doubt(one.deployment) if standing else ():
-            text = f"{seen.account.label}/{one.deployment.name}: {doubt}"
+    for row in shown:
+        for doubt in keep_doubt(row.one.deployment) if row.standing else ():
+            text = f"{row.seen.account.label}/{row.one.deployment.name}: {doubt}"
             desk.lines(wrap(text, desk.width, style="yellow"))
-    footnotes(desk, list(watched.values()), account, section="deployments")
+    footnotes(desk, watched, account, section="deployments")
 
 
 def _deployment_row(

@@ -1,6 +1,5 @@
 """`transitions` and `alerts`: what changed, and what came of it."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,8 @@ from watcher.cli.options import (
     JsonOption,
     OwnerOption,
     SinceOption,
-    fits,
+    frame_of,
+    query_of,
 )
 from watcher.cli.options import (
     since as since_of,
@@ -21,8 +21,6 @@ from watcher.cli.options import (
 from watcher.cli.table import Column, table
 
 if TYPE_CHECKING:
-    from watcher.alerts.alert import Alert
-    from watcher.alerts.silence import Silence
     from watcher.resources.changes import Transition
 
 #: Without `--since`: how long events and what has ended are shown.
@@ -47,31 +45,20 @@ def transitions(
     as_json: JsonOption = False,
 ) -> None:
     """What changed, the newest first, by when watcher saw it."""
+    from watcher.answers import listings as answers
     from watcher.cli.wording import past
     from watcher.report.records import document, transition_record
-    from watcher.store import history, listings
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
-    filtered = bool(account or status or owner)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
-        watched = {one.account.key: one.account for one in store.read_now(listings.accounts, with_removed=True)}
-        owners = store.read_now(listings.owners, settings.azure.discovery.owner_tag) if owner else {}
-        most = _ALL if filtered else limit + 1
-        found = store.read_now(history.transitions, since=since_at, limit=most)
-    shown = []
-    for one in found:
-        place = watched.get(one.account)
-        names = (place.label, place.name) if place else (one.account,)
-        its_owner = owners.get((one.account, one.kind.value, one.name.lower()), place.owner if place else "")
-        if fits(account, *names) and fits(status, one.after or "", one.change.value) and fits(owner, its_owner):
-            shown.append((names[0], one))
-    is_cut = len(shown) > limit
-    shown = shown[:limit]
+        page = store.read_now(answers.transitions, frame_of(settings, now), query, limit=limit)
+    shown, is_cut = page.items, page.cursor is not None
     if as_json:
-        records = [transition_record(label, one) for label, one in shown]
+        records = [transition_record(row.label, row.one) for row in shown]
         desk.document(document("transitions", records, now=now, truncated=is_cut))
         return
     columns = [
@@ -83,16 +70,25 @@ def transitions(
         Column("CHANGE", 16),
     ]
     rows = [
-        [past(one.observed_at, now), _happened(one, now), label, one.kind.value, one.name, _change(one)]
-        for label, one in shown
+        [
+            past((one := row.one).observed_at, now),
+            _happened(one, now),
+            row.label,
+            one.kind.value,
+            one.name,
+            _change(one),
+        ]
+        for row in shown
     ]
     desk.lines(table(columns, rows, desk.width))
     if is_cut:
         desk.say(f"only the newest {limit} are shown; --limit shows more", "yellow")
 
 
-#: More rows than a database holds.
-_ALL = 2**31 - 1
+def _cells(label: str, one: "Transition", now: datetime) -> list[Any]:
+    from watcher.cli.wording import past
+
+    return [past(one.observed_at, now), _happened(one, now), label, one.kind.value, one.name, _change(one)]
 
 
 def _happened(one: "Transition", now: datetime) -> str:
@@ -129,34 +125,27 @@ def alerts(
 ) -> None:
     """What fires, and what lately happened or was resolved. Lately: in the last 7 days, or --since."""
     from watcher.alerts.alert import AlertStatus
-    from watcher.alerts.silence import silenced_by
     from watcher.alerts.summary import summary_at
+    from watcher.answers import listings as answers
     from watcher.cli.wording import past, severity
-    from watcher.report.records import alert_record, document
-    from watcher.store import alerts as stored
-    from watcher.store import listings
+    from watcher.report.records import document
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
-        names = {one.account.key: one.account.name for one in store.read_now(listings.accounts, with_removed=True)}
-        found = store.read_now(stored.listed, since=since_at or now - _RECENT)
-        silences = store.read_now(stored.silences, since=now)
-    shown = [
-        alert
-        for alert in found
-        if fits(account, alert.labels.get("account", ""), names.get(alert.account, ""))
-        and fits(status, *_words(alert, silences, now))
-        and fits(owner, alert.labels.get("owner", ""))
-    ]
-    is_over = {alert.id: alert.is_event or alert.status is AlertStatus.RESOLVED for alert in shown}
-    shown.sort(key=lambda alert: alert.starts_at, reverse=True)
-    shown.sort(key=lambda alert: (is_over[alert.id], 0 if is_over[alert.id] else -alert.severity.rank))
+        found = store.read_now(answers.alerts, frame_of(settings, now), query).items
+
+    def rank(row: answers.AlertRow) -> tuple[bool, int]:
+        """What stands first, the loudest first."""
+        is_over = row.alert.is_event or row.alert.status is AlertStatus.RESOLVED
+        return is_over, 0 if is_over else -row.alert.severity.rank
+
+    shown = sorted(found, key=rank)
     if as_json:
-        records = [alert_record(alert, silenced_by=silenced_by(alert, silences, now)) for alert in shown]
-        desk.document(document("alerts", records, now=now))
+        desk.document(document("alerts", [row.record() for row in shown], now=now))
         return
     columns = [
         Column("ID", 12, keeps_end=False),
@@ -166,26 +155,15 @@ def alerts(
         Column("SUMMARY", 20, keeps_end=False),
     ]
     rows: list[list[Any]] = []
-    for alert in shown:
+    for row in shown:
+        alert = row.alert
         state: Any = ("event", "dim") if alert.is_event else alert.status.value
         if alert.status is AlertStatus.RESOLVED:
             state = ("resolved", "green")
-        elif not alert.is_event and silenced_by(alert, silences, now):
+        elif not alert.is_event and row.silences:
             state = ("silenced", "dim")
         elif alert.acked_at is not None:
             state = ("acked", "cyan")
         about = alert.finding.summary if alert.ends_at else summary_at(alert.finding, now)
         rows.append([alert.id[:12], state, severity(alert.severity), past(alert.starts_at, now), about])
     desk.lines(table(columns, rows, desk.width))
-
-
-def _words(alert: "Alert", silences: "Sequence[Silence]", now: datetime) -> list[str]:
-    """What `--status` may name it by."""
-    from watcher.alerts.silence import silenced_by
-
-    words = ["event" if alert.is_event else alert.status.value, alert.severity.value, alert.finding.rule]
-    if alert.acked_at is not None:
-        words.append("acked")
-    if silenced_by(alert, silences, now):
-        words.append("silenced")
-    return words

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watcher.cli.desk import Desk
-from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, fits
+from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, frame_of, query_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, table, wrap
 
@@ -35,7 +35,8 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """Custom models: what they came from, where they are deployed, when they retire. With --since those made since."""
-    from watcher.report.holdings import model_record, model_rows
+    from watcher.answers import listings as answers
+    from watcher.report.holdings import model_record
     from watcher.report.records import document
     from watcher.resources.snapshot import Section
     from watcher.store import inventory
@@ -44,16 +45,10 @@ def models(
     settings = desk.config(config)
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
         held = store.read_now(inventory.load, now=now, owner_tag=settings.azure.discovery.owner_tag)
-    shown = [
-        row
-        for row in model_rows(held)
-        if fits(account, row.account.label, row.account.name)
-        and fits(status, _standing(row))
-        and fits(owner, row.owner)
-        and (since_at is None or (row.model.created_at is not None and row.model.created_at >= since_at))
-    ]
+    shown = answers.models_of(held, query).items
     if as_json:
         desk.document(document("models", [model_record(row) for row in shown], now=now))
         return
@@ -67,16 +62,10 @@ def models(
         Column("RETIRES", 11),
     ]
     desk.lines(table(columns, [_model_cells(row, now) for row in shown], desk.width))
-    chosen = [one for one in held.holdings if fits(account, one.account.label, one.account.name)]
+    chosen = [one for one in held.holdings if query.fits_account(one.account.label, one.account.name)]
     if doubt := next((row.unread_because for row in shown if row.unread_because), ""):
         desk.lines(wrap(f"There may be more deployments: {doubt}.", desk.width, style="yellow"))
     _unseen(desk, chosen, Section.MODELS, now)
-
-
-def _standing(row: "ModelRow") -> str:
-    if row.deployments:
-        return "deployed"
-    return "unknown" if row.unread_because else "undeployed"
 
 
 def _model_cells(row: "ModelRow", now: "datetime") -> list[Any]:
@@ -115,7 +104,8 @@ def files(
     as_json: JsonOption = False,
 ) -> None:
     """Files of fine-tuning, what uses them, and how near each account is to its limits. --since: those new since."""
-    from watcher.report.holdings import file_record, file_rows
+    from watcher.answers import listings as answers
+    from watcher.report.holdings import file_record
     from watcher.report.records import document
     from watcher.resources.snapshot import Section
     from watcher.store import inventory, listings
@@ -123,23 +113,14 @@ def files(
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
-    owner_tag = settings.azure.discovery.owner_tag
+    frame = frame_of(settings, now)
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
-        held = store.read_now(inventory.load, now=now, owner_tag=owner_tag)
+        held = store.read_now(inventory.load, now=now, owner_tag=frame.owner_tag)
         recorded = store.read_now(listings.jobs)
-    jobs: dict[str, list[Any]] = {}
-    for one in recorded:
-        jobs.setdefault(one.job.account, []).append(one.job)
-    shown = [
-        row
-        for row in file_rows(held, jobs, owner_tag=owner_tag)
-        if fits(account, row.account.label, row.account.name)
-        and fits(status, row.file.status.value, row.file.raw_status, *(["unused"] if row.used_by == () else []))
-        and fits(owner, row.owner)
-        and (since_at is None or (row.file.created_at is not None and row.file.created_at >= since_at))
-    ]
-    chosen = [one for one in held.holdings if fits(account, one.account.label, one.account.name)]
+    shown = answers.files_of(held, (one.job for one in recorded), frame, query).items
+    chosen = [one for one in held.holdings if query.fits_account(one.account.label, one.account.name)]
     if as_json:
         usage = [_usage_record(one, settings) for one in chosen]
         desk.document(document("files", [file_record(row) for row in shown], now=now, usage=usage))

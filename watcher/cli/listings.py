@@ -13,7 +13,8 @@ from watcher.cli.options import (
     JsonOption,
     OwnerOption,
     SinceOption,
-    fits,
+    frame_of,
+    query_of,
 )
 from watcher.cli.options import (
     since as since_of,
@@ -39,41 +40,22 @@ def jobs(
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tuning jobs, the newest first. With --since those created, or changed in status, since then."""
+    from watcher.answers import listings as answers
     from watcher.cli.wording import JOB_STYLES, eta, past
-    from watcher.report.records import document, job_record
-    from watcher.rules.labels import owner_of
+    from watcher.report.records import document
     from watcher.store import listings
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
-    owner_tag = settings.azure.discovery.owner_tag
+    frame = frame_of(settings, now)
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
-        watched = {one.account.key: one for one in store.read_now(listings.accounts)}
-        recorded = store.read_now(listings.jobs, since=since_at)
-    shown = [
-        one
-        for one in recorded
-        if (seen := watched.get(one.job.account)) is not None
-        and fits(account, seen.account.label, seen.account.name)
-        and fits(status, one.job.status.value, one.job.raw_status)
-        and fits(owner, owner_of(seen.account, job=one.job, owner_tag=owner_tag).name)
-    ]
+        watched = store.read_now(listings.accounts)
+        shown = store.read_now(answers.jobs, frame, query).items
     if as_json:
-        records = [
-            job_record(
-                (seen := watched[one.job.account]).account,
-                one.job,
-                status_since=one.status_since,
-                first_seen_at=one.first_seen_at,
-                is_listed=one.is_listed,
-                as_of=seen.reading.jobs_at,
-                owner_tag=owner_tag,
-            )
-            for one in shown
-        ]
-        desk.document(document("jobs", records, now=now))
+        desk.document(document("jobs", [row.record(frame) for row in shown], now=now))
         return
     columns = [
         Column("ACCOUNT", 8),
@@ -85,17 +67,17 @@ def jobs(
     ]
     rows: list[list[Any]] = [
         [
-            watched[one.job.account].account.label,
-            one.job.id,
-            one.job.model,
-            (one.job.raw_status or one.job.status.value, JOB_STYLES.get(one.job.status.value, "")),
-            past(one.status_since, now).removesuffix(" ago"),
-            eta(one.job, now),
+            row.seen.account.label,
+            (job := row.one.job).id,
+            job.model,
+            (job.raw_status or job.status.value, JOB_STYLES.get(job.status.value, "")),
+            past(row.one.status_since, now).removesuffix(" ago"),
+            eta(job, now),
         ]
-        for one in shown
+        for row in shown
     ]
     desk.lines(table(columns, rows, desk.width))
-    footnotes(desk, list(watched.values()), account, section="jobs")
+    footnotes(desk, watched, account, section="jobs")
 
 
 def accounts(
@@ -111,36 +93,18 @@ def accounts(
     as_json: JsonOption = False,
 ) -> None:
     """Accounts, and how much of each could be seen. With --since only those first seen since then."""
-    from watcher.report.records import account_record, account_status, document
-    from watcher.rules.labels import owner_of
-    from watcher.store import listings
+    from watcher.answers import listings as answers
+    from watcher.report.records import document
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
+    query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
-        watched = store.read_now(listings.accounts)
-    shown = [
-        one
-        for one in watched
-        if fits(account, one.account.label, one.account.name)
-        and fits(status, account_status(one.reading, one.polled_at))
-        and fits(owner, owner_of(one.account).name)
-        and (since_at is None or one.first_seen_at >= since_at)
-    ]
+        shown = store.read_now(answers.accounts, frame_of(settings, now), query).items
     if as_json:
-        records = [
-            account_record(
-                one.account,
-                one.reading,
-                first_seen_at=one.first_seen_at,
-                polled_at=one.polled_at,
-                jobs_under_way=len(one.reading.jobs or ()),
-            )
-            for one in shown
-        ]
-        desk.document(document("accounts", records, now=now))
+        desk.document(document("accounts", [answers.watched_record(one) for one in shown], now=now))
         return
     columns = [
         Column("ACCOUNT", 10),
@@ -218,6 +182,8 @@ def _not_seen(one: "WatchedAccount") -> "Iterator[str]":
 
 def footnotes(desk: Desk, watched: "Sequence[WatchedAccount]", globs: list[str] | None, *, section: str) -> None:
     """Under a table: the accounts of which it cannot be up to date."""
+    from watcher.answers.query import fits
+
     chosen = [one for one in watched if fits(globs, one.account.label, one.account.name)]
     relevant = {section, "metrics"} if section == "deployments" else {section}
     blind = [

@@ -2,11 +2,14 @@
 
 import getpass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from watcher.answers.query import Frame, Query
+    from watcher.config import Config
 
 ConfigOption = Annotated[
     Path | None,
@@ -83,9 +86,25 @@ def moment_of(text: str, *, option: str, zone: tzinfo, is_end: bool = False) -> 
         raise typer.BadParameter(message, param_hint=option) from None
 
 
-def fits(globs: list[str] | None, *names: str) -> bool:
-    """Whether one of the names fits one of the globs, without regard to case; no globs: all do."""
-    return not globs or any(fnmatchcase(name.lower(), glob.lower()) for glob in globs for name in names)
+def query_of(
+    *,
+    account: list[str] | None = None,
+    status: list[str] | None = None,
+    owner: list[str] | None = None,
+    since: datetime | None = None,
+) -> "Query":
+    """What the filters of a listing ask for."""
+    from watcher.answers.query import Query
+
+    return Query(accounts=tuple(account or ()), statuses=tuple(status or ()), owners=tuple(owner or ()), since=since)
+
+
+def frame_of(config: "Config", now: datetime) -> "Frame":
+    """What the answers of this command go by."""
+    from watcher.answers.query import Frame
+    from watcher.cli.lifetimes import lifetimes_of
+
+    return Frame(now=now, owner_tag=config.azure.discovery.owner_tag, lifetimes=lifetimes_of(config))
 
 
 def author_or_user(author: str | None) -> str:

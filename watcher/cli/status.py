@@ -1,23 +1,20 @@
 """`status`: one screen of what could be seen and what needs attention."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from watcher.cli.desk import Desk
-from watcher.cli.options import ConfigOption, JsonOption, SinceOption
+from watcher.cli.options import ConfigOption, JsonOption, SinceOption, frame_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, Line, cut, printable, wrap
 from watcher.cli.wording import section
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from watcher.cli.handover import HandOver
-    from watcher.report.summary import Happened, Summary
-    from watcher.rules.lifetimes import Lifetimes
+    from watcher.report.summary import Summary
 
 #: Lines about what could not be seen, in the hand-over of a shift.
 _MOST_UNSEEN = 4
@@ -32,9 +29,9 @@ def status(
 
     What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications.
     The hand-over: what fires, what comes next, what is kept quiet, who was told, what happened, ended and was done."""
+    from watcher.answers.status import load
     from watcher.assembly import routing_of
     from watcher.cli import handover
-    from watcher.cli.lifetimes import lifetimes_of
     from watcher.report.summary_record import summary_record
 
     desk: Desk = ctx.obj
@@ -42,8 +39,7 @@ def status(
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
     with desk.store(settings) as store:
-        owner_tag = settings.azure.discovery.owner_tag
-        summary = store.read_now(load, now, since_at, lifetimes_of(settings), owner_tag=owner_tag)
+        summary = store.read_now(load, frame_of(settings, now), since_at)
         shift = None
         if since_at is not None:
             shift = store.read_now(handover.load, summary, routing_of(settings), since_at)
@@ -54,84 +50,6 @@ def status(
     else:
         lines = list(_screen(summary, settings.watcher.name, desk.width, shift))
         desk.lines(lines if lines[-1] else lines[:-1])
-
-
-def load(
-    tx: "Connection",
-    now: datetime,
-    since: datetime | None,
-    lifetimes: "Lifetimes | None" = None,
-    *,
-    owner_tag: str = "owner",
-) -> "Summary":
-    """The summary of what is stored; without `lifetimes` by Azure's own."""
-    from watcher.report.summary import Undelivered, summarize
-    from watcher.rules.lifetimes import Lifetimes
-    from watcher.store import alerts, listings, outbox, pauses, state
-
-    watched = listings.accounts(tx)
-    under_way = {job.id for account in watched for job in account.reading.jobs or ()}
-    recorded = listings.jobs(tx, statuses=_statuses_under_way()) if under_way else ()
-    return summarize(
-        [account.reading for account in watched],
-        alerts.listed(tx, firing_only=True),
-        now=now,
-        custom_models=listings.custom_models(tx),
-        status_since={(one.job.account, one.job.id): one.status_since for one in recorded},
-        silences=alerts.silences(tx, since=now),
-        undelivered=[
-            Undelivered(
-                id=delivery.notification.id,
-                receiver=delivery.notification.receiver,
-                reason=delivery.notification.reason.value,
-                alerts=len(delivery.notification.alerts),
-                state=delivery.state,
-                created_at=delivery.notification.created_at,
-                due_at=delivery.due_at,
-                attempts=delivery.attempts,
-                last_error=delivery.last_error,
-            )
-            for delivery in outbox.listed(tx)
-        ],
-        happened=list(_happened(tx, since)) if since is not None else (),
-        last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),
-        is_discovery_complete=not state.value(tx, state.DISCOVERED),
-        clock=max(state.clocks(tx), key=lambda clock: abs(clock.skew), default=None),
-        lifetimes=lifetimes or Lifetimes(),
-        running_since=pauses.running_since(tx),
-        owner_tag=owner_tag,
-    )
-
-
-def _statuses_under_way() -> list[str]:
-    from watcher.resources.fine_tuning import ENDED, JobStatus
-
-    return [status.value for status in JobStatus if status not in ENDED]
-
-
-def _happened(tx: "Connection", since: datetime) -> "Iterator[Happened]":
-    """What fired, was resolved, or was done by an operator since a time."""
-    from watcher.report.summary import Happened
-    from watcher.store import alerts
-
-    for alert in alerts.listed(tx, since=since):
-        if alert.starts_at >= since:
-            what = "happened" if alert.is_event else "fired"
-            yield Happened(at=alert.starts_at, what=what, summary=alert.finding.summary, alert=alert.id)
-        if alert.ends_at is not None and alert.ends_at >= since:
-            because = f" ({alert.ended_because})" if alert.ended_because else ""
-            summary = f"{alert.finding.rule} {_about(alert.labels)}{because}"
-            yield Happened(at=alert.ends_at, what="resolved", summary=summary, alert=alert.id)
-    for entry in alerts.audit(tx, since=since):
-        what = {"ack": "acknowledged", "silence.add": "silenced", "keep": "kept"}.get(entry.action, entry.action)
-        summary = f"{entry.subject} by {entry.author}: {entry.comment}".removesuffix(": ")
-        yield Happened(at=entry.at, what=what, summary=summary, alert=entry.subject if entry.action == "ack" else "")
-
-
-def _about(labels: dict[str, str]) -> str:
-    subject = labels.get("deployment") or labels.get("job") or ""
-    account = labels.get("account", "")
-    return f"{account}/{subject}" if subject and account else subject or account or labels.get("location", "")
 
 
 def _screen(summary: "Summary", name: str, width: int, shift: "HandOver | None") -> Iterator[Line]:

@@ -1,6 +1,6 @@
 """What happened: transitions, and the lines of the jobs' own logs. Only ever appended to."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +78,20 @@ def transitions(
     if name is not None:
         query = query.where(c.name == name)
     return tuple(_transition(row) for row in tx.execute(query))
+
+
+def newest(
+    tx: Connection, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[tuple[int, Transition]]:
+    """Recorded transitions with their numbers, newest first, read a few at a time; `until` is included."""
+    c = schema.transitions.c
+    query = select(schema.transitions).order_by(c.observed_at.desc(), c.id.desc())
+    if since is not None:
+        query = query.where(c.observed_at >= since)
+    if until is not None:
+        query = query.where(c.observed_at <= until)
+    for row in tx.execute(query.execution_options(yield_per=200)):
+        yield row.id, _transition(row)
 
 
 def of_attribute(

@@ -1,0 +1,334 @@
+"""Jobs, deployments, accounts, models, files, transitions and alerts: what a listing shows, filtered and by pages.
+
+Each row comes with its record for programs; rows are in the order of keys that never change.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from watcher.alerts.alert import Alert
+from watcher.alerts.silence import Silence, silenced_by
+from watcher.answers.query import ALL, BadCursor, Frame, Page, Query, decode_cursor, newest_first, paged
+from watcher.report.holdings import FileRow, ModelRow, file_rows, model_rows
+from watcher.report.records import (
+    Record,
+    account_record,
+    account_status,
+    alert_record,
+    deployment_record,
+    job_record,
+)
+from watcher.report.standing import Standing, countdowns, stand
+from watcher.resources.changes import Transition
+from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.lineage import Inventory
+from watcher.rules.labels import owner_of
+from watcher.store import alerts as stored
+from watcher.store import history, inventory, listings, pauses
+from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
+
+#: How long what is over is listed, where nobody says since when.
+RECENT = timedelta(days=7)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The end of the calendar, in microseconds since then.
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job in its account."""
+
+    seen: WatchedAccount
+    one: RecordedJob
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        return newest_first(self.one.job.created_at), self.one.job.account, self.one.job.id
+
+    def record(self, frame: Frame) -> Record:
+        return job_record(
+            self.seen.account,
+            self.one.job,
+            status_since=self.one.status_since,
+            first_seen_at=self.one.first_seen_at,
+            is_listed=self.one.is_listed,
+            as_of=self.seen.reading.jobs_at,
+            owner_tag=frame.owner_tag,
+        )
+
+
+def jobs(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[JobRow]:
+    """Jobs, the newest first; with `since` those created, or changed in status, since then."""
+    watched = by_key(listings.accounts(tx))
+    rows = (
+        row
+        for one in listings.jobs(tx, since=query.since)
+        if (seen := watched.get(one.job.account)) is not None
+        for row in (JobRow(seen, one),)
+        if query.fits_account(seen.account.label, seen.account.name)
+        and query.fits_status(one.job.status.value, one.job.raw_status)
+        and query.fits_owner(owner_of(seen.account, job=one.job, owner_tag=frame.owner_tag).name)
+    )
+    return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRow:
+    """One life of a deployment, in its account."""
+
+    seen: WatchedAccount
+    one: RecordedDeployment
+    standing: Standing | None  #: `None`: it has ended
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.one.deployment.account, self.one.deployment.key, newest_first(self.one.first_seen_at)
+
+    def record(self, frame: Frame) -> Record:
+        return deployment_record(
+            self.seen.account,
+            self.one.deployment,
+            self.standing,
+            first_seen_at=self.one.first_seen_at,
+            ended_at=self.one.ended_at,
+            outcome=self.one.outcome,
+            as_of=self.seen.reading.deployments_at,
+            owner_tag=frame.owner_tag,
+        )
+
+
+def deployments(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[DeploymentRow]:
+    """Deployments that live, by account; with `since` also those that ended since then."""
+    rows = _standing_rows(tx, frame, query)
+    return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+
+
+def _standing_rows(tx: Connection, frame: Frame, query: Query) -> Iterator[DeploymentRow]:
+    watched = by_key(listings.accounts(tx))
+    models = listings.custom_models(tx)
+    firing = countdowns(stored.listed(tx, firing_only=True))
+    running_since = pauses.running_since(tx)
+    for one in listings.deployments(tx, ended_since=query.since):
+        deployment, seen = one.deployment, watched.get(one.deployment.account)
+        if seen is None or not query.fits_account(seen.account.label, seen.account.name):
+            continue
+        if not query.fits_owner(owner_of(seen.account, deployment=deployment, owner_tag=frame.owner_tag).name):
+            continue
+        life = (deployment.key, deployment.incarnation)
+        standing = None
+        if not one.ended_at:
+            standing = stand(
+                deployment,
+                seen.reading,
+                alert=firing.get(life),
+                custom_models=models,
+                now=frame.now,
+                lifetimes=frame.lifetimes,
+                running_since=running_since.get(life),
+            )
+        words = (standing.risk.value if standing else one.outcome, deployment.raw_provisioning_state)
+        if query.fits_status(*words, deployment.deployment_state):
+            yield DeploymentRow(seen, one, standing)
+
+
+def accounts(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[WatchedAccount]:
+    """Accounts by label; with `since` those first seen since then."""
+    rows = (
+        one
+        for one in listings.accounts(tx)
+        if query.fits_account(one.account.label, one.account.name)
+        and query.fits_status(account_status(one.reading, one.polled_at))
+        and query.fits_owner(owner_of(one.account).name)
+        and (query.since is None or one.first_seen_at >= query.since)
+    )
+    ordered = sorted(rows, key=_account_key)
+    return paged(ordered, _account_key, limit=limit, cursor=cursor)
+
+
+def _account_key(one: WatchedAccount) -> tuple[str, str]:
+    return one.account.label, one.account.key
+
+
+def watched_record(one: WatchedAccount) -> Record:
+    """An account's record."""
+    return account_record(
+        one.account,
+        one.reading,
+        first_seen_at=one.first_seen_at,
+        polled_at=one.polled_at,
+        jobs_under_way=len(one.reading.jobs or ()),
+    )
+
+
+def models(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[ModelRow]:
+    """Custom models by account, the newest first; with `since` those made since then."""
+    return models_of(inventory.load(tx, now=frame.now, owner_tag=frame.owner_tag), query, limit=limit, cursor=cursor)
+
+
+def models_of(held: Inventory, query: Query = ALL, *, limit: int | None = None, cursor: str = "") -> Page[ModelRow]:
+    """The same of what was loaded."""
+    rows = (
+        row
+        for row in model_rows(held)
+        if query.fits_account(row.account.label, row.account.name)
+        and query.fits_status(deployed_word(row))
+        and query.fits_owner(row.owner)
+        and _is_since(row.model.created_at, query.since)
+    )
+    return paged(rows, _model_key, limit=limit, cursor=cursor)
+
+
+def _model_key(row: ModelRow) -> tuple[str, int, str]:
+    return row.account.label, newest_first(row.model.created_at), row.model.id
+
+
+def deployed_word(row: ModelRow) -> str:
+    """`deployed`, `undeployed`, or `unknown`."""
+    if row.deployments:
+        return "deployed"
+    return "unknown" if row.unread_because else "undeployed"
+
+
+def files(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[FileRow]:
+    """Files by account, the newest first; with `since` those uploaded since then."""
+    held = inventory.load(tx, now=frame.now, owner_tag=frame.owner_tag)
+    recorded = (one.job for one in listings.jobs(tx))
+    return files_of(held, recorded, frame, query, limit=limit, cursor=cursor)
+
+
+def files_of(
+    held: Inventory,
+    recorded: Iterable[FineTuningJob],
+    frame: Frame,
+    query: Query = ALL,
+    *,
+    limit: int | None = None,
+    cursor: str = "",
+) -> Page[FileRow]:
+    """The same of what was loaded."""
+    by_account: dict[str, list[FineTuningJob]] = {}
+    for job in recorded:
+        by_account.setdefault(job.account, []).append(job)
+    rows = (
+        row
+        for row in file_rows(held, by_account, owner_tag=frame.owner_tag)
+        if query.fits_account(row.account.label, row.account.name)
+        and query.fits_status(row.file.status.value, row.file.raw_status, *(["unused"] if row.used_by == () else []))
+        and query.fits_owner(row.owner)
+        and _is_since(row.file.created_at, query.since)
+    )
+    return paged(rows, _file_key, limit=limit, cursor=cursor)
+
+
+def _file_key(row: FileRow) -> tuple[str, int, str]:
+    return row.account.label, newest_first(row.file.created_at), row.file.id
+
+
+def _is_since(at: datetime | None, since: datetime | None) -> bool:
+    return since is None or (at is not None and at >= since)
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRow:
+    """A transition, with the label of its account."""
+
+    label: str
+    one: Transition
+    number: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return newest_first(self.one.observed_at), -self.number
+
+
+def transitions(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[TransitionRow]:
+    """What changed, the newest first, by when it was seen; with `since` what was seen since then."""
+    watched = {one.account.key: one.account for one in listings.accounts(tx, with_removed=True)}
+    owners = listings.owners(tx, frame.owner_tag) if query.owners else {}
+
+    def rows() -> Iterator[TransitionRow]:
+        for number, one in history.newest(tx, since=query.since, until=_seen_by(cursor)):
+            place = watched.get(one.account)
+            names = (place.label, place.name) if place else (one.account,)
+            owner = owners.get((one.account, one.kind.value, one.name.lower()), place.owner if place else "")
+            if (
+                query.fits_account(*names)
+                and query.fits_status(one.after or "", one.change.value)
+                and query.fits_owner(owner)
+            ):
+                yield TransitionRow(names[0], one, number)
+
+    return paged(rows(), lambda row: row.key, limit=limit, cursor=cursor)
+
+
+def _seen_by(cursor: str) -> datetime | None:
+    """When the last transition of the page before was seen: what is newer need not be read again."""
+    first = decode_cursor(cursor)[0] if cursor else None
+    if first is not None and (not isinstance(first, int) or not -_LAST < first <= 0):
+        raise BadCursor("the cursor belongs to another listing")
+    return None if first is None else _EPOCH - timedelta(microseconds=first)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert, and what keeps it quiet now."""
+
+    alert: Alert
+    silences: tuple[Silence, ...]
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return newest_first(self.alert.starts_at), self.alert.id
+
+    @property
+    def words(self) -> list[str]:
+        """What `status` may name it by."""
+        alert = self.alert
+        words = ["event" if alert.is_event else alert.status.value, alert.severity.value, alert.finding.rule]
+        if alert.acked_at is not None:
+            words.append("acked")
+        if self.silences:
+            words.append("silenced")
+        return words
+
+    def record(self) -> Record:
+        return alert_record(self.alert, silenced_by=self.silences)
+
+
+def alerts(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[AlertRow]:
+    """What fires, and what happened or ended lately (`RECENT`), or since `since`; the newest first."""
+    names: Mapping[str, str] = {one.account.key: one.account.name for one in listings.accounts(tx, with_removed=True)}
+    found = stored.listed(tx, since=query.since or frame.now - RECENT)
+    silences = stored.silences(tx, since=frame.now)
+    rows = [
+        row
+        for alert in found
+        for row in (AlertRow(alert, silenced_by(alert, silences, frame.now)),)
+        if query.fits_account(alert.labels.get("account", ""), names.get(alert.account, ""))
+        and query.fits_status(*row.words)
+        and query.fits_owner(alert.labels.get("owner", ""))
+    ]
+    rows.sort(key=lambda row: row.key)
+    return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+
+
+def by_key(watched: Iterable[WatchedAccount]) -> dict[str, WatchedAccount]:
+    """Accounts by their ARM id in lower case."""
+    return {one.account.key: one for one in watched}
