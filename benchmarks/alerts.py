@@ -213,7 +213,12 @@ async def _tell(folder: Path, sink_port: int, grouped: bool, pipe: Connection) -
     store = assembly.open_store(loaded)
     machine = await assembly.assemble(loaded, store)
     teller = Teller(Current(machine), clock=system_clock, metrics=Metrics(Figures), progress=Progress())
-    loops = (teller.dispatch_forever, teller.deliver_forever, teller.refresh_forever)
+    loops = (
+        teller.dispatch_forever,
+        teller.deliver_forever,
+        teller.look_aside_forever,
+        teller.refresh_forever,
+    )
     tasks = [asyncio.create_task(work()) for work in loops]
     loop, asked = asyncio.get_running_loop(), asyncio.Queue[tuple[int, int, str]]()
     loop.add_reader(pipe.fileno(), lambda: asked.put_nowait(pipe.recv()))

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,8 @@ import poll
 
 PORT = 18081
 HOUR = timedelta(hours=1)
+#: Accounts in one round where memory is measured: as many as the daemon polls at once.
+_AT_ONCE = 128
 
 
 async def calls(accounts: int, port: int, span: timedelta) -> dict[str, float]:
@@ -77,23 +79,40 @@ async def memory(accounts: int, port: int) -> dict[str, float]:
     from watcher.store import scope
 
     logs.configure(level="error")
-    loaded = config.parse(poll.configuration(port), environ={"TOKEN": "bench-token"})
+    text = poll.configuration(port)
+    _apart(_prepare, text)  # a daemon does that itself at its very first start alone
+    loaded = config.parse(text, environ={"TOKEN": "bench-token"})
     store = assembly.open_store(loaded)
     machine = await assembly.assemble(loaded, store)
     found = await machine.discover(())
     await store.write(scope.save_accounts, found.accounts, is_complete=True, now=machine.clock())
     sections = frozenset({Section.JOBS, Section.DEPLOYMENTS})
     for name, wanted in (("first reading", None), ("cycle 1", sections), ("cycle 2", sections)):
-        for start in range(0, len(found.accounts), 500):
-            await rounds.poll_all(machine, found.accounts[start : start + 500], sections=wanted)
-            done = min(start + 500, len(found.accounts))
-            print(f"{name}: {done} accounts, {_resident_mib():.0f} MiB", file=sys.stderr, flush=True)
+        for start in range(0, len(found.accounts), _AT_ONCE):
+            await rounds.poll_all(machine, found.accounts[start : start + _AT_ONCE], sections=wanted)
+            done = min(start + _AT_ONCE, len(found.accounts))
+            if done % 500 < _AT_ONCE or done == len(found.accounts):
+                print(f"{name}: {done} accounts, {_resident_mib():.0f} MiB", file=sys.stderr, flush=True)
     await rounds.announce(machine)
     gc.collect()
     resident = _resident_mib()
     await machine.aclose()
     store.close()
     return {"resident_mib": resident}
+
+
+def _apart(work: Callable[[str], None], text: str) -> None:
+    """Do some work in a process of its own, whose memory goes with it."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(text,))
+    process.start()
+    process.join()
+
+
+def _prepare(text: str) -> None:
+    """The database's schema."""
+    from watcher import assembly, config
+
+    assembly.open_store(config.parse(text, environ={"TOKEN": "bench-token"})).close()
 
 
 def _resident_mib() -> float:
@@ -119,7 +138,7 @@ def apart(measure: str, *arguments: object) -> dict[str, float]:
     """One measure in a fresh process, with its peak; what it says of its progress is passed on."""
     command = [sys.executable, __file__, "--measure", measure, *map(str, arguments)]
     environ = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environ, timeout=1800)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environ, timeout=3600)
     if done.returncode:
         sys.exit(f"{measure} failed")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

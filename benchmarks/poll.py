@@ -22,10 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/bench"
@@ -45,13 +46,19 @@ def account_id(number: int) -> str:
 
 
 def serve(
-    accounts: int, jobs: int, port: int, ready: "multiprocessing.synchronize.Event", active_every: int = 1
+    accounts: int,
+    jobs: int,
+    port: int,
+    ready: "multiprocessing.synchronize.Event",
+    active_every: int = 1,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """Answer GETs from prepared bytes until killed; one listening socket for each account.
 
-    Each `active_every`-th account has a job under way; the jobs of the others have all ended.
+    Each `active_every`-th account has a job under way; the jobs of the others have all ended. `more`: other answers
+    than the usual ones, by path.
     """
-    answers = _answers(accounts, jobs, port)
+    answers = _answers(accounts, jobs, port, more)
 
     class Protocol(asyncio.Protocol):
         def __init__(self, is_active: bool = True) -> None:
@@ -65,12 +72,18 @@ def serve(
             self.buffer += data
             while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
                 path = self.buffer.split(b" ", 2)[1].split(b"?", 1)[0]
+                is_last = b"connection: close" in self.buffer[:end].lower()
                 self.buffer = self.buffer[end + 4 :]
                 found = answers.get(path.decode() if self.is_active else f"quiet {path.decode()}")
                 found = found or answers.get(path.decode())
                 if found is None and path.startswith(b"/openai/v1/fine_tuning/jobs/"):
                     found = answers["one job"]
-                self.transport.write(found or answers["404"])
+                found = found or answers["404"]
+                if is_last:
+                    self.transport.write(found.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+                    self.transport.close()
+                    return
+                self.transport.write(found)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
@@ -84,7 +97,7 @@ def serve(
     _run(run)
 
 
-def _answers(accounts: int, jobs: int, port: int) -> dict[str, bytes]:
+def _answers(accounts: int, jobs: int, port: int, more: Mapping[str, object]) -> dict[str, bytes]:
     arm = "/subscriptions/" + SUBSCRIPTION
     listing = [
         {
@@ -107,10 +120,12 @@ def _answers(accounts: int, jobs: int, port: int) -> dict[str, bytes]:
         "/openai/models": {"object": "list", "data": []},
         "/openai/v1/fine_tuning/jobs/ftjob-" + "0" * 32 + "/checkpoints": {"object": "list", "data": []},
     }
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    usual = metrics(dict.fromkeys(range(5), hour))  # so that none is idle
     for number in range(accounts):
         answers[f"{account_id(number)}/deployments"] = {"value": [_deployment(number, n) for n in range(5)]}
-        answers[f"{account_id(number)}/providers/Microsoft.Insights/metrics"] = _metrics()
-    bodies = {path: json.dumps(answer).encode() for path, answer in answers.items()}
+        answers[f"{account_id(number)}/providers/Microsoft.Insights/metrics"] = usual
+    bodies = {path: json.dumps(answer).encode() for path, answer in {**answers, **more}.items()}
     head = "HTTP/1.1 {} OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n"
     ready = {path: head.format(200, len(body)).encode() + body for path, body in bodies.items()}
     return {**ready, "404": head.format(404, 0).encode()}
@@ -152,18 +167,17 @@ def _deployment(account: int, number: int) -> dict[str, object]:
     }
 
 
-def _metrics() -> dict[str, object]:
-    """Each deployment was called within the hour, so that none is idle."""
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
+def metrics(called: Mapping[int, datetime]) -> dict[str, object]:
+    """An account's calls: of each deployment some in one hour."""
     series = [
         {
             "metadatavalues": [
                 {"name": {"value": "modeldeploymentname"}, "value": f"d{number}"},
                 {"name": {"value": "statuscode"}, "value": "200"},
             ],
-            "data": [{"timeStamp": hour, "total": 12.0}],
+            "data": [{"timeStamp": hour.strftime("%Y-%m-%dT%H:%M:%SZ"), "total": 12.0}],
         }
-        for number in range(5)
+        for number, hour in called.items()
     ]
     names = ("AzureOpenAIRequests", "ModelRequests")
     value = [{"name": {"value": name}, "unit": "Count", "errorCode": "Success", "timeseries": series} for name in names]

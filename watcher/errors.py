@@ -13,6 +13,7 @@
     │   └── MalformedError          an answer that is not what the API promises
     │       └── IncompleteError     a listing that does not come to its end, or leaves items unreadable
     ├── DeliveryError               permanent, kind, retry_after
+    ├── Refused                     what a person asked for cannot be done: code
     └── StoreError
         ├── NewerSchemaError        the database was written by a newer watcher
         ├── OutdatedSchemaError     the database wants `watcher db upgrade`
@@ -46,6 +47,7 @@ __all__ = [
     "NotFoundError",
     "OutdatedSchemaError",
     "Problem",
+    "Refused",
     "StoreError",
     "ThrottledError",
     "UnauthorizedError",
@@ -226,6 +228,15 @@ class DeliveryError(WatcherError):
         self.retry_after = retry_after
         self.maybe_delivered = maybe_delivered
         self.may_pass = may_pass
+
+
+class Refused(WatcherError):
+    """What a person asked for cannot be done."""
+
+    def __init__(self, message: str | None = None, *, code: int = 1) -> None:
+        """`code`: of a command's exit; 1: there is no such thing, 2: it was asked wrongly."""
+        super().__init__(message)
+        self.code = code
 
 
 class StoreError(WatcherError):

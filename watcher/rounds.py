@@ -20,7 +20,7 @@ from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.departure import Departure
 from watcher.resources.snapshot import Gap, Known, Section, Snapshot
-from watcher.store import observations, outbox, scope, state
+from watcher.store import observations, outbox, redelivery, reports, scope, state
 
 log = structlog.get_logger()
 
@@ -52,25 +52,32 @@ class Summary:
     failed: tuple[Account, ...] = ()  #: of accounts whose poll failed by a fault of ours
     undelivered: tuple[outbox.Delivery, ...] = ()
     delivered: int = 0
+    reported: tuple[cycles.Reported, ...] = ()  #: reports that were tried
+    undelivered_reports: tuple[reports.Issue, ...] = ()
+    due_reports: tuple[reports.Issue, ...] = ()  #: of a rehearsal: those that would be sent
     duration_s: float = 0.0
 
     @property
     def is_whole(self) -> bool:
         """Whether everything was seen and everything was delivered; to see no account at all is to see nothing."""
-        return bool(self.accounts) and not (self.gaps or self.failed or self.undelivered)
+        return bool(self.accounts) and not (self.gaps or self.failed or self.undelivered or self.undelivered_reports)
 
 
 async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     """Discover, poll everything whatever its due time, evaluate, dispatch without waiting, and deliver what is due."""
     began = asyncio.get_running_loop().time()
     machine = _for_single_pass(machine)
-    found, lost = await cycles.discover(
-        machine.discover,
-        judgement=machine.judgement,
-        store=machine.store,
-        clock=machine.clock,
-        read_log=machine.read_log,
-    )
+    pricing = asyncio.create_task(refresh_prices(machine))
+    try:
+        found, lost = await cycles.discover(
+            machine.discover,
+            judgement=machine.judgement,
+            store=machine.store,
+            clock=machine.clock,
+            read_log=machine.read_log,
+        )
+    finally:
+        await pricing
     for one in lost:
         tell(one)
     due = await machine.store.read(scope.due_accounts)
@@ -78,7 +85,7 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
     recorded = await poll_all(machine, [one.account for one in due], sections=cycles.EVERYTHING, tell=tell)
     stock = await take_inventory(machine, tell=tell)
     notifications, alerts = await announce(machine, immediate=True, tell=tell)
-    await machine.store.write(outbox.try_now, now=machine.wall_clock())  # who runs it by hand has mended the channel
+    await machine.store.write(redelivery.try_now, now=machine.wall_clock())  # who runs it has mended the channel
     dead = await machine.store.read(_dead)
     delivered = await deliver_due(machine, tell=tell, wait_for_others=True, heedless=True)
     if await machine.store.read(_dead) > dead:  # which the other receivers are to hear of
@@ -92,6 +99,9 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
         clock=machine.clock,
         wall_clock=machine.wall_clock,
     )
+    await refresh_actuals(machine)  # last: nobody waits for it
+    reported = await send_reports(machine, wait_for_others=True, heedless=True)
+    undelivered_reports = await machine.store.read(reports.listed)
     undelivered = await machine.store.read(outbox.listed)
     await complete(machine)
     polled = {one.account.key for one in recorded}
@@ -104,6 +114,8 @@ async def once(machine: Machine, *, tell: Told = lambda _: None) -> Summary:
         failed=tuple(one.account for one in due if one.account.key not in polled),
         undelivered=undelivered,
         delivered=delivered,
+        reported=reported,
+        undelivered_reports=undelivered_reports,
         duration_s=asyncio.get_running_loop().time() - began,
     )
 
@@ -146,6 +158,22 @@ async def poll_all(
         return recorded
 
     return [recorded for recorded in await asyncio.gather(*map(one, accounts)) if recorded is not None]
+
+
+async def refresh_prices(machine: Machine, *, only_look: bool = False) -> bool:
+    """Read Azure's public price list where that is due; whether another is in use now. Its failure harms nothing."""
+    return await cycles.refresh_prices(
+        machine.read_prices,
+        tariff=machine.judgement.tariff,
+        store=machine.store,
+        clock=machine.clock,
+        only_look=only_look,
+    )
+
+
+async def refresh_actuals(machine: Machine) -> int:
+    """Read what Azure billed, where that is wanted and due; of how many subscriptions. Its failure harms nothing."""
+    return await cycles.refresh_actuals(machine.read_bill, store=machine.store, clock=machine.clock)
 
 
 async def take_inventory(machine: Machine, *, tell: Told = lambda _: None) -> tuple[Alert, ...]:
@@ -246,6 +274,34 @@ def _foreign_lease(tx: Connection, now: datetime, receivers: Sequence[str]) -> t
     return min(ends) - now + timedelta(milliseconds=10) if ends else None
 
 
+async def send_reports(
+    machine: Machine, *, wait_for_others: bool = False, heedless: bool = False
+) -> tuple[cycles.Reported, ...]:
+    """Make and send the scheduled reports that are due, each once.
+
+    Args:
+        wait_for_others: Wait for the end of leases that another process holds, and take over what it left.
+        heedless: Try them all, whenever they are to be tried again.
+    """
+    done: list[cycles.Reported] = []
+    while True:
+        done += await cycles.report(
+            reporting=machine.reporting,
+            notifiers=machine.notifiers,
+            policy=machine.policy,
+            store=machine.store,
+            clock=machine.clock,
+            wall_clock=machine.wall_clock,
+            owner=machine.owner,
+            heedless=heedless,
+            but=frozenset(one.issue.id for one in done),
+        )
+        wait = await machine.store.read(reports.in_other_hands, now=machine.wall_clock())
+        if not wait_for_others or wait is None:
+            return tuple(done)
+        await asyncio.sleep(min(wait.total_seconds(), _LOOK_AGAIN_S))
+
+
 async def complete(machine: Machine) -> None:
     """Note that every account was tried since the time before, and ping the heartbeat."""
     await note_complete(machine)
@@ -268,6 +324,7 @@ async def rehearse(machine: Machine) -> Summary:
     """What `once` would record and send. Reads Azure and the database, and writes to neither it nor any channel."""
     began = asyncio.get_running_loop().time()
     machine = _for_single_pass(machine)
+    await refresh_prices(machine, only_look=True)
     watched = await machine.store.read(scope.due_accounts)
     found = await machine.discover([one.account for one in watched])
     departures = await cycles.departures_of(found, read_log=machine.read_log, store=machine.store, clock=machine.clock)
@@ -305,10 +362,12 @@ def _rehearse(
     if machine.routing is not None:
         plan = cycles.dispatch_now(tx, machine.routing, now, machine.wall_clock(), immediate=True)
         notifications = plan.notifications
+    cycles.plan_now(tx, machine.reporting, tuple(machine.notifiers), now=now, wall_now=machine.wall_clock())
     return Summary(
         accounts=len(found.accounts),
         transitions=tuple(t for one in recorded for t in one.transitions),
         alerts=(*(alert for one in recorded for alert in one.alerts), *alerts),
         notifications=notifications,
+        due_reports=reports.waiting(tx, now=machine.wall_clock(), heedless=True),
         gaps=_gaps(found, recorded),
     )

@@ -77,8 +77,8 @@ __all__ = [
 KEEPALIVE_S = 75.0
 #: To how many hosts connections are kept; a TLS connection costs 60 to 310 KB, and beyond these hosts each is closed.
 KEPT_HOSTS = 1000
-#: Some two for each account; each takes about a kilobyte.
-_PARSED_ADDRESSES = 8192
+#: Two for each of a thousand accounts; each takes more than a kilobyte.
+_PARSED_ADDRESSES = 2048
 
 
 def system_trust() -> ssl.SSLContext:

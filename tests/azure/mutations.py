@@ -4,6 +4,7 @@ spoil them. Whoever wants more rounds than the tests here make takes `DECODERS` 
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from azure_factories import (
     ACCOUNT_ID,
     KEY,
     NOW,
+    SUBSCRIPTION,
     body_of,
     make_deployment,
     raw_checkpoint,
@@ -29,6 +31,7 @@ from watcher.azure import metrics
 from watcher.azure.clouds import PUBLIC
 from watcher.azure.decode import decode_checkpoints, decode_events, decode_job, decode_jobs
 from watcher.azure.decode_activity import decode_activity, departure_of
+from watcher.azure.decode_actuals import decode_actuals
 from watcher.azure.decode_arm import (
     decode_account,
     decode_accounts,
@@ -39,10 +42,16 @@ from watcher.azure.decode_arm import (
 )
 from watcher.azure.decode_catalogue import decode_location_models
 from watcher.azure.decode_files import decode_files, decode_models
+from watcher.azure.decode_prices import decode_prices
 from watcher.azure.faults import fault_of, read_error
 from watcher.azure.lenient import parse_object
 from watcher.azure.results import decode_results, points_of
+from watcher.costs.hosting import Period
+from watcher.costs.money import money, total
+from watcher.costs.prices import Price, PriceBook
+from watcher.costs.reconcile import reconcile
 from watcher.resources.left_out import left_out
+from watcher.resources.price import Actuals, BilledSpan, RetailList
 
 _SPAN = metrics.Span(start=NOW - metrics.FIRST_SPAN, end=NOW)
 
@@ -63,6 +72,25 @@ def _batch(body: bytes) -> object:
 
 def _departure(body: bytes) -> object:
     return departure_of(make_deployment(), decode_activity(body).items, read_from=NOW)
+
+
+def _book(body: bytes) -> object:
+    """What a price is asked of rests on the list, whatever it holds."""
+    prices = decode_prices(body, at=NOW).items
+    book = PriceBook(retail=RetailList(prices=prices, read_at=NOW))
+    asked = [book.hosting(model="gpt-4o-2024-08-06", sku=sku, location="eastus2") for sku in ("Standard", "DataZone")]
+    asked.append(book.training(model="gpt-4o-2024-08-06", location="eastus2"))
+    return [price.origin(NOW) + price.text() for price in asked if isinstance(price, Price)]
+
+
+def _reconciled(body: bytes) -> object:
+    """Held against an estimate."""
+    lines = decode_actuals(body).items
+    day = NOW.replace(hour=0, minute=0) - timedelta(days=1)
+    span = BilledSpan(since=day.date(), until=NOW.date(), read_at=NOW)
+    actuals = Actuals(lines=lines, spans={SUBSCRIPTION: span})
+    period = Period(begin=day, end=day + timedelta(days=1))
+    return reconcile({KEY: total([money(40, "USD")], "USD")}, actuals, period)
 
 
 def _skipped(body: bytes) -> object:
@@ -86,6 +114,20 @@ _JOB = raw_job(
     trainingType="developerTier",
     estimated_finish=1756783104,
 )
+_ROW = {
+    "currencyCode": "USD",
+    "tierMinimumUnits": 0.0,
+    "retailPrice": 1.7,
+    "unitPrice": 1.7,
+    "armRegionName": "eastus2",
+    "effectiveStartDate": "2025-04-01T00:00:00Z",
+    "meterName": "gpt-4o-FTuned Deployment Hosting Unit",
+    "productName": "Azure OpenAI PP FT GPT4s",
+    "skuName": "gpt-4o-FTuned",
+    "serviceName": "Foundry Models",
+    "unitOfMeasure": "1 Hour",
+    "type": "Consumption",
+}
 _CALLED = raw_series("d", "200", ("2026-11-22T05:00:00Z", 1))
 _RESULTS = (
     b"step,train_loss,train_mean_token_accuracy,valid_loss,validation_mean_token_accuracy,full_valid_loss\r\n"
@@ -136,6 +178,42 @@ DECODERS: Mapping[str, tuple[Callable[[bytes], object], tuple[bytes, ...]]] = {
     "location models": (
         partial(decode_location_models, location="eastus2"),
         (body_of("arm-2024-10-01-ListLocationModels.json"),),
+    ),
+    "prices": (
+        _book,
+        (
+            _body(
+                {
+                    "BillingCurrency": "USD",
+                    "NextPageLink": "https://prices.azure.com:443/api/retail/prices?$skip=100",
+                    "Items": [
+                        _ROW,
+                        {**_ROW, "meterName": "gpt-4o-FTuned Training Unit", "unitOfMeasure": "1K"},
+                        {**_ROW, "effectiveEndDate": "2027-01-01T00:00:00Z", "type": None},
+                    ],
+                }
+            ),
+        ),
+    ),
+    "actuals": (
+        _reconciled,
+        (
+            _body(
+                {
+                    "properties": {
+                        "nextLink": None,
+                        "columns": [
+                            {"name": name, "type": "String"}
+                            for name in ("Cost", "UsageDate", "ResourceId", "Meter", "Currency")
+                        ],
+                        "rows": [
+                            [40.8, 20261121, ACCOUNT_ID, "gpt-4o-FTuned Deployment Hosting Unit", "USD"],
+                            [-1e-7, 20261121, ACCOUNT_ID, "gpt-4o Tokens", "USD"],
+                        ],
+                    }
+                }
+            ),
+        ),
     ),
     "activity": (
         _departure,

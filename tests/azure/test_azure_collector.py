@@ -81,6 +81,29 @@ async def collect(azure, known=None, **options):
     return await make_collector(azure).collect(make_account(), known or Known(), at=NOW, **options)
 
 
+async def test_an_account_s_own_host_is_asked_one_thing_at_a_time():
+    """Every connection to it is kept for the next poll, and there may be thousands of accounts."""
+    azure, under_way, most = healthy(), 0, 0
+    of_host = [path for path in azure.replies if path in (JOBS, "/openai/v1/files", "/openai/models")]
+
+    def slow(reply):
+        async def wait(_request):
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            under_way -= 1
+            return reply
+
+        return wait
+
+    azure.replies |= {path: [slow(azure.replies[path][0])] for path in of_host}
+    snapshot = await collect(azure)
+    assert (len(of_host), most, snapshot.gaps) == (3, 1, ())
+    assert None not in (snapshot.jobs, snapshot.files, snapshot.models)
+
+
 async def test_reads_an_account_at_first_sight_without_asking_for_history():
     azure = healthy()
     snapshot = await collect(azure)

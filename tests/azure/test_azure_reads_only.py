@@ -39,8 +39,8 @@ def test_knows_no_verb_but_get(path):
     assert set(methods) <= {"GET"}
 
 
-def test_what_goes_along_as_a_body_is_the_question_of_a_batch_and_nothing_else():
-    """A request with a body is a POST: the one that is made asks for metrics."""
+def test_what_goes_along_as_a_body_is_one_of_two_questions_and_nothing_else():
+    """A request with a body is a POST: those that are made ask for metrics, and for what was billed."""
     users = {
         path.name: call
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -48,10 +48,18 @@ def test_what_goes_along_as_a_body_is_the_question_of_a_batch_and_nothing_else()
         if isinstance(call, ast.Call) and any(keyword.arg == "question" for keyword in call.keywords)
         if not (isinstance(call.func, ast.Attribute) and call.func.attr == "fetch")  # the client's own step on the way
     }
-    assert list(users) == ["metrics_batch.py"]
-    assert "/metrics:getBatch" in (PACKAGE / "azure" / "metrics_batch.py").read_text(encoding="utf-8")
-    (address, *_) = users["metrics_batch.py"].args
-    assert ast.unparse(address).startswith("f'{base}{path}?")
+    assert {name: ast.unparse(call.args[0]) for name, call in users.items()} == {
+        "actuals.py": "f'{base}{path}{query}'",
+        "metrics_batch.py": "f'{base}{path}?api-version={VERSION}&{metrics.batch_query_of(span)}'",
+    }
+    for name, end in (("metrics_batch", "metrics:getBatch"), ("actuals", "Microsoft.CostManagement/query")):
+        assigned = [
+            ast.unparse(node.value)
+            for node in ast.walk(tree(PACKAGE / "azure" / f"{name}.py"))
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "path"
+        ]
+        assert len(assigned) == 1
+        assert assigned[0].rstrip("'\"").endswith(f"/{end}")
 
 
 @pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
@@ -74,8 +82,10 @@ def test_imports_only_what_stands_below_it(path):
         "decode",
         "decode_arm",
         "decode_activity",
+        "decode_actuals",
         "decode_catalogue",
         "decode_files",
+        "decode_prices",
         "lenient",
         "metrics",
         "results",

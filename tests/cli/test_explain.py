@@ -47,8 +47,13 @@ def test_the_text_says_what_the_document_says(world: World) -> None:
 
 def test_commands_can_be_copied_from_the_text(world: World) -> None:
     lines = world.watcher("explain", "support-bot").out.splitlines()
-    (command,) = [line.strip() for line in lines if line.strip().startswith("az ")]
-    assert command.endswith("--deployment-name support-bot --subscription sub-1")
+    delete, again = sorted(line.strip() for line in lines if line.strip().startswith("az "))
+    assert delete.endswith("--deployment-name support-bot --subscription sub-1")
+    recipe = world.watcher("explain", "support-bot", "--json").json["explanation"]["recipe"]
+    assert again == recipe["command"]
+    assert recipe["id"].endswith("/deployments/support-bot")
+    assert recipe["body"]["sku"]["name"] == "Standard"
+    assert "its content filter" in recipe["missing"]
 
 
 def test_a_job_is_told_with_its_log(world: World) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from tests.alerts.factories import ended as ended_alert
+from tests.alerts.factories import make_alert
 from tests.cli.world import World
 from tests.factories import (
     DAY,
@@ -28,7 +30,10 @@ from tests.factories import (
     make_usage,
 )
 from tests.rules.ask import the_finding
-from watcher.alerts.alert import open_alert
+from watcher.alerts.alert import Alert, AlertStatus, open_alert
+from watcher.alerts.notification import Told
+from watcher.answers.dossier import AlertFile
+from watcher.cli.telling_alert import alert_text
 from watcher.cli.telling_job import _span
 from watcher.resources.departure import Departure
 from watcher.resources.snapshot import GapReason, Section
@@ -304,49 +309,64 @@ def test_a_job_is_not_compared_with_itself(tmp_path: Path) -> None:
     assert "How long such jobs usually take is unknown" in explained(world, "ftjob-now")
 
 
-def gone(departure: Departure | None, tmp_path: Path) -> str:
+#: Its calls were never read.
+_UNREAD = "the cause could not be read, and somebody may have deleted it. "
+
+
+def gone(departure: Departure | None, tmp_path: Path) -> World:
     bot = make_deployment("bot")
     departures = {} if departure is None else {bot.key: departure}
-    world = polls(
+    return polls(
         World(tmp_path),
         make_snapshot(at=NOW - 2 * HOUR, deployments=[bot]),
         make_snapshot(at=NOW - HOUR, deployments=[], absent=frozenset({bot.key}), departures=departures),
     )
-    return explained(world, "bot")
 
 
 @pytest.mark.parametrize(
-    ("departure", "said"),
+    ("departure", "cause", "said"),
     [
         pytest.param(
             Departure(is_read=True, deleted_by="ana@x.example", deleted_at=NOW - 90 * MINUTE),
+            "deleted by ana@x.example at 2026-11-22 06:30 UTC, says the activity log.",
             "By the activity log ana@x.example deleted it on 2026-11-22 06:30 UTC.",
             id="by somebody",
         ),
         pytest.param(
             Departure(is_read=True, deleted_by="ana@x.example", account_deleted=True),
+            "its account was deleted by ana@x.example, says the activity log.",
             "By the activity log ana@x.example deleted the account with all that was in it.",
             id="with the account",
         ),
         pytest.param(
             Departure(is_read=False, because="the role Monitoring Reader is missing"),
+            _UNREAD + "Who deleted it is unknown: the role Monitoring Reader is missing.",
             "Who deleted it is unknown: the role Monitoring Reader is missing.",
             id="not readable",
         ),
         pytest.param(
             Departure(is_read=True),
+            _UNREAD + "The activity log names nobody; whether Azure logs its own deletions is not documented.",
             "The activity log names nobody; whether Azure logs its own deletions is not documented.",
             id="silent",
         ),
-        pytest.param(None, "Who deleted it is unknown: the activity log was not asked.", id="not asked"),
+        pytest.param(
+            None,
+            _UNREAD + "Who deleted it is unknown: the activity log was not asked.",
+            "Who deleted it is unknown: the activity log was not asked.",
+            id="not asked",
+        ),
     ],
 )
-def test_a_deployment_that_is_gone_is_told_with_what_the_log_says(
-    tmp_path: Path, departure: Departure | None, said: str
+def test_a_deployment_that_is_gone_is_told_with_its_cause_and_what_the_log_says(
+    tmp_path: Path, departure: Departure | None, cause: str, said: str
 ) -> None:
-    out = gone(departure, tmp_path)
-    assert "It is gone, seen 2026-11-22 07:00 UTC (1 h ago)." in out
-    assert said in out
+    world = gone(departure, tmp_path)
+    assert f"It is gone, seen 2026-11-22 07:00 UTC (1 h ago): {cause}" in explained(world, "bot")
+    told = world.watcher("explain", "bot", "--json").json["explanation"]["alerts"]
+    (alert,) = (one for one in told if one["rule"] == "deployment_gone")
+    under_the_alert = explained(world, alert["id"])
+    assert f"It is gone, seen 2026-11-22 07:00 UTC (1 h ago). {said}" in under_the_alert, "the cause stands above"
 
 
 def test_a_developer_deployment_is_not_said_to_be_saved_by_calls(tmp_path: Path) -> None:
@@ -411,3 +431,64 @@ def test_an_alert_over_all_accounts_is_told_with_what_it_is_about(tmp_path: Path
     told = world.watcher("explain", alert.id, "--json").json["explanation"]
     assert told["deployment"]["name"] == "support-bot"
     assert f"Alert {alert.id}: model_retiring" in explained(world, "support-bot")
+
+
+def told_of(alert: Alert, *told: Told) -> str:
+    routes = (("route", "hook", {"rule": alert.finding.rule}),)
+    file = AlertFile(alert=alert, routes=routes, held=(), silences=(), told=told, deliveries=(), audit=())
+    return words("\n".join("".join(text for text, _ in line) for line in alert_text(file, NOW, 80)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "step", "said", "said_at_its_end"),
+    [
+        (
+            "deployment_idle",
+            "6h",
+            "The last step that it crossed is 6h before its deletion.",
+            "The last step that it crossed was 6h before its deletion.",
+        ),
+        ("deployment_idle", "overdue", "", "By then its deletion was overdue."),
+        ("model_retiring", "30d", "The step reached is 30d.", "The step reached is 30d."),
+        ("job_stalled", "", "", ""),
+    ],
+)
+def test_how_far_a_countdown_has_come_is_told(rule: str, step: str, said: str, said_at_its_end: str) -> None:
+    alert = make_alert(rule, at=NOW - HOUR, step=step)
+    for text, expected in ((told_of(alert), said), (told_of(ended_alert(alert, NOW)), said_at_its_end)):
+        assert expected in text
+        assert ("step" in text, "overdue" in text) == ("step" in expected, "overdue" in expected)
+
+
+def test_a_resolve_for_which_the_news_of_the_end_stood_is_told_as_such() -> None:
+    alert = ended_alert(make_alert("deployment_idle", at=NOW - HOUR, step="6h"), NOW)
+    told = Told(
+        alert_id=alert.id,
+        receiver="hook",
+        status=AlertStatus.RESOLVED,
+        severity=alert.severity,
+        step="6h",
+        at=NOW,
+        notification_id="",
+        group_key="route:{}",
+        route="route",
+    )
+    assert told_of(alert, told).endswith("2026-11-22 08:00 UTC hook: resolved, by the message that it is gone")
+    assert told_of(alert, replace(told, notification_id="ntf_1")).endswith("hook: resolved, warning 6h")
+
+
+def test_an_ended_job_trained_and_one_under_way_trains(tmp_path: Path) -> None:
+    world = polls(World(tmp_path), running(NOW - MINUTE))
+    assert "It trains gpt-4o-mini" in explained(world, "ftjob-now")
+    world.record(make_snapshot(at=NOW, jobs=[make_job("ftjob-now", "succeeded", finished_at=NOW)]))
+    assert "It trained gpt-4o-mini" in explained(world, "ftjob-now")
+
+
+def test_past_its_latest_time_a_deletion_is_told_as_due_and_not_as_ahead(tmp_path: Path) -> None:
+    bot = make_deployment("bot")
+    calls = make_usage("bot", read_from=NOW - 40 * DAY, last_success_at=NOW - 16 * DAY)
+    idle = make_snapshot(at=NOW, jobs=[], deployments=[bot], usage=[calls])
+    out = explained(polls(World(tmp_path), idle), "bot")
+    assert (
+        "At risk: its deletion is overdue by 23 h, and it still stands: it was to go by 2026-11-21 09:00 UTC. SKU"
+    ) in out

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from tests.alerts.factories import ended, make_alert
 from tests.cli.world import World, good
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_deployment, make_usage
-from watcher.store import schema
+from watcher.store import alerts, schema
 
 PAGER = """
 [[receivers]]
@@ -63,6 +64,24 @@ def test_what_fires_comes_first_with_what_is_new_and_who_looks_after_it(world: W
     assert firing[row].split()[:9] == [idle["id"][:12], "warning", "1", "h", "deployment_idle", *marks]
     assert firing[row + 1].startswith("    Deployment support-bot in contoso-ft may be deleted in 2 d, from 2026-11-24")
     assert section(screen(world, "30m"), "Fires now")[0] == "Fires now: 3"
+
+
+def test_what_fires_for_reports_alone_is_counted_apart(world: World) -> None:
+    wasting = [make_alert("deployment_wasting", at=NOW - HOUR, name=name) for name in ("a", "b")]
+    over = ended(make_alert("file_orphaned", at=NOW - HOUR, name="c"), NOW)
+    store = world.open()
+    store.write_now(alerts.save, [*wasting, over])
+    store.close()
+    found = handover(world)
+    assert len(found["fired"]) == 3 and found["ended"] == []
+    assert found["for_reports"] == {"deployment_wasting": 2}
+    lines = screen(world)
+    assert section(lines, "Fires now")[0] == "Fires now: 3, all new"
+    assert "For reports alone: 2 deployment_wasting: watcher alerts --status firing" in lines
+    named = "match = ['rule=\"deployment_idle|deployment_wasting\"']".replace('="', '=~"')
+    world.config.write_text(world.config.read_text().replace("match = ['rule=\"deployment_idle\"']", named))
+    assert section(screen(world), "Fires now")[0] == "Fires now: 5, all new"  # a route asks for them by their rule
+    assert handover(world)["for_reports"] == {}
 
 
 def test_what_was_not_seen_is_said_before_it(world: World) -> None:

@@ -148,6 +148,21 @@ def test_without_results_no_file_is_downloaded(empty_world: World, azure: Azure)
     assert not [path for path in azure.asked if path.endswith("/content")]
 
 
+def test_what_was_billed_is_asked_for_only_where_it_is_wanted(empty_world: World, azure: Azure) -> None:
+    action = "Microsoft.CostManagement/query/action"
+    without = world_of(empty_world, azure).watcher("permissions", "--json").out
+    assert action not in without
+    wanted = world_of(empty_world, azure, "[pricing]\nreconcile = true")
+    document = json.loads(wanted.watcher("permissions", "--json").out)["permissions"]
+    # ARM says nothing of rights here, and no query is spent on trying.
+    assert answers(document)[(SUBSCRIPTION, "query/action")] == "unknown"
+    assert not [path for path in azure.asked if "CostManagement" in path]
+    assert action in document["role"]["Actions"]
+    assert action in document["role_without_results"]["Actions"]
+    assert action in json.loads(wanted.watcher("permissions", "--role").out)["Actions"]
+    assert action in wanted.watcher("permissions").out
+
+
 def test_named_subscriptions_need_no_finding(empty_world: World, azure: Azure) -> None:
     more = f'[azure.discovery]\nsubscriptions = ["{SUBSCRIPTION}"]'
     document = json.loads(world_of(empty_world, azure, more).watcher("permissions", "--json").out)

@@ -43,12 +43,12 @@ def test_a_sample_is_really_sent(world: World) -> None:
     assert done.out.splitlines()[-1] == "screen (console): delivered: written"
 
 
-def test_a_sample_has_no_link_that_real_messages_lack(world: World) -> None:
+def test_a_sample_has_the_links_that_real_messages_have(world: World) -> None:
     address = 'public_url = "https://pages.example.com"'
     world.config.write_text(world.config.read_text().replace('name = "prod"', f'name = "prod"\n{address}'))
     done = world.watcher("notify", "test", "screen")
-    assert (done.code, "pages.example.com" in done.out) == (0, False)
-    assert "[watcher] public_url: read, but not acted on" in world.watcher("check-config").out
+    assert (done.code, "https://pages.example.com/deployments/" in done.out) == (0, True)
+    assert "not acted on" not in world.watcher("check-config").out
 
 
 def test_a_channel_that_fails_has_its_line_and_the_others_are_sent(world: World) -> None:

@@ -1,5 +1,8 @@
 import json
 import shlex
+import subprocess
+
+import pytest
 
 from tests.factories import make_deployment
 from watcher.costs.recipe import as_developer, recipe
@@ -59,3 +62,19 @@ def test_as_a_developer_deployment():
     assert url.endswith("?api-version=2025-07-01-preview")
     assert body == {**recipe(BOT).body, "sku": {"name": "DeveloperTier", "capacity": 50}}
     assert recipe(make_deployment(sku="developertier")).api_version == "2025-07-01-preview"
+
+
+@pytest.mark.parametrize("name", ["bot", "it's", 'a "b"', "$(id)", "a b;c", "`id`", "-x", "ü\\n"])
+def test_a_shell_hands_the_command_over_word_by_word(tmp_path, name):
+    az = tmp_path / "az"
+    az.write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n')
+    az.chmod(0o755)
+    deployment = make_deployment(name=name, rai_policy=name, tags={name: name})
+    made = recipe(deployment)
+    said = subprocess.run(
+        ["/bin/sh", "-c", made.command], env={"PATH": str(tmp_path)}, capture_output=True, check=True, text=True
+    )
+    words = said.stdout.split("\0")
+    assert words[:3] == ["rest", "--method", "put"]
+    assert words[4] == f"{deployment.id}?api-version=2024-10-01"
+    assert json.loads(words[6]) == made.body

@@ -3,25 +3,24 @@
 The program knows nothing of this: what marks a step is a function of its own, and a call of it is the place. A name
 that is no longer there ends the process with a traceback, and so the test.
 
-Each process is forked from one that has imported the program and done nothing else, so that a life begins in a tenth of
-a second. Times that would make each restart wait are shortened: leases, and the waits between tries.
+Each process is forked, so that a life begins in a tenth of a second. Times that would make each restart wait are
+shortened: leases, and the waits between tries.
 """
 
 import functools
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from tests.flows.forked import become
 from watcher.cli import main as program
 
-LEASE = timedelta(seconds=3)
+LEASE = timedelta(seconds=3)  #: longer than the slowest receiver takes
 WAITS = tuple(timedelta(milliseconds=each) for each in (300, 500, 1000, 2000))
 
 
@@ -45,8 +44,12 @@ STEPS = {
     "alerting": Step(holder="watcher.store.alerts", name="save"),  # inside the transaction, after the alerts
     "recorded": Step(holder="watcher.cycles", name="poll", is_async=True, came_to=lambda done: done and done.alerts),
     "dispatching": Step(holder="watcher.store.outbox", name="add", came_to=bool),  # inside the transaction
+    "leasing": Step(holder="watcher.store.claiming", name="openings", came_to=bool),  # inside the transaction
     "dispatched": Step(
-        holder="watcher.cycles", name="dispatch", is_async=True, came_to=lambda plan: plan.notifications
+        holder="watcher.cycles", name="dispatch_and_claim", is_async=True, came_to=lambda done: done.plan.notifications
+    ),
+    "leased": Step(  # with the decision, and nothing is sent yet
+        holder="watcher.cycles", name="dispatch_and_claim", is_async=True, came_to=lambda done: done.claimed
     ),
     "claiming": Step(holder="watcher.store.claiming", name="claim", came_to=bool),  # inside the transaction
     "merging": Step(holder="watcher.store.claiming", name="_merge"),  # inside the transaction
@@ -96,7 +99,7 @@ def die_at(step: Step, count: int) -> None:
     setattr(holder, step.name, functools.wraps(original)(watched_async if step.is_async else watched))
 
 
-def hurry() -> None:
+def hurry(lease: timedelta) -> None:
     """Shorten what would make each restart wait."""
     from watcher.cycles import delivery
     from watcher.notify.notifier import RetryPolicy
@@ -104,48 +107,28 @@ def hurry() -> None:
 
     for module in (claiming, outbox):
         getattr(module, "LEASE")  # noqa: B009 (whether it is still there)
-        setattr(module, "LEASE", LEASE)  # noqa: B010 (it is not ours to type)
-    if delivery._ENOUGH <= LEASE:
+        setattr(module, "LEASE", lease)  # noqa: B010 (it is not ours to type)
+    if lease >= delivery._ENOUGH:
         raise AssertionError("a lease of this length now leaves time for a send: nothing to shorten")
-    delivery._ENOUGH = LEASE / 3
+    delivery._ENOUGH = lease / 3
     RetryPolicy.__init__.__kwdefaults__["waits"] = WAITS  # wherever it is made
     if RetryPolicy().waits != WAITS:
         raise AssertionError("the waits between tries are no longer those of RetryPolicy")
 
 
-#: What the program imports before it does anything.
-_LOADED = (
-    "watcher.cli.run",
-    "watcher.daemon.service",
-    "watcher.notify.webhook",
-    "httpx_aiohttp",
-    "psycopg",
-    "pydantic.dataclasses",
-    "uvicorn.lifespan.off",
-    "uvloop",
-)
-
-
 def run(
-    arguments: Sequence[str], *, step: str, count: int, folder: Path, log: Path, environ: Mapping[str, str]
+    arguments: Sequence[str],
+    *,
+    step: str,
+    count: int,
+    lease: timedelta,
+    folder: Path,
+    log: Path,
+    environ: Mapping[str, str],
 ) -> None:
     """The body of the process: the command line, in a folder and an environment of its own; `step` "" lives on."""
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environ)
-    hurry()
+    become(out=log, err=log, folder=folder, environ=environ)
+    hurry(lease)
     if step:
         die_at(STEPS[step], count)
     program(arguments)
-
-
-def fork(arguments: Sequence[str], **options: Any) -> BaseProcess:
-    """Start `watcher` with these arguments; see `run`."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", __name__, *_LOADED])
-    process = context.Process(target=run, args=(arguments,), kwargs=options, daemon=True)
-    process.start()
-    return process

@@ -20,6 +20,7 @@ from tests.crash.sink import SIGNING_SECRET, Sink, serve_sink
 from tests.crash.story import Story, accounts
 from tests.crash.verdict import Stored, Verdict, judge
 from tests.flows.conftest import now
+from tests.flows.forked import fork
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.simulator import TOKEN, Scenario, World
 from watcher.simulator.server import Running, serve
@@ -31,7 +32,6 @@ ANSWERING = "answering"
 
 #: For anything that has to come about; the machine may be busy.
 PATIENCE_S = 60.0
-_CALM_S = 3.0  #: nothing new for so long is rest
 
 _CONFIGURATION = """\
 [watcher]
@@ -113,6 +113,8 @@ class Rig:
     sink: Sink
     story: Story
     rng: random.Random
+    lease: timedelta = launcher.LEASE  #: what a killed daemon had claimed is held back for so long
+    calm_s: float = 3.0  #: nothing new for so long is rest
     kills: Counter[str] = field(default_factory=Counter)  #: by step; "random" where none was waited for
     problems: list[str] = field(default_factory=list)
     _lives: int = 0
@@ -128,8 +130,9 @@ class Rig:
             "AZURE_TOKEN": TOKEN,
             "HOOK_SECRET": SIGNING_SECRET,
         }
-        options = {"step": step, "count": count, "folder": self.folder, "log": log, "environ": environ}
-        process = await asyncio.to_thread(launcher.fork, ["run", "--config", "config.toml"], **options)
+        options = {"step": step, "count": count, "lease": self.lease}
+        options |= {"folder": self.folder, "log": log, "environ": environ}
+        process = await asyncio.to_thread(fork, launcher.run, ["run", "--config", "config.toml"], **options)
         return Life(process, log)
 
     async def live(self, step: str = "", count: int = 1, *, within: float = PATIENCE_S) -> bool:
@@ -218,7 +221,7 @@ class Rig:
         """Whether nothing waits, and nothing has come for a while."""
         if self._calm_since[0] != len(self.sink.receipts):
             self._calm_since = len(self.sink.receipts), time.monotonic()
-        if time.monotonic() - self._calm_since[1] < _CALM_S:
+        if time.monotonic() - self._calm_since[1] < self.calm_s:
             return False
         return not any(one.state == "pending" for one in self.stored().deliveries)
 

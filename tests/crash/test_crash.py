@@ -1,5 +1,7 @@
 """The daemon killed once at each named step; `make crash` kills it hundreds of times."""
 
+from datetime import timedelta
+
 from tests.crash.launcher import BEFORE_REQUESTS, STEPS
 from tests.crash.rig import ANSWERING, PATIENCE_S, rig
 
@@ -9,7 +11,8 @@ MOODS = {"failed": "refuse", "merging": "refuse"}
 
 async def test_survives_a_kill_at_each_step(empty_url, tmp_path):
     async with rig("steps", empty_url, tmp_path, seed=1) as killed:
-        killed.sink.is_calm = True
+        killed.sink.is_calm = True  # so that a send is over at once, and little leases and rests suffice
+        killed.lease, killed.calm_s = timedelta(seconds=1), 2.0
         for step in BEFORE_REQUESTS:
             assert await killed.live(step), step
         await killed.first_sight()

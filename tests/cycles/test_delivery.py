@@ -25,7 +25,7 @@ from watcher.notify.email import EmailNotifier
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.notify.webhook import WebhookNotifier
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, channels, claiming, outbox
+from watcher.store import alerts, channels, claiming, outbox, redelivery
 from watcher.transport import open_client
 
 POLICY = RetryPolicy()
@@ -460,7 +460,7 @@ async def test_a_death_is_an_alert_until_it_is_retried(post, hook, clock):
     assert review(post) == [("delivery_failing", "hook", True)]
     assert review(post) == []
     (dead,) = post.store.read_now(outbox.listed, states=("dead",))
-    post.store.write_now(outbox.retry, [dead.notification.id], now=clock.move(HOUR))
+    post.store.write_now(redelivery.retry, [dead.notification.id], now=clock.move(HOUR))
     hook.status = 204
     await post.until_idle()
     assert review(post) == [("delivery_failing", "hook", False)]
@@ -577,7 +577,7 @@ async def test_what_died_with_its_receiver_is_told_when_it_is_back_and_retried(p
     put(post.store, make_notification(alert, receiver="old"))
     (gone,) = await bury(post, None)
     assert post.store.read_now(alerts.told_history, alert.id) == ()
-    assert post.store.write_now(outbox.retry, [gone.delivery.notification.id], now=clock()) == 1
+    assert post.store.write_now(redelivery.retry, [gone.delivery.notification.id], now=clock()) == 1
     (told,) = post.store.read_now(alerts.told_history, alert.id)
     assert (told.receiver, told.notification_id) == ("old", gone.delivery.notification.id)
 

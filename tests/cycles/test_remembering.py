@@ -1,5 +1,6 @@
 """What a poll leaves in memory is what the store would answer, though nothing is read twice for it."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from tests.factories import (
     HOUR,
     MINUTE,
     NOW,
+    make_account,
     make_deployment,
     make_event,
     make_gap,
@@ -20,6 +22,7 @@ from tests.factories import (
     make_usage,
 )
 from watcher.cycles import Judgement, record
+from watcher.cycles.memory import Memory
 from watcher.resources.departure import Departure
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
@@ -79,6 +82,54 @@ def test_what_is_remembered_is_what_is_stored(watched):
         seen |= {"departed"} if known.departed else set()
         seen |= {"custom"} if known.custom_models else set()
     assert seen >= {"deployment_idle", "account_unreachable", "unexplained", "departed", "custom"}
+
+
+def test_what_is_recalled_is_what_was_kept_with_the_times_that_are_stored(watched):
+    memory, firing = Memory(watched), set()
+    for name, _, recorded in played(watched, STEPS):
+        kept = recorded.remembered
+        memory.keep(kept)
+        recalled = memory.recall(watched.read_now(scope.due_account, ACCOUNT.key))
+        assert (name, recalled) == (name, kept)
+        firing |= {alert.finding.rule for alert in recalled.firing}
+    assert firing >= {"deployment_idle", "account_unreachable"}
+
+    later = NOW + HOUR
+    touch = scope.Touch(
+        account=ACCOUNT.key,
+        revision=kept.revision,
+        at=later,
+        asked=DEPLOYMENTS,
+        due=((Section.DEPLOYMENTS, later + HOUR),),
+    )
+    assert watched.write_now(scope.touch, [touch]) == {touch: True}
+    due = watched.read_now(scope.due_account, ACCOUNT.key)
+    recalled = memory.recall(due)
+    reading = recalled.view.reading
+    assert (reading.deployments_at, recalled.known.deployments_at) == (later, later)
+    assert (reading.jobs_at, reading.usage_at) == (kept.view.reading.jobs_at, kept.view.reading.usage_at)
+    assert reading.files_at is None
+    assert memory.recall(replace(due, revision=due.revision + 1)) is None
+    assert Memory(watched).recall(due) is None
+
+
+def test_a_thousand_accounts_are_remembered_in_a_megabyte_and_a_half(watched):
+    """Ten thousand are to leave room for the rest of a daemon in 150 MB."""
+    jobs = [make_job(f"ftjob-{number:032x}", JobStatus.SUCCEEDED, finished_at=NOW - DAY) for number in range(10)]
+    parts = {"jobs": jobs, "deployments": [make_deployment(f"d{number}") for number in range(5)]}
+    usage = [make_usage(f"d{number}", last_success_at=NOW - DAY) for number in range(5)]
+    recorded = watched.write_now(record, make_snapshot(at=NOW, usage=usage, **parts), JUDGEMENT)
+    view = recorded.remembered.view
+    memory = Memory(watched)
+    memory.keep(recorded.remembered)  # the first is what the others are packed by
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(1000):
+        other = replace(view.reading, account=make_account(f"account-{number}"))
+        memory.keep(replace(recorded.remembered, view=replace(view, reading=other)))
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken < 1_500_000
 
 
 def test_nothing_is_read_twice_for_one_record(watched):

@@ -13,6 +13,7 @@ from tests.factories import (
     HOUR,
     MINUTE,
     NOW,
+    make_account,
     make_checkpoint,
     make_deployment,
     make_gap,
@@ -31,7 +32,7 @@ from watcher.resources.training import Duration
 from watcher.rules.finding import Severity
 from watcher.rules.pace import pace_key
 from watcher.rules.rule import deployment_subject
-from watcher.store import schema, scope, trainings
+from watcher.store import observations, schema, scope, trainings
 
 JOBS, DEPLOYMENTS, METRICS = (frozenset({one}) for one in (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS))
 
@@ -171,6 +172,31 @@ def test_a_checkpoint_without_a_telling_name_is_known_as_custom(watched, looking
     assert view.custom_models == {"odd-id", "odd-name"}
 
 
+def test_it_is_known_so_long_after_its_job_and_after_a_restart(watched, looking):
+    odd = make_checkpoint(3, id="odd-id", model="odd-name")
+    ended = make_job(status=JobStatus.SUCCEEDED, finished_at=NOW, fine_tuned_model="")
+    served = [make_deployment(name, model=name) for name in ("odd-id", "gpt-4o")]
+    show(watched, looking, jobs=[make_job()], training={"ftjob-1": make_training(odd)}, deployments=served)
+    show(watched, looking, NOW + HOUR, jobs=[ended], training={"ftjob-1": make_training(odd, is_final=True)})
+    much_later = NOW + trainings.KEPT_FOR + 2 * DAY
+    assert watched.read_now(observations.known, ACCOUNT.key, now=much_later).custom_models == {"odd-id"}
+    again = [*served, make_deployment("more", model="gpt-4o-mini")]
+    view = show(watched, looking, much_later, jobs=[ended], deployments=again)
+    assert (view.training, view.custom_models) == ({}, {"odd-id"})
+
+
+def test_that_of_a_job_in_the_account_it_comes_from_is_known_too(watched, looking):
+    far = make_account("far")
+    watched.write_now(scope.save_accounts, [far], is_complete=False, now=NOW - DAY)
+    odd = make_checkpoint(3, id="odd-id", model="odd-name")
+    show(watched, looking, account=far, jobs=[make_job(account=far)], training={"ftjob-1": make_training(odd)})
+    served = [make_deployment("copied", model="odd-name", model_source=far.id)]
+    assert show(watched, looking, deployments=served).custom_models == {"odd-name"}
+    assert watched.read_now(observations.known, ACCOUNT.key, now=NOW).custom_models is None, "jobs were never read"
+    show(watched, looking, NOW + HOUR, jobs=[], deployments=served)
+    assert watched.read_now(observations.known, ACCOUNT.key, now=NOW).custom_models == {"odd-name"}
+
+
 # When metrics are due
 
 
@@ -223,6 +249,19 @@ def test_a_single_item_that_cannot_be_read_hastens_nothing(watched, looking):
     gap = make_gap(Section.MODELS, subject="ft-1")
     show(watched, looking, asked=frozenset({Section.MODELS}), models=Listing(digest="", items=()), gaps=[gap])
     assert due(watched)[Section.MODELS] == NOW + 6 * HOUR
+
+
+def test_a_delivery_stamped_ahead_of_the_clock_was_told_when_it_was_decided(watched, looking):
+    """As in a demo, whose days pass in seconds while its deliveries bear the time of the wall."""
+    one = make_deployment()
+    show(watched, looking, jobs=[], deployments=[one])
+    idle = make_alert("deployment_idle", step="3d", severity=Severity.WARNING)
+    idle = replace(idle, account=ACCOUNT.key, finding=replace(idle.finding, subject=deployment_subject(one)))
+    put(watched, make_notification(idle, receiver="mail"))
+    (delivery,) = claim(watched, receivers=("mail",))
+    mark(watched, delivery, state="delivered", at=NOW + 3 * DAY)
+    view = show(watched, looking, NOW + HOUR, jobs=[], deployments=[], absent=frozenset({one.key}))
+    assert view.told[deployment_subject(one)] == ("mail at 2026-11-18 12:00 UTC (deployment_idle, 3d)",)
 
 
 def test_of_a_deployment_that_is_gone_it_is_said_who_had_been_told_once_each_and_who_had_not(watched, looking):

@@ -70,7 +70,8 @@ async def test_a_configuration_that_was_taken_ends_what_was_said_of_the_one_befo
     judgement = Judgement(rules=())
     store.write_now(note_itself, [REFUSED], judgement, now=NOW)
     rules = SimpleNamespace(configuration_rejected=RuleOptions())
-    machine = SimpleNamespace(store=store, judgement=judgement, config=SimpleNamespace(rules=rules))
+    config = SimpleNamespace(rules=rules)
+    machine = SimpleNamespace(store=store, judgement=judgement, config=config, notifiers={})
     reloader = Reloader(
         Current(machine),
         load=lambda: None,

@@ -22,6 +22,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.flows import forked
+from tests.flows.forked import Forked
 from tests.flows.sink import Sink, serve_sink
 from watcher.simulator import TOKEN, Account, Deployment, Job, Scenario, World
 from watcher.simulator.jobs import job_id
@@ -104,9 +106,9 @@ def running_job(name: str, **more: Any) -> Job:
 
 @dataclass
 class Program:
-    """One `python -m watcher …` process with its output; only this very process is ever signalled."""
+    """One process of the program with its output; only this very process is ever signalled."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     out: Path
     err: Path
 
@@ -194,6 +196,7 @@ class Flow:
     stack: AsyncExitStack
     environ: dict[str, str]
     database: str = ""
+    is_anew: bool = False  #: each process begins with the interpreter, as a user's does, and not as a fork
     programs: list[Program] = field(default_factory=list)
     #: Log events at error level that the test provokes.
     expected_errors: set[str] = field(default_factory=set)
@@ -229,16 +232,24 @@ class Flow:
         return self.config
 
     async def start(self, *arguments: str, kind: type[Program] = Program, shell: str = "", **environ: str) -> Any:
-        """Start `python -m watcher …`; `shell`: what the same process does before, such as `ulimit`."""
+        """Start `watcher …`; `shell`: what the same process does before, such as `ulimit`."""
         number = len(self.programs)
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
-        command = (sys.executable, "-m", "watcher", *arguments)
-        if shell:
-            command = ("sh", "-c", f'{shell}; exec "$@"', "sh", *command)
-        with out.open("wb") as stdout, err.open("wb") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdout=stdout, stderr=stderr, cwd=self.folder, env={**self.environ, **environ}
-            )
+        out.touch()
+        err.touch()
+        environ = {**self.environ, **environ}
+        process: asyncio.subprocess.Process | Forked
+        if shell or self.is_anew:
+            command = (sys.executable, "-m", "watcher", *arguments)
+            if shell:
+                command = ("sh", "-c", f'{shell}; exec "$@"', "sh", *command)
+            with out.open("wb") as stdout, err.open("wb") as stderr:
+                process = await asyncio.create_subprocess_exec(
+                    *command, stdout=stdout, stderr=stderr, cwd=self.folder, env=environ
+                )
+        else:
+            options = {"out": out, "err": err, "folder": self.folder, "environ": environ}
+            process = Forked(await asyncio.to_thread(forked.fork, forked.run, arguments, **options))
         program = kind(process, out, err)
         self.programs.append(program)
         self.stack.push_async_callback(program.kill)

@@ -23,6 +23,7 @@ management_url = "{azure}"
 metrics_url = "{azure}"
 credential = "static"
 token_env = "AZURE_TOKEN"
+{azure_more}
 [poll]
 active = "1h"
 quiet = "1h"
@@ -40,6 +41,7 @@ group_by = ["rule", "account", "deployment"]
 group_wait = "0s"
 group_interval = "0s"
 repeat_interval = "400d"
+{more}
 """
 
 
@@ -85,14 +87,22 @@ class Stepped:
 
 
 @contextlib.asynccontextmanager
-async def stepped(folder, *accounts: Account) -> AsyncIterator[Stepped]:
-    """Watches `accounts`; the first sight is over."""
+async def stepped(folder, *accounts: Account, prices: bool = False, more: str = "") -> AsyncIterator[Stepped]:
+    """Watches `accounts`; the first sight is over.
+
+    Args:
+        prices: Azure's public price list may be read.
+        more: Further tables of the configuration.
+    """
     world = World(Scenario(accounts=accounts, metrics_delay=timedelta(0)))
     clock = FreeClock(world.start)
     async with contextlib.AsyncExitStack() as stack:
         azure = await stack.enter_async_context(serve(world, clock))
         sink = await stack.enter_async_context(serve_sink())
-        text = _CONFIGURATION.format(database=folder / "watcher.db", azure=azure.url, sink=sink.url)
+        azure_more = f'prices_url = "{azure.url}"' if prices else ""
+        text = _CONFIGURATION.format(
+            database=folder / "watcher.db", azure=azure.url, sink=sink.url, azure_more=azure_more, more=more
+        )
         loaded = config.parse(text, environ={"AZURE_TOKEN": TOKEN, "HOOK_SECRET": sink.secret})
         store = assembly.open_store(loaded)
         stack.callback(store.close)

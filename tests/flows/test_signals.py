@@ -79,3 +79,17 @@ async def test_stops_in_time_while_azure_and_the_sink_hang(build):
     assert await daemon.stop() == 0
     assert daemon.log("daemon.stopped")
     assert flow.outbox("pending") == [flow.sink.tried[0].id], "kept for the next start"
+
+
+async def test_a_restart_with_a_good_configuration_ends_what_was_said_of_a_bad_one(build):
+    flow = await build(Account(name="ft"))
+    flow.expected_errors = {"configuration.rejected"}
+    daemon = await flow.daemon()
+    flow.configure(interval="often")
+    daemon.send(signal.SIGHUP)
+    await until(lambda: flow.sink.hooks, "the alert about the configuration")
+    assert await daemon.stop() == 0
+    flow.configure()
+    daemon = await flow.daemon()
+    await until(lambda: len(flow.sink.hooks) == 2, "the resolve")
+    assert (flow.sink.rules("resolved"), await daemon.stop()) == (["configuration_rejected"], 0)

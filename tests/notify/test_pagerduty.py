@@ -110,7 +110,9 @@ async def test_a_condition_opens_an_incident_under_the_alerts_id(hook, client):
         (make_alert(), NotifyReason.REMINDER, {}, ["trigger"]),
         (make_alert(), NotifyReason.SEVERITY_RAISED, {}, ["trigger"]),
         (acked(make_alert()), NotifyReason.FIRING, {}, ["trigger", "acknowledge"]),
-        (acked(make_alert()), NotifyReason.REMINDER, {}, ["acknowledge"]),
+        (acked(make_alert(make_finding(step=""))), NotifyReason.REMINDER, {}, ["acknowledge"]),
+        (acked(make_alert(raised_at=NOW - timedelta(hours=1))), NotifyReason.REMINDER, {}, ["acknowledge"]),
+        (acked(make_alert()), NotifyReason.REMINDER, {}, ["resolve :step", "trigger :step"]),
         (
             acked(make_alert(raised_at=NOW - timedelta(hours=1))),
             NotifyReason.SEVERITY_RAISED,
@@ -119,7 +121,18 @@ async def test_a_condition_opens_an_incident_under_the_alerts_id(hook, client):
         ),
         (acked(make_alert()), NotifyReason.SEVERITY_RAISED, {}, ["trigger :warning"]),
         (ended(make_alert()), NotifyReason.RESOLVED, {}, ["resolve"]),
-        (ended(acked(make_alert())), NotifyReason.RESOLVED, {}, ["resolve", "resolve :warning", "resolve :critical"]),
+        (
+            ended(acked(make_alert())),
+            NotifyReason.RESOLVED,
+            {},
+            ["resolve", "resolve :warning", "resolve :critical", "resolve :step"],
+        ),
+        (
+            ended(acked(make_alert(make_finding(step="")))),
+            NotifyReason.RESOLVED,
+            {},
+            ["resolve", "resolve :warning", "resolve :critical"],
+        ),
         (ended(make_alert()), NotifyReason.RESOLVED, {"was_untold": True}, []),
         (make_alert(make_finding(kind=FindingKind.EVENT)), NotifyReason.FIRING, {}, []),
     ],
@@ -194,12 +207,35 @@ async def test_a_severity_that_rises_after_an_ack_pages_again_and_the_end_leaves
     assert service.incidents[f"{alert.id}:warning"] == "acknowledged"
     worst = raised(worse, Severity.CRITICAL, at=NOW - timedelta(minutes=3))
     await take(notifier.send(told(worst, NotifyReason.SEVERITY_RAISED), now=NOW))
-    await take(notifier.send(told(worst, NotifyReason.REMINDER), now=NOW))
     assert service.pages == [alert.id, f"{alert.id}:warning", f"{alert.id}:critical"]
     put_off = raised(worst, Severity.INFO, at=worst.starts_at)
     await take(notifier.send(told(ended(put_off), NotifyReason.RESOLVED), now=NOW))
     assert set(service.incidents.values()) == {"resolved"} and len(service.incidents) == 3
     assert len(service.pages) == 3
+
+
+async def test_each_step_after_an_acknowledgement_pages_though_the_last_one_was_acknowledged(hook, client):
+    notifier, service = make_notifier(client, hook.url), Service()
+    alert = make_alert(make_finding(severity=Severity.CRITICAL, step="1d"), starts_at=NOW - timedelta(days=1))
+    await notifier.send(told(alert), now=NOW)
+    known = replace(alert, acked_at=NOW - timedelta(minutes=50), acked_by="sam")
+    for minutes, step in ((40, "12h"), (30, "6h"), (20, "overdue")):
+        moved = replace(known.finding, step=step, summary=f"deleted in {step}")
+        known = replace(known, finding=moved, raised_at=NOW - timedelta(minutes=minutes))
+        await notifier.send(told(known, NotifyReason.REMINDER), now=NOW)
+        await notifier.refresh([known], now=NOW)
+        known = replace(known, acked_at=NOW - timedelta(minutes=minutes - 5))
+        await notifier.refresh([known], now=NOW)
+    for event in events(hook):
+        service.take(event)
+    assert service.pages == [alert.id, *[f"{alert.id}:step"] * 3]
+    assert service.incidents == {alert.id: "acknowledged", f"{alert.id}:step": "acknowledged"}
+    said = [event["payload"]["summary"] for event in events(hook) if event["event_action"] == "trigger"]
+    assert said[1:] == ["deleted in 12h", "deleted in 6h", "deleted in overdue"]
+    await notifier.send(told(ended(known), NotifyReason.RESOLVED), now=NOW)
+    for event in events(hook):
+        service.take(event)
+    assert set(service.incidents.values()) == {"resolved"}
 
 
 async def test_an_ack_that_overtakes_the_raise_is_sent_again(hook, client):
@@ -215,8 +251,8 @@ async def test_an_ack_that_overtakes_the_raise_is_sent_again(hook, client):
     assert service.incidents == {f"{alert.id}:critical": "acknowledged"}
 
 
-async def test_an_acknowledged_alert_opens_nothing_that_was_closed_by_hand(hook, client):
-    alert = acked(make_alert())
+async def test_a_reminder_of_what_is_acknowledged_opens_nothing_that_was_closed_by_hand(hook, client):
+    alert = acked(make_alert(make_finding(step="")))
     service = Service(incidents={alert.id: "resolved"})
     await make_notifier(client, hook.url).send(told(alert, NotifyReason.REMINDER), now=NOW)
     for event in events(hook):

@@ -90,6 +90,12 @@ def test_one_step_more_is_one_word_more():
     assert found.comparison.only_then == ()
 
 
+def test_another_step_is_another_word():
+    found = again(CONFIGURATION.replace('"7d"', '"6d"'))
+    assert {one.alert.finding.step for one in found.comparison.only_now} == {"6d"}
+    assert {one.alert.finding.step for one in found.comparison.only_then} == {"7d"}
+
+
 def test_a_rule_that_is_off_is_no_longer_told():
     found = again(CONFIGURATION + "[rules.job_succeeded]\nenabled = false\n")
     assert words(found.comparison.only_then) == [("all", "firing", "job_succeeded", "")]

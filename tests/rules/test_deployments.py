@@ -74,7 +74,8 @@ def test_expiring_words():
     )
     assert finding.values["deletion_earliest"] == "2026-11-22T09:30:00Z"
     assert finding.values["hosting_per_hour"] == 0.0
-    assert "--sku-name GlobalStandard" in finding.action
+    assert "/deployments/support-bot-std?api-version=" in finding.action
+    assert '{"sku": {"name": "GlobalStandard"' in finding.action
     assert "at any moment: its 24 h ended" in the_finding(EXPIRING, developer_view(-HOUR)).summary
 
 

@@ -353,8 +353,12 @@ def test_gone_says_who_had_been_told_and_how_to_redeploy():
 
     assert finding.kind is FindingKind.EVENT
     assert "told before: ml-slack at 2026-11-19 08:00 UTC (3d)" in finding.evidence
-    assert f"--deployment-name support-bot --model-name {MODEL} " in finding.action
-    assert "--sku-name GlobalStandard --sku-capacity 50" in finding.action
+    assert "deploy it again (not known: its content filter; Azure's default is taken):\naz rest --method put" in (
+        finding.action
+    )
+    assert "/deployments/support-bot?api-version=" in finding.action
+    assert f'"name": "{MODEL}"' in finding.action
+    assert '{"name": "GlobalStandard", "capacity": 50}' in finding.action
     assert "inferred, not read" in finding.description
     assert "nobody had been told before" in the_finding(GONE, gone_view()).evidence
 

@@ -60,7 +60,9 @@ def idle_view(*, left=2 * DAY, now=NOW, **changes):
         (6 * HOUR + SECOND, "1d", Severity.CRITICAL),
         (6 * HOUR, "6h", Severity.CRITICAL),
         (timedelta(), "6h", Severity.CRITICAL),
-        (-SECOND, "overdue", Severity.CRITICAL),
+        (-SECOND, "6h", Severity.CRITICAL),
+        (-HOUR, "6h", Severity.CRITICAL),
+        (-HOUR - SECOND, "overdue", Severity.CRITICAL),
         (-9 * DAY, "overdue", Severity.CRITICAL),
     ],
 )
@@ -381,7 +383,10 @@ def test_past_the_deadline_it_may_go_at_any_moment_then_is_overdue():
     between = the_finding(RULE, idle_view(left=-30 * MINUTE))
     past = the_finding(RULE, idle_view(left=-2 * HOUR))
 
+    assert (between.step, between.severity) == ("6h", Severity.CRITICAL)
     assert "may be deleted at any moment, at the latest 2026-11-22 08:30 UTC" in between.summary
+    assert "Check that" not in between.action
+    assert past.step == "overdue"
     assert "overdue for deletion since 2026-11-22 07:00 UTC, and still stands" in past.summary
 
 

@@ -113,3 +113,12 @@ def test_what_was_in_an_account_that_is_gone_is_all_new_if_it_returns(watched):
     save(watched, NOW + SECOND, files=listing(file()), jobs=[make_job()])
     assert watched.read_now(listed.files, KEY) == (file(),)
     assert [one.is_listed for one in watched.read_now(listings.jobs)] == [True]
+
+
+def test_a_checkpoint_that_only_a_training_names_is_known_in_its_own_account(watched):
+    odd = Checkpoint(id="odd-id", job_id="ftjob-1", model="odd", step=3)
+    save(watched, jobs=[make_job()], training={"ftjob-1": Training(job="ftjob-1", read_at=NOW, checkpoints=(odd,))})
+    names = {"odd", "odd-id", "odd-", "ODD", "gpt-4o"}
+    assert watched.read_now(lambda tx: listed.custom_models(tx, names, accounts=[KEY])) == {"odd", "odd-id"}
+    assert watched.read_now(lambda tx: listed.custom_models(tx, names, accounts=["elsewhere"])) == set()
+    assert watched.read_now(lambda tx: listed.custom_models(tx, set(), accounts=[KEY])) == set()

@@ -10,7 +10,7 @@ from tests.alerts.factories import NOW, ended, make_alert
 from watcher.alerts.dispatch import told_rows
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, notification_id
 from watcher.store import alerts as alert_store
-from watcher.store import claiming, outbox
+from watcher.store import claiming, outbox, redelivery
 from watcher.store.outbox import LEASE, Attempt, Outcome
 
 SECOND = timedelta(seconds=1)
@@ -39,7 +39,7 @@ def put(store, *notifications, now=NOW):
 
     def write(tx):
         alert_store.save(tx, about.values())
-        return outbox.add(tx, [(n, told_rows(n)) for n in notifications], now=now)
+        return len(outbox.add(tx, [(n, told_rows(n)) for n in notifications], now=now))
 
     return store.write_now(write)
 
@@ -156,7 +156,7 @@ def test_a_lease_on_what_was_dropped_is_lost(store, alert):
     """An operator gave it up while those before it were being sent: it is not sent any more."""
     put(store, make_notification(alert))
     (mine,) = claim(store)
-    store.write_now(outbox.drop, ids([mine]), now=NOW)
+    store.write_now(redelivery.drop, ids([mine]), now=NOW)
     assert store.write_now(outbox.renew_all, [mine], now=NOW) == ()
     assert mark(store, mine) is False
     assert store.read_now(outbox.counts) == {"dropped": 1}
@@ -225,11 +225,11 @@ def test_retry_makes_the_dead_due_again_with_a_fresh_budget(store, alert):
     (delivery,) = claim(store)
     mark(store, delivery, state="dead")
     later = NOW + timedelta(days=4)
-    assert store.write_now(outbox.retry, [notification.id], now=later) == 1
+    assert store.write_now(redelivery.retry, [notification.id], now=later) == 1
     (again,) = claim(store, now=later)
     assert (again.state, again.first_tried_at, again.ended_at) == ("pending", None, None)
     mark(store, again, at=later)
-    assert store.write_now(outbox.retry, [notification.id], now=later) == 0  # delivered is delivered
+    assert store.write_now(redelivery.retry, [notification.id], now=later) == 0  # delivered is delivered
     (done,) = store.read_now(outbox.listed, states=("delivered",))
     assert (done.ended_at, done.last_error) == (later, "")
 
@@ -237,9 +237,9 @@ def test_retry_makes_the_dead_due_again_with_a_fresh_budget(store, alert):
 def test_drop_gives_up_for_good(store, alert):
     notification = make_notification(alert)
     put(store, notification)
-    assert store.write_now(outbox.drop, [notification.id], now=NOW) == 1
-    assert store.write_now(outbox.drop, [notification.id], now=NOW) == 0
-    assert store.write_now(outbox.retry, [notification.id], now=NOW) == 0
+    assert store.write_now(redelivery.drop, [notification.id], now=NOW) == 1
+    assert store.write_now(redelivery.drop, [notification.id], now=NOW) == 0
+    assert store.write_now(redelivery.retry, [notification.id], now=NOW) == 0
     assert claim(store) == ()
 
 
@@ -263,7 +263,7 @@ def test_a_retry_does_not_deny_what_was_told_after_it(store, alert):
     over = make_notification(ended(alert, NOW + SECOND), reason=NotifyReason.RESOLVED, at=NOW + SECOND)
     put(store, over)
     mark(store, *claim(store))
-    assert store.write_now(outbox.retry, [fire.id], now=NOW) == 0
+    assert store.write_now(redelivery.retry, [fire.id], now=NOW) == 0
     assert claim(store) == ()
     (stale,) = store.read_now(outbox.listed, ids=[fire.id])
     assert (stale.state, stale.merged_into, stale.last_error) == ("merged", over.id, "later news was told")
@@ -277,7 +277,7 @@ def test_a_retry_tells_what_is_still_news_and_events_always(store, alert):
         mark(store, delivery, state="dead")
     put(store, make_notification(ended(alert, NOW), reason=NotifyReason.RESOLVED, at=NOW + SECOND))
     mark(store, *claim(store))
-    assert store.write_now(outbox.retry, [whole.id, elsewhere.id], now=NOW) == 2
+    assert store.write_now(redelivery.retry, [whole.id, elsewhere.id], now=NOW) == 2
     again = {one.notification.receiver: one.notification for one in claim(store)}
     assert [entry.alert.id for entry in again["slack"].alerts] == [event.id, other.id]
     assert again["slack"].notes == ("1 left out: later news was told",)
@@ -298,7 +298,7 @@ def test_an_end_says_whether_its_beginning_was_ever_told(store, alert, fate, is_
     elif fate == "uncertain":
         mark(store, mine, state="dead", is_uncertain=True)
     else:  # "claimed": whoever held it was killed, and it was dropped then
-        store.write_now(outbox.drop, [fire.id], now=NOW)
+        store.write_now(redelivery.drop, [fire.id], now=NOW)
     put(store, make_notification(ended(alert, NOW + SECOND), reason=NotifyReason.RESOLVED, at=NOW + SECOND))
     (end,) = claim(store, now=NOW + 2 * LEASE)
     assert [entry.was_untold for entry in end.notification.alerts] == [is_untold]

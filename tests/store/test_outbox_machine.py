@@ -20,7 +20,7 @@ from watcher.alerts.pace import Pace, Rate
 from watcher.cycles.settling import Sent, settle
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy
-from watcher.store import channels, claiming, outbox
+from watcher.store import channels, claiming, outbox, redelivery
 from watcher.store.engine import Store, connect
 
 from .test_outbox import put
@@ -225,13 +225,13 @@ def make_machine(template: Path):
             if self.state[id_] in ("pending", "dead"):
                 self.state[id_] = "dropped"
                 self.give_up(self.notifications[id_])
-            self.stores[1].write_now(outbox.drop, [id_], now=self.now)
+            self.stores[1].write_now(redelivery.drop, [id_], now=self.now)
 
         @precondition(lambda self: "dead" in self.state.values())
         @rule()
         def retry(self):
             dead = [id_ for id_, state in self.state.items() if state == "dead"]
-            count = self.stores[1].write_now(outbox.retry, dead, now=self.now)
+            count = self.stores[1].write_now(redelivery.retry, dead, now=self.now)
             rows = self.rows()
             for id_ in dead:
                 before, after = self.notifications[id_], rows[id_].notification

@@ -14,6 +14,7 @@ from tests.factories import (
     SECOND,
     make_account,
     make_checkpoint,
+    make_deployment,
     make_event,
     make_gap,
     make_job,
@@ -190,3 +191,47 @@ def test_a_job_that_starts_and_succeeds_joins_the_pace_of_its_kind(watched):
         trainings.paces, [watched.read_now(trainings.durations, KEY, {"ftjob-1"})["ftjob-1"].key]
     ).values()
     assert pace == Pace(queued=(3600.0,), ran=(timedelta(hours=2).total_seconds(),))
+
+
+# Checkpoints that deployments name
+
+#: Validation parts from training.
+WORSE = {10 * step: {"train_loss": 1.0 / step, "valid_loss": 1.0 + max(0, step - 2)} for step in range(1, 12)}
+
+
+def test_a_checkpoint_is_unplaced_until_some_job_of_its_account_lists_it(watched):
+    both = frozenset({Section.JOBS, Section.DEPLOYMENTS})
+    served = [make_deployment("a", model="FtChkpt-80"), make_deployment("b"), make_deployment("c", model="gpt-4o")]
+    served += [make_deployment("d", model="ftchkpt-far", model_source=make_account("far").id)]
+    recorded = save(watched, NOW - HOUR, asked=both, jobs=[make_job(status=JobStatus.SUCCEEDED)], deployments=served)
+    assert known(watched).unplaced == recorded.remembered.known.unplaced == {"ftchkpt-80"}
+    read = make_training(make_checkpoint(40), make_checkpoint(80, id="ftCHKPT-80"), is_final=True, read_at=NOW)
+    recorded = save(watched, training={"ftjob-1": read})
+    assert known(watched).unplaced == recorded.remembered.known.unplaced == frozenset()
+    assert known(watched).training == {"ftjob-1": (NOW, True)}
+
+
+def test_the_end_of_a_deployment_ends_the_search_for_its_maker(watched):
+    deployments = frozenset({Section.DEPLOYMENTS})
+    served = make_deployment("a", model="ftchkpt-80")
+    save(watched, NOW - HOUR, asked=deployments, deployments=[served])
+    assert known(watched).unplaced == {"ftchkpt-80"}
+    save(watched, asked=deployments, deployments=[], absent=frozenset({served.key}))
+    assert known(watched).unplaced == frozenset()
+
+
+@pytest.mark.parametrize(("curve", "is_told"), [({}, False), (WORSE, True)], ids=["names alone", "a curve"])
+def test_checkpoints_without_a_curve_say_nothing_of_how_a_training_went(watched, curve, is_told):
+    """Those of a job of the past are read for their names: its end was history at first sight, and so is its course."""
+    judgement = Judgement(rules=(JobOverfitting(points=2),))
+    job = make_job(status=JobStatus.SUCCEEDED, finished_at=NOW - DAY)
+    watched.write_now(record, make_snapshot(at=NOW - HOUR, asked=JOBS, jobs=[job]), judgement)
+    made = [make_checkpoint(step, metrics=dict(metrics)) for step, metrics in WORSE.items()]
+    read = make_training(*made, curve=curve, is_final=True, read_at=NOW)
+    recorded = watched.write_now(
+        record, make_snapshot(at=NOW, asked=JOBS, jobs=[job], training={"ftjob-1": read}), judgement
+    )
+    assert bool(recorded.alerts) is is_told
+    again = make_snapshot(at=NOW + HOUR, asked=JOBS, jobs=[replace(job, suffix="x")])
+    watched.write_now(record, again, judgement)
+    assert bool(watched.read_now(alerts.firing, KEY)) is is_told

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -25,9 +25,12 @@ from watcher.assembly import Machine
 from watcher.azure.client import AzureClient
 from watcher.azure.collector import Collector
 from watcher.azure.discovery import discover
+from watcher.cycles.editions import statements
 from watcher.cycles.memory import Memory
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt
+from watcher.report.periods import period_until
+from watcher.report.statement import Edition, Statement
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.snapshot import Known, Section, Snapshot
@@ -37,14 +40,18 @@ from watcher.store import alerts as alert_store
 from watcher.store import outbox, scope
 from watcher.store.engine import Store
 
+from . import tariffs
 from .haste import HastyLoop, HereClient, open_store
-from .record import Record, Step, is_resolved
+from .record import Booked, Record, Step, is_resolved
 
 AZURE = "http://127.0.0.1:8080"
 
 #: Turns of a month that are looked at closely: more would show little more, and cost time.
 _MOST_TURNS = 45
 _SECOND = timedelta(seconds=1)
+
+#: Of the statement at the end, of whole local days, and of the one before it.
+_LENGTHS: tuple[timedelta, Literal["month"]] = (timedelta(days=30), "month")
 
 _CONFIGURATION = f"""
 [watcher]
@@ -53,6 +60,7 @@ name = "truth"
 cloud = "custom"
 management_url = "{AZURE}"
 metrics_url = "{AZURE}"
+prices_url = "{AZURE}"
 credential = "static"
 token_env = "TOKEN"
 [poll]
@@ -152,10 +160,11 @@ def _noon_after(moment: datetime) -> datetime:
 
 
 async def _watch(scenario: Scenario, seed: int, schedule: Schedule) -> Record:
-    world = World(scenario)
+    terms = tariffs.agreed(seed)
+    world = World(tariffs.listed(scenario))
     truth, chance = ledger(world), random.Random(seed)
     clock = SteppedClock(world.start)
-    loaded = config.parse(_CONFIGURATION, environ={"TOKEN": scenario.tokens[0]})
+    loaded = config.parse(_CONFIGURATION + tariffs.configuration(terms), environ={"TOKEN": scenario.tokens[0]})
     problems: list[tuple[datetime, str]] = []
     async with AsyncExitStack() as stack:
         stack.enter_context(_listening(clock, problems))
@@ -166,19 +175,63 @@ async def _watch(scenario: Scenario, seed: int, schedule: Schedule) -> Record:
         inbox = _Inbox(is_shaky=seed % 4 == 3)
         machine = replace(machine, notifiers={name: _Postbox(name, inbox) for name in ("all", "day")})
         steps: list[Step] = []
-        for look in schedule(truth, chance):
+        planned = schedule(truth, chance)
+        half_way = _half_way(planned, seed)
+        booked: Booked | None = None
+        await rounds.refresh_prices(machine)
+        for look in planned:
             clock.move_to(look.at)
             if chance.random() < 0.05:
                 machine = replace(machine, memory=Memory(store))  # as after a restart
             asked.clear()
             steps.append(await _step(machine, inbox, steps[-1] if steps else None, look, asked, problems))
+            if look is half_way:
+                booked = Booked(length=_LENGTHS[1], statement=await _state(machine, terms, _LENGTHS[1]))
+        last = Booked(length=_LENGTHS[0], statement=await _state(machine, terms, _LENGTHS[0]))
+        if booked is not None:
+            again = await _state(machine, terms, booked.length, booked.statement.as_of)
+            booked = replace(booked, again=again)
         open_ = await store.read(_open_conditions)
         merged = {
             one.notification.id: one.merged_into or "" for one in await store.read(outbox.listed, states=("merged",))
         }
     if {alert.id for alert in steps[-1].firing} != open_:
         problems.append((clock(), "the store holds other open alerts than the cycles told of"))
-    return Record(seed=seed, world=world, ledger=truth, steps=tuple(steps), merged=merged, problems=tuple(problems))
+    return Record(
+        seed=seed,
+        world=world,
+        ledger=truth,
+        steps=tuple(steps),
+        merged=merged,
+        agreed=terms,
+        booked=(last,) if booked is None else (booked, last),
+        problems=tuple(problems),
+    )
+
+
+def _half_way(planned: Sequence[Look], seed: int) -> Look | None:
+    """One of the looks at everything in the midst: a statement is compiled there, and the same again at the end."""
+    whole = [look for look in planned if look.accounts is None]
+    midst = whole[len(whole) // 3 : -len(whole) // 4]
+    return random.Random(f"half way {seed}").choice(midst) if midst else None
+
+
+async def _state(
+    machine: Machine, terms: tariffs.Agreed, length: timedelta | Literal["month"], as_of: datetime | None = None
+) -> Statement:
+    """A statement up to a time, which is now unless one in the past is given."""
+    at = as_of or machine.clock()
+    made = await machine.store.read(
+        statements,
+        {"": (Edition(), None)},
+        period=period_until(at, length, terms.zone),
+        period_name="",
+        as_of=at,
+        terms=replace(machine.reporting.terms, zone=terms.zone),
+        tariff=machine.judgement.tariff,
+    )
+    found: Statement = made[""]
+    return found
 
 
 def _open_conditions(tx: Any) -> set[str]:

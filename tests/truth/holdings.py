@@ -41,6 +41,8 @@ _ORPHANED_AFTER = timedelta(days=14)
 _DAY = timedelta(days=1)
 _RETIRING_STEPS = (7 * _DAY, 30 * _DAY, 90 * _DAY)
 _WAITS = frozenset({"validating", "waiting", "pending", "validating_files", "queued", "created"})
+#: Checkpoints of a job that the service lists.
+_KEPT = 3
 #: Whether they still take a place among the running ones is nobody's to say.
 _BETWEEN = frozenset({"pausing", "resuming"})
 #: A base counts as trained on for this long.
@@ -183,24 +185,23 @@ def retirements(record: Record) -> Iterator[Violation]:
         yield from _false_retirement(record, step, alert, life)
     for life in record.ledger.lives:
         is_plain = life.is_fine_tuned and not is_blurred(record, life) and len(record.accounts[life.account]) == 1
-        if is_plain and not _is_nameless(record, life):
+        if is_plain and not _is_forgotten(record, life):
             yield from _missed_retirement(record, life)
 
 
-def _is_nameless(record: Record, life: LifeTruth) -> bool:
-    """Whether it serves a checkpoint by its bare id, of a job that had ended when it was first seen.
+def _is_forgotten(record: Record, life: LifeTruth) -> bool:
+    """Whether it serves a checkpoint by its bare id that its job, once it has ended, no longer lists.
 
-    Nothing is asked of such a job, so which model that is cannot be told.
+    What made it could be read while the job ran, if anybody looked then, and cannot be told later.
     """
     source = source_of(record, life)
     if source.checkpoint is None or source.checkpoint_form != "id":
         return False
-    ends = (
-        record.jobs[key].ended
-        for key, job in record.job_sources.items()
-        if job.name == source.job and key in record.jobs
+    jobs = [job for key, job in record.job_sources.items() if key[0] == life.account and job.name == source.job]
+    return any(
+        source.checkpoint not in [job.steps * number // job.epochs for number in range(1, job.epochs + 1)][-_KEPT:]
+        for job in jobs
     )
-    return any(end is not None and end <= record.ledger.start for end in ends)
 
 
 def _false_retirement(record: Record, step: Step, alert: Alert, life: LifeTruth) -> Iterator[Violation]:

@@ -156,6 +156,9 @@ def _claim(record: Record, step: Step, alert: Alert, life: LifeTruth) -> Iterato
         yield f"deletion_earliest {earliest}: nothing can be deleted before {least}"
     if latest is not None and latest < known.latest:
         yield f"deletion_latest {latest} is earlier than the deletion, {known.latest}"
+    is_doubted = any(words in alert.finding.evidence for words in ("latest time counts", "no latest time is named"))
+    if not (is_bounded or is_doubted) and (latest is None or latest > earliest + _BUCKET):
+        yield f"deletion_latest {latest}, and nothing is said of why it is no sooner"
     yield from _step_and_severity(record, step, alert, life, earliest, latest, is_bounded=is_bounded)
 
 
@@ -169,9 +172,9 @@ def _step_and_severity(
     *,
     is_bounded: bool,
 ) -> Iterator[str]:
-    left = earliest - step.at
-    if is_bounded and (latest is None or step.at <= latest):
-        left = max(left, timedelta())
+    left = max(earliest - step.at, timedelta())  # from then on it may come at any moment
+    if latest is not None and step.at > latest:
+        left = latest - step.at
     said, expected = alert.finding.step, step_of(left, _STEPS)
     if said != expected:
         yield f"step {said!r} with {left} left"
@@ -218,12 +221,18 @@ def countdowns(record: Record, life: LifeTruth) -> Iterator[Violation]:
             yield record.violation(step.at, f"{RULE} for {name}, which is deleted no sooner than {known.earliest}")
         due = step_of(known.most - step.at, _STEPS)
         if due and _is_decidable(record, life, step):
-            if due == "overdue" and alert is not None and _is_bounded(alert):
-                due = "6h"  # it may come at any moment, and is not known to have been due
+            if due == "overdue" and alert is not None and not _is_past(alert, step):
+                due = "6h"  # it may come at any moment, and is not known to be late
             said = alert.finding.step if alert is not None else ""
             if not said or _ORDER.index(said) < _ORDER.index(due):
                 what = f"{RULE} for {name} stands at {said or 'nothing'!r}, not at {due!r}: deleted {known.most}"
                 yield record.violation(step.at, what)
+
+
+def _is_past(alert: Alert, step: Step) -> bool:
+    """Whether the latest time that was told has passed; where none was, nothing is ever late."""
+    latest = when(alert.finding.values["deletion_latest"])
+    return latest is not None and latest < step.at
 
 
 def is_looked_up(step: Step, alert: Alert) -> bool:

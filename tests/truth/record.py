@@ -4,14 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Literal
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import Notification
+from watcher.report.statement import Statement
 from watcher.resources.changes import Transition
 from watcher.resources.snapshot import Section
 from watcher.simulator import Deployment, Job, World
 from watcher.simulator.jobs import job_id
 from watcher.simulator.ledger import AccountTruth, Blind, JobTruth, Ledger, LifeTruth
+
+from .tariffs import Agreed
 
 #: A request that is told to wait for long keeps its lane closed, and so the account unread, for at most this long.
 LONGEST_CLOSURE = timedelta(hours=1)
@@ -48,6 +52,15 @@ class Step:
     sent: tuple[Notification, ...]  #: taken by a receiver
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """The statement of a period that ends where it was compiled."""
+
+    length: timedelta | Literal["month"]
+    statement: Statement
+    again: Statement | None = None  #: the same, compiled at the end of the run; `None`: that was the end
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One run."""
@@ -59,6 +72,8 @@ class Record:
     merged: Mapping[str, str] = field(
         default_factory=dict
     )  #: ids of notifications that became part of another: of which
+    agreed: Agreed
+    booked: tuple[Booked, ...] = ()
     problems: tuple[tuple[datetime, str], ...]  #: faults of the program itself, with their traceback
 
     def violation(self, at: datetime, what: str) -> Violation:

@@ -64,6 +64,9 @@ class Plan:
     notifications: tuple[Notification, ...] = ()
     next_at: datetime | None = None  #: later than now
     held: Mapping[str, tuple[Held, ...]] = field(default_factory=dict)  #: by alert id: what is not told now, and why
+    #: By id of each alert of which somebody lacks nothing now, until when: `None`, until it changes or is told. As long
+    #: as the routing is the same, it need not be planned for again before.
+    at_rest: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 def plan(
@@ -78,6 +81,7 @@ def plan(
     lives: Lives | None = None,
     now: datetime,
     immediate: bool = False,
+    bystanders: Sequence[Alert] = (),
 ) -> Plan:
     """Decide what each receiver is told now. The same arguments give the same plan, ids included.
 
@@ -90,19 +94,21 @@ def plan(
         silences: Those in force, and those that were when what ended in a mute did.
         lives: When conditions that fire began before, so far as that was lately.
         immediate: Wait for neither `group_wait` nor `group_interval`, nor for what ended: all has just been looked at.
+        bystanders: Open conditions of which nobody lacks anything, and which may keep others quiet. With them `alerts`
+            need not hold those that are at rest.
     """
     alerts = sorted(alerts, key=lambda alert: (alert.starts_at, alert.id))  # the order in which they came says nothing
     known = histories(told)
     taken = {a.id: receivers(routing, a.labels) for a in alerts if a.status is AlertStatus.FIRING}
     planned = _Planning(now=now, immediate=immediate, groups=groups or {}, routing=routing, lives=lives or {})
     _note_unrouted((alert for alert in alerts if not taken.get(alert.id, True)), planned)
-    due = _stand_in(_due(lacking(alerts, routing, taken, known, now), planned))
+    due = _stand_in(_due(alerts, taken, known, planned))
     lingering = () if immediate else tuple(alert for alert in ended if lingers_until(alert, now))
     # Sorting the sources costs as much as all else together, and mostly nothing is due.
-    inhibitor = Inhibitor(routing.inhibitions if due else (), alerts, lingering)
+    inhibitor = Inhibitor(routing.inhibitions if due else (), _in_order(alerts, bystanders), lingering)
     at_the_end = AtTheEnd(
         inhibitions=routing.inhibitions,
-        sources=(*alerts, *ended),
+        sources=(*alerts, *bystanders, *ended),
         silences=silences,
         keeps=keeps,
         lives=lives or {},
@@ -112,7 +118,12 @@ def plan(
     notifications = _flush(_told_once(free), planned)
     _await_acknowledgement(notifications, taken, known, planned)
     held = {alert_id: tuple(reasons) for alert_id, reasons in sorted(planned.held.items())}
-    return Plan(notifications=notifications, next_at=planned.next_at, held=held)
+    return Plan(notifications=notifications, next_at=planned.next_at, held=held, at_rest=planned.at_rest)
+
+
+def _in_order(alerts: Sequence[Alert], bystanders: Sequence[Alert]) -> Sequence[Alert]:
+    """All of them; of several that keep one quiet, the first is named."""
+    return sorted((*alerts, *bystanders), key=lambda alert: (alert.starts_at, alert.id)) if bystanders else alerts
 
 
 @dataclass(slots=True)
@@ -126,6 +137,7 @@ class _Planning:
     lives: Lives
     next_at: datetime | None = None
     held: dict[str, list[Held]] = field(default_factory=dict)
+    at_rest: dict[str, datetime | None] = field(default_factory=dict)
 
     def wake(self, at: datetime | None) -> None:
         if at is not None and at > self.now and (self.next_at is None or at < self.next_at):
@@ -136,16 +148,25 @@ class _Planning:
         self.wake(held.until)
 
 
-def _due(tellings: Iterable[Telling | datetime], planned: _Planning) -> list[Telling]:
-    """Without the reminders and the escalations to come."""
-    due = []
-    for telling in tellings:
-        if isinstance(telling, datetime):
-            planned.wake(telling)
-        elif telling.at is not None and telling.at > planned.now:
-            planned.hold(telling.alert, _unless_acknowledged(telling.receiver, telling.at))
-        else:
-            due.append(telling)
+def _due(
+    alerts: Sequence[Alert], taken: Mapping[str, Sequence[Route]], known: Histories, planned: _Planning
+) -> list[Telling]:
+    """What is lacking, without the reminders and the escalations to come."""
+    due: list[Telling] = []
+    for alert in alerts:
+        later: list[datetime] = []
+        before = len(due)
+        for telling in lacking((alert,), planned.routing, taken, known, planned.now):
+            if isinstance(telling, datetime):
+                planned.wake(telling)
+                later.append(telling)
+            elif telling.at is not None and telling.at > planned.now:
+                planned.hold(alert, _unless_acknowledged(telling.receiver, telling.at))
+                later.append(telling.at)
+            else:
+                due.append(telling)
+        if len(due) == before:
+            planned.at_rest[alert.id] = min(later, default=None)
     return due
 
 

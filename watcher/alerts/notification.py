@@ -65,6 +65,8 @@ class Notification:
     #: By alert id what this receiver's notifier called its first message about it (see `Receipt.reference`); known once
     #: the notification is claimed, and no part of what was decided.
     earlier: Mapping[str, str] = field(default_factory=dict)
+    #: By such a name, where this tells an end: what was told first in that message and is over. Known then too.
+    under: Mapping[str, tuple[Alert, ...]] = field(default_factory=dict)
 
 
 def reason_of(reasons: Sequence[NotifyReason]) -> NotifyReason:

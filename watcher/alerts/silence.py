@@ -80,8 +80,12 @@ def _is_last_day(alert: Alert, now: datetime) -> bool:
 
 def _comes_through(alert: Alert, silence: Silence, now: datetime) -> str:
     ends_at = _ends_at(alert)
-    is_overdue = alert.finding.step == OVERDUE or (ends_at is not None and ends_at <= now)
-    why = "deletion is overdue" if is_overdue else "deletion is less than 24 h away"
+    if alert.finding.step == OVERDUE:
+        why = "deletion is overdue"
+    elif ends_at is not None and ends_at <= now:
+        why = "deletion may come at any moment"
+    else:
+        why = "deletion is less than 24 h away"
     return f"comes through silence {silence.id} (by {silence.author}: {silence.comment}), since {why}"
 
 

@@ -329,6 +329,18 @@ def alerts(
     return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
 
 
+def silences(
+    tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
+) -> Page[Silence]:
+    """Silences that have not ended, or have since `since`; the newest first."""
+    found = stored.silences(tx, since=query.since or frame.now)
+    return paged(sorted(found, key=_silence_key), _silence_key, limit=limit, cursor=cursor)
+
+
+def _silence_key(silence: Silence) -> tuple[int, str]:
+    return newest_first(silence.starts_at), silence.id
+
+
 def by_key(watched: Iterable[WatchedAccount]) -> dict[str, WatchedAccount]:
     """Accounts by their ARM id in lower case."""
     return {one.account.key: one for one in watched}

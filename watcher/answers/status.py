@@ -1,6 +1,6 @@
 """The summary of what is stored: what `status` and the overview show."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from watcher.answers.query import Frame
 from watcher.report.summary import Happened, Summary, Undelivered, summarize
 from watcher.resources.fine_tuning import ENDED, JobStatus
-from watcher.store import alerts, listings, outbox, pauses, state
+from watcher.store import alerts, listings, outbox, pauses, reports, state
+from watcher.store.listings import WatchedAccount
 
 _UNDER_WAY = [status.value for status in JobStatus if status not in ENDED]
 _DONE = {"ack": "acknowledged", "silence.add": "silenced", "keep": "kept"}
@@ -16,7 +17,13 @@ _DONE = {"ack": "acknowledged", "silence.add": "silenced", "keep": "kept"}
 
 def load(tx: Connection, frame: Frame, since: datetime | None = None) -> Summary:
     """The summary; with `since` also what happened since then."""
-    watched = listings.accounts(tx)
+    return summary_of(tx, listings.accounts(tx), frame, since)
+
+
+def summary_of(
+    tx: Connection, watched: Sequence[WatchedAccount], frame: Frame, since: datetime | None = None
+) -> Summary:
+    """The same of accounts that were loaded."""
     under_way = {job.id for account in watched for job in account.reading.jobs or ()}
     recorded = listings.jobs(tx, statuses=_UNDER_WAY) if under_way else ()
     return summarize(
@@ -39,6 +46,20 @@ def load(tx: Connection, frame: Frame, since: datetime | None = None) -> Summary
                 last_error=delivery.last_error,
             )
             for delivery in outbox.listed(tx)
+        ]
+        + [
+            Undelivered(
+                id=issue.id,
+                receiver=issue.receiver,
+                reason="report",
+                alerts=0,
+                state=issue.state,
+                created_at=issue.as_of,
+                due_at=issue.due_at,
+                attempts=issue.attempts,
+                last_error=issue.last_error,
+            )
+            for issue in reports.listed(tx)
         ],
         happened=list(_happened(tx, since)) if since is not None else (),
         last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),

@@ -1,6 +1,7 @@
 """Asks Azure, patiently but not for ever: one question at a time, bounded in time, size, number and repetition.
 
-All questions are reads, and but for one they are GETs: Azure Monitor takes the list of a batch's accounts as a body.
+All questions are reads, and but for two they are GETs: Azure Monitor takes the list of a batch's accounts as a body,
+Cost Management what is to be summed up.
 What an answer means is for `faults` (refusals) and `decode` (everything else).
 """
 
@@ -174,7 +175,7 @@ class AzureClient:
             lane: Requests that Azure throttles together; one that was told to wait holds back the others.
             allowance: Is charged with the time spent; `None`: twice `timeout_s`.
             most: Bytes that the answer may have, if fewer than usual.
-            question: JSON that goes along as a body, for the one address that is read so.
+            question: JSON that goes along as a body, for the addresses that are read so.
 
         Raises:
             CredentialError, UnauthorizedError, ForbiddenError, NotFoundError: at once.

@@ -22,7 +22,7 @@ class Cloud:
     #: Of the metrics of many accounts at once; `{region}` stands for the region's name.
     metrics_batch_url: str
     metrics_batch_scope: str
-    prices_url: str
+    prices_url: str  #: of the public price list; "": none is published, or none is known
     authority_url: str
     data_scope: str
     portal_url: str
@@ -46,7 +46,7 @@ def _named(name: str, management: str, authority: str, data: str, portal: str, p
         metrics_url=f"https://{management}",
         metrics_batch_url=f"https://{{region}}.metrics.monitor.azure.{tld}",
         metrics_batch_scope=f"https://metrics.monitor.azure.{tld}/.default",
-        prices_url=f"https://{prices}",
+        prices_url=f"https://{prices}" if prices else "",
         authority_url=f"https://{authority}",
         data_scope=f"https://{data}/.default",
         portal_url=f"https://{portal}",
@@ -69,7 +69,7 @@ USGOVERNMENT = _named(
     "login.microsoftonline.us",
     "cognitiveservices.azure.us",
     "portal.azure.us",
-    "prices.azure.com",
+    "",
     "us",
 )
 CHINA = _named(
@@ -78,7 +78,7 @@ CHINA = _named(
     "login.chinacloudapi.cn",
     "cognitiveservices.azure.cn",
     "portal.azure.cn",
-    "prices.azure.cn",
+    "",
     "cn",
 )
 
@@ -94,7 +94,8 @@ def custom_cloud(
     data_scope: str = PUBLIC.data_scope,
     portal_url: str = PUBLIC.portal_url,
 ) -> Cloud:
-    """A cloud whose addresses are given; those left out are ARM's own address, or the public cloud's.
+    """A cloud whose addresses are given; those left out are ARM's own address, or the public cloud's. A price list is
+    none that was not given: the public cloud's prices are not those of another.
 
     Raises:
         ConfigurationError: an address is no base without a path, or is plain http to another host than this one.
@@ -102,9 +103,10 @@ def custom_cloud(
     bases = {
         "management_url": management_url,
         "metrics_url": metrics_url or management_url,
-        "prices_url": prices_url or PUBLIC.prices_url,
         "authority_url": authority_url or PUBLIC.authority_url,
     }
+    if prices_url:
+        bases["prices_url"] = prices_url
     problems = [problem for key, url in bases.items() if (problem := _problem_of(f"azure.{key}", url))]
     if problems:
         raise ConfigurationError(problems)
@@ -116,7 +118,7 @@ def custom_cloud(
         metrics_url=bases["metrics_url"].rstrip("/"),
         metrics_batch_url=bases["metrics_url"].rstrip("/"),
         metrics_batch_scope=f"{bases['metrics_url'].rstrip('/')}/.default",
-        prices_url=bases["prices_url"].rstrip("/"),
+        prices_url=prices_url.rstrip("/"),
         authority_url=bases["authority_url"].rstrip("/"),
         data_scope=data_scope,
         portal_url=portal_url.rstrip("/"),

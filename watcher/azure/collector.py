@@ -22,6 +22,7 @@ from watcher.azure.departures import Departures
 from watcher.azure.gaps import gap_of, gap_of_item, gaps_of_items
 from watcher.azure.insides import Insides, Seen
 from watcher.azure.lenient import BadItem, Page
+from watcher.azure.makers import Makers
 from watcher.azure.management import Management
 from watcher.azure.metrics_batch import MetricsBatch
 from watcher.azure.openai import Api, DataPages, Dialect, OpenAI
@@ -35,7 +36,7 @@ from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
 from watcher.resources.model import CustomModel
-from watcher.resources.snapshot import NOT_OFFERED, Gap, Known, Listing, Section, Snapshot
+from watcher.resources.snapshot import NOT_OFFERED, PLANE_OF, Gap, Known, Listing, Plane, Section, Snapshot
 from watcher.resources.training import Training
 
 #: How long one section of one account may wait for Azure in all, in time limits of one request.
@@ -96,6 +97,7 @@ class Collector:
         self._management = Management(client, cloud, credentials.for_scope(cloud.management_scope))
         self._openai = OpenAI(client, api=api)
         self._insides = Insides(self._openai, every=training_every, read_results=read_results)
+        self._makers = Makers(self._openai, every=training_every)
         self._departures = Departures(self._management)
         self._batch: MetricsBatch | None = None
         if batch:
@@ -120,36 +122,45 @@ class Collector:
         """
         spent: list[Allowance] = []
 
-        def guarded(section: Section, read: Awaitable[_Part], *, by_key: bool = False) -> "asyncio.Task[_Part]":
-            return group.create_task(_guarded(read, section, at, by_key=by_key))
-
         def allowance() -> Allowance:
             spent.append(Allowance(self._limit_s))
             return spent[-1]
 
-        tasks: list[asyncio.Task[_Part]] = []
-        async with asyncio.TaskGroup() as group:
-            listing: asyncio.Task[_Part] | None = None
-            if Section.ACCOUNT in sections:
-                tasks.append(guarded(Section.ACCOUNT, self._account(account, allowance())))
+        async def guarded(section: Section, read: Awaitable[_Part]) -> _Part:
+            try:
+                return await read
+            except AzureError as exc:
+                by_key = PLANE_OF[section] is Plane.DATA and account.key in self._keys
+                return _Part(gaps=(gap_of(exc, section, at, by_key=by_key),))
+
+        async def data_plane() -> list[_Part]:
+            # One after the other: every connection to the account's own host is kept, and costs memory.
+            parts = []
             if Section.JOBS in sections:
                 jobs = self._jobs(account, known, at, allowance(), allowance(), allowance())
-                tasks.append(guarded(Section.JOBS, jobs, by_key=account.key in self._keys))
+                parts.append(await guarded(Section.JOBS, jobs))
             if Section.FILES in sections:
-                files = self._files(account, known, at, allowance())
-                tasks.append(guarded(Section.FILES, files, by_key=account.key in self._keys))
+                parts.append(await guarded(Section.FILES, self._files(account, known, at, allowance())))
             if Section.MODELS in sections:
-                models = self._models(account, known, at, allowance())
-                tasks.append(guarded(Section.MODELS, models, by_key=account.key in self._keys))
+                parts.append(await guarded(Section.MODELS, self._models(account, known, at, allowance())))
+            return parts
+
+        async def control_plane() -> list[_Part]:
+            parts, listing = [], None
+            if Section.ACCOUNT in sections:
+                parts.append(await guarded(Section.ACCOUNT, self._account(account, allowance())))
             if Section.DEPLOYMENTS in sections:
-                of_departures = allowance()
-                listing = guarded(
-                    Section.DEPLOYMENTS, self._deployments(account, known, at, allowance(), of_departures)
-                )
-                tasks.append(listing)
+                deployments = self._deployments(account, known, at, allowance(), allowance())
+                listing = await guarded(Section.DEPLOYMENTS, deployments)
+                parts.append(listing)
             if Section.METRICS in sections:
-                tasks.append(guarded(Section.METRICS, self._usage(account, known, at, listing, allowance())))
-        return _joined(account, at, sections, [task.result() for task in tasks], spent)
+                parts.append(await guarded(Section.METRICS, self._usage(account, known, at, listing, allowance())))
+            return parts
+
+        async with asyncio.TaskGroup() as group:
+            of_data = group.create_task(data_plane())
+            of_control = await control_plane()
+        return _joined(account, at, sections, [*of_data.result(), *of_control], spent)
 
     async def _account(self, account: Account, allowance: Allowance) -> _Part:
         """The account's own state. What the configuration or its group's tags say of it stays as discovery set it."""
@@ -207,8 +218,15 @@ class Collector:
         training, closed = await self._insides.read(
             account, auth, known, seen, at=at, allowance=for_insides, by_key=by_key
         )
+        named, nameless = await self._makers.read(
+            account, auth, known, seen, at=at, allowance=for_insides, by_key=by_key
+        )
         return _Part(
-            jobs=listing, events=events, dialect=pages.dialect, training=training, gaps=(*gaps, *unread, *closed)
+            jobs=listing,
+            events=events,
+            dialect=pages.dialect,
+            training={**named, **training},
+            gaps=(*gaps, *unread, *closed, *nameless),
         )
 
     async def _events(
@@ -278,12 +296,12 @@ class Collector:
         account: Account,
         known: Known,
         at: datetime,
-        listing: "asyncio.Task[_Part] | None",
+        listing: _Part | None,
         allowance: Allowance,
     ) -> _Part:
         """The calls of every deployment that lives: by this collect's listing, else by the last one."""
         deployments = known.deployments
-        listed = (await listing).deployments if listing is not None else None
+        listed = listing.deployments if listing is not None else None
         if listed is not None and listed.items is not None:
             deployments = listed.items
         if not deployments and (listing is None or listed is not None):
@@ -312,13 +330,6 @@ class Collector:
                 raise
             older = metrics.METRICS[:1]
             return older, await self._management.metrics(account, metrics.query_of(span, older), allowance)
-
-
-async def _guarded(read: Awaitable[_Part], section: Section, at: datetime, *, by_key: bool) -> _Part:
-    try:
-        return await read
-    except AzureError as exc:
-        return _Part(gaps=(gap_of(exc, section, at, by_key=by_key),))
 
 
 async def _offered(pages: Awaitable[DataPages], known_digest: str) -> Bodies:

@@ -175,16 +175,26 @@ def forbidden_reason(code: str, message: str) -> ForbiddenReason:
     return next((reason for reason, marks in _FORBIDDEN if any(mark in text for mark in marks)), "unknown")
 
 
+#: Cost Management's, in seconds; which of them it sends is reported, not documented.
+_QUOTA_WAITS = tuple(
+    f"x-ms-ratelimit-microsoft.costmanagement-{quota}-retry-after" for quota in ("qpu", "entity", "tenant", "client")
+)
+
+
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """The service's own wait: `retry-after-ms`, else `Retry-After` in seconds or as a date.
+    """The service's own wait: `retry-after-ms`, else the longest of Cost Management's own headers and `Retry-After` in
+    seconds, else `Retry-After` as a date.
 
     `None` where none makes sense; a date in the past is a wait of zero.
     """
     millis = _number(headers.get("retry-after-ms"))
     if millis is not None:
         return _wait(millis / 1000)
+    quotas = [wait for name in _QUOTA_WAITS if (wait := _number(headers.get(name))) is not None]
     given = headers.get("retry-after")
     seconds = _number(given)
+    if quotas:
+        return _wait(max((*quotas, seconds or 0.0)))
     if seconds is not None:
         return _wait(seconds)
     if not given:

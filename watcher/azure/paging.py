@@ -89,7 +89,7 @@ async def linked_pages(
             next_url = _LINK.decode(answer.body).next_link or ""
         except _UNREADABLE as exc:
             raise MalformedError(f"the answer is no page of a list: {exc}", status=answer.status, url=url) from exc
-        if next_url and _origin(next_url) != _origin(first_url):
+        if next_url and not is_same_origin(next_url, first_url):
             raise MalformedError("`nextLink` leads to another host: refused, the token stays here", url=url)
         url = next_url
     return Bodies(bodies)
@@ -182,6 +182,11 @@ def decode_pages(
     if nameless is not None and not may_lack_ids:
         raise IncompleteError(f"an item of the list cannot be read, nor its id: {nameless.problem}")
     return tuple(items.values()), tuple(bad)
+
+
+def is_same_origin(one: str, other: str) -> bool:
+    """Whether two addresses lead to the same host by the same scheme and port."""
+    return _origin(one) == _origin(other)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

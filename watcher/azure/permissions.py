@@ -130,7 +130,15 @@ RESULTS = Need(
     is_inferred=True,
 )
 
-#: In the order in which they are told.
+COSTS = Need(
+    action="Microsoft.CostManagement/query/action",
+    level=Level.SUBSCRIPTION,
+    plane=Plane.ARM,
+    what_for="what Azure billed, to hold estimates against ([pricing] reconcile); a query, which changes nothing",
+    without="estimates stand without the bill beside them",
+)
+
+#: In the order in which they are told; what only an option needs is not among them.
 NEEDS = (
     SUBSCRIPTIONS,
     GROUPS,
@@ -146,9 +154,10 @@ NEEDS = (
 )
 
 
-def needs(*, read_results: bool) -> tuple[Need, ...]:
-    """What is needed; without `read_results` no file's content is."""
-    return tuple(need for need in NEEDS if read_results or need is not RESULTS)
+def needs(*, read_results: bool, reconcile: bool = False) -> tuple[Need, ...]:
+    """What is needed; without `read_results` no file's content is, and only with `reconcile` the bill."""
+    needed = tuple(need for need in NEEDS if read_results or need is not RESULTS)
+    return (*needed, COSTS) if reconcile else needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,13 +251,13 @@ def decode_permissions(body: bytes) -> tuple[Grant, ...]:
     )
 
 
-def role_definition(subscriptions: Sequence[str], *, read_results: bool) -> dict[str, Any]:
+def role_definition(subscriptions: Sequence[str], *, read_results: bool, reconcile: bool = False) -> dict[str, Any]:
     """The least role, as `az role definition create --role-definition` takes it.
 
     With results its data action is all that can be read of Azure OpenAI, since nothing that was read names the one
     for the content of files; without them, the three that `watcher` then needs.
     """
-    asked = needs(read_results=read_results)
+    asked = needs(read_results=read_results, reconcile=reconcile)
     data = [ANY_OPENAI_READ] if read_results else [need.action for need in asked if need.is_data]
     return {
         "Name": "Fine-tuning watcher" + ("" if read_results else " (without results)"),

@@ -191,6 +191,8 @@ class Surveyor:
                 return _unknown(need, "no account's region is known to ask for")
             models = f"locations/{quote(location, safe='')}/models"
             path = f"{scope}/providers/Microsoft.CognitiveServices/{models}?api-version={API_VERSION}"
+        elif need is permissions.COSTS:
+            return _unknown(need, "ARM does not say, and a query is not spent on trying: few are answered")
         else:
             span = f"eventTimestamp ge '{_stamp(at - _SPAN)}' and eventTimestamp le '{_stamp(at)}'"
             path = activity_path(name, span)

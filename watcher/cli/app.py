@@ -23,14 +23,15 @@ from watcher.cli import (
     listings,
     operators,
     permissions,
+    report,
     rules,
     status,
     trying,
 )
 from watcher.cli import run as running
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption
-from watcher.errors import ConfigurationError, NewerSchemaError, OutdatedSchemaError, WatcherError
+from watcher.errors import ConfigurationError, NewerSchemaError, OutdatedSchemaError, Refused, WatcherError
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
     ):
         app.command()(listing)
     app.command()(explain.explain)
+    app.command()(report.report)
     app.add_typer(_silence(), name="silence")
     app.command()(operators.ack)
     app.command()(keeping.keep)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, JsonOption
+from watcher.errors import Refused
 
 if TYPE_CHECKING:
-    from watcher.alerts.lint import Known
     from watcher.cli.online import Answers
     from watcher.config import Config
     from watcher.errors import Problem
@@ -63,6 +63,7 @@ def _odd_routes(config: "Config") -> list["Problem"]:
     """What the routes say that cannot be meant."""
     from watcher.alerts.lint import lint
     from watcher.assembly import routing_of
+    from watcher.settings import known_of
 
     routing = routing_of(config)
     if routing is None:
@@ -72,27 +73,6 @@ def _odd_routes(config: "Config") -> list["Problem"]:
         known=known_of(config),
         receivers=[receiver.name for receiver in config.receivers],
         otherwise_used={name for report in config.reports for name in report.receivers},
-    )
-
-
-def known_of(config: "Config") -> "Known":
-    """What alerts can be like under the configuration, for `lint.odd_matchers` and the like."""
-    from importlib.metadata import entry_points
-
-    from watcher.alerts.lint import CRITICAL_RULES, LABELS, Known
-    from watcher.rules import registry
-
-    plugins = entry_points(group=registry.ENTRY_POINTS).names
-    options = config.rules.builtin
-    added = [*config.azure.discovery.tag_labels]
-    added += [label for given in config.azure.accounts for label in given.labels]
-    added += [label for rule in options.values() for label in rule.labels]
-    raised = {name for name, rule in options.items() if rule.severity == "critical"}
-    lowered = {name for name, rule in options.items() if rule.severity not in (None, "critical")}
-    return Known(
-        rules=sorted({*registry.BUILTIN, *plugins}),
-        critical_rules=sorted((CRITICAL_RULES | raised | plugins) - lowered),
-        labels=None if plugins else frozenset({*LABELS, *added}),
     )
 
 

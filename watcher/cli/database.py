@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, JsonOption
+from watcher.errors import Refused
 
 
 def upgrade(ctx: typer.Context, config: ConfigOption = None) -> None:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli import issues
+from watcher.cli.desk import Desk
 from watcher.cli.options import AuthorOption, ConfigOption, JsonOption, WhyOption, author_or_user
 from watcher.cli.table import Column, Line, cut, printable, table, wrap
+from watcher.errors import Refused
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,16 +44,23 @@ def outbox_list(
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
+    states = STATES if all_ else ("pending", "dead")
+    notification_ids, report_ids = issues.parted(ids)
     with desk.store(settings) as store:
-        found, tries, channels = store.read_now(_load, ids, STATES if all_ else ("pending", "dead"))
+        found, tries, channels = store.read_now(_load, notification_ids, states)
+        reports = store.read_now(issues.load, report_ids, states, of_any=True)
     if as_json:
         records = [_record(one, attempts) for one, attempts in zip(found, tries, strict=True)]
-        states = [_channel_record(channel) for channel in channels]
-        desk.document(document("notifications", records, now=now, channels=states))
-    elif ids:
-        desk.lines([line for one in zip(found, tries, strict=True) for line in _details(*one, now, desk.width)][:-1])
+        known = {"channels": [_channel_record(channel) for channel in channels]}
+        known["reports"] = [issues.record(one) for one in reports]
+        desk.document(document("notifications", records, now=now, **known))
+        return
+    issued = list(issues.listing(reports, now, desk.width))
+    if ids:
+        lines = [line for one in zip(found, tries, strict=True) for line in _details(*one, now, desk.width)][:-1]
+        desk.lines([*lines, *(issued if lines else issued[1:])])
     else:
-        desk.lines([*_listing(found, now, desk.width), *_failing(channels, now, desk.width)])
+        desk.lines([*_listing(found, now, desk.width), *issued, *_failing(channels, now, desk.width)])
 
 
 def _load(
@@ -59,7 +68,7 @@ def _load(
 ) -> "tuple[tuple[Delivery, ...], list[tuple[Attempt, ...]], tuple[Channel, ...]]":
     from watcher.store import channels, outbox
 
-    if ids:
+    if ids is not None:
         found = outbox.listed(tx, ids=ids)
         if len(found) < len(set(ids)):  # some are beginnings
             wanted = _meant(outbox.ids_like(tx, ids), ids, "see `watcher outbox list --all`")
@@ -305,7 +314,7 @@ def outbox_drop(
 def _change(
     ctx: typer.Context, ids: list[str] | None, author: str | None, comment: str, config: Any, *, action: str
 ) -> None:
-    from watcher.store import alerts, outbox
+    from watcher.store import alerts, outbox, redelivery
 
     desk: Desk = ctx.obj
     who = author_or_user(author)
@@ -314,15 +323,21 @@ def _change(
     with desk.store(settings) as store:
         undelivered = [one.notification.id for one in store.read_now(outbox.listed)]
         otherwise = "it is neither waiting nor dead; see `watcher outbox list`"
-        wanted = _meant(undelivered, ids, otherwise) if ids else undelivered
+        notification_ids, report_ids = issues.parted(ids)
+        wanted = undelivered if notification_ids is None else _meant(undelivered, notification_ids, otherwise)
+        reports = [one.id for one in store.read_now(issues.load, report_ids)]
 
         def apply(tx: Any) -> int:
             for id_ in wanted:
                 alerts.record(tx, author=who, action=f"outbox.{action}", subject=id_, comment=comment.strip(), now=now)
-            return (outbox.retry if action == "retry" else outbox.drop)(tx, wanted, now=now)
+            return (redelivery.retry if action == "retry" else redelivery.drop)(tx, wanted, now=now)
 
         count = store.write_now(apply) if wanted else 0
+        reported = 0
+        if reports:
+            reported = store.write_now(issues.change, reports, action, author=who, comment=comment.strip(), now=now)
     done = "made due at once" if action == "retry" else "dropped"
     rest = len(wanted) - count
-    more = f"; {rest} not: {outbox.LATER_NEWS}" if rest and action == "retry" else ""
-    desk.say(f"{count} notification{'' if count == 1 else 's'} {done}{more}")
+    more = f"; {rest} not: {redelivery.LATER_NEWS}" if rest and action == "retry" else ""
+    also = f" and {reported} report{'' if reported == 1 else 's'}" if reports else ""
+    desk.say(f"{count} notification{'' if count == 1 else 's'}{also} {done}{more}")

@@ -7,7 +7,7 @@ import typer
 
 from watcher.cli.desk import Desk
 from watcher.cli.listings import footnotes
-from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, frame_of, query_of
+from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, query_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, table, wrap
 
@@ -36,6 +36,7 @@ def deployments(
     from watcher.answers import listings as answers
     from watcher.report.records import document
     from watcher.rules.keep_words import keep_doubt
+    from watcher.settings import frame_of
     from watcher.store import listings
 
     desk: Desk = ctx.obj

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from watcher.cli.table import Line, printable
 from watcher.clock import Clock, system_clock
-from watcher.errors import WatcherError
+from watcher.errors import Refused
 
 if (
     TYPE_CHECKING
@@ -25,15 +25,6 @@ _WIDTH = 80
 _LEAST_WIDTH = 40
 #: A shorter secret is a placeholder, and would be cut out of innocent words.
 _LEAST_SECRET = 6
-
-
-class Refused(WatcherError):
-    """The command cannot do what was asked."""
-
-    def __init__(self, message: str, *, code: int = 1) -> None:
-        """`code`: of the exit; 1 failed, 2 asked wrongly."""
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from watcher.cli.options import ConfigOption, JsonOption
 from watcher.cli.table import Line
 
 if TYPE_CHECKING:
-    from watcher.cli.dossier import Dossier
+    from watcher.answers.dossier import Dossier
 
 
 def explain(
@@ -23,9 +23,9 @@ def explain(
     """Everything about one job, deployment or alert.
 
     What it is and how it stands, on what that rests and how old it is, who was told when, each attempt."""
+    from watcher.answers.dossier import find
     from watcher.assembly import routing_of
-    from watcher.cli.dossier import find
-    from watcher.cli.lifetimes import lifetimes_of
+    from watcher.settings import lifetimes_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
@@ -42,7 +42,7 @@ def explain(
             lifetimes=lifetimes_of(settings),
         )
     if as_json:
-        from watcher.cli.dossier_record import dossier_record
+        from watcher.answers.dossier_record import dossier_record
         from watcher.report.records import document
 
         desk.document(document("explanation", dossier_record(dossier), now=now))

@@ -1,5 +1,6 @@
 """What whoever begins a shift is told by `status --since`: what happened, what was done about it, what comes next."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from watcher.alerts.dispatch import MUTED_BY
 from watcher.alerts.escalation import escalations
 from watcher.alerts.flapping import damped_because
 from watcher.alerts.keep import Keep
+from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.routing import Routing, receivers
 from watcher.alerts.silence import Silence
 from watcher.cli.deliveries import STATES
@@ -23,7 +25,7 @@ from watcher.store.channels import Channel
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from watcher.report.summary import Summary
+    from watcher.report.summary import FiringAlert, Summary
     from watcher.store.outbox import Delivery
 
 #: How far ahead is looked: as far as back, but no less and no more than this.
@@ -87,7 +89,9 @@ class HandOver:
 
     since: datetime
     ahead: datetime  #: how far ahead was looked
-    fired: tuple[Alert, ...]  #: conditions that began since then and still fire
+    firing: tuple["FiringAlert", ...]  #: all that fire now and are told, in the summary's order
+    fired: tuple[Alert, ...]  #: of these, the conditions that began since then
+    for_reports: tuple[Alert, ...]  #: what fires for reports and the page alone: nobody on a shift is told of it
     ended: tuple[tuple[Alert, str], ...]  #: each with why nobody was told of it; "": somebody was, or is never
     events: tuple[Alert, ...]
     told: tuple[ToldTo, ...]  #: by receiver
@@ -103,7 +107,8 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
     now = summary.now
     ahead = now + min(max(now - since, _LEAST_AHEAD), _MOST_AHEAD)
     lately = alerts.listed(tx, since=since)
-    firing = [one.alert for one in summary.firing]
+    told_of = [one for one in summary.firing if not _is_for_reports(one.alert, routing)]
+    firing = [one.alert for one in told_of]
     silences = [(s, sum(s.matches(alert.labels) for alert in firing)) for s in alerts.silences(tx, since=now)]
     labels = {one.account.key: one.account.label for one in listings.accounts(tx, with_removed=True)}
     keeps = [(keep, labels.get(keep.account, keep.account)) for keep in alerts.keeps(tx, since=now)]
@@ -119,8 +124,14 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
     return HandOver(
         since=since,
         ahead=ahead,
+        firing=tuple(told_of),
         fired=tuple(alert for alert in firing if alert.starts_at >= since),
-        ended=tuple((alert, _untold(tx, alert, routing)) for alert in _ended(lately, since)),
+        for_reports=tuple(one.alert for one in summary.firing if _is_for_reports(one.alert, routing)),
+        ended=tuple(
+            (alert, _untold(tx, alert, routing))
+            for alert in _ended(lately, since)
+            if not _is_for_reports(alert, routing)
+        ),
         events=tuple(alert for alert in lately if alert.is_event and alert.starts_at >= since),
         told=told,
         done=tuple(_done(entry, lately, labels) for entry in alerts.audit(tx, since=since)),
@@ -129,6 +140,13 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
         mutes=mutes,
         coming=tuple(sorted(coming, key=lambda one: (one.at, one.about))),
     )
+
+
+def _is_for_reports(alert: Alert, routing: Routing | None) -> bool:
+    """Whether it is one that no receiver gets, unless a route asks for it by its rule."""
+    if alert.finding.rule not in REPORT_ONLY_RULES:
+        return False
+    return routing is None or not receivers(routing, alert.labels)
 
 
 def _ended(lately: Sequence[Alert], since: datetime) -> list[Alert]:
@@ -259,6 +277,7 @@ def handover_record(handover: HandOver, now: datetime) -> Record:
         "since": rfc3339(handover.since),
         "ahead": rfc3339(handover.ahead),
         "fired": [alert_record(alert) for alert in handover.fired],
+        "for_reports": dict(sorted(Counter(alert.finding.rule for alert in handover.for_reports).items())),
         "ended": [
             {
                 **alert_record(alert),

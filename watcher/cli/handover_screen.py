@@ -1,5 +1,6 @@
 """The hand-over of a shift as two screens at most: what is now and what comes first, then what was."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,10 @@ def handover_lines(handover: HandOver, summary: "Summary", width: int) -> Iterat
     jobs = f"{counted(len(summary.jobs), 'job')} under way{unread}"
     text = f"Besides: {jobs}; {counted(len(summary.at_risk), 'deployment')} at risk{unknown}: watcher status"
     yield from wrap(text, width, style="dim")
+    if handover.for_reports:
+        rules = Counter(alert.finding.rule for alert in handover.for_reports)
+        named = ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
+        yield from wrap(f"For reports alone: {named}: watcher alerts --status firing", width, style="dim")
     yield ()
 
 
@@ -45,7 +50,7 @@ def _firing(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
     ]
     rows: list[list[Any]] = []
     muted = {alert.id: one.until for one in reversed(handover.mutes) for alert in one.alerts}
-    for one in summary.firing:
+    for one in handover.firing:
         alert = one.alert
         marks = ["new"] if alert.starts_at >= handover.since else []
         marks += ["silenced"] if one.silences else []
@@ -54,7 +59,7 @@ def _firing(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
         marks += [f"acked by {alert.acked_by}"] if alert.acked_at else []
         since = past(alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([alert.id[:12], severity(alert.severity), since, alert.finding.rule, ", ".join(marks)])
-    below = [summary_at(one.alert.finding, summary.now) for one in summary.firing]
+    below = [summary_at(one.alert.finding, summary.now) for one in handover.firing]
     fresh = len(handover.fired)
     new = "" if not fresh else ", all new" if fresh == len(rows) else f", {fresh} of them new"
     yield from section(

@@ -12,7 +12,6 @@ from watcher.cli.options import (
     JsonOption,
     OwnerOption,
     SinceOption,
-    frame_of,
     query_of,
 )
 from watcher.cli.options import (
@@ -48,6 +47,7 @@ def transitions(
     from watcher.answers import listings as answers
     from watcher.cli.wording import past
     from watcher.report.records import document, transition_record
+    from watcher.settings import frame_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
@@ -129,6 +129,7 @@ def alerts(
     from watcher.answers import listings as answers
     from watcher.cli.wording import past, severity
     from watcher.report.records import document
+    from watcher.settings import frame_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)

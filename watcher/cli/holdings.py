@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watcher.cli.desk import Desk
-from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, frame_of, query_of
+from watcher.cli.options import AccountOption, ConfigOption, JsonOption, OwnerOption, SinceOption, query_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, table, wrap
 
@@ -108,6 +108,7 @@ def files(
     from watcher.report.holdings import file_record
     from watcher.report.records import document
     from watcher.resources.snapshot import Section
+    from watcher.settings import frame_of
     from watcher.store import inventory, listings
 
     desk: Desk = ctx.obj

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
+from watcher.errors import Refused
 
 if TYPE_CHECKING:
     from watcher.azure.discovery import Discovery

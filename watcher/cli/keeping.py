@@ -1,20 +1,16 @@
 """`keep`: deployments that somebody wants to stay; audited. A tag of the deployment itself is stored as such a word."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import AuthorOption, ConfigOption, JsonOption, author_or_user, said
 from watcher.cli.options import until as until_of
 from watcher.cli.table import Column, table
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from watcher.alerts.keep import Keep
     from watcher.config import Config
     from watcher.store.engine import Store
 
@@ -67,95 +63,38 @@ def keep(
 
 
 def _keep(desk: Desk, store: "Store", settings: "Config", wanted: str, until_at: datetime, who: str, why: str) -> None:
-    from watcher.alerts.keep import Keep
-    from watcher.cli.dossier import find
-    from watcher.cli.lifetimes import lifetimes_of
-    from watcher.cli.wording import remaining
+    from watcher.answers import acts
     from watcher.rules.text import moment
-    from watcher.store import alerts
+    from watcher.settings import frame_of
 
-    now = desk.now()
-    dossier = store.read_now(find, wanted, routing=None, now=now, lifetimes=lifetimes_of(settings))
-    found = dossier.deployment
-    if found is None or found.ended_at is not None:
-        raise Refused(f"{wanted} is no living deployment: see `watcher deployments`")
-    name, account = found.deployment.name, found.deployment.account
-    kept = Keep(account=account, deployment=name, until=until_at, author=who, reason=why)
-    store.write_now(alerts.save_keep, kept, now=now)
-    label = dossier.account.label if dossier.account else account
-    desk.say(f"{label}/{name} is kept until {moment(until_at)}")
-    if dossier.keep is not None and dossier.keep.author:
-        earlier = dossier.keep
+    frame = frame_of(settings, desk.now())
+    kept = store.write_now(acts.keep, frame, wanted, until=until_at, author=who, reason=why)
+    desk.say(f"{kept.row.seen.account.label}/{kept.keep.deployment} is kept until {moment(until_at)}")
+    if kept.earlier is not None and kept.earlier.author:
+        earlier = kept.earlier
         desk.say(f"  in place of {earlier.author}'s word: until {moment(earlier.until)}, {earlier.reason}")
-    standing = dossier.standing
-    earliest = standing.deletion_earliest if standing else None
-    if standing is not None and earliest is not None and earliest < until_at:
-        text = f"Azure may delete {name} before that, {remaining(standing, now)[0]} ({moment(earliest)})"
-        desk.complain(f"warning: {text}, unless it is called: keep does not stop it")
-    elif standing is not None and standing.is_fine_tuned and earliest is None:
-        desk.complain(f"warning: when Azure may delete {name} is unknown: {standing.unknown_because}")
+    for warning in kept.warnings:
+        desk.complain(f"warning: {warning}")
 
 
 def _drop(desk: Desk, store: "Store", wanted: str, who: str, why: str) -> None:
-    """End an exception, also one of a deployment that is gone: it would carry over to a new life of the name."""
-    from watcher.resources.deployment import KEEP_TAG
+    from watcher.answers import acts
     from watcher.rules.text import moment
-    from watcher.store import alerts
 
-    now = desk.now()
-    place, _, name = wanted.rpartition("/")
-    shown = store.read_now(_shown, now)
-    found = [one for one in shown if one.name.lower() == name.lower() and place.lower() in ("", *one.places)]
-    if not found:
-        raise Refused(f"{wanted} is not kept: see `watcher keep --list`")
-    if len(found) > 1:
-        raise Refused(f"{wanted} is ambiguous: {', '.join(f'{one.label}/{one.name}' for one in found)}", code=2)
-    one = found[0]
-
-    def apply(tx: "Connection") -> None:
-        alerts.drop_keep(tx, one.keep.account, one.keep.deployment)
-        subject = f"{one.keep.account}/{one.name}"
-        alerts.record(tx, author=who, action="keep.drop", subject=subject, comment=why, now=now)
-
-    store.write_now(apply)
+    one, warnings = store.write_now(acts.drop, wanted, author=who, reason=why, now=desk.now())
     desk.say(f"{one.label}/{one.name} is kept no longer; it was until {moment(one.keep.until)}, by {one.keep.author}")
-    if KEEP_TAG in one.keep.author:
-        desk.complain(f"warning: its tag {KEEP_TAG} still stands in Azure, and counts again once it is changed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A keep, with the names of what it keeps."""
-
-    keep: "Keep"
-    label: str  #: of the account
-    places: tuple[str, ...]  #: what else the account is called, in lower case
-    name: str  #: of the deployment, as Azure writes it where it stands
-
-
-def _shown(tx: "Connection", now: datetime) -> "list[Shown]":
-    """What is kept, the next to end first."""
-    from watcher.store import alerts, listings
-
-    watched = {one.account.key: one for one in listings.accounts(tx, with_removed=True)}
-    names = {d.key: d.name for one in watched.values() for d in one.reading.deployments or ()}
-    shown = []
-    for each in alerts.keeps(tx, since=now):
-        found = watched.get(each.account)
-        label = found.account.label if found else each.account
-        places = (label.lower(), each.account.lower(), *((found.account.name.lower(),) if found else ()))
-        name = names.get(f"{each.account}/deployments/{each.deployment}".lower(), each.deployment)
-        shown.append(Shown(keep=each, label=label, places=places, name=name))
-    return shown
+    for warning in warnings:
+        desk.complain(f"warning: {warning}")
 
 
 def _list(desk: Desk, settings: "Config", *, as_json: bool) -> None:
+    from watcher.answers import acts
     from watcher.cli.wording import ahead
     from watcher.report.records import document, keep_record
 
     now = desk.now()
     with desk.store(settings) as store:
-        shown = store.read_now(_shown, now)
+        shown = store.read_now(acts.keeps, now)
     if as_json:
         records = [keep_record(one.keep, one.label) | {"deployment": one.name} for one in shown]
         desk.document(document("keeps", records, now=now))

@@ -13,7 +13,6 @@ from watcher.cli.options import (
     JsonOption,
     OwnerOption,
     SinceOption,
-    frame_of,
     query_of,
 )
 from watcher.cli.options import (
@@ -43,6 +42,7 @@ def jobs(
     from watcher.answers import listings as answers
     from watcher.cli.wording import JOB_STYLES, eta, past
     from watcher.report.records import document
+    from watcher.settings import frame_of
     from watcher.store import listings
 
     desk: Desk = ctx.obj
@@ -95,6 +95,7 @@ def accounts(
     """Accounts, and how much of each could be seen. With --since only those first seen since then."""
     from watcher.answers import listings as answers
     from watcher.report.records import document
+    from watcher.settings import frame_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from watcher.answers.query import Frame, Query
-    from watcher.config import Config
+    from watcher.answers.query import Query
 
 ConfigOption = Annotated[
     Path | None,
@@ -97,14 +96,6 @@ def query_of(
     from watcher.answers.query import Query
 
     return Query(accounts=tuple(account or ()), statuses=tuple(status or ()), owners=tuple(owner or ()), since=since)
-
-
-def frame_of(config: "Config", now: datetime) -> "Frame":
-    """What the answers of this command go by."""
-    from watcher.answers.query import Frame
-    from watcher.cli.lifetimes import lifetimes_of
-
-    return Frame(now=now, owner_tag=config.azure.discovery.owner_tag, lifetimes=lifetimes_of(config))
 
 
 def author_or_user(author: str | None) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, JsonOption
 from watcher.cli.table import Line, wrap
+from watcher.errors import Refused
 
 if TYPE_CHECKING:
     from watcher.azure.discovery import Discovery
@@ -48,7 +49,8 @@ def permissions(
     if role:
         if not scopes:
             raise Refused("no subscription is seen, so that the role would have no scope: name some in azure.discovery")
-        desk.document(role_definition(scopes, read_results=settings.azure.read_results))
+        reconcile = settings.pricing.reconcile
+        desk.document(role_definition(scopes, read_results=settings.azure.read_results, reconcile=reconcile))
         return 0
     lacking = [right for holder in holders for right in holder.rights if is_lacking(right)]
     if as_json:
@@ -57,8 +59,8 @@ def permissions(
             "cloud": settings.azure.cloud,
             "is_complete": found.is_complete,
             "scopes": [holder_record(holder) for holder in holders],
-            "role": role_definition(scopes, read_results=True),
-            "role_without_results": role_definition(scopes, read_results=False),
+            "role": role_definition(scopes, read_results=True, reconcile=settings.pricing.reconcile),
+            "role_without_results": role_definition(scopes, read_results=False, reconcile=settings.pricing.reconcile),
         }
         desk.document(document("permissions", record, now=desk.now()))
     else:
@@ -106,10 +108,10 @@ def _screen(
         yield from wrap(text, width, style="yellow")
         yield ()
     yield from rights_text(holders, width)
-    yield from _role(azure.read_results, scopes, width)
+    yield from _role(azure.read_results, scopes, width, reconcile=settings.pricing.reconcile)
 
 
-def _role(read_results: bool, scopes: Sequence[str], width: int) -> Iterator[Line]:
+def _role(read_results: bool, scopes: Sequence[str], width: int, *, reconcile: bool) -> Iterator[Line]:
     from watcher.azure.permissions import ANY_OPENAI_READ, RESULTS, role_definition
 
     yield (("The least role", "bold"),)
@@ -119,7 +121,8 @@ def _role(read_results: bool, scopes: Sequence[str], width: int) -> Iterator[Lin
     yield from wrap("Save this as role.json (`watcher permissions --role` prints nothing else), then run:", width)
     yield from wrap("az role definition create --role-definition role.json", width, indent=2, breaks_words=False)
     yield ()
-    for line in json.dumps(role_definition(scopes, read_results=read_results), indent=2).splitlines():
+    definition = role_definition(scopes, read_results=read_results, reconcile=reconcile)
+    for line in json.dumps(definition, indent=2).splitlines():
         yield ((line, ""),)
     yield ()
     if read_results:

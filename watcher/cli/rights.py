@@ -33,7 +33,7 @@ def needs_of(config: "Config") -> tuple[Need, ...]:
     """What this configuration needs."""
     azure = config.azure
     searches = azure.discovers and azure.discovery.subscriptions is None
-    needed = permissions.needs(read_results=azure.read_results)
+    needed = permissions.needs(read_results=azure.read_results, reconcile=config.pricing.reconcile)
     return tuple(need for need in needed if searches or need is not permissions.SUBSCRIPTIONS)
 
 

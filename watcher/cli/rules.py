@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, JsonOption, moment_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, Line, table, wrap
+from watcher.errors import Refused
 
 if TYPE_CHECKING:
     from watcher.config import Config

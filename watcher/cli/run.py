@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, span_of
+from watcher.errors import Refused
 
 if TYPE_CHECKING:  # for annotations alone: what these name costs most of a second, and `--help` needs none of it
     from watcher.config import Config
@@ -131,6 +132,14 @@ def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
     for delivery in summary.undelivered:
         why = delivery.last_error or "not tried"
         desk.say(f"undelivered   {delivery.notification.id} to {delivery.notification.receiver}: {why}", "yellow")
+    for issue in summary.undelivered_reports:
+        why = issue.last_error or "not tried"
+        desk.say(f"undelivered   {issue.id}, report {issue.name}, to {issue.receiver}: {why}", "yellow")
+    for issue in summary.due_reports:
+        desk.say(f"would report  {issue.name} ({issue.edition}) to {issue.receiver}")
+    for one in summary.reported:
+        if one.state == "delivered":
+            desk.say(f"report        {one.issue.name} ({one.issue.edition}) to {one.issue.receiver}: {one.detail}")
     desk.say(
         f"{summary.accounts} accounts read, {len(summary.transitions)} transitions {would}recorded, "
         f"{len(summary.alerts)} alerts {would}new or changed, {len(summary.notifications)} notifications "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from watcher.cli.desk import Desk
-from watcher.cli.options import ConfigOption, JsonOption, SinceOption, frame_of
+from watcher.cli.options import ConfigOption, JsonOption, SinceOption
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, Line, cut, printable, wrap
 from watcher.cli.wording import section
@@ -33,6 +33,7 @@ def status(
     from watcher.assembly import routing_of
     from watcher.cli import handover
     from watcher.report.summary_record import summary_record
+    from watcher.settings import frame_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)

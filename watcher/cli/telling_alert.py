@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from watcher.alerts.flapping import damped_because
+from watcher.alerts.keep import COUNTDOWN_RULES
 from watcher.alerts.route import REPORT_ONLY_RULES
+from watcher.alerts.step import OVERDUE
 from watcher.alerts.summary import summary_at
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
@@ -14,7 +16,7 @@ from watcher.rules.text import ago, moment
 
 if TYPE_CHECKING:
     from watcher.alerts.alert import Alert
-    from watcher.cli.dossier import AlertFile
+    from watcher.answers.dossier import AlertFile
     from watcher.store.alerts import AuditEntry
     from watcher.store.outbox import Attempt, Delivery
 
@@ -38,7 +40,7 @@ def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
     if finding.evidence:
         when = "when last judged" if is_over else f"as of {moment(alert.updated_at)}"
         yield from paragraph(f"The grounds, {when}: {finding.evidence}.", width)
-    told = " ".join((summary, finding.description, finding.evidence))
+    told = " ".join((summary, finding.description, finding.evidence, finding.subject.id, finding.subject.incarnation))
     as_of = f", as of {moment(alert.updated_at)}" if _dated(alert, now) else ""
     yield from paragraph(_figures(finding.values, told, as_of), width)
     yield from _telling(file, now, width)
@@ -57,14 +59,23 @@ def _life(file: "AlertFile", now: datetime) -> str:
         said = [f"That happened on {moment(at)}, and watcher noticed on {start}."]
     else:
         said = [f"That was noticed on {start}."]
-    if alert.finding.step:
-        said.append(f"The step reached is {alert.finding.step}.")
+    said.append(_step(alert))
     if alert.unverified_since is not None or alert.unverified_because:
         since = f" since {ago(alert.unverified_since, now)}" if alert.unverified_since else ""
         said.append(f"Not verified{since}: {alert.unverified_because}.")
     if alert.acked_at is not None:
         said.append(f"{alert.acked_by} acknowledged it {ago(alert.acked_at, now)}.")
-    return " ".join(said)
+    return " ".join(filter(None, said))
+
+
+def _step(alert: "Alert") -> str:
+    """How far its countdown has come; "" where there is none, or the summary says so."""
+    step, is_over = alert.finding.step, alert.ends_at is not None
+    if step and alert.finding.rule not in COUNTDOWN_RULES:
+        return f"The step reached is {step}."
+    if step == OVERDUE:
+        return "By then its deletion was overdue." if is_over else ""
+    return f"The last step that it crossed {'was' if is_over else 'is'} {step} before its deletion." if step else ""
 
 
 #: A shorter delay between what happened and when it was noticed is not told.
@@ -144,7 +155,9 @@ def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         step = f" {told.step}" if told.step else ""
         what = f"{told.receiver}: {told.status}, {told.severity}{step}"
         outcome = tries.pop(told.notification_id, None)
-        if outcome is None:
+        if not told.notification_id:
+            yield from listed([(moment(told.at), f"{told.receiver}: {told.status}, {_STANDS}")], width)
+        elif outcome is None:
             yield from listed([(moment(told.at), what)], width)
         else:
             yield from _delivery(moment(told.at), what, *outcome, width)
@@ -153,6 +166,10 @@ def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         what = f"{notification.reason.value} to {notification.receiver}"
         yield from _delivery(moment(notification.created_at), what, delivery, attempts, width)
     yield ()
+
+
+#: Of a resolve that another alert's notification stands for.
+_STANDS = "by the message that it is gone"
 
 
 def _unrouted(rule: str) -> str:

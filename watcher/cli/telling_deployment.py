@@ -12,7 +12,7 @@ from watcher.rules.keep_words import keep_doubt
 from watcher.rules.text import ago, duration, hours, moment
 
 if TYPE_CHECKING:
-    from watcher.cli.dossier import Dossier
+    from watcher.answers.dossier import Dossier
     from watcher.report.standing import Standing
 
 #: Changes that are shown; `--json` has them all.
@@ -33,7 +33,22 @@ def deployment_text(dossier: "Dossier", now: datetime, width: int) -> Iterator[L
     yield from paragraph(_lineage(dossier, now), width)
     if dossier.standing is not None and dossier.standing.basis:
         yield from _arithmetic(dossier.standing, now, width)
+    yield from _recipe(dossier, width)
     yield from _changes(dossier, width)
+
+
+def _recipe(dossier: "Dossier", width: int) -> Iterator[Line]:
+    """How to make it again; a command is one line, however long, so that it can be copied."""
+    again = dossier.recipe
+    if again is None:
+        return
+    yield from title(
+        "To deploy it again as it was" if dossier.standing is None else "To deploy it again as it is", width
+    )
+    if again.missing:
+        yield from paragraph(f"Not known of it: {', '.join(again.missing)}. Azure's default is taken.", width)
+    yield ((again.command, ""),)
+    yield ()
 
 
 def _standing(standing: "Standing", now: datetime) -> str:
@@ -56,17 +71,23 @@ def _standing(standing: "Standing", now: datetime) -> str:
     if earliest is None or left is None:
         return "At risk: an alert says so, and what it rests on can no longer be read."
     if left.total_seconds() < 0:
-        text = f"At risk: its deletion is overdue by {duration(-left)}{stands}."
-    elif not left:
+        due = f": it was to go by {moment(latest)}" if latest is not None else ""
+        return f"At risk: its deletion is overdue by {duration(-left)}{stands}{due}.{_doubt_of(standing, now)}"
+    if not left:
         text = f"At risk: Azure may delete it at any moment{how}."
     else:
         text = f"At risk: Azure may delete it in {duration(left)}, from {moment(earliest)} on{how}."
     if latest is not None and latest != earliest:
         text += f" At the latest it goes {moment(latest)}."
-    if standing.unknown_because:
-        since = f", last read {ago(standing.unknown_since, now)}" if standing.unknown_since else ""
-        text += f" That rests on its last evidence: {standing.unknown_because}{since}."
-    return text
+    return text + _doubt_of(standing, now)
+
+
+def _doubt_of(standing: "Standing", now: datetime) -> str:
+    """What keeps its standing from being certain; "": nothing."""
+    if not standing.unknown_because:
+        return ""
+    since = f", last read {ago(standing.unknown_since, now)}" if standing.unknown_since else ""
+    return f" That rests on its last evidence: {standing.unknown_because}{since}."
 
 
 def _end(dossier: "Dossier", now: datetime) -> str:
@@ -77,9 +98,12 @@ def _end(dossier: "Dossier", now: datetime) -> str:
         return ""
     if one.outcome == Change.REPLACED.value:
         return f"It was replaced by another of its name, seen {moment(one.ended_at)} ({ago(one.ended_at, now)})."
-    text = f"It is gone, seen {moment(one.ended_at)} ({ago(one.ended_at, now)})."
+    cause = _cause(dossier)
+    text = f"It is gone, seen {moment(one.ended_at)} ({ago(one.ended_at, now)}){cause and f': {cause}'}."
     if log is None:
         return f"{text} Who deleted it is unknown: the activity log was not asked."
+    if cause and (log.deleted_by or log.deleted_at):
+        return f"{text.removesuffix('.')}, says the activity log."
     if log.deleted_by or log.deleted_at:
         what = "the account with all that was in it" if log.account_deleted else "it"
         at = f" on {moment(log.deleted_at)}" if log.deleted_at else ""
@@ -87,6 +111,16 @@ def _end(dossier: "Dossier", now: datetime) -> str:
     if not log.is_read:
         return f"{text} Who deleted it is unknown: {log.because or 'the activity log could not be read'}."
     return f"{text} The activity log names nobody; whether Azure logs its own deletions is not documented."
+
+
+def _cause(dossier: "Dossier") -> str:
+    """What its `deployment_gone` says was the cause; "" where there is none, or it stands above."""
+    if dossier.is_of_alert or dossier.deployment is None:
+        return ""
+    life = dossier.deployment.deployment.incarnation
+    gone = (one.alert.finding for one in dossier.alerts if one.alert.finding.rule == "deployment_gone")
+    summaries = (finding.summary for finding in gone if finding.subject.incarnation == life)
+    return next(summaries, "").partition(" is gone: ")[2]
 
 
 def _kept(dossier: "Dossier", now: datetime) -> str:

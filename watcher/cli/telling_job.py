@@ -19,7 +19,7 @@ from watcher.rules.sight import REASONS
 from watcher.rules.text import ago, counted, duration, moment, sentence
 
 if TYPE_CHECKING:
-    from watcher.cli.dossier import Dossier
+    from watcher.answers.dossier import Dossier
 
 #: Lines of the job's own log; `--json` has them all.
 _MOST_LINES = 8
@@ -80,7 +80,8 @@ def _what(dossier: "Dossier") -> str:
         how += (
             f", {counted(int(epochs), 'epoch')}" if re.fullmatch("[0-9]{1,9}", epochs) else f", n_epochs {epochs[:20]}"
         )
-    data = f"It trains {job.model or 'an unknown base'} ({how}) on {job.training_file or 'an unknown file'}, "
+    verb = "trained" if job.status.has_ended else "trains"
+    data = f"It {verb} {job.model or 'an unknown base'} ({how}) on {job.training_file or 'an unknown file'}, "
     data += f"validated with {job.validation_file}." if job.validation_file else "without a validation file."
     if job.trained_tokens is not None:
         data += f" {job.trained_tokens:,} tokens were trained."

@@ -10,7 +10,7 @@ from watcher.rules.sight import REASONS
 from watcher.rules.text import ago, moment
 
 if TYPE_CHECKING:
-    from watcher.cli.dossier import Dossier
+    from watcher.answers.dossier import Dossier
 
 _INDENT = 2
 

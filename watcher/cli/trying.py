@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.desk import Desk, Refused
+from watcher.cli.desk import Desk
 from watcher.cli.options import ConfigOption, JsonOption
 from watcher.cli.table import Column, Line, table, wrap
+from watcher.errors import Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,7 +80,7 @@ async def _send_all(
     context = Context(
         watcher_name=settings.watcher.name,
         zone=settings.watcher.timezone,
-        public_url="",  # as real messages: no link until there are pages to open
+        public_url=settings.watcher.public_url or "",
         client=client,
         stream=desk.out,
     )

@@ -22,6 +22,7 @@ from watcher.config.values import (
     Duration,
     FreeLabel,
     GroupLabel,
+    HeaderName,
     Interval,
     Invalid,
     LabelName,
@@ -30,6 +31,7 @@ from watcher.config.values import (
     ListenAddress,
     Matchers,
     Name,
+    Peer,
     Period,
     ReportSchedule,
     ResourceId,
@@ -40,6 +42,9 @@ from watcher.config.values import (
     check_database_url,
     parse_listen,
 )
+
+#: A place for incidents, and none for a page of figures.
+TYPES_WITHOUT_REPORTS = ("alertmanager", "pagerduty")
 
 Names = tuple[Name, ...]
 SomeNames = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -260,6 +265,8 @@ class Pricing(Table):
     source: Literal["retail", "table"] = "retail"
     currency: Currency = "USD"
     discount_percent: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(0)
+    #: Asks Cost Management once a day what was billed, to hold estimates against.
+    reconcile: bool = False
     #: First match wins, before the source.
     table: tuple[Price, ...] = ()
 
@@ -341,6 +348,8 @@ class Report(Table):
     schedule: ReportSchedule
     #: A length back from the schedule's day, or the calendar month before.
     period: Period = timedelta(days=7)
+    #: "all": everything, and each owner's own edition to them; "finance": the money alone, to the receivers alone.
+    edition: Literal["all", "finance"] = "all"
     receivers: SomeNames
 
 
@@ -363,6 +372,12 @@ class Web(Table):
     listen: ListenAddress = Listen("127.0.0.1:8787")
     token_env: SecretFromEnv | None = None
     token_file: SecretFromFile | None = None
+    #: In which a reverse proxy names the user it has let in; None: no proxy is believed.
+    user_header: HeaderName | None = None
+    #: Whose word is taken for that.
+    proxies: tuple[Peer, ...] = ("127.0.0.1", "::1")
+    #: What such a user may do.
+    user_scope: Literal["read", "write"] = "read"
     tokens: tuple[WebToken, ...] = ()
 
     @property
@@ -372,6 +387,13 @@ class Web(Table):
     @classmethod
     def mistakes(cls, table: Mapping[str, Any]) -> Iterator[Mistake]:
         yield from _repeated(table, "tokens", "name")
+        for key in ("proxies", "user_scope"):
+            if key in table and "user_header" not in table:
+                yield Mistake(
+                    key, "has no effect without user_header", "name the header that the proxy sets, or drop it"
+                )
+        if table.get("proxies") == []:
+            yield Mistake("proxies", "is empty", "name at least one, or leave it out for this machine's own")
         try:
             listen = parse_listen(table.get("listen", "127.0.0.1:8787"))
         except Invalid:
@@ -436,6 +458,16 @@ class Config(Table):
                 tables = "receivers" if kind == "receiver" else "mute"
                 cure = nearest(name, known) if known else f"add a table [[{tables}]]"
                 yield Mistake(path, f'no {kind} is named "{name}"', cure)
+        yield from _without_reports(table)
+
+
+def _without_reports(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    types = {str(entry.get("name")): entry.get("type") for entry in listed(table, "receivers")}
+    for number, report in enumerate(listed(table, "reports")):
+        for path, _, name in _each(f"reports[{number}].receivers", "receiver", report.get("receivers")):
+            if isinstance(name, str) and (type_ := types.get(name)) in TYPES_WITHOUT_REPORTS:
+                cure = "name one that a person reads: email, slack, teams, webhook, apprise or console"
+                yield Mistake(path, f'"{name}" is of type {type_}, which takes no reports', cure)
 
 
 def _names(table: Mapping[str, Any], tables: str) -> list[str]:

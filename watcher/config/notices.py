@@ -1,4 +1,4 @@
-"""What a configuration asks for that this version reads and does not do yet; `check-config` prints it."""
+"""What in a configuration is no mistake and may surprise; `check-config` prints it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Callable
 from watcher.config.models import Config
 
 #: One line for each thing not done yet; the version that does it deletes its line.
-_NOT_YET: tuple[tuple[str, Callable[[Config], bool]], ...] = (
-    ("[watcher] public_url", lambda config: config.watcher.public_url is not None),
-    (
-        '[pricing] source = "retail"',
-        lambda config: "pricing" in config.model_fields_set and config.pricing.source == "retail",
-    ),
-    ("[[reports]]", lambda config: bool(config.reports)),
-)
+_NOT_YET: tuple[tuple[str, Callable[[Config], bool]], ...] = ()
 
 
 def warnings(config: Config) -> list[str]:
-    """One line for each table or key in use that this version does not act on."""
-    return [f"{what}: read, but not acted on by this version of watcher yet" for what, used in _NOT_YET if used(config)]
+    """One line for each table or key in use that this version does not act on, and for what deserves a second look."""
+    lines = [
+        f"{what}: read, but not acted on by this version of watcher yet" for what, used in _NOT_YET if used(config)
+    ]
+    web = config.web
+    if web.user_header is not None and not web.listen.is_loopback:
+        lines.append(
+            f"[web] user_header: {web.listen} is open to other machines, and whoever can send from "
+            f"{' or '.join(web.proxies)} is believed to be any user; listen on 127.0.0.1 behind the proxy where you can"
+        )
+    return lines

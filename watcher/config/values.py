@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
@@ -227,6 +227,25 @@ class Listen(str):
     @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
+
+
+def _peer(text: str) -> str:
+    """An address, or a network of them; it stays a text, which the page reads for itself."""
+    try:
+        ip_network(text)
+    except ValueError:
+        raise Invalid("is no address", 'write "10.1.2.3", "::1" or a whole network: "10.1.2.0/24"') from None
+    return text
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", text) or text.lower() in _HEADERS_OF_OTHERS:
+        raise Invalid("is no header for a user's name", 'write what the proxy sets: "X-Forwarded-User"')
+    return text
+
+
+#: Any client sends these for itself.
+_HEADERS_OF_OTHERS = ("authorization", "cookie", "host", "origin", "referer", "user-agent", "x-csrf-token")
 
 
 def parse_listen(text: object) -> Listen:
@@ -489,6 +508,9 @@ Url = Annotated[str, AfterValidator(_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 ListenAddress = Annotated[Listen, PlainValidator(parse_listen), _text(r"^.*:[0-9]{1,5}$")]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+#: An address, or a network in its short form.
+Peer = Annotated[str, AfterValidator(_peer)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Matcher = Annotated[str, AfterValidator(_matcher)]
 Matchers = tuple[Matcher, ...]

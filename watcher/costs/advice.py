@@ -105,9 +105,9 @@ def advise_all(cases: Iterable[Case], now: datetime) -> tuple[Advice, ...]:
     return tuple(sorted(found, key=_rank))
 
 
-def _rank(advice: Advice) -> tuple[bool, object, str, str]:
+def _rank(advice: Advice) -> tuple[bool, float, str, str]:
     monthly = advice.saving_per_month
-    saving = -monthly.high if isinstance(monthly, Amount) else 1
+    saving = -float(monthly.high) if isinstance(monthly, Amount) else 1.0
     return advice.move is Move.KEEP, saving, advice.account, advice.name
 
 

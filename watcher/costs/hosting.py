@@ -4,12 +4,13 @@ A fee runs from creation (where that is unknown from first sight, which is told)
 to lie between two sights, the cost is an interval. Whether a pause ends the fee is not documented: assumed that not.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from watcher.costs.money import Amount, Cost, Unknown, hours, nothing
@@ -18,6 +19,8 @@ from watcher.resources.calls import HOUR, Calls, Coverage
 from watcher.resources.deployment import Deployment, SkuKind, sku_kind
 
 _NONE = timedelta()
+_MICROSECOND = timedelta(microseconds=1)
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,7 @@ def cost(tenancy: Tenancy, book: PriceBook, period: Period) -> Cost:
     least, most = tenancy.stood(period)
     if not most:
         return nothing(book.currency)
-    return _worth(price(tenancy, book), least, most)
+    return worth(price(tenancy, book), least, most)
 
 
 def unseen(tenancy: Tenancy, book: PriceBook, period: Period) -> Unknown | None:
@@ -149,12 +152,13 @@ def remarks(tenancy: Tenancy, period: Period) -> Iterator[str]:
         yield "It was paused: assumed that its fee was charged all the same, as Azure does not say otherwise."
 
 
-def _worth(rate: Price | Unknown, least: timedelta, most: timedelta) -> Cost:
-    """Between `least` at the lower price and `most` at the higher."""
+def worth(rate: Price | Unknown, least: timedelta, most: timedelta) -> Cost:
+    """What the time costs: between `least` at the lower price and `most` at the higher."""
     if isinstance(rate, Unknown):
         return rate
-    low, high = hours(least), hours(most)
-    return Amount(low=rate.rate.low * low, high=rate.rate.high * high, currency=rate.currency)
+    if least == most:
+        return rate.over(least)
+    return Amount(low=rate.rate.low * hours(least), high=rate.rate.high * hours(most), currency=rate.currency)
 
 
 class State(StrEnum):
@@ -177,7 +181,7 @@ class Share:
 
     @property
     def cost(self) -> Cost:
-        return _worth(self.price, self.least, self.most)
+        return worth(self.price, self.least, self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,71 +209,185 @@ def split_by_day(
 ) -> tuple[Day, ...]:
     """Divide the cost in `period` by local day and by use; all shares together are the cost, exactly.
 
-    The time that a deployment stood is `unknown` where its metrics were not read. Of what was read, all from the start
-    of the hour of the last answered call of the period on is `idle` (from its beginning, where there was none), as
-    Azure's own clock counts it. Before that, a local day decides for itself: without a call it is `idle`, with at most
-    `trickle` calls it is `trickle`, with more it is `used`. Only answered calls count, and only of this life. An hour
-    of calls belongs to the day in which it begins.
+    See `use_by_day`.
 
     Args:
         calls: By hour; `None`: none were recorded, which within `coverage` means that none came.
+    """
+    rate = price(tenancy, book)
+    return tuple(
+        Day(
+            day=use.day,
+            calls=use.calls,
+            shares=tuple(
+                Share(state=state, least=least * _MICROSECOND, most=most * _MICROSECOND, price=rate)
+                for state, least, most in use.spent
+            ),
+        )
+        for use in use_by_day(tenancy, Answered.of(calls), coverage, period, zone, trickle=trickle)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The answered calls of one name by the hour: thousands of deployments have hundreds of hours each, so plain
+    figures in place of an object for each hour."""
+
+    hours: Sequence[int] = ()  #: since 1970, in order; only those with a call
+    counts: Sequence[float] = ()
+
+    @classmethod
+    def of(cls, calls: Calls | None) -> "Answered":
+        found = sorted((micros(hour) // _HOUR, one.ok) for hour, one in calls.hours.items() if one.ok) if calls else ()
+        return cls(hours=tuple(hour for hour, _ in found), counts=tuple(count for _, count in found))
+
+    def within(self, begin: datetime, end: datetime) -> float:
+        """How many came in the hours that begin in [begin, end)."""
+        low, high = _hours_before(self.hours, micros(begin)), _hours_before(self.hours, micros(end))
+        return sum(self.counts[low:high], 0.0)
+
+    def last_within(self, begin: datetime, end: datetime) -> datetime | None:
+        """The start of the last of these hours; `None`: there is none."""
+        high = _hours_before(self.hours, micros(end))
+        if not high or (found := self.hours[high - 1] * _HOUR) < micros(begin):
+            return None
+        return _EPOCH + found * _MICROSECOND
+
+
+#: Time in each state, at least and at most, in microseconds.
+Spent = tuple[tuple[State, int, int], ...]
+
+
+class Use(NamedTuple):
+    """One local day of a tenancy."""
+
+    day: date
+    calls: float  #: that went well, as far as they were read
+    spent: Spent
+
+
+def use_by_day(
+    tenancy: Tenancy,
+    answered: Answered,
+    coverage: Coverage,
+    period: Period,
+    zone: ZoneInfo,
+    *,
+    trickle: float = TRICKLE_A_DAY,
+) -> tuple[Use, ...]:
+    """Divide the time in which it stood in `period` by local day and by use.
+
+    The time is `unknown` where its metrics were not read. Of what was read, all from the start of the hour of the last
+    answered call of the period on is `idle` (from its beginning, where there was none), as Azure's own clock counts it.
+    Before that, a local day decides for itself: without a call it is `idle`, with at most `trickle` calls it is
+    `trickle`, with more it is `used`. Only answered calls count, and only of this life. An hour of calls belongs to the
+    day in which it begins.
+
+    Args:
         coverage: What was read whole of the account's metrics.
         zone: Whose midnights part the days; such a day may have 23 or 25 hours.
     """
-    rate = price(tenancy, book)
-    end = min(period.end, tenancy.end[1]) if tenancy.end else period.end
-    begin = max(period.begin, tenancy.begin)
+    end = micros(min(period.end, tenancy.end[1]) if tenancy.end else period.end)
+    begin = micros(max(period.begin, tenancy.begin))
     if begin >= end:
         return ()
+    sure = micros(tenancy.end[0]) if tenancy.end else end
+    hours, counts = answered.hours, answered.counts
     # Of the hour in which it was created it cannot be told whose calls they are; those before are another life's.
-    recorded = calls.hours.items() if calls else ()
-    answered = sorted((hour, one.ok) for hour, one in recorded if begin - HOUR < hour < end and one.ok)
-    idle_from = max(answered[-1][0], begin) if answered else begin
-    days, done = [], 0
-    for low, high in pairwise(_midnights(begin, end, zone)):
-        after = bisect_left(answered, (high,), lo=done)
-        within, done = sum((count for _, count in answered[done:after]), 0.0), after
-        spans = _spans(low, high, within, idle_from, coverage, trickle)
-        shares = [_share(state, parts, tenancy, rate) for state, parts in spans.items() if parts]
-        days.append(Day(day=low.astimezone(zone).date(), calls=within, shares=tuple(shares)))
+    done, last = bisect_left(hours, begin // _HOUR), _hours_before(hours, end)
+    idle_from = max(hours[last - 1] * _HOUR, begin) if last > done else begin
+    spans = [(max(micros(low), begin), min(micros(high), end)) for low, high in coverage.spans]
+    spans = [(low, high) for low, high in spans if low < high]
+    read_from, read_to = spans[0] if len(spans) == 1 else (end, begin)
+    read_to = min(read_to, sure)
+    midnights, hours_before, dates = _grid(period, zone)
+    number = bisect_right(midnights, begin)
+    days, low = [], begin
+    while low < end:
+        if number < len(midnights) and midnights[number] < end:
+            high, bound = midnights[number], hours_before[number]
+        else:
+            high, bound = end, -(-end // _HOUR)
+        after = bisect_left(hours, bound, done)
+        within, done = sum(counts[done:after], 0.0), after
+        before = _IDLE if not within else _TRICKLE if within <= trickle else _USED
+        if read_from <= low and high <= read_to and high <= idle_from:  # as nearly always
+            spent = _whole(before, high - low)
+        elif read_from <= low and high <= read_to and (idle_from <= low or before is _IDLE):
+            spent = _whole(_IDLE, high - low)
+        else:
+            spent = _spent(low, high, before, idle_from, spans, sure)
+        days.append(Use(dates[number], within, spent))
+        low, number = high, number + 1
     return tuple(days)
 
 
-_Spans = list[tuple[datetime, datetime]]
+# A member of an enum is found slowly, and these are asked for by the hundred thousand.
+_USED, _TRICKLE, _IDLE = State.USED, State.TRICKLE, State.IDLE
 
 
-def _spans(
-    low: datetime, high: datetime, calls: float, idle_from: datetime, coverage: Coverage, trickle: float
-) -> dict[State, _Spans]:
-    """The parts of one day by state, in the order of the states."""
-    spans: dict[State, _Spans] = {state: [] for state in State}
-    before = State.IDLE if not calls else State.TRICKLE if calls <= trickle else State.USED
+@lru_cache(maxsize=1024)
+def _whole(state: State, length: int) -> Spent:
+    """A day in one state: one and the same for all that are alike."""
+    return ((state, length, length),)
+
+
+#: In microseconds.
+_HOUR = HOUR // _MICROSECOND
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(at: datetime) -> int:
+    """Since 1970: sums of whole microseconds are exact, and cheap."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _hours_before(hours: Sequence[int], at: int) -> int:
+    """How many of `hours` begin before `at`."""
+    return bisect_left(hours, -(-at // _HOUR))
+
+
+_Spans = list[tuple[int, int]]
+
+
+def _spent(low: int, high: int, before: State, idle_from: int, covered: _Spans, sure: int) -> Spent:
+    """The time in each state within one day, in the order of the states.
+
+    A span's part after `sure`, the last sight of what is gone by now, counts for the most, and not for the least.
+    """
+    least, most = dict.fromkeys(State, 0), dict.fromkeys(State, 0)
+
+    def spend(state: State, begin: int, end: int) -> None:
+        if begin < end:
+            most[state] += end - begin
+            least[state] += max(min(end, sure) - begin, 0)
+
     at = low
-    for begin, end in coverage.clipped(low, high):
-        spans[State.UNKNOWN].append((at, begin))
-        spans[before].append((begin, min(max(idle_from, begin), end)))
-        spans[State.IDLE].append((max(min(idle_from, end), begin), end))
-        at = end
-    spans[State.UNKNOWN].append((at, high))
-    return {state: [(a, b) for a, b in parts if a < b] for state, parts in spans.items()}
+    for begin, end in covered:
+        begin, end = max(begin, low), min(end, high)
+        if begin < end:
+            spend(State.UNKNOWN, at, begin)
+            spend(before, begin, min(max(idle_from, begin), end))
+            spend(State.IDLE, max(min(idle_from, end), begin), end)
+            at = end
+    spend(State.UNKNOWN, at, high)
+    return tuple((state, least[state], most[state]) for state in State if most[state])
 
 
-def _share(state: State, parts: _Spans, tenancy: Tenancy, rate: Price | Unknown) -> Share:
-    """A span's part after the last sight of what is gone by now counts for the most, and not for the least."""
-    sure = tenancy.end[0] if tenancy.end else None
-    most = sum((end - begin for begin, end in parts), _NONE)
-    least = most if sure is None else sum((max(min(end, sure) - begin, _NONE) for begin, end in parts), _NONE)
-    return Share(state=state, least=least, most=most, price=rate)
-
-
-def _midnights(begin: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
-    """`begin`, every local midnight after it, and `end`."""
-    bounds, day = [begin], begin.astimezone(zone).date() + timedelta(days=1)
-    while (midnight := datetime.combine(day, time(), zone).astimezone(UTC)) < end:
-        if midnight > bounds[-1]:  # a zone may jump over a whole day
-            bounds.append(midnight)
-        day += timedelta(days=1)
-    return [*bounds, end]
+@lru_cache(maxsize=64)
+def _grid(period: Period, zone: ZoneInfo) -> tuple[tuple[int, ...], tuple[int, ...], tuple[date, ...]]:
+    """The local midnights within a period, how many hours begin before each, and the dates around them."""
+    bounds: list[int] = []
+    dates = [period.begin.astimezone(zone).date()]
+    day, begin = dates[0] + _A_DAY, micros(period.begin)
+    while (at := micros(datetime.combine(day, time(), zone).astimezone(UTC))) < micros(period.end):
+        if at > (bounds[-1] if bounds else begin):  # a zone may jump over a whole day
+            bounds.append(at)
+            dates.append(day)
+        elif bounds and at == bounds[-1]:
+            dates[-1] = day
+        day += _A_DAY
+    return tuple(bounds), tuple(-(-at // _HOUR) for at in bounds), tuple(dates)
 
 
 def _day(at: datetime) -> str:

@@ -3,6 +3,7 @@
 And the costliest case, which no rule about idleness sees: one kept alive by so few calls that each costs a fortune.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -99,6 +100,41 @@ def calls_within(calls: Calls | None, coverage: Coverage, begin: datetime, end: 
     if not coverage.holds(begin, end):
         return None
     return sum((one.ok for one in calls.within(begin, end).hours.values()), 0.0) if calls else 0.0
+
+
+#: How many calls came in the hours that begin in [begin, end).
+Count = Callable[[datetime, datetime], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTrickle:
+    """The window in which too few calls kept a deployment alive."""
+
+    calls: float  #: answered ones
+    end: datetime
+
+
+def trickle_of(
+    deployment: Deployment, coverage: Coverage, now: datetime, trickle: Trickle, *, answered: Count, unclear: Count
+) -> FoundTrickle | Unknown | None:
+    """What keeps it alive where that is a trickle, `None` where it is none, or that nobody can tell.
+
+    Only a window of which all calls are known is judged, and only of a deployment that stood through it.
+
+    Args:
+        unclear: Those that may be answered ones of the deployment.
+    """
+    end = last_window(deployment, coverage, now, trickle.window)
+    if end is None:
+        return Unknown(because=f"not all of its calls in the last {trickle.window / DAY:g} d are known")
+    begin = end - trickle.window
+    count = answered(begin, end)
+    if not trickle.counts(count):
+        return None
+    more = unclear(begin, end)
+    if more and not trickle.counts(count + more):
+        return Unknown(because=f"{more:g} more calls may be its own: they bear no deployment's name, or no status")
+    return FoundTrickle(calls=count, end=end)
 
 
 def unclear_within(calls: Calls | None, nameless: Calls | None, begin: datetime, end: datetime) -> float:

@@ -38,7 +38,7 @@ class Amount:
     currency: str
 
     def __post_init__(self) -> None:
-        if self.low > self.high:
+        if self.low is not self.high and self.low > self.high:
             raise ValueError(f"an amount from {self.low} to {self.high} is none")
 
     def __add__(self, other: "Amount") -> "Amount":
@@ -49,7 +49,9 @@ class Amount:
         exact = fraction(factor)
         if exact < 0:
             raise ValueError("an amount is multiplied by nothing less than 0")
-        return Amount(low=self.low * exact, high=self.high * exact, currency=self.currency)
+        low = self.low * exact
+        high = low if self.high is self.low else self.high * exact
+        return Amount(low=low, high=high, currency=self.currency)
 
     def __truediv__(self, divisor: "Number") -> "Amount":
         return self * (1 / fraction(divisor))
@@ -184,14 +186,27 @@ def total(costs: Iterable[Cost], currency: str) -> Total:
     Raises:
         CurrencyMismatch: One is in another currency.
     """
-    known, parts, reasons = nothing(currency), 0, Counter[str]()
-    for each in costs:
-        parts += 1
+    # Thousands are summed: those that are one and the same are counted, and of the others, most over one denominator,
+    # whole numbers are added, which is cheap where fractions are not.
+    parts = list(costs)
+    alike = Counter(map(id, parts))
+    reasons, lows, highs = Counter[str](), Counter[int](), Counter[int]()
+    for each in {id(part): part for part in parts}.values():
+        count = alike[id(each)]
         if isinstance(each, Unknown):
-            reasons[each.because] += 1
-        else:
-            known += each
-    return Total(known=known, parts=parts, reasons=_ordered(reasons))
+            reasons[each.because] += count
+            continue
+        if each.currency != currency:
+            raise CurrencyMismatch(f"{each.currency} and {currency} do not mix")
+        lows[each.low.denominator] += count * each.low.numerator
+        highs[each.high.denominator] += count * each.high.numerator
+    known = Amount(low=_joined(lows), high=_joined(highs), currency=currency)
+    return Total(known=known, parts=len(parts), reasons=_ordered(reasons))
+
+
+def _joined(numerators: Counter[int]) -> Fraction:
+    """The sum of fractions, by denominator."""
+    return sum((Fraction(numerator, denominator) for denominator, numerator in numerators.items()), Fraction(0))
 
 
 def _ordered(reasons: Counter[str]) -> tuple[tuple[str, int], ...]:

@@ -52,6 +52,7 @@ async def deliver(
     paces: Paces | None = None,
     routing: Routing | None = None,
     heedless: bool = False,
+    claimed: Sequence[Delivery] | None = None,
 ) -> tuple[Delivered, ...]:
     """Try each delivery that is due once; none holds up another receiver.
 
@@ -62,11 +63,13 @@ async def deliver(
         paces: How fast each receiver is told; one that is not named is told one by one.
         routing: Who is told instead where a delivery is given up; `None`: nobody.
         heedless: Try all that is due, however the channel fails.
+        claimed: What is leased for `owner` already, and is sent in place of what is due.
     """
     paces = paces or {}
-    claimed = await store.write(
-        claiming.claim_at, owner, clock=wall_clock, receivers=tuple(notifiers), paces=paces, heedless=heedless
-    )
+    if claimed is None:
+        claimed = await store.write(
+            claiming.claim_at, owner, clock=wall_clock, receivers=tuple(notifiers), paces=paces, heedless=heedless
+        )
     lanes: dict[str, list[Delivery]] = {}
     for delivery in claimed:
         lanes.setdefault(delivery.notification.receiver, []).append(delivery)

@@ -75,11 +75,13 @@ def inventory_now(tx: Connection, judgement: Judgement, now: datetime) -> tuple[
 
 def _evaluate(tx: Connection, judgement: Judgement, now: datetime) -> tuple[Evaluation, str] | None:
     """What the rules say, with the word for what they said it of; `None`: of the same as the last time."""
-    rules = hashlib.sha256(repr((judgement.inventory_rules, judgement.owner_tag)).encode()).hexdigest()[:12]
+    inputs = (judgement.inventory_rules, judgement.owner_tag, judgement.tariff.currency)
+    rules = hashlib.sha256(repr(inputs).encode()).hexdigest()[:12]
     mark = f"{now:%Y-%m-%d} {rules} {inventory.mark(tx)}"
     if mark == state.value(tx, state.INVENTORY):
         return None
     found = inventory.load(tx, now=now, owner_tag=judgement.owner_tag)
+    found = replace(found, retail=judgement.tariff.of(tx))
     evaluation = evaluate_inventory(judgement.inventory_rules, found)
     vanished = tuple(_vanished(tx, found, evaluation))
     return replace(evaluation, cleared=(*vanished, *evaluation.cleared)), mark

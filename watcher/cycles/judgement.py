@@ -1,13 +1,14 @@
 """How what was seen is judged, and what becomes of the alerts."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert, fingerprint
 from watcher.alerts.lifecycle import advance, cap
+from watcher.cycles.pricing import Tariff
 from watcher.resources.changes import ResourceKind
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import FindingKind
@@ -67,6 +68,7 @@ class Judgement:
     critical_environments: frozenset[str] = frozenset()
     owner_tag: str = "owner"
     receivers: frozenset[str] = frozenset()  #: names of those in the configuration
+    tariff: Tariff = field(default_factory=Tariff, compare=False)  #: Azure's public price list
     is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
 
     @property

@@ -6,12 +6,15 @@ Nothing here is needed for correctness: an empty memory costs time, and a stale 
 """
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+import msgspec
+
 from watcher.alerts.alert import Alert
-from watcher.resources.snapshot import Known
+from watcher.resources.snapshot import Known, Section
 from watcher.rules.rule import View
 from watcher.store import scope
 from watcher.store.engine import Store
@@ -22,7 +25,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """An account as it was recorded last."""
+    """An account as it was recorded last. It holds for as long as the revision does, but for the times in it."""
 
     revision: int  #: of the stored account at that time; another one now makes this worthless
     known: Known
@@ -35,9 +38,64 @@ class Memory:
     """One for each process and store."""
 
     def __init__(self, store: Store) -> None:
-        self.accounts: dict[str, Remembered] = {}
+        self._packed: dict[str, _Packed] = {}  #: by account's key
+        self._sample = b""  #: an account to which the others are much alike
         self.due: Together[str, scope.DueAccount] = Together(lambda keys: store.read(scope.due, keys))
         self.touch: Together[scope.Touch, bool] = Together(lambda touches: store.write(scope.touch, touches))
+
+    def keep(self, remembered: Remembered) -> None:
+        """Remember an account as it was recorded now."""
+        # The view has the very same deployments and calls.
+        lean = replace(remembered, known=replace(remembered.known, deployments=(), usage={}))
+        body = _ENCODER.encode(lean)
+        if not self._sample and remembered.view.deployments:
+            self._sample = body
+        packing = zlib.compressobj(level=1, zdict=self._sample)
+        self._packed[remembered.view.account.key] = _Packed(
+            remembered.revision, self._sample, packing.compress(body) + packing.flush()
+        )
+
+    def recall(self, due: scope.DueAccount) -> Remembered | None:
+        """What was recorded last of an account; `None` where nothing was, or somebody else has changed it since."""
+        packed = self._packed.get(due.account.key)
+        if packed is None or packed.revision != due.revision:
+            return None
+        lean, read_at = packed.opened(), due.read_at
+        reading = replace(
+            lean.view.reading,
+            account=due.account,
+            jobs_at=read_at.get(Section.JOBS),
+            deployments_at=read_at.get(Section.DEPLOYMENTS),
+            usage_at=read_at.get(Section.METRICS),
+            files_at=read_at.get(Section.FILES),
+            models_at=read_at.get(Section.MODELS),
+        )
+        known = replace(
+            lean.known,
+            deployments=reading.deployments or (),
+            usage=reading.usage or {},
+            deployments_at=reading.deployments_at,
+        )
+        return replace(lean, known=known, view=replace(lean.view, reading=reading))
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """What is remembered of an account, in a tenth of its size: that of thousands would fill the memory.
+
+    When its sections were read last is not to be taken from it: each poll changes that, and stores it.
+    """
+
+    revision: int
+    sample: bytes  #: what it was packed by
+    body: bytes
+
+    def opened(self) -> Remembered:
+        return _DECODER.decode(zlib.decompressobj(zdict=self.sample).decompress(self.body))
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Remembered)
 
 
 class Together(Generic[K, V]):

@@ -76,9 +76,7 @@ async def poll(
     wanted = sections if sections is not None or due is None else due.sections(clock())
     if not wanted or due is None:
         return None
-    remembered = memory.accounts.get(account.key)
-    if remembered is not None and remembered.revision != due.revision:
-        remembered = None
+    remembered = memory.recall(due)
     known = remembered.known if remembered else await store.read(observations.known, account.key, now=clock())
     snapshot = await collect(due.account, known, sections=wanted, at=clock())  # network, and no transaction open
     if snapshot.gaps:
@@ -93,12 +91,11 @@ async def poll(
             due=tuple(times.items()),
         )
         if await memory.touch(touch):
-            memory.accounts[account.key] = replace(remembered, view=view)
             return Recorded(account=due.account, next_at=due.after(times).at)
     recorded = await store.write(record, snapshot, judgement)  # one transaction, and no network
     if recorded.remembered is not None:
-        memory.accounts[account.key] = recorded.remembered
-    return recorded
+        memory.keep(recorded.remembered)
+    return replace(recorded, remembered=None)  # a round over all accounts holds what each came to until its end
 
 
 def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) -> View | None:
@@ -120,7 +117,13 @@ def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) 
     if not says_nothing:
         return None
     before = remembered.view.reading
-    view = replace(remembered.view, now=snapshot.at, reading=absorb(before, snapshot), previous_at=read_times(before))
+    view = replace(
+        remembered.view,
+        now=snapshot.at,
+        reading=absorb(before, snapshot),
+        previous_at=read_times(before),
+        retail=judgement.tariff.latest,
+    )
     evaluation = evaluate(judgement.rules, view)
     if not (remembered.firing or evaluation.findings):
         return view  # nothing to end and nothing to open, as nearly always

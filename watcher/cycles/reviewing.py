@@ -1,7 +1,9 @@
 """Review: the alerts that span accounts, or are about `watcher` itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,8 +13,9 @@ from watcher.clock import Clock
 from watcher.cycles.judgement import ABOUT_ITSELF, Judgement, advance_stored
 from watcher.rules.finding import Finding
 from watcher.rules.rule import Fleet, HostClock, evaluate_fleet
-from watcher.store import alerts, channels, scope, state
+from watcher.store import alerts, channels, grounds, reports, scope, state
 from watcher.store.engine import Store
+from watcher.store.grounds import Grounds
 
 
 async def review(
@@ -41,9 +44,47 @@ def review_now(
         cloud=found.cloud,
         clocks=state.clocks(tx),
         host=host,
-        channels=channels.states(tx, judgement.receivers, now=wall_now or now),
+        channels=reports.beside(tx, channels.states(tx, judgement.receivers, now=wall_now or now), now=wall_now or now),
     )
     return advance_stored(tx, evaluate_fleet(judgement.fleet_rules, fleet), judgement, account="", now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Causes:
+    """All from which review may newly find one cause behind many troubles. (What ends one may be looked at later.)"""
+
+    gaps: frozenset[tuple[Any, ...]]
+    discovered_at: datetime | None  #: what it could not read, and which accounts there are, is as of then
+
+
+def causes(tx: Connection, found: Grounds) -> Causes:
+    """What there is of it; `found` was read in this transaction."""
+    return Causes(gaps=grounds.open_gaps(tx) if found.gaps else frozenset(), discovered_at=found.discovered_at)
+
+
+@dataclass(slots=True)
+class Reviewer:
+    """Review by one process: before it tells anybody where an account's trouble may be that of many, so that one cause
+    is told once; otherwise beside, for it keeps nobody waiting."""
+
+    judgement: Judgement
+    host: str
+    _seen: Causes | None = None  #: reviewed, in a transaction that has ended or is under way
+
+    def forget(self) -> None:
+        """Review anew next time: what was reviewed may never have been committed."""
+        self._seen = None
+
+    def review_first(self, tx: Connection, found: Grounds, now: datetime, wall_now: datetime) -> tuple[Alert, ...]:
+        """Review, where there may be a cause that was not looked for yet; returns the alerts that it changed.
+
+        Whoever calls this holds the turn of dispatch, which is taken before that of the fleet and never after it.
+        """
+        there = causes(tx, found)
+        if there == self._seen:
+            return ()
+        self._seen = there
+        return review_now(tx, self.judgement, now, self.host, wall_now)
 
 
 #: The measured skew moves a little with every answer; less than this is no news, unless the last word is old.

@@ -16,7 +16,7 @@ from watcher.alerts.notification import Notification
 from watcher.alerts.routing import Routing
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy, TryAgain
-from watcher.store import alerts, channels, outbox
+from watcher.store import alerts, channels, outbox, redelivery
 from watcher.store.channels import Channel
 from watcher.store.outbox import Attempt, Delivery, Outcome
 
@@ -100,7 +100,7 @@ def settle(
     channels.put(tx, before, after)
     held = outbox.mark_all(tx, outcomes)
     if before.failures > 1 and not after.is_failing and not heedless:
-        outbox.try_now(tx, now=wall_now, receivers=[receiver])  # it works again: the rest follows at once
+        redelivery.try_now(tx, now=wall_now, receivers=[receiver])  # it works again: the rest follows at once
     dead = [one for one in outcomes if one.state == "dead" and one.delivery.notification.id in held]
     return Settled(
         done=tuple(
@@ -262,7 +262,7 @@ def note_refresh(
         after = _failed(before, failure, policy, wall_now, counts=True, oldest=oldest)
     channels.put(tx, before, after)
     if before.failures > 1 and not after.is_failing:
-        outbox.try_now(tx, now=wall_now, receivers=[receiver])
+        redelivery.try_now(tx, now=wall_now, receivers=[receiver])
 
 
 def _tell_instead(
@@ -309,7 +309,7 @@ def bury_now(
     held = outbox.mark_all(tx, outcomes)
     dead = [one for one in outcomes if one.delivery.notification.id in held]
     instead = () if routing is None else _tell_instead(tx, dead, routing, now, wall_now)
-    outbox.forget(tx, [one.delivery for one in dead if not one.delivery.is_uncertain])
+    redelivery.forget(tx, [one.delivery for one in dead if not one.delivery.is_uncertain])
     return Settled(
         done=tuple(Delivered(delivery=one.delivery, attempt=one.attempt, state=one.state) for one in dead),
         unsent=(),

@@ -11,16 +11,16 @@ from watcher.costs.training import is_reinforcement
 from watcher.cycles.judgement import Cadence, Judgement
 from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Change, ResourceKind, Transition
 from watcher.resources.departure import Departure, latest_word
-from watcher.resources.deployment import Deployment, is_fine_tuned
+from watcher.resources.deployment import Deployment
 from watcher.resources.estimates import announced_ends
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.merging import closed_gaps
 from watcher.resources.snapshot import Reading, Section, Snapshot
-from watcher.resources.training import Estimates, Training
+from watcher.resources.training import Estimates
 from watcher.rules.finding import Subject
 from watcher.rules.pace import pace_key
 from watcher.rules.rule import View, deployment_subject
-from watcher.store import alerts, deployments, history, listed, observations, trainings
+from watcher.store import alerts, deployments, history, observations, trainings
 
 
 def view_of(
@@ -40,7 +40,6 @@ def view_of(
     began = {t.name: t.occurred_at or t.observed_at for t in transitions if t.is_job_status}
     under_way = [job for job in current.jobs or () if not job.status.has_ended]
     training = {**stored.training, **snapshot.training}
-    models = {d.model for d in (*(current.deployments or ()), *ended.values())}
     return View(
         now=snapshot.at,
         reading=current,
@@ -50,7 +49,7 @@ def view_of(
         deployment_state_since=deployments.state_since(tx, account.key, current.deployments or ()),
         ended_deployments=ended,
         departures={**stored.departures, **_departures(stored, snapshot)},
-        custom_models=_custom_models(tx, models, training),
+        custom_models=observations.custom_models(tx, account.key, (*(current.deployments or ()), *ended.values())),
         closed_gaps=closed_gaps(previous, current),
         told=_told(tx, stored, ended.values(), firing, now=snapshot.at),
         owner_tag=judgement.owner_tag,
@@ -60,6 +59,7 @@ def view_of(
         phases=_phases(tx, account.key, under_way),
         previous_at=read_times(previous),
         cadence=judgement.cadence.waits(is_active=is_active(previous)),
+        retail=judgement.tariff.of(tx),
         is_single_pass=judgement.is_single_pass,
     )
 
@@ -92,6 +92,7 @@ def remembered_view(view: View, cadence: Cadence) -> View:
         told={},
         closed_gaps=(),
         cadence=cadence.waits(is_active=bool(jobs)),
+        retail=None,  # one for all accounts, and long: each poll takes the newest
     )
 
 
@@ -167,27 +168,17 @@ def _told(
     told = alerts.told_of_subjects(
         tx, stored.reading.account.key, subjects, open_ones=firing, ended_since=now - _TOLD_WITHIN
     )
-    return {subject: tuple(map(_in_words, words)) for subject, words in told.items()}
+    return {subject: tuple(_in_words(word, now) for word in words) for subject, words in told.items()}
 
 
-def _in_words(word: alerts.Word) -> str:
+def _in_words(word: alerts.Word, now: datetime) -> str:
     told, about = word.told, f"{word.rule}, {word.told.step or word.told.severity}"
     if word.delivered_at is not None:
-        return f"{told.receiver} at {word.delivered_at:%Y-%m-%d %H:%M} UTC ({about})"
+        # Deliveries are stamped by the wall's clock, which may go ahead of ours: in a demo by days.
+        at = word.delivered_at if word.delivered_at <= now else told.at
+        return f"{told.receiver} at {at:%Y-%m-%d %H:%M} UTC ({about})"
     whether = "perhaps" if word.is_uncertain else "not"
     return f"{whether} {told.receiver}, decided at {told.at:%Y-%m-%d %H:%M} UTC but not delivered ({about})"
-
-
-def _custom_models(tx: Connection, names: Iterable[str], training: Mapping[str, Training]) -> frozenset[str]:
-    """Those of `names` that are custom models or their checkpoints, though their spelling does not tell."""
-    untold = {name for name in names if not is_fine_tuned(name)}
-    checkpoints = {
-        name
-        for one in training.values()
-        for checkpoint in one.checkpoints
-        for name in (checkpoint.id, checkpoint.model)
-    }
-    return listed.custom_models(tx, untold - checkpoints) | (untold & checkpoints)
 
 
 def _phases(tx: Connection, account: str, jobs: Iterable[FineTuningJob]) -> dict[str, tuple[Transition, ...]]:

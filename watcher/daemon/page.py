@@ -1,29 +1,105 @@
-"""The page as the daemon serves it: where it listens, who may ask, and the figures read from the store."""
+"""The site as the daemon serves it: where it listens, who may ask, and the figures read from the store."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
+from watcher.assembly import Machine, terms_of
+from watcher.clock import Clock
 from watcher.config import Config
+from watcher.costs.prices import book_of
+from watcher.errors import Refused
+from watcher.settings import frame_of, known_of
 from watcher.store import counts
 from watcher.store.engine import Store
-from watcher.web.app import Health, create_app
+from watcher.web.access import Key, Right, Rules
+from watcher.web.app import create_app
 from watcher.web.metrics import Figures, Metrics
 from watcher.web.server import serving
+from watcher.web.shield import host_of
+from watcher.web.site import Health, ReportAsked, Settings, Site
+
+#: The name of the token that has none of its own.
+_UNNAMED = "web"
 
 
-def serve(config: Config, *, health: Callable[[], Health], metrics: Metrics) -> AbstractAsyncContextManager[str]:
-    """Serve the page while the context lasts; gives its address.
+def serve(
+    config: Config,
+    machine: Callable[[], Machine],
+    *,
+    health: Callable[[], Health],
+    metrics: Metrics,
+    wake: Callable[[], None],
+) -> AbstractAsyncContextManager[str]:
+    """Serve the site while the context lasts; gives its address.
+
+    Args:
+        config: Says where to listen and who may ask, for as long as the process lives.
+        machine: The one in force, whose configuration says the rest.
+        wake: Called after somebody has changed something.
 
     Raises:
         ConfigurationError: the address cannot be bound.
     """
     web = config.web
-    tokens = [token.reveal() for token in (web.token, *(one.token for one in web.tokens)) if token is not None]
     hosts = _hosts(web.listen.host, config.watcher.public_url)
-    app = create_app(health=health, metrics=metrics, hosts=hosts, tokens=tokens)
+    site = site_of(machine, health=health, wake=wake)
+    app = create_app(site, metrics=metrics, rules=rules_of(config), hosts=hosts)
     return serving(app, host=web.listen.host, port=web.listen.port)
+
+
+def rules_of(config: Config) -> Rules:
+    """Who may see and do what."""
+    web = config.web
+    keys = []
+    if web.token is not None:
+        keys.append(Key(name=_UNNAMED, right=Right.WRITE, secret=web.token.reveal(), is_named=False))
+    for one in web.tokens:
+        if one.token is not None:
+            keys.append(Key(name=one.name, right=Right(one.scope), secret=one.token.reveal()))
+    url = config.watcher.public_url or ""
+    return Rules(
+        keys=tuple(keys),
+        is_tls=url.startswith("https://"),
+        public_host=host_of(url),
+        user_header=web.user_header or "",
+        proxies=tuple(map(ip_network, web.proxies)),
+        proxy_right=Right(web.user_scope),
+    )
+
+
+def site_of(machine: Callable[[], Machine], *, health: Callable[[], Health], wake: Callable[[], None]) -> Site:
+    """The site over the machine in force."""
+
+    def settings() -> Settings:
+        config = machine().config
+        return Settings(
+            name=config.watcher.name,
+            zone=config.watcher.timezone,
+            frame=lambda now: frame_of(config, now),
+            known=known_of(config),
+            routing=machine().routing,
+            book=lambda tx: book_of(terms_of(config), machine().judgement.tariff.of(tx)),
+        )
+
+    async def report(asked: ReportAsked) -> str:
+        raise Refused("this version makes no reports yet")
+
+    async def calendar(owner: str) -> bytes:
+        raise Refused("this version makes no calendar yet")
+
+    clock: Clock = machine().clock
+    return Site(
+        store=machine().store,
+        clock=clock,
+        settings=settings,
+        health=health,
+        report=report,
+        calendar=calendar,
+        wake=wake,
+    )
 
 
 def _hosts(host: str, public_url: str | None) -> tuple[str, ...]:

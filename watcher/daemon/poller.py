@@ -30,6 +30,9 @@ from watcher.web.metrics import Metrics
 log = structlog.get_logger()
 
 TICK = timedelta(seconds=1)
+#: Polls under way for each request that may be: enough to keep those busy though some polls wait for the store or for
+#: another try, and no more, since each holds in memory what its account says.
+_POLLS_A_REQUEST = 2
 
 
 class Poller:
@@ -163,11 +166,11 @@ class Poller:
         self._start_due()
 
     def _start_due(self) -> None:
-        """Start the polls that are due."""
+        """Start the polls that are due, those that have waited longest first, as far as there is room."""
         if self._is_closed:
             return
-        now = self._clock()
-        while self._heap and self._heap[0][0] <= now:
+        now, room = self._clock(), _POLLS_A_REQUEST * self._current.machine.config.poll.concurrency
+        while self._heap and self._heap[0][0] <= now and len(self.polls) < room:
             _, key = heapq.heappop(self._heap)
             account = self._accounts.get(key)
             if account is not None and key not in self.polls:
@@ -261,8 +264,8 @@ class Poller:
         """Put an account back on the heap, its poll being over: what comes due while one is under way is dropped."""
         self.polls.make_way(key)
         heapq.heappush(self._heap, (at, key))
-        left = at - self._clock()
-        if left < TICK:  # the next tick may just miss it, and then come as late again
+        left = self._heap[0][0] - self._clock()
+        if left < TICK:  # one waits for room, or the next tick may just miss it, and then come as late again
             asyncio.get_running_loop().call_later(max(0.0, left.total_seconds()) + 0.001, self._start_due)
 
     # The cycle

@@ -22,6 +22,7 @@ from watcher.daemon.tasks import UnderWay
 from watcher.errors import ConfigurationError, StoreError, WatcherError
 from watcher.rules.finding import Finding, Severity
 from watcher.rules.itself import configuration_rejected
+from watcher.store import departed
 
 log = structlog.get_logger()
 
@@ -75,8 +76,19 @@ class Reloader:
         self._asked.set()
 
     async def note_accepted(self) -> None:
-        """The configuration in force is the one that was read last: what was said of a former one is over."""
+        """The configuration in force is the one that was read last: what was said of a former one is over.
+
+        Of receivers that are not in it any more the log names what they were told and will not hear the end of.
+        """
         await self._note_itself([])
+        machine = self._current.machine
+        try:
+            owed = await machine.store.read(departed.owed, tuple(machine.notifiers))
+        except StoreError as exc:
+            log.error("receiver.left", error=str(exc))
+            return
+        for receiver, firing in owed.items():
+            log.warning("receiver.left", receiver=receiver, firing=firing)
 
     async def reload_forever(self) -> None:
         while True:

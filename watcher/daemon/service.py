@@ -32,12 +32,17 @@ from watcher.errors import StoreError, WatcherError
 from watcher.loop import new_event_loop
 from watcher.store import retention
 from watcher.store.engine import Store
-from watcher.web.app import Health
 from watcher.web.metrics import Metrics
+from watcher.web.site import Health
 
 log = structlog.get_logger()
 
 HOUSEKEEPING = timedelta(hours=24)
+#: How often to look whether the price list is due, and how long the first polls wait for it.
+_PRICES = timedelta(minutes=10)
+_FIRST_PRICES_S = 3.0
+#: How often to look whether a report is due.
+_REPORTS = timedelta(seconds=15)
 #: What is under way at SIGTERM has this long; then it is cancelled, which loses nothing.
 DRAIN_S = 5.0
 
@@ -55,6 +60,7 @@ class Daemon:
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         self._stop = asyncio.Event()
+        self._reporting: asyncio.Task[None] | None = None  #: reports that are being sent
         self._progress = Progress()
         self.metrics = Metrics(lambda: page.figures(current.machine.store, clock(), current.machine.host))
         self._teller = Teller(current, clock=clock, metrics=self.metrics, progress=self._progress)
@@ -86,7 +92,13 @@ class Daemon:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
         async with AsyncExitStack() as stack:
-            served = page.serve(self._current.machine.config, health=self._health, metrics=self.metrics)
+            served = page.serve(
+                self._current.machine.config,
+                lambda: self._current.machine,
+                health=self._health,
+                metrics=self.metrics,
+                wake=self._teller.wake_all,
+            )
             address = await stack.enter_async_context(served)
             self._schedule()
             tasks = [
@@ -94,12 +106,14 @@ class Daemon:
                 for name, work in (
                     ("dispatch", self._teller.dispatch_forever),
                     ("deliver", self._teller.deliver_forever),
+                    ("review", self._teller.look_aside_forever),
                     ("refresh", self._teller.refresh_forever),
                     ("reload", self._reloader.reload_forever),
                 )
             ]
             await self._poller.resume()
             await self._reloader.note_accepted()
+            tasks.append(await self._first_prices())
             self._scheduler.start()
             log.info("daemon.started", page=address, pid=os.getpid())
             sd_notify(f"READY=1\nSTATUS=watching; page at {address}")
@@ -121,9 +135,12 @@ class Daemon:
         add(self._poller.tick, "interval", seconds=TICK.total_seconds(), next_run_time=now, id="tick")
         add(self._poller.discover, "interval", seconds=discovery_s, next_run_time=now, id="discover")
         add(self._teller.backstop, "interval", seconds=BACKSTOP.total_seconds(), id="backstop")
+        prices_s = _PRICES.total_seconds()
+        add(self._refresh_money, "interval", seconds=prices_s, id="prices")
         models_s = self._current.machine.config.poll.models.total_seconds()
         add(self._take_inventory, "interval", seconds=models_s, id="inventory")
         add(self._housekeep, "interval", hours=HOUSEKEEPING.total_seconds() / 3600, id="housekeeping")
+        add(self._report, "interval", seconds=_REPORTS.total_seconds(), next_run_time=now, id="reports")
         watchdog = watchdog_interval()
         if watchdog is not None:
             add(self._feed_watchdog, "interval", seconds=watchdog, next_run_time=now, id="watchdog")
@@ -139,8 +156,8 @@ class Daemon:
         if polls:
             await asyncio.wait(polls, timeout=DRAIN_S / 2)
         await self._tell_the_last()
-        ping, lanes = self._poller.ping, self._teller.lanes.tasks()
-        under_way = (*tasks, *polls, *lanes, *self._reloader.closing, *([ping] if ping else []))
+        alone = (task for task in (self._poller.ping, self._reporting) if task is not None)
+        under_way = (*tasks, *polls, *self._teller.lanes.tasks(), *self._reloader.closing, *alone)
         for task in under_way:
             task.cancel()
         await asyncio.wait(under_way, timeout=1)  # what takes no cancellation must not hold up the stop
@@ -155,7 +172,7 @@ class Daemon:
             async with asyncio.timeout(DRAIN_S / 2):
                 await rounds.announce(self._current.machine)
                 await rounds.deliver_due(self._current.machine)
-                if lanes := self._teller.lanes.tasks():
+                if lanes := (*self._teller.lanes.tasks(), *((self._reporting,) if self._reporting else ())):
                     await asyncio.wait(lanes)  # cut off, they would be sent again, and only once their lease is over
         except (TimeoutError, WatcherError) as exc:
             log.warning("drain.incomplete", error=str(exc) or "the time was up")
@@ -173,6 +190,36 @@ class Daemon:
         self._teller.wake()
         self._run_at("inventory", datetime.now(UTC) + machine.config.poll.models)  # a reload may have changed it
 
+    async def _first_prices(self) -> asyncio.Task[None]:
+        """Read the price list before anything is judged, so that the first alerts tell its prices; but hold up nothing
+        for long. Returns what may still be under way."""
+        reading = asyncio.create_task(self._refresh_prices(), name="prices")
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({reading, stopping}, timeout=_FIRST_PRICES_S, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return reading
+
+    async def _refresh_money(self) -> None:
+        await self._refresh_prices()
+        await self._refresh_actuals()
+
+    async def _refresh_prices(self) -> None:
+        """Read the price list where that is due; what rests on it is then judged anew."""
+        try:
+            is_new = await rounds.refresh_prices(self._current.machine)
+        except Exception:  # the cycle's boundary: it is tried again
+            log.exception("prices.failed")
+            return
+        if is_new and self._poller.completed_at is not None:
+            self._run_at("inventory", datetime.now(UTC))
+
+    async def _refresh_actuals(self) -> None:
+        """Read what was billed, where that is wanted and due."""
+        try:
+            await rounds.refresh_actuals(self._current.machine)
+        except Exception:  # the cycle's boundary: it is tried again
+            log.exception("actuals.failed")
+
     async def _housekeep(self) -> None:
         """Delete what ended longer ago than the configuration keeps it."""
         machine = self._current.machine
@@ -183,6 +230,20 @@ class Daemon:
             log.error("housekeeping.failed", error=str(exc))
             return
         log.info("housekeeping.completed", pruned=str(pruned))
+
+    async def _report(self) -> None:
+        """Make and send the reports that are due."""
+        self._reporting = asyncio.current_task()
+        try:
+            for one in await rounds.send_reports(self._current.machine):
+                outcome = "retry" if one.state == "pending" else one.state
+                self.metrics.notifications.labels(receiver=one.issue.receiver, outcome=outcome).inc()
+        except StoreError as exc:
+            log.error("reports.failed", error=str(exc))
+        except Exception:  # the cycle's boundary: what was not marked is sent again once its lease has ended
+            log.exception("reports.failed")
+        finally:
+            self._reporting = None
 
     async def _feed_watchdog(self) -> None:
         if self._progress.is_alive:

@@ -1,10 +1,11 @@
 """Dispatch and delivery: loops that sleep until a commit wakes them, their own timer, or the backstop.
 
-Each receiver has a lane of its own, so that one that is stuck holds up no other.
+Each receiver has a lane of its own, so that one that is stuck holds up no other. What is decided goes out at once where
+its receiver has nothing else to do; review, which keeps nobody waiting, comes after it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,12 +18,17 @@ from watcher.daemon.journal import log_alert
 from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay, Wake
 from watcher.errors import DatabaseUnavailableError
-from watcher.store import claiming
+from watcher.store import claiming, outbox
+from watcher.store.channels import LONGEST_WAIT
+from watcher.store.outbox import Delivery
 from watcher.web.metrics import Metrics
 
 log = structlog.get_logger()
 
 BACKSTOP = timedelta(seconds=30)
+
+#: What is looked at beside goes so long after what woke it: the messages come first, and many polls are looked at once.
+ASIDE_S = 0.5
 
 
 class Teller:
@@ -34,7 +40,10 @@ class Teller:
         self._metrics = metrics
         self._progress = progress
         self._recall = cycles.Recall()
+        self._reviewer: cycles.Reviewer | None = None
+        self._has_news = False  #: something was recorded since dispatch last looked
         self._dispatch = Wake()
+        self._aside = Wake()
         self._deliver = Wake()
         self._refresh = Wake()
         self._refresh_at: dict[str, float] = {}  #: when each receiver that wants it is refreshed next, in loop time
@@ -42,11 +51,14 @@ class Teller:
 
     def wake(self) -> None:
         """Something was recorded: look whether somebody is to be told. Safe to repeat."""
+        self._has_news = True
         self._dispatch.set()
+        self._aside.set()
 
     def wake_all(self) -> None:
         """The configuration changed: look at everything again. Safe to repeat."""
         self._dispatch.set()
+        self._aside.set()
         self._deliver.set()
         self._refresh.set()
 
@@ -59,6 +71,35 @@ class Teller:
 
     async def deliver_forever(self) -> None:
         await self._forever("deliver", self._deliver, self._deliver_once)
+
+    async def look_aside_forever(self) -> None:
+        """Review, and look after what is no news yet: nobody who is told waits for it."""
+        structlog.contextvars.bind_contextvars(cycle="review")
+        while True:
+            try:
+                await self._look_aside_once()
+            except DatabaseUnavailableError as exc:
+                log.error("review.failed", error=str(exc))
+            except Exception:  # the cycle's boundary: the next round makes up for this one
+                log.exception("review.failed")
+            await self._aside.wait(BACKSTOP.total_seconds())
+            await asyncio.sleep(ASIDE_S)
+
+    async def _look_aside_once(self) -> None:
+        machine = self._current.machine
+        await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
+        changed = await cycles.review(
+            judgement=machine.judgement,
+            store=machine.store,
+            clock=self._clock,
+            wall_clock=machine.wall_clock,
+            host=machine.host,
+        )
+        for alert in changed:
+            log_alert(alert)
+        if await self._bury(machine) or changed:
+            self._has_news = True
+            self._dispatch.set()
 
     async def refresh_forever(self) -> None:
         """Say again what fires, at the receivers that forget it otherwise."""
@@ -108,27 +149,30 @@ class Teller:
 
     async def _dispatch_once(self) -> datetime | None:
         machine = self._current.machine
-        await cycles.note_skew(machine.skew(), host=machine.host, store=machine.store)
-        await self._bury(machine)
-        for alert in await cycles.review(
-            judgement=machine.judgement,
-            store=machine.store,
-            clock=self._clock,
-            wall_clock=machine.wall_clock,
-            host=machine.host,
-        ):
-            log_alert(alert)
+        has_news, self._has_news = self._has_news, False
         if machine.routing is None:
             await cycles.let_go(store=machine.store, clock=self._clock)
             return None
-        plan = await cycles.dispatch(
+        if self._reviewer is None or self._reviewer.judgement is not machine.judgement:
+            self._reviewer = cycles.Reviewer(machine.judgement, machine.host)
+        done = await cycles.dispatch_and_claim(
             routing=machine.routing,
             store=machine.store,
             clock=self._clock,
             wall_clock=machine.wall_clock,
             recall=self._recall,
+            claims=cycles.Claims(
+                owner=machine.owner,
+                receivers=frozenset(name for name in machine.notifiers if name not in self.lanes),
+                paces=machine.paces,
+            ),
+            reviewer=self._reviewer,
+            has_news=has_news,
         )
-        for notification in plan.notifications:
+        await self._send(done.claimed)
+        for alert in done.reviewed:
+            log_alert(alert)
+        for notification in done.plan.notifications:
             log.info(
                 "notification.planned",
                 notification=notification.id,
@@ -136,31 +180,50 @@ class Teller:
                 reason=notification.reason.value,
                 alerts=len(notification.alerts),
             )
-        if plan.notifications:
+        if not done.is_all_claimed:
             self._deliver.set()
-        return plan.next_at
+        return done.plan.next_at
 
-    async def _bury(self, machine: Machine) -> None:
-        """Give up what waits for receivers that are gone from the configuration."""
-        for one in await cycles.bury(
+    async def _send(self, claimed: Sequence[Delivery]) -> None:
+        """Start the lanes of what is leased, by the configuration of now: it may have been leased by another."""
+        machine = self._current.machine
+        lanes: dict[str, list[Delivery]] = {}
+        for one in claimed:
+            lanes.setdefault(one.notification.receiver, []).append(one)
+        for receiver, lane in lanes.items():
+            if receiver in machine.notifiers and receiver not in self.lanes:
+                self.lanes.start(receiver, self._deliver_to(receiver, machine, lane), name=f"deliver to {receiver}")
+            else:
+                await machine.store.write(outbox.release, tuple(lane))
+                self._deliver.set()
+
+    async def _bury(self, machine: Machine) -> bool:
+        """Give up what waits for receivers that are gone from the configuration; whether anything did."""
+        buried = await cycles.bury(
             machine.notifiers,
             routing=machine.routing,
             store=machine.store,
             clock=self._clock,
             wall_clock=machine.wall_clock,
-        ):
+        )
+        for one in buried:
             receiver = one.delivery.notification.receiver
             self._metrics.notifications.labels(receiver=receiver, outcome=one.attempt.outcome).inc()
+        return bool(buried)
 
     async def _deliver_once(self) -> datetime | None:
-        """Start a lane for each receiver that has none: a stuck one holds up no other."""
+        """Start a lane for each receiver that has none and is due: a stuck one holds up no other."""
         machine = self._current.machine
         idle = [name for name in machine.notifiers if name not in self.lanes]
-        for name in idle:
-            self.lanes.start(name, self._deliver_to(name, machine), name=f"deliver to {name}")
-        return await machine.store.read(claiming.next_due, receivers=idle, paces=machine.paces)
+        due = await machine.store.read(claiming.due_times, receivers=idle, paces=machine.paces)
+        machine, now = self._current.machine, machine.wall_clock()
+        for name, at in due.items():
+            is_due = not now < at <= now + LONGEST_WAIT
+            if is_due and name not in self.lanes and name in machine.notifiers:
+                self.lanes.start(name, self._deliver_to(name, machine), name=f"deliver to {name}")
+        return min(due.values(), default=None)
 
-    async def _deliver_to(self, receiver: str, machine: Machine) -> None:
+    async def _deliver_to(self, receiver: str, machine: Machine, claimed: Sequence[Delivery] | None = None) -> None:
         try:
             done = await cycles.deliver(
                 notifiers={receiver: machine.notifiers[receiver]},
@@ -171,6 +234,7 @@ class Teller:
                 owner=machine.owner,
                 paces=machine.paces,
                 routing=machine.routing,
+                claimed=claimed,
             )
         except DatabaseUnavailableError as exc:
             log.error("deliver.failed", error=str(exc), receiver=receiver)
@@ -181,7 +245,8 @@ class Teller:
         for one in done:
             self._metrics.notifications.labels(receiver=receiver, outcome=one.attempt.outcome).inc()
         if any(one.state == "dead" for one in done):
-            self._dispatch.set()  # the others are to hear of it
+            self.wake()  # the others are to hear of it
         if done:
+            self._aside.set()  # how its channel does may have changed
             self.lanes.make_way(receiver)  # first: whoever wakes now must find the lane free
             self._deliver.set()  # there may be more, and some waited for these

@@ -25,6 +25,7 @@ url = "sqlite:///{database}"
 cloud = "custom"
 management_url = "{azure}"
 metrics_url = "{azure}"
+prices_url = "{azure}"
 credential = "static"
 token_env = "DEMO_TOKEN"
 

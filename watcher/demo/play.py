@@ -28,6 +28,7 @@ from starlette.routing import Route
 from watcher import assembly, config, cycles, rounds
 from watcher.alerts.dispatch import Plan
 from watcher.assembly import Machine
+from watcher.daemon import page
 from watcher.demo import keeping
 from watcher.demo.timeline import Tally, Timeline, show_message, summarise
 from watcher.simulator import jobs
@@ -37,9 +38,11 @@ from watcher.simulator.scenario import Scenario
 from watcher.simulator.server import serve
 from watcher.simulator.world import World
 from watcher.store import counts, scope
-from watcher.web.app import Health, create_app
+from watcher.web.access import Rules
+from watcher.web.app import create_app
 from watcher.web.metrics import Figures, Metrics
 from watcher.web.server import serving
+from watcher.web.site import Health
 
 #: A step is at most this long, so that time is seen to pass.
 _LONGEST_STEP = timedelta(hours=6)
@@ -153,6 +156,7 @@ async def _tell(machine: Machine, clock: SteppedClock, end: datetime, speed: tim
         if discovery_at <= now:
             await _discover(machine, timeline)
             discovery_at = now + _DISCOVERY
+        await rounds.refresh_prices(machine)
         due = await machine.store.read(scope.due_accounts)
         ready = [one.account for one in due if one.at is None or one.at <= now]
         await rounds.poll_all(machine, ready, tell=timeline)
@@ -217,5 +221,6 @@ def _page(machine: Machine) -> Any:
         return Figures(accounts=found.accounts, jobs=found.jobs, alerts=found.alerts, outbox=found.outbox)
 
     health = Health(is_alive=True, not_ready=())
-    app = create_app(health=lambda: health, metrics=Metrics(figures), hosts=("127.0.0.1", "localhost"))
+    site = page.site_of(lambda: machine, health=lambda: health, wake=lambda: None)
+    app = create_app(site, metrics=Metrics(figures), rules=Rules(), hosts=("127.0.0.1", "localhost"))
     return serving(app, host="127.0.0.1", port=0)

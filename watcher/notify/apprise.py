@@ -10,6 +10,7 @@ Source: apprise 2.2, `apprise/result.py`, `apprise/plugins/base.py`.
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote, unquote_plus
@@ -23,7 +24,8 @@ from watcher.errors import DeliveryError
 from watcher.notify.http import Answer, check
 from watcher.notify.message import Message, Voice, render
 from watcher.notify.notifier import SEND_TIMEOUT, Receipt
-from watcher.notify.wording import one_line, shorten, without_mentions
+from watcher.notify.report import ReportMessage
+from watcher.notify.wording import clean, fit, one_line, shorten, without_mentions
 
 #: Services that name a smaller one get that; more than this nobody reads.
 BODY_LIMIT = 10_000
@@ -57,11 +59,19 @@ class AppriseNotifier:
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
         message = render(notification, self.voice, now=now)
         title, body = texts(message, body_limit=self.service[0].body_maxlen, title_limit=self.service[0].title_maxlen)
+        return await self._post(title, body, _TYPES[message.tone])
+
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        service = self.service[0]
+        title, body = report_texts(message, body_limit=service.body_maxlen, title_limit=service.title_maxlen)
+        return await self._post(title, body, NotifyType.INFO)
+
+    async def _post(self, title: str, body: str, type_: NotifyType) -> Receipt:
         try:
             # Apprise has its own limit, but a thread of its pool may be late to report it.
             async with asyncio.timeout(SEND_TIMEOUT.total_seconds() + 2):
                 result = await self.service.async_notify(
-                    body=body, title=title, notify_type=_TYPES[message.tone], body_format=NotifyFormat.TEXT
+                    body=body, title=title, notify_type=type_, body_format=NotifyFormat.TEXT
                 )
         except TimeoutError:
             raise _too_slow() from None
@@ -136,7 +146,22 @@ def without_words(text: str, words: tuple[str, ...]) -> str:
 
 def texts(message: Message, *, body_limit: int, title_limit: int) -> tuple[str, str]:
     """Title and body within the service's limits; where it knows no titles, Apprise puts ours above the body. Pure."""
-    title = without_mentions(message.title)
+    return _texts(message.title, message.text, body_limit=body_limit, title_limit=title_limit)
+
+
+def report_texts(message: ReportMessage, *, body_limit: int, title_limit: int) -> tuple[str, str]:
+    """Title and short form of a report, within the same limits. Pure."""
+    lines = [*message.notes, *message.short, *([message.link] if message.link else [])]
+    text = clean("\n".join(lines)) or one_line(message.title)
+
+    def body(size: int) -> str:
+        return fit(text, size, more_at=message.link)
+
+    return _texts(one_line(message.title), body, body_limit=body_limit, title_limit=title_limit)
+
+
+def _texts(title: str, text: Callable[[int], str], *, body_limit: int, title_limit: int) -> tuple[str, str]:
+    title = without_mentions(title)
     limit = min(body_limit, BODY_LIMIT)
     if title_limit <= 0:
         title = shorten(title, limit // 2)
@@ -144,7 +169,7 @@ def texts(message: Message, *, body_limit: int, title_limit: int) -> tuple[str, 
     else:
         title = shorten(title, title_limit)
     size = limit
-    while len(body := without_mentions(message.text(size))) > limit:
+    while len(body := without_mentions(text(size))) > limit:
         size -= len(body) - limit
     return title, body
 

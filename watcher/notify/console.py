@@ -11,6 +11,8 @@ from watcher.alerts.notification import Notification
 from watcher.errors import DeliveryError
 from watcher.notify.message import Item, Message, Voice, render
 from watcher.notify.notifier import Receipt
+from watcher.notify.report import ReportMessage
+from watcher.notify.wording import clean, one_line
 
 _STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold blue", "resolved": "bold green"}
 
@@ -32,6 +34,13 @@ class ConsoleNotifier:
             raise DeliveryError("the console cannot be written to", permanent=False, kind="refused") from exc
         return Receipt("written")
 
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        try:
+            write_report(message, self.stream)
+        except (OSError, ValueError) as exc:
+            raise DeliveryError("the console cannot be written to", permanent=False, kind="refused") from exc
+        return Receipt("written")
+
     async def probe(self) -> Receipt:
         return Receipt("standard output")
 
@@ -43,6 +52,15 @@ def write(message: Message, stream: TextIO) -> None:
     """Write `message` as a block of lines; nothing in it is read as markup."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     console.print(*_lines(message), sep="\n", soft_wrap=True)
+    stream.flush()
+
+
+def write_report(message: ReportMessage, stream: TextIO) -> None:
+    """Write a report as it is, under its title."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    head = Text().append("━━ ", "dim").append(one_line(message.title), "bold")
+    foot = Text(f"   {message.id}", "dim")
+    console.print(head, Text(clean(message.text)), foot, Text(), sep="\n", soft_wrap=True)
     stream.flush()
 
 

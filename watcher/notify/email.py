@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Literal
 
@@ -24,6 +25,8 @@ from watcher.notify.http import failure_of
 from watcher.notify.mail import mail
 from watcher.notify.message import Voice, render
 from watcher.notify.notifier import SEND_TIMEOUT, Receipt
+from watcher.notify.report import ReportMessage
+from watcher.notify.report_mail import report_mail
 from watcher.notify.wording import one_line, shorten
 
 Security = Literal["starttls", "tls", "none"]
@@ -62,15 +65,23 @@ class EmailNotifier:
     _accepted: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     type = "email"
+    wants_pictures = True
 
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
         message = render(notification, self.voice, now=now)
         built = mail(message, watcher=self.voice.watcher, sender=self.sender, to=self.to, at=self.clock())
-        before = self._accepted.get(notification.id, frozenset())
+        return await self._post(notification.id, built)
+
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        built = report_mail(message, watcher=self.voice.watcher, sender=self.sender, to=self.to, at=self.clock())
+        return await self._post(message.id, built)
+
+    async def _post(self, id_: str, built: EmailMessage) -> Receipt:
+        before = self._accepted.get(id_, frozenset())
         asked = [address for address in self.to if address not in before]
         async with self._connection() as smtp:
             refused, _ = await smtp.send_message(built, sender=parseaddr(self.sender)[1], recipients=asked)
-        self._settle(notification.id, before | {address for address in asked if address not in refused}, refused)
+        self._settle(id_, before | {address for address in asked if address not in refused}, refused)
         if not refused:
             return Receipt(f"accepted for {_recipients(len(self.to))}")
         reply = next(iter(refused.values()))

@@ -87,25 +87,33 @@ def _extents(count: int) -> Iterator[Extent]:
 def _mail(
     message: Message, extent: Extent, *, watcher: str, sender: str, to: tuple[str, ...], at: datetime
 ) -> EmailMessage:
-    display, address = parseaddr(sender)
-    domain = address.rpartition("@")[2] or "watcher.invalid"
-    built = EmailMessage(policy=SMTP)
-    built["From"] = Address(one_line(display or f"watcher {watcher}"), addr_spec=address)
-    built["To"] = ", ".join(to)
-    built["Subject"] = shorten(message.title, SUBJECT_LIMIT)
-    built["Date"] = format_datetime(at)
-    built["Message-ID"] = f"<{message.id}@{domain}>"
+    built, domain = addressed(message.id, message.title, watcher=watcher, sender=sender, to=to, at=at)
     if roots := [f"<{item.alert_id}@{domain}>" for item in message.items[:REFERENCES_LIMIT]]:
         built["In-Reply-To"] = roots[0]
         built["References"] = " ".join(roots)
-    built["List-Id"] = f"<{_slug(watcher)}.watcher.{domain}>"
-    built["Auto-Submitted"] = "auto-generated"
-    built["X-Auto-Response-Suppress"] = "All"  # Exchange's word for the same
     if message.tone == "critical":
         built["Importance"] = "high"
     built.set_content(text(message, extent))
     built.add_alternative(html(message, extent), subtype="html")
     return built
+
+
+def addressed(
+    id_: str, title: str, *, watcher: str, sender: str, to: tuple[str, ...], at: datetime
+) -> tuple[EmailMessage, str]:
+    """A mail without a body, and the domain of what it names."""
+    display, address = parseaddr(sender)
+    domain = address.rpartition("@")[2] or "watcher.invalid"
+    built = EmailMessage(policy=SMTP)
+    built["From"] = Address(one_line(display or f"watcher {watcher}"), addr_spec=address)
+    built["To"] = ", ".join(to)
+    built["Subject"] = shorten(title, SUBJECT_LIMIT)
+    built["Date"] = format_datetime(at)
+    built["Message-ID"] = f"<{id_}@{domain}>"
+    built["List-Id"] = f"<{_slug(watcher)}.watcher.{domain}>"
+    built["Auto-Submitted"] = "auto-generated"
+    built["X-Auto-Response-Suppress"] = "All"  # Exchange's word for the same
+    return built, domain
 
 
 def _slug(name: str) -> str:

@@ -22,6 +22,9 @@ Tone = Literal["critical", "warning", "info", "resolved"]
 TITLE_LIMIT = 200
 SUMMARY_LIMIT = 300
 TEXT_LIMIT = 4000  # description, action and evidence of one alert, each
+#: Of a longer text no more than this is read: a message about hundreds of alerts is not to cost what nobody is shown.
+READ_LIMIT = TEXT_LIMIT + 1000
+LINE_READ_LIMIT = 1000
 #: Later than this after the decision a message says so: its texts speak of then ("deleted in 2 d 23 h").
 LATE_AFTER = timedelta(minutes=10)
 #: Ids of samples start with this; a sample is marked as a test wherever it appears.
@@ -91,17 +94,7 @@ class Item:
 
     def steps(self) -> list[tuple[bool, str]]:
         """The action in parts, each prose (one line) or a command (True; maybe several lines), in their order."""
-        parts: list[tuple[bool, str]] = []
-        for line in self.action.splitlines():
-            goes_on = bool(parts) and parts[-1][0] and parts[-1][1].endswith("\\")
-            if not line.strip() and not goes_on:
-                continue
-            is_command = goes_on or _COMMAND.match(line) is not None
-            if is_command and parts and parts[-1][0]:
-                parts[-1] = (True, f"{parts[-1][1]}\n{line}")
-            else:
-                parts.append((is_command, line))
-        return parts
+        return _parted(self.action)
 
     def brief(self) -> str:
         """At most two lines: what happened, what to do."""
@@ -174,6 +167,25 @@ def render(notification: Notification, voice: Voice, *, now: datetime) -> Messag
     )
 
 
+def steps_of(action: str) -> list[tuple[bool, str]]:
+    """A finding's action in parts, as `Item.steps`."""
+    return _parted(_advice(action))
+
+
+def _parted(action: str) -> list[tuple[bool, str]]:
+    parts: list[tuple[bool, str]] = []
+    for line in action.splitlines():
+        goes_on = bool(parts) and parts[-1][0] and parts[-1][1].endswith("\\")
+        if not line.strip() and not goes_on:
+            continue
+        is_command = goes_on or _COMMAND.match(line) is not None
+        if is_command and parts and parts[-1][0]:
+            parts[-1] = (True, f"{parts[-1][1]}\n{line}")
+        else:
+            parts.append((is_command, line))
+    return parts
+
+
 def is_sample(notification: Notification) -> bool:
     """Whether it is a test that no rule asked for."""
     return notification.id.startswith(SAMPLE_PREFIX)
@@ -183,15 +195,17 @@ def links_of(alert: Alert, public_url: str) -> dict[str, str]:
     """The alert's http(s) addresses by name: the rule's own, and its page in watcher where there is one."""
     links = {name: url for name, url in alert.finding.links.items() if name != "watcher" and _is_web(url)}
     if public_url:
-        links = {"watcher": public_url.rstrip("/") + _path(alert.finding.labels), **links}
+        links = {"watcher": public_url.rstrip("/") + _path(alert), **links}
     return links
 
 
-def _path(labels: Mapping[str, str]) -> str:
+def _path(alert: Alert) -> str:
+    """Of the page of what it is about; of the alert's own where it is about neither a deployment nor a job."""
+    labels = alert.finding.labels
     for label, page in (("deployment", "deployments"), ("job", "jobs")):
         if labels.get("account") and labels.get(label):
             return f"/{page}/{quote(labels['account'], safe='@')}/{quote(labels[label], safe='')}"
-    return "/alerts"
+    return f"/alerts/{quote(alert.id, safe='')}"
 
 
 def _is_web(url: str) -> bool:
@@ -242,24 +256,25 @@ def _item(told: NotificationAlert, voice: Voice, now: datetime) -> Item:
     alert, finding = told.alert, told.alert.finding
     resolved = alert.status is AlertStatus.RESOLVED
     labels = alert.labels
-    summary = localise(one_line(finding.summary if resolved else summary_at(finding, now)), voice.zone)
-    description, evidence = (localise(clean(text), voice.zone) for text in (finding.description, finding.evidence))
+    said = finding.summary if resolved else summary_at(finding, now)
+    summary = localise(one_line(_beginning(said, LINE_READ_LIMIT)), voice.zone)
+    description, evidence = (_prose(text, voice.zone) for text in (finding.description, finding.evidence))
     if resolved:  # what was said while it fired is no longer true, and must not read as if it were
-        summary, description, evidence = outcome(alert, voice.zone), f"Until then: {summary}", ""
-    facts = tuple((caption, one_line(labels[label])) for label, caption in _FACTS if labels.get(label))
+        summary, description, evidence = outcome(alert, voice.zone), shorten(f"Until then: {summary}", TEXT_LIMIT), ""
+    facts = tuple(
+        (caption, one_line(_beginning(labels[label], LINE_READ_LIMIT)))
+        for label, caption in _FACTS
+        if labels.get(label)
+    )
     return Item(
         alert_id=alert.id,
         rule=one_line(finding.rule),
         tone="resolved" if resolved else _TONES[alert.severity],
         mark="RESOLVED" if resolved else alert.severity.upper(),
         summary=shorten(summary, SUMMARY_LIMIT),
-        action=""
-        if resolved
-        else fit(
-            _INLINE_COMMAND.sub(":\n", clean(finding.action)), TEXT_LIMIT
-        ),  # what to do about a past thing misleads
-        description=fit(description, TEXT_LIMIT),
-        evidence=fit(evidence, TEXT_LIMIT),
+        action="" if resolved else _advice(finding.action),  # what to do about a past thing misleads
+        description=description,
+        evidence=evidence,
         note=localise(one_line(told.note), voice.zone),
         reason=_reason(told, voice.zone),
         since=_since(alert, voice.zone),
@@ -269,6 +284,26 @@ def _item(told: NotificationAlert, voice: Voice, now: datetime) -> Item:
             Link(_LINK_NAMES.get(name, one_line(name)), url) for name, url in links_of(alert, voice.public_url).items()
         ),
     )
+
+
+def _beginning(text: str, limit: int = READ_LIMIT) -> str:
+    """As much of `text` as is read."""
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _lines_left_out(text: str) -> int:
+    """How many lines begin behind what is read."""
+    count = text.count
+    return count("\n", READ_LIMIT) + count("\r", READ_LIMIT) - count("\r\n", READ_LIMIT)
+
+
+def _prose(text: str, zone: tzinfo) -> str:
+    return fit(localise(clean(_beginning(text)), zone), TEXT_LIMIT, further=_lines_left_out(text))
+
+
+def _advice(text: str) -> str:
+    told = _INLINE_COMMAND.sub(":\n", clean(_beginning(text)))
+    return fit(told, TEXT_LIMIT, further=_lines_left_out(text))
 
 
 _TONES: Mapping[str, Tone] = {"critical": "critical", "warning": "warning", "info": "info"}

@@ -5,10 +5,11 @@ a condition that comes back opens a new one, even if the end of the life before 
 Those that were accepted are not sent again while the rest of their notification is retried; after a restart they are,
 and PagerDuty folds them.
 
-An acknowledged incident makes no noise, whatever is sent to it. So an alert that somebody acknowledged at watcher is
-told by `acknowledge` alone where nothing got worse: a `trigger` would open a new incident if the first one was closed
-by hand. Where its severity rose after that, it pages by an incident of its own, whose key names the severity; the end
-resolves all that there may be. Where it was acknowledged as it is now, `acknowledge` goes before the `trigger`.
+An acknowledged incident makes no noise, whatever is sent to it, and a `trigger` would open a new one if it was closed
+by hand. So an alert that somebody acknowledged at watcher is told by `acknowledge` alone where nothing is new. Where
+its severity rose after that, it pages by an incident of its own, whose key names the severity; where it came to another
+step of its countdown, by one for steps, which is closed first if it is open, since it may be acknowledged as well. The
+end resolves all that there may be. Where it was acknowledged as it is now, `acknowledge` goes before the `trigger`.
 
 Source: PagerDuty developer documentation, "Events API v2 Overview" (response codes, 512 KB) and "Send an Alert Event"
 (fields, lengths, what each action does to an incident in each state); support documentation, "Service Regions".
@@ -274,7 +275,12 @@ def _actions(told: NotificationAlert, item: Item) -> Iterator[Step]:
         yield trigger
         yield acknowledge
     elif told.reason is NotifyReason.REMINDER:
-        yield acknowledge
+        if alert.finding.step and not _is_of_now(alert):
+            # In this order, and the second once the first is taken: one that is open would take it without a sound.
+            yield Step(action="resolve", alert=alert, key=_step_key(alert))
+            yield replace(trigger, key=_step_key(alert))
+        else:
+            yield acknowledge
     elif _is_of_now(alert):
         yield acknowledge
         yield trigger
@@ -283,13 +289,16 @@ def _actions(told: NotificationAlert, item: Item) -> Iterator[Step]:
 
 
 def _is_of_now(alert: Alert) -> bool:
-    """Whether whoever acknowledged it knew how bad it is now."""
+    """Whether whoever acknowledged it knew how bad it is now, and at which step."""
     return alert.acked_at is not None and alert.acked_at >= alert.raised_at
 
 
 def _ends(alert: Alert) -> Iterator[Step]:
     """How bad it was meanwhile is not known any more; PagerDuty drops what ends no incident."""
-    keys = (alert.id, *(_raised_key(alert, severity) for severity in _RAISED)) if alert.acked_at else (alert.id,)
+    keys = [alert.id]
+    if alert.acked_at is not None:
+        keys += [_raised_key(alert, severity) for severity in _RAISED]
+        keys += [_step_key(alert)] if alert.finding.step else []
     for key in keys:
         yield Step(action="resolve", alert=alert, key=key)
 
@@ -298,11 +307,16 @@ def _raised_keys(alert: Alert) -> list[str]:
     """The incidents that may have been opened since it was first acknowledged."""
     if alert.raised_at == alert.starts_at:
         return []
-    return [_raised_key(alert, severity) for severity in _RAISED if severity.rank <= alert.severity.rank]
+    keys = [_raised_key(alert, severity) for severity in _RAISED if severity.rank <= alert.severity.rank]
+    return [*keys, _step_key(alert)] if alert.finding.step else keys
 
 
 def _raised_key(alert: Alert, severity: Severity) -> str:
     return f"{alert.id}:{severity.value}"
+
+
+def _step_key(alert: Alert) -> str:
+    return f"{alert.id}:step"
 
 
 #: To which a severity can rise.

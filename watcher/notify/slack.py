@@ -13,7 +13,7 @@ Not in the reference: all blocks of a message together may hold some 12,000 char
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -24,7 +24,8 @@ from watcher.clock import Clock, system_clock
 from watcher.notify.http import check, post, reach
 from watcher.notify.message import Item, Link, Message, Voice, render
 from watcher.notify.notifier import Receipt
-from watcher.notify.wording import fit, shorten, without_mentions
+from watcher.notify.report import ReportMessage
+from watcher.notify.wording import clean, fit, one_line, shorten, without_mentions
 from watcher.transport import AsyncClient
 
 #: All blocks, as JSON: well below what Slack was seen to take, since how it counts is not known.
@@ -76,7 +77,13 @@ class SlackNotifier:
     type = "slack"
 
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
-        body = json.dumps(slack_payload(render(notification, self.voice, now=now)), ensure_ascii=False).encode()
+        return await self._post(slack_payload(render(notification, self.voice, now=now)))
+
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        return await self._post(report_payload(message))
+
+    async def _post(self, payload: Mapping[str, object]) -> Receipt:
+        body = json.dumps(payload, ensure_ascii=False).encode()
         answer = await post(self.client, self.url, body=body, headers=HEADERS)
         said = answer.text.strip()
         return check(answer, now=self.clock(), said=said if SLACK_WORD.fullmatch(said) else "")
@@ -108,6 +115,20 @@ def slack_payload(message: Message) -> dict[str, object]:
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+def report_payload(message: ReportMessage) -> dict[str, object]:
+    """The short form of a report, as an incoming webhook and `chat.postMessage` take it. Pure."""
+    lines = "\n".join(message.short)
+    blocks: list[Block] = [{"type": "header", "text": _plain(one_line(message.title), HEADER_LIMIT)}]
+    blocks += [_context(one_line(note), 600) for note in message.notes[:5]]
+    if lines.strip():
+        blocks.append(_section(cut(clean(lines), TEXT_LIMIT)))
+    blocks.append(_context(message.id, 100))
+    if message.link and len(message.link) <= URL_LIMIT:
+        blocks.append({"type": "actions", "elements": [_button(Link("Open the report", message.link))]})
+    text = cut(one_line(message.title), TEXT_LIMIT)
+    return {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
 
 
 def _fitting(message: Message) -> list[Block]:

@@ -2,9 +2,8 @@
 
 What it told of an alert first is the head of a thread; steps and the resolve of the alert go there. An alert that the
 channel has not heard of is never hidden in a thread. `Receipt.reference` names the head: channel, timestamp and a hash
-of the alerts that it told of. Which of these have ended is remembered in memory alone: after a restart, a head whose
-alerts ended partly before and partly after it stays as it is, and its thread tells. `chat.postMessage` knows no key by
-which a repeat is dropped.
+of the alerts that it told of; which of these have ended, the outbox says with each notification (`Notification.under`).
+`chat.postMessage` knows no key by which a repeat is dropped.
 
 Source: docs.slack.dev, "chat.postMessage", "chat.update", "auth.test" and their lists of errors; read November 2026.
 Not there: a reply to a deleted message may be taken and shown outside of any thread; its answer then has no
@@ -15,7 +14,6 @@ import hashlib
 import json
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,7 +25,8 @@ from watcher.errors import DeliveryError
 from watcher.notify.http import check, post
 from watcher.notify.message import Voice, render
 from watcher.notify.notifier import SEND_TIMEOUT, Receipt
-from watcher.notify.slack import HEADERS, slack_payload
+from watcher.notify.report import ReportMessage
+from watcher.notify.slack import HEADERS, report_payload, slack_payload
 from watcher.notify.slack_errors import THREAD_IS_LOST, Said, read, refusal
 from watcher.notify.wording import one_line, shorten
 from watcher.rules.finding import Severity
@@ -36,8 +35,6 @@ from watcher.transport import AsyncClient
 API = "https://slack.com/api"
 #: An answer repeats the message.
 ANSWER_LIMIT = 262_144
-#: Heads of which some alerts have ended; beyond these the oldest is forgotten.
-REMEMBERED_HEADS = 256
 #: An edit is left out rather than begun with less time than this.
 SHORTEST = timedelta(seconds=2)
 
@@ -107,6 +104,22 @@ def _news(notification: Notification) -> str:
     return hash_of(id_ for id_ in firing if head_of(notification.earlier.get(id_, "")) is None)
 
 
+def _ended_heads(notification: Notification) -> list[tuple[Head, Sequence[NotificationAlert]]]:
+    """Heads of which it tells the last end, with all that was told first there."""
+    ends: dict[str, dict[str, NotificationAlert]] = {}
+    for told in notification.alerts:
+        if told.alert.status is AlertStatus.RESOLVED:
+            ends.setdefault(notification.earlier.get(told.alert.id, ""), {})[told.alert.id] = told
+    found: list[tuple[Head, Sequence[NotificationAlert]]] = []
+    for reference, ended in ends.items():
+        for alert in notification.under.get(reference, ()):
+            ended.setdefault(alert.id, NotificationAlert(alert=alert, reason=NotifyReason.RESOLVED))
+        head = head_of(reference)
+        if head is not None and head.alerts == hash_of(ended):
+            found.append((head, tuple(ended.values())))
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackBotNotifier:
     """Posts blocks into one channel, by a bot's token."""
@@ -119,9 +132,6 @@ class SlackBotNotifier:
     api: str = API
     clock: Clock = field(default=system_clock, repr=False)
     timeout: timedelta = SEND_TIMEOUT  #: of a post and its edits together
-    _ended: OrderedDict[str, dict[str, NotificationAlert]] = field(
-        default_factory=OrderedDict, repr=False, compare=False
-    )
 
     type = "slack"
 
@@ -138,6 +148,11 @@ class SlackBotNotifier:
         head = place.head if threaded else _head(posted, notification)
         return Receipt("; ".join(details), reference=head.reference() if head else "")
 
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        until = time.monotonic() + self.timeout.total_seconds()
+        await self._post(report_payload(message), Place(head=None), until)
+        return Receipt(f"posted in {one_line(self.channel)}")
+
     async def probe(self) -> Receipt:
         said = await self._call("auth.test", {}, self.timeout)
         scopes = said.headers.get("x-oauth-scopes")
@@ -151,7 +166,7 @@ class SlackBotNotifier:
         )
 
     async def aclose(self) -> None:
-        self._ended.clear()
+        """Holds nothing."""
 
     async def _post(self, payload: Mapping[str, object], place: Place, until: float) -> Said:
         message: dict[str, object] = {"channel": self.channel, **payload}
@@ -171,7 +186,7 @@ class SlackBotNotifier:
         The message itself has been delivered: whatever goes wrong here is told and not tried again.
         """
         edited, failed = 0, []
-        for head, ended in self._ended_heads(notification):
+        for head, ended in _ended_heads(notification):
             if head == but:
                 continue
             over = replace(notification, alerts=tuple(ended), reason=NotifyReason.RESOLVED, notes=())
@@ -188,25 +203,6 @@ class SlackBotNotifier:
                 failed.append(exc.message)
         said = [f"{_first_messages(edited)} marked resolved"] if edited else []
         return said + ([f"{_first_messages(len(failed))} could not be marked resolved: {failed[0]}"] if failed else [])
-
-    def _ended_heads(self, notification: Notification) -> list[tuple[Head, Sequence[NotificationAlert]]]:
-        """Heads all of whose alerts have ended, with these; the others' ended alerts are remembered."""
-        touched: dict[str, None] = {}
-        for told in notification.alerts:
-            reference = notification.earlier.get(told.alert.id, "")
-            if told.alert.status is AlertStatus.RESOLVED and head_of(reference) is not None:
-                self._ended.setdefault(reference, {})[told.alert.id] = told
-                self._ended.move_to_end(reference)
-                touched[reference] = None
-        found: list[tuple[Head, Sequence[NotificationAlert]]] = []
-        for reference in touched:
-            head, ended = head_of(reference), self._ended[reference]
-            if head is not None and head.alerts == hash_of(ended):
-                found.append((head, tuple(ended.values())))
-                del self._ended[reference]
-        while len(self._ended) > REMEMBERED_HEADS:
-            self._ended.popitem(last=False)
-        return found
 
     async def _call(
         self, method: str, arguments: Mapping[str, object], timeout: timedelta, *, unless: frozenset[str] = frozenset()

@@ -23,7 +23,8 @@ from watcher.clock import Clock, system_clock
 from watcher.notify.http import check, post, reach
 from watcher.notify.message import Item, Link, Message, Tone, Voice, render
 from watcher.notify.notifier import Receipt
-from watcher.notify.wording import fit, shorten, without_mentions
+from watcher.notify.report import ReportMessage
+from watcher.notify.wording import fit, one_line, shorten, without_mentions
 from watcher.transport import AsyncClient
 
 CARD_VERSION = "1.4"
@@ -65,13 +66,18 @@ class TeamsNotifier:
     type = "teams"
 
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
+        return await self._post(teams_payload(render(notification, self.voice, now=now)))
+
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        return await self._post(report_payload(message))
+
+    async def _post(self, payload: dict[str, object]) -> Receipt:
         headers = {
             "content-type": "application/json; charset=utf-8",
             "user-agent": f"watcher/{__version__}",
             "accept-encoding": "identity",  # the error's name is read
         }
-        body = encode(teams_payload(render(notification, self.voice, now=now)))
-        answer = await post(self.client, self.url, body=body, headers=headers)
+        answer = await post(self.client, self.url, body=encode(payload), headers=headers)
         taken = "taken by the workflow" if answer.status == 202 else ""
         return check(answer, now=self.clock(), said=_said(answer.text) or taken)
 
@@ -114,6 +120,20 @@ def teams_payload(message: Message) -> dict[str, object]:
     return _payload(message, (), 0)
 
 
+def report_payload(message: ReportMessage) -> dict[str, object]:
+    """The short form of a report as a workflow takes it. Pure."""
+    title = plain(one_line(message.title), 250)
+    heading: Element = {"type": "Container", "style": "accent", "bleed": True}
+    body: list[Element] = [heading | {"items": [_text(title, weight="Bolder", size="Medium")]}]
+    body += [_text(plain(one_line(note), 300), italic=True) for note in message.notes[:5]]
+    body += [_text(plain(one_line(line), 600)) for line in message.short[:ITEMS_LIMIT] if line.strip()]
+    while len(body) > 1 and len(encode({"body": body})) > SIZE_LIMIT:
+        body.pop()
+    body.append(_text(message.id, size="Small", isSubtle=True))
+    links = [Link("Open the report", message.link)] if message.link else []
+    return _card(title, body, _usable(links))
+
+
 def plain(text: str, limit: int) -> str:
     """`text`, cut, with whatever a client could act on broken by a zero-width character."""
     return _ACTIVE.sub("\u200b", without_mentions(fit(text, limit)))
@@ -139,6 +159,10 @@ def _payload(message: Message, items: Sequence[Item], room: int) -> dict[str, ob
     if left := len(message.items) - len(items):
         body.append(_text(f"… {left} more {'alert' if left == 1 else 'alerts'}", weight="Bolder"))
     body.append(_text(plain(message.footer, 200), size="Small", isSubtle=True))
+    return _card(title, body, _links(message))
+
+
+def _card(title: str, body: Sequence[Element], links: Sequence[Link]) -> dict[str, object]:
     card: Element = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -147,7 +171,7 @@ def _payload(message: Message, items: Sequence[Item], room: int) -> dict[str, ob
         "fallbackText": title,
         "body": body,
     }
-    if links := _links(message):
+    if links:
         card["actions"] = [_open(link) for link in links]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}

@@ -17,10 +17,12 @@ from standardwebhooks import Webhook
 from watcher import __version__
 from watcher.alerts.notification import Notification
 from watcher.clock import Clock, system_clock
+from watcher.notify import report
 from watcher.notify.http import check, post, reach
 from watcher.notify.message import Voice
 from watcher.notify.notifier import SEND_TIMEOUT, Receipt
 from watcher.notify.payload import encode
+from watcher.notify.report import ReportMessage
 from watcher.transport import AsyncClient
 
 
@@ -40,7 +42,14 @@ class WebhookNotifier:
 
     async def send(self, notification: Notification, *, now: datetime) -> Receipt:
         body = encode(notification, watcher=self.voice.watcher, public_url=self.voice.public_url, now=now)
-        headers = self._headers(notification.id, body)
+        return await self._post(notification.id, body)
+
+    async def send_report(self, message: ReportMessage, *, now: datetime) -> Receipt:
+        body = report.payload(message, watcher=self.voice.watcher, receiver=self.name, now=now)
+        return await self._post(message.id, body)
+
+    async def _post(self, id_: str, body: bytes) -> Receipt:
+        headers = self._headers(id_, body)
         answer = await post(self.client, self.url, body=body, headers=headers, timeout=self.timeout)
         return check(answer, now=self.clock())
 

@@ -5,29 +5,18 @@ to each notifier, which knows its own markup.
 """
 
 import re
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import accumulate
 
-#: Control characters (terminal escapes, NUL) and those that reorder text or hide in it; line breaks and tabs apart.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
+from watcher.rules.text import clean as clean
+from watcher.rules.text import one_line as one_line
+
 #: What some service turns into a call to everybody: `@here`, `<!channel>`, `<@U123>`, `@everyone`.
 _MENTION = re.compile(r"(?i)(?<=@)(?=here|channel|everyone|all|group|team|room)|(?<=<)(?=[!@#&])")
 #: The two ways in which rules write times: RFC 3339, and to the minute.
 _UTC_TIME = re.compile(r"(?<!\d)(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(?:\.\d{1,6})?Z| (\d\d:\d\d) UTC)(?!\w)", re.ASCII)
 _MARK = "\u200b"  # zero width: the text looks the same and means nothing
-
-
-def clean(text: str) -> str:
-    """`text` without control and reordering characters; its lines kept, without blanks at their ends."""
-    text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n"))
-    return "\n".join(line.rstrip() for line in text.expandtabs(4).split("\n")).strip("\n")
-
-
-def one_line(text: str) -> str:
-    """`text`, cleaned, on one line; a subject or a header can hold it."""
-    return " ".join(clean(text).split())
 
 
 def without_mentions(text: str) -> str:
@@ -42,19 +31,21 @@ def shorten(text: str, limit: int) -> str:
     return "" if limit < 1 else text[: limit - 1].rstrip() + "…"
 
 
-def fit(text: str, limit: int, *, more_at: str = "") -> str:
+def fit(text: str, limit: int, *, more_at: str = "", further: int = 0) -> str:
     """`text` in at most `limit` characters, cut at a line.
 
     Args:
         more_at: Address of the whole text; named after "… n more lines" where it fits.
+        further: Lines that were left out behind `text` already; they are counted with the others.
     """
-    if len(text) <= limit:
+    if len(text) <= limit and not further:
         return text
     lines = text.split("\n")
     lengths = list(accumulate(len(line) + 1 for line in lines))  # of the first n lines, each with its break
+    most = min(bisect_right(lengths, limit), len(lines) - (not further))
     for end in (f": {more_at}", "") if more_at else ("",):
-        for kept in range(len(lines) - 1, 0, -1):
-            left = len(lines) - kept
+        for kept in range(most, 0, -1):
+            left = len(lines) - kept + further
             tail = f"… {left} more {'line' if left == 1 else 'lines'}{end}"
             if lengths[kept - 1] + len(tail) <= limit:
                 return "\n".join((*lines[:kept], tail))

@@ -25,10 +25,11 @@ class Entry:
     alert: Alert
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Equal for the same word to the same receiver, in whatever life of the alert."""
+    def key(self) -> tuple[str, str, str, str, str]:
+        """Equal for the same word to the same receiver, in whatever life of the alert. Each step is another word."""
         finding = self.alert.finding
-        return self.receiver, finding.rule, finding.subject.id.lower(), self.reason.value
+        step = "" if self.reason is NotifyReason.RESOLVED else finding.step
+        return self.receiver, finding.rule, finding.subject.id.lower(), self.reason.value, step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,4 +125,6 @@ class _Movements:
 def _custom_models(past: Past) -> Mapping[str, None]:
     jobs = (seen.noun.fine_tuned_model for seen in past.jobs if isinstance(seen.noun, FineTuningJob))
     models = (seen.noun.id for seen in past.models if isinstance(seen.noun, CustomModel))
-    return dict.fromkeys(name for name in (*jobs, *models) if name)
+    checkpoints = (one for training in past.training.values() for one in training.checkpoints)
+    named = (name for one in checkpoints for name in (one.id, one.model))
+    return dict.fromkeys(name for name in (*jobs, *models, *named) if name)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.snapshot import Reading
-from watcher.rules.idle_clock import IdleClock, idle_clock
+from watcher.rules.idle_clock import idle_clock
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, unread_deployment, unread_usage
@@ -57,6 +57,7 @@ class Standing:
     doubts: tuple[str, ...] = ()  #: what puts the latest time off, or keeps it from being named
     lifetime: timedelta | None = None  #: what is added to what dates the clock
     expires: bool = False  #: deleted for its age, called or not; else for idleness
+    is_bounded: bool = False  #: idle since `idle_since` at the latest: what was called before was not read
     unknown_because: str = ""  #: also of an alert: what it rests on could not be read since
     unknown_since: datetime | None = None
     alert: Alert | None = None
@@ -122,6 +123,7 @@ def stand(
         doubts=end.doubts if is_dated else (),
         lifetime=end.lifetime,
         expires=end.expires,
+        is_bounded=is_dated and end.is_bounded,
         unknown_because=end.unread.because if end.unread else undated,
         unknown_since=end.unread.since if end.unread else None,
         alert=alert,
@@ -140,6 +142,7 @@ class _End:
     idle_since: datetime | None = None
     basis: str
     doubts: tuple[str, ...] = ()
+    is_bounded: bool = False
     is_near: bool
     unread: Unread | None
 
@@ -171,16 +174,11 @@ def _by_idleness(
         expires=False,
         earliest=clock.deletion_earliest if clock else None,
         latest=clock.deletion_latest if clock else None,
-        left=_left(clock, view.now) if clock else None,
+        left=clock.left(view.now) if clock else None,
         idle_since=clock.idle_since if clock and usage is not None else None,
         basis=clock.basis if clock else "",
         doubts=clock.doubts if clock else (),
+        is_bounded=clock is not None and clock.is_bounded,
         is_near=is_near,
         unread=unread_deployment(view, deployment) or unread_usage(view, deployment, stale_after),
     )
-
-
-def _left(clock: IdleClock, now: datetime) -> timedelta:
-    """Overdue only once the latest time has passed: until then it may come at any moment."""
-    latest = clock.deletion_latest
-    return latest - now if latest is not None and latest < now else max(clock.left(now), timedelta())

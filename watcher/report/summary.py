@@ -117,6 +117,8 @@ class Summary:
     happened: tuple[Happened, ...] = ()  #: newest first
     clock: HostClock | None = None  #: of the machines that watch the one that is furthest off; `None`: not measured
     owner_tag: str = "owner"
+    safe: tuple[DeploymentStanding, ...] = ()  #: fine-tuned, and not to be deleted soon; the first to go first
+    exempt: int = 0  #: deployments that Azure never deletes for idleness
 
 
 def summarize(
@@ -170,6 +172,8 @@ def summarize(
         happened=tuple(sorted(happened, key=lambda one: one.at, reverse=True)),
         clock=clock,
         owner_tag=owner_tag,
+        safe=tuple(sorted((s for s in standings if s.standing.risk is Risk.SAFE), key=_deadline)),
+        exempt=sum(s.standing.risk is Risk.EXEMPT for s in standings),
     )
 
 

@@ -124,7 +124,7 @@ def is_fine_tuned(model: str, custom_models: Collection[str] = ()) -> bool:
     return _is_named_fine_tuned(model)
 
 
-@lru_cache(maxsize=8192)  # every rule about deployments asks this of each at every poll
+@lru_cache(maxsize=256)  # every rule about deployments asks this of each at every poll
 def _is_named_fine_tuned(model: str) -> bool:
     return bool(_FINE_TUNED.search(model))
 

@@ -1,7 +1,8 @@
-"""Prices as Azure's public price list has them, before anybody's agreement with Azure."""
+"""Prices as Azure's public price list has them, before anybody's agreement with Azure; and what Azure then billed."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 
 
@@ -29,3 +30,31 @@ class RetailList:
 
     prices: tuple[RetailPrice, ...]
     read_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actual:
+    """What Azure billed for one meter of one account on one day. It may be less than nothing: a correction."""
+
+    account: str  #: its key
+    meter: str
+    day: date  #: in UTC
+    cost: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledSpan:
+    """The days of which a subscription's bill was read: from `since` on, up to but not including `until`."""
+
+    since: date
+    until: date
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actuals:
+    """What is known of the bills."""
+
+    lines: tuple[Actual, ...] = ()
+    spans: Mapping[str, BilledSpan] = field(default_factory=dict)  #: by subscription, in lower case

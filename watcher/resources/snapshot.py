@@ -189,3 +189,5 @@ class Known:
     #: Names of the models and checkpoints that jobs and listings know as customised; `None`: not told, so that any
     #: deployment may be of one.
     custom_models: frozenset[str] | None = None
+    #: Ids of checkpoints, in lower case, that the deployments name and no known job is known to have made.
+    unplaced: frozenset[str] = frozenset()

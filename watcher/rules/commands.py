@@ -4,6 +4,7 @@ import re
 import shlex
 from urllib.parse import quote
 
+from watcher.costs.recipe import recipe
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob
@@ -56,17 +57,11 @@ def keep(account: Account, deployment: Deployment) -> str:
     return f"watcher keep {shlex.quote(f'{account.label}/{deployment.name}')} --until DATE --reason TEXT"
 
 
-def redeploy(account: Account, deployment: Deployment) -> str:
-    """Creates `deployment` again as it was."""
-    return _create(
-        account,
-        deployment.name,
-        model=deployment.model,
-        version=deployment.model_version or "1",
-        form=deployment.model_format or "OpenAI",
-        sku=deployment.sku or "Standard",
-        capacity=deployment.capacity or 1,
-    ) + (f" --model-source {shlex.quote(deployment.model_source)}" if deployment.model_source else "")
+def redeploy(deployment: Deployment) -> str:
+    """Words that end a sentence, and the command behind them: creates `deployment` again as it was."""
+    made = recipe(deployment)
+    unknown = f" (not known: {', '.join(made.missing)}; Azure's default is taken)" if made.missing else ""
+    return f"deploy it again{unknown}:\n{made.command}"
 
 
 def _create(account: Account, name: str, *, model: str, version: str, form: str, sku: str, capacity: int) -> str:

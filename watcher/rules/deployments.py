@@ -87,8 +87,8 @@ class DeploymentExpiring:
             description=f"A {kind} deployment lives for {lived}{basis}, whether it is called or not; after that Azure "
             f"may remove it at any time. The model {deployment.model} itself stays."
             + (" It has no hosting fee." if is_developer else ""),
-            action="Nothing keeps it beyond that time. To go on serving the model, deploy it under another SKU, "
-            f"which costs by the hour:\n{commands.redeploy(view.account, _as_standard(deployment))}",
+            action="Nothing keeps it beyond that time. To go on serving the model, under another name and a SKU that costs "
+            f"by the hour, {commands.redeploy(_as_standard(deployment))}",
             evidence=_expiry_evidence(view, deployment, lifetime),
             values={
                 "created_at": rfc3339(deployment.created_at),
@@ -127,12 +127,13 @@ class DeploymentFailed:
 
     def evaluate(self, view: View) -> Iterator[Answer]:
         yield from _unread_as_a_whole(view, self.name)
+        is_verified = view.is_verified(Section.DEPLOYMENTS) and not view.reading.gaps
         for deployment in view.deployments:
             if not is_fine_tuned(deployment.model, view.custom_models):
                 continue
             if deployment.provisioning_state is ProvisioningState.FAILED:
                 yield _unless_unread(view, deployment, self._finding(view, deployment))
-            elif unread_deployment(view, deployment) is None:
+            elif is_verified or unread_deployment(view, deployment) is None:
                 because = f"its provisioning state is now {deployment.raw_provisioning_state}"
                 yield Cleared(rule=self.name, subject=deployment_subject(deployment), because=because)
         yield from ended(view, self.name, Lifetimes())
@@ -185,4 +186,4 @@ def _expiry_evidence(view: View, deployment: Deployment, lifetime: timedelta) ->
 
 
 def _as_standard(deployment: Deployment) -> Deployment:
-    return replace(deployment, name=f"{deployment.name}-std", sku="GlobalStandard")
+    return replace(deployment, id=f"{deployment.id}-std", name=f"{deployment.name}-std", sku="GlobalStandard")

@@ -122,9 +122,9 @@ class FileOrphaned:
 
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
         for holding in inventory.holdings:
-            orphans = tuple(self._orphans(inventory.now, holding))
+            orphans = tuple(self.orphans(inventory.now, holding))
             found = self._finding(inventory.now, holding, orphans) if orphans else None
-            doubt = _doubt(holding)
+            doubt = orphans_doubt(holding)
             if doubt is not None:
                 yield Undecided(
                     rule=self.name,
@@ -137,7 +137,7 @@ class FileOrphaned:
             elif found is not None:
                 yield found
 
-    def _orphans(self, now: datetime, holding: Holding) -> Iterator[File]:
+    def orphans(self, now: datetime, holding: Holding) -> Iterator[File]:
         """Oldest first. A file of unknown age may be of today, and is left out."""
         dated = ((file.created_at, file) for file in holding.files or () if file.created_at is not None)
         for created_at, file in sorted(dated, key=lambda pair: (pair[0], pair[1].id)):
@@ -183,7 +183,7 @@ def _subject(holding: Holding) -> Subject:
     return Subject(id=holding.account.key, kind=ResourceKind.ACCOUNT, incarnation="files")
 
 
-def _doubt(holding: Holding) -> Unread | None:
+def orphans_doubt(holding: Holding) -> Unread | None:
     """Whatever is unread may name a file: a job of the listing, or one item of it."""
     for section in (Section.FILES, Section.JOBS):
         if doubt := unread(holding, section):

@@ -94,7 +94,7 @@ def _action(view: View, deployment: Deployment, cause: Cause) -> str:
     look = ""
     if cause.word in ("not_readable", "unexplained"):
         look = f"See who or what deleted it; entries may come minutes late:\n{commands.read_activity(deployment.id)}\n"
-    return f"{look}If it is still needed, deploy it again:\n{commands.redeploy(view.account, deployment)}"
+    return f"{look}If it is still needed, {commands.redeploy(deployment)}"
 
 
 def _evidence(view: View, deployment: Deployment, transition: Transition, cause: Cause) -> str:

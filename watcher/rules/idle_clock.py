@@ -36,11 +36,13 @@ class IdleClock:
     is_bounded: bool = False
 
     def left(self, now: datetime) -> timedelta:
-        """Time until the deletion may come; negative when it is overdue."""
-        left = self.deletion_earliest - now
-        is_over = self.deletion_latest is not None and now > self.deletion_latest
-        # Where only bounds are known, it may come at any moment between them, and is overdue past the later one only.
-        return max(left, timedelta()) if self.is_bounded and not is_over else left
+        """Time until the deletion may come; nothing while it may come at any moment; negative when it is overdue.
+
+        It is overdue past the latest time only: before that, and where none can be named, nothing is late.
+        """
+        if self.deletion_latest is not None and now > self.deletion_latest:
+            return self.deletion_latest - now
+        return max(self.deletion_earliest - now, timedelta())
 
 
 def usage_until(usage: Usage | None, ended_at: datetime) -> Usage | None:

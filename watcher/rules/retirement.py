@@ -30,7 +30,7 @@ _TRAINED_LATELY = 90 * _DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Base:
+class EndsOfBase:
     """The base model of one deployment, and its ends."""
 
     name: str
@@ -59,14 +59,14 @@ class ModelRetiring:
 
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
         lineage, ends = inventory.lineage, Ends(inventory.retirements, self.documented)
-        trained = _trained_lately(inventory, lineage)
+        trained = trained_lately(inventory, lineage)
         for holding in inventory.holdings:
             location = holding.account.location
             for deployment in holding.deployments or ():
-                name, model = _base(lineage, deployment), lineage.model_behind(deployment)
+                name, model = base_behind(lineage, deployment), lineage.model_behind(deployment)
                 if not name:
                     continue
-                base = _Base(
+                base = EndsOfBase(
                     name=name,
                     serving=tuple(ends.of_serving(name, location, own=model.inference_until if model else None)),
                     training=ends.of_training(name, location) if name.lower() in trained else None,
@@ -75,7 +75,7 @@ class ModelRetiring:
                     yield from self._judge(inventory, holding, deployment, base, end)
 
     def _judge(
-        self, inventory: Inventory, holding: Holding, deployment: Deployment, base: _Base, end: End
+        self, inventory: Inventory, holding: Holding, deployment: Deployment, base: EndsOfBase, end: End
     ) -> Iterator[Answer]:
         subject = deployment_subject(deployment)
         if deployment.provisioning_state is ProvisioningState.DELETING:
@@ -94,7 +94,7 @@ class ModelRetiring:
             )
 
     def _finding(
-        self, inventory: Inventory, holding: Holding, deployment: Deployment, base: _Base, end: End, step: str
+        self, inventory: Inventory, holding: Holding, deployment: Deployment, base: EndsOfBase, end: End, step: str
     ) -> Finding:
         now, account = inventory.now, holding.account
         is_training = end is base.training
@@ -131,7 +131,7 @@ class ModelRetiring:
         )
 
 
-def _end_of_serving(deployment: Deployment, base: _Base, end: End, now: datetime) -> Iterator[str]:
+def _end_of_serving(deployment: Deployment, base: EndsOfBase, end: End, now: datetime) -> Iterator[str]:
     yield (
         f"The model {deployment.model} was made from {base.name}, and ends with it: calls to a retired model are "
         "answered with 410."
@@ -143,7 +143,7 @@ def _end_of_serving(deployment: Deployment, base: _Base, end: End, now: datetime
         yield _training_too(base.training, base.training.at, now)
 
 
-def _end_of_training(deployment: Deployment, base: _Base, end: End) -> Iterator[str]:
+def _end_of_training(deployment: Deployment, base: EndsOfBase, end: End) -> Iterator[str]:
     yield (
         f"The model {deployment.model} was made from {base.name}, on which somebody trained lately. Once that has "
         "ended, new jobs on this base can be expected to be refused."
@@ -157,7 +157,7 @@ def _end_of_training(deployment: Deployment, base: _Base, end: End) -> Iterator[
     yield f"The base model is retired, and this deployment ends with it, {least}{at:%Y-%m-%d}, by {serving.source}."
 
 
-def _base(lineage: Lineage, deployment: Deployment) -> str:
+def base_behind(lineage: Lineage, deployment: Deployment) -> str:
     """Full name of the base model at the root; "" where neither a job nor the deployment's name tells it."""
     model = lineage.model_behind(deployment)
     if model is not None and (base := lineage.base(model)):
@@ -214,7 +214,7 @@ def _training_too(end: End, at: datetime, now: datetime) -> str:
     return f"It can no longer be trained on since {date}." if at <= now else f"Training ends {date}."
 
 
-def _trained_lately(inventory: Inventory, lineage: Lineage) -> set[str]:
+def trained_lately(inventory: Inventory, lineage: Lineage) -> set[str]:
     return {
         lineage.base(model).lower()
         for holding in inventory.holdings

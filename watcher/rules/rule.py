@@ -234,6 +234,6 @@ def deployment_subject(deployment: Deployment) -> Subject:
     return _life(deployment.id, deployment.incarnation)
 
 
-@lru_cache(maxsize=8192)  # every rule about deployments asks this of each at every poll
+@lru_cache(maxsize=256)  # every rule about deployments asks this of each at every poll
 def _life(id_: str, incarnation: str) -> Subject:
     return Subject(id=id_.lower(), kind=ResourceKind.DEPLOYMENT, incarnation=incarnation)

@@ -22,11 +22,11 @@ from watcher.rules.sight import Unread
 from watcher.rules.text import counted, moment, rfc3339
 
 #: On their way out, or never come to be: `deployment_failed` and the listing tell of these.
-_NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED, ProvisioningState.CANCELED})
+NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED, ProvisioningState.CANCELED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Successor:
+class Successor:
     """A newer model, and one deployment that serves it."""
 
     model: Model
@@ -53,7 +53,7 @@ class DeploymentSuperseded:
             if holding.deployments is None:
                 continue  # no deployment of it is known, and so no alert about one
             for deployment in holding.deployments:
-                if deployment.sku_kind is not SkuKind.DEVELOPER and deployment.provisioning_state not in _NOT_STANDING:
+                if deployment.sku_kind is not SkuKind.DEVELOPER and deployment.provisioning_state not in NOT_STANDING:
                     yield from self._judge(inventory, lineage, holding, deployment, blind)
 
     def _judge(
@@ -62,7 +62,7 @@ class DeploymentSuperseded:
         model = lineage.model_behind(deployment)
         if model is None:
             return
-        successor, doubt = _successor(lineage, model), unread_item(holding, deployment)
+        successor, doubt = successor_of(lineage, model), unread_item(holding, deployment)
         if successor is None:
             # A newer model exists and may be deployed where nobody could look.
             doubt = (doubt or blind) if next(lineage.newer(model), None) else None
@@ -87,7 +87,7 @@ class DeploymentSuperseded:
         holding: Holding,
         deployment: Deployment,
         model: Model,
-        successor: _Successor,
+        successor: Successor,
     ) -> Finding:
         now, other = inventory.now, successor.deployment
         price = hourly(
@@ -144,7 +144,7 @@ class DeploymentSuperseded:
         )
 
 
-def _successor(lineage: Lineage, model: Model) -> _Successor | None:
+def successor_of(lineage: Lineage, model: Model) -> Successor | None:
     """The newest model of the line that is served, one that was read in good order before one that was not."""
     doubtful = None
     for newer, kinship in lineage.newer(model):
@@ -152,14 +152,14 @@ def _successor(lineage: Lineage, model: Model) -> _Successor | None:
             holding = lineage.holding(deployment.account)
             if holding is None or deployment.provisioning_state is not ProvisioningState.SUCCEEDED:
                 continue
-            found = _Successor(model=newer, kinship=kinship, deployment=deployment, holding=holding)
+            found = Successor(model=newer, kinship=kinship, deployment=deployment, holding=holding)
             if unread_item(holding, deployment) is None:
                 return found
             doubtful = doubtful or found
     return doubtful
 
 
-def _relation(lineage: Lineage, model: Model, successor: _Successor) -> str:
+def _relation(lineage: Lineage, model: Model, successor: Successor) -> str:
     if successor.kinship is Kinship.DESCENT:
         steps = list(lineage.ancestors(successor.model))
         between = steps.index(model)

@@ -1,10 +1,30 @@
 """How times, spans and amounts are written in what people read and in what programs parse. No sentence lives here."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _STEP_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+
+
+#: Control characters (terminal escapes, NUL) and those that reorder text or hide in it; line breaks and tabs apart.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """`text` without control and reordering characters; its lines kept, without blanks at their ends."""
+    if text.isprintable():  # as most are: one line, and nothing in it of what is taken out
+        return text.rstrip()
+    text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n"))
+    return "\n".join(line.rstrip() for line in text.expandtabs(4).split("\n")).strip("\n")
+
+
+def one_line(text: str) -> str:
+    """`text`, cleaned, on one line; a subject or a header can hold it."""
+    return " ".join(clean(text).split())
 
 
 def duration(span: timedelta) -> str:

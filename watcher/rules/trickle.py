@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from watcher.costs.hosting import hourly
-from watcher.costs.idle import MONTH, Trickle, calls_within, cost_per_call, last_window, unclear_within
+from watcher.costs.idle import MONTH, Trickle, calls_within, cost_per_call, trickle_of, unclear_within
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import LIST_PRICES, Price, Terms, book_of
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind
@@ -18,10 +18,10 @@ from watcher.rules.holdings import as_of, unread_item
 from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.rule import deployment_subject
 from watcher.rules.text import duration, moment, rfc3339
+from watcher.rules.wasting import is_charged
 
-_NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED, ProvisioningState.CANCELED})
+NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED, ProvisioningState.CANCELED})
 _DEFAULT = Trickle()
-_HOSTED = frozenset({SkuKind.STANDARD, SkuKind.PROVISIONED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class DeploymentTrickle:
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
         for holding in inventory.holdings:
             for deployment in holding.deployments or ():
-                if deployment.sku_kind is not SkuKind.DEVELOPER and deployment.provisioning_state not in _NOT_STANDING:
+                if deployment.sku_kind is not SkuKind.DEVELOPER and deployment.provisioning_state not in NOT_STANDING:
                     yield from self._judge(inventory, holding, deployment)
 
     def _judge(self, inventory: Inventory, holding: Holding, deployment: Deployment) -> Iterator[Answer]:
@@ -50,18 +50,17 @@ class DeploymentTrickle:
         if doubt := unread_item(holding, deployment):
             yield Undecided(rule=self.name, subject=subject, because=doubt.because, since=doubt.since)
             return
-        end = last_window(deployment, holding.coverage, now, self.window)
-        calls = holding.calls.get(deployment.name.lower())
-        count = None if end is None else calls_within(calls, holding.coverage, end - self.window, end)
-        if end is None or count is None:
-            because = f"not all of its calls in the last {duration(self.window)} are known"
-            yield Undecided(rule=self.name, subject=subject, because=because)
-            return
-        trickle = Trickle(max_calls=self.max_calls, window=self.window)
-        unclear = unclear_within(calls, holding.calls.get(""), end - self.window, end)
-        if unclear and trickle.counts(count) and not trickle.counts(count + unclear):
-            because = f"{unclear:g} more calls may be its own: they bear no deployment's name, or no status"
-            yield Undecided(rule=self.name, subject=subject, because=because)
+        calls, nameless = holding.calls.get(deployment.name.lower()), holding.calls.get("")
+        found = trickle_of(
+            deployment,
+            holding.coverage,
+            now,
+            Trickle(max_calls=self.max_calls, window=self.window),
+            answered=lambda begin, end: calls_within(calls, holding.coverage, begin, end) or 0.0,
+            unclear=lambda begin, end: unclear_within(calls, nameless, begin, end),
+        )
+        if isinstance(found, Unknown):
+            yield Undecided(rule=self.name, subject=subject, because=found.because)
             return
         price = hourly(
             book_of(self.pricing, inventory.retail),
@@ -70,9 +69,8 @@ class DeploymentTrickle:
             capacity=deployment.capacity,
             location=holding.account.location,
         )
-        is_charged = deployment.sku_kind in _HOSTED if isinstance(price, Unknown) else not price.rate.is_zero
-        if is_charged and trickle.counts(count):
-            yield self._finding(inventory, holding, deployment, count, end, price)
+        if found is not None and is_charged(deployment, price):
+            yield self._finding(inventory, holding, deployment, found.calls, found.end, price)
 
     def _finding(
         self,

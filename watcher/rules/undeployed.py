@@ -33,19 +33,34 @@ class ModelUndeployed:
     after: timedelta = timedelta(days=14)
 
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
+        lineage, basis = inventory.lineage, _basis(inventory)
+        unseen = unread_deployments(inventory.holdings)
+        for holding, model, answer in self.judged(inventory):
+            if isinstance(answer, Cleared):
+                yield answer
+            elif answer is None:
+                yield self._finding(inventory.now, lineage, holding, model, basis, unseen)
+            else:
+                subject = _model_subject(holding, model)
+                yield Undecided(rule=self.name, subject=subject, because=answer.because, since=answer.since)
+
+    def judged(self, inventory: Inventory) -> Iterator[tuple[Holding, Model, Cleared | Unread | None]]:
+        """Models with why each is surely no such one, or why nobody can tell; `None`: it is one."""
         lineage = inventory.lineage
-        unplaced, basis = _unplaced(lineage), _basis(inventory)
-        unseen, blind = unread_deployments(inventory.holdings), _unread_by_subscription(inventory)
+        unplaced, blind = _unplaced(lineage), _unread_by_subscription(inventory)
         served = {each.model.lower() for holding in inventory.holdings for each in holding.deployments or ()}
         for holding in inventory.holdings:
             for model in holding.models:
                 if cleared := self._cleared(lineage, holding, model, served):
-                    yield cleared
-                else:
+                    yield holding, model, cleared
+                elif model.created_at is None or inventory.now - model.created_at >= self.after:
                     is_inside_known = any(map(is_checkpoint_id, model.checkpoints))  # a strange one is another's then
                     strange = None if is_inside_known else unplaced.get(holding.account.key)
                     doubt = blind.get(holding.account.subscription.lower()) or strange
-                    yield from self._judge(inventory.now, lineage, holding, model, doubt, basis, unseen)
+                    doubt = doubt or unread(holding, Section.MODELS)
+                    if model.created_at is None:
+                        doubt = doubt or Unread(because="when the model was made is not known")
+                    yield holding, model, doubt
 
     def _cleared(self, lineage: Lineage, holding: Holding, model: Model, served: set[str]) -> Cleared | None:
         """Why the model is surely none that this rule looks for, or `None`."""
@@ -59,27 +74,6 @@ class ModelUndeployed:
         else:
             return None
         return Cleared(rule=self.name, subject=_model_subject(holding, model), because=because)
-
-    def _judge(
-        self,
-        now: datetime,
-        lineage: Lineage,
-        holding: Holding,
-        model: Model,
-        doubt: Unread | None,
-        basis: str,
-        unseen: Unread | None,
-    ) -> Iterator[Answer]:
-        if model.created_at is not None and now - model.created_at < self.after:
-            return
-        doubt = doubt or unread(holding, Section.MODELS)
-        if model.created_at is None:
-            doubt = doubt or Unread(because="when the model was made is not known")
-        if doubt is None:
-            yield self._finding(now, lineage, holding, model, basis, unseen)
-        else:
-            subject = _model_subject(holding, model)
-            yield Undecided(rule=self.name, subject=subject, because=doubt.because, since=doubt.since)
 
     def _finding(
         self, now: datetime, lineage: Lineage, holding: Holding, model: Model, basis: str, unseen: Unread | None

@@ -23,7 +23,7 @@ from watcher.rules.sight import unread_deployment, unread_section, unread_usage,
 from watcher.rules.text import ago, duration, moment, rfc3339
 
 #: In these it takes no call, or soon will not: other rules tell.
-_NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED})
+NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED})
 #: Their fee runs by the hour, whatever it is; of other SKUs nobody knows unless the price does.
 _HOSTED = frozenset({SkuKind.STANDARD, SkuKind.PROVISIONED})
 
@@ -54,7 +54,7 @@ class DeploymentWasting:
         yield from ended(view, self.name, Lifetimes(idle=self.lifetime, idle_by_sku=self.lifetimes))
 
     def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
-        if deployment.provisioning_state in _NOT_STANDING:
+        if deployment.provisioning_state in NOT_STANDING:
             return
         subject, usage = deployment_subject(deployment), usage_of(view, deployment)
         start, called_at = clock_start(deployment, usage)
@@ -64,7 +64,7 @@ class DeploymentWasting:
                 yield Cleared(rule=self.name, subject=subject, because=because)
             return
         price = price_of(view, deployment, self.pricing)
-        if not _is_charged(deployment, price):
+        if not is_charged(deployment, price):
             return
         lifetime = Lifetimes(idle=self.lifetime, idle_by_sku=self.lifetimes).idle_of(deployment)
         since = running_since(view, deployment)
@@ -136,7 +136,7 @@ class DeploymentWasting:
         )
 
 
-def _is_charged(deployment: Deployment, price: Price | Unknown) -> bool:
+def is_charged(deployment: Deployment, price: Price | Unknown) -> bool:
     """Whether a fee runs, as far as is known."""
     if isinstance(price, Unknown):
         return deployment.sku_kind in _HOSTED

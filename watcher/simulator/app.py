@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from watcher.simulator import arm, control, data_plane, monitor
+from watcher.simulator import arm, control, costs, data_plane, monitor, prices
 from watcher.simulator.addresses import Addresses
 from watcher.simulator.clock import Clock
 from watcher.simulator.ids import guid
@@ -64,7 +64,13 @@ _CONTROL_PLANE: tuple[tuple[str, str, str, Operation], ...] = (
         "/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values",
         monitor.activity_log,
     ),
-    ("prices", "prices", "/api/retail/prices", arm.prices),
+    (
+        "costs",
+        "cost_query",
+        "/subscriptions/{subscription}/providers/Microsoft.CostManagement/query",
+        costs.query,
+    ),
+    ("prices", "prices", "/api/retail/prices", prices.prices),
 )
 
 _DATA_PLANE: tuple[tuple[str, str, Operation], ...] = (
@@ -110,6 +116,7 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.world = world
     app.state.requests = log
+    app.state.cost_queries = {}
     return app
 
 
@@ -220,7 +227,7 @@ class _Gate:
             await send(message)
 
         try:
-            if scope["method"] in ("GET", "HEAD") or (scope["method"] == "POST" and _is_batch(scope["path"])):
+            if scope["method"] in ("GET", "HEAD") or (scope["method"] == "POST" and _is_question(scope["path"])):
                 await self._app(scope, receive, watched_send)
             else:
                 scope["state"]["labels"] = ("", "refused", "")
@@ -249,5 +256,6 @@ _REFUSED = JSONResponse(
 )
 
 
-def _is_batch(path: str) -> bool:
-    return path.lower().endswith("/metrics:getbatch")
+def _is_question(path: str) -> bool:
+    """Whether this is one of the two addresses that are read with a body."""
+    return path.lower().endswith(("/metrics:getbatch", "/providers/microsoft.costmanagement/query"))

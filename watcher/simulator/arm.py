@@ -1,6 +1,6 @@
-"""Azure Resource Manager: subscriptions, resource groups, accounts, deployments, the model catalogue, retail prices.
+"""Azure Resource Manager: subscriptions, resource groups, accounts, deployments, the model catalogue.
 
-Sources: SPEC models.tsp and Deployment.tsp with their examples; the Retail Prices API's own page.
+Sources: SPEC models.tsp and Deployment.tsp with their examples.
 """
 
 import re
@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 from watcher.simulator import catalogue
 from watcher.simulator.deployments import Life, deployment_payload, stamp, word_at
 from watcher.simulator.ids import guid, hex32
-from watcher.simulator.odata import FilterError, parse_filter
-from watcher.simulator.scenario import Account, Price, ResourceGroup
+from watcher.simulator.scenario import Account, ResourceGroup
 from watcher.simulator.serving import Context, Refusal
 
 # Version folders and markers in the specification. A data-plane version such as 2024-10-21 is not among them.
@@ -119,30 +118,6 @@ def location_models(context: Context) -> Mapping[str, object]:
     return paged(context, [catalogue.location_model_payload(model) for model in context.world.models()])
 
 
-def prices(context: Context) -> Mapping[str, object]:
-    """The Retail Prices API, which asks for no authorization."""
-    rows: Sequence[Price] = context.world.prices()
-    text = context.query("$filter")
-    items = [catalogue.price_payload(row) for row in rows]
-    if text is not None:
-        try:
-            test = parse_filter(text).test
-        except FilterError as exc:
-            raise Refusal(400, "BadRequest", str(exc)) from exc
-        items = [item for item in items if test(_fields(item).get)]
-    size = context.world.scenario.price_page_size
-    offset = int(context.query("$skip") or 0)
-    more = offset + size < len(items)
-    return {
-        "BillingCurrency": "USD",
-        "CustomerEntityId": "Default",
-        "CustomerEntityType": "Retail",
-        "Items": items[offset : offset + size],
-        "NextPageLink": _link(context, {"$skip": str(offset + size)}) if more else None,
-        "Count": len(items[offset : offset + size]),
-    }
-
-
 def account_payload(context: Context, account: Account) -> dict[str, object]:
     """An account as ARM serves it."""
     world = context.world
@@ -223,7 +198,7 @@ def paged(context: Context, rows: Sequence[object]) -> dict[str, object]:
     offset = int(token)
     page: dict[str, object] = {"value": list(rows[offset : offset + size])}
     if paging == "endless" or (paging is None and offset + size < len(rows)):
-        page["nextLink"] = _link(context, {"$skiptoken": str(offset + size)})
+        page["nextLink"] = link(context, {"$skiptoken": str(offset + size)})
     return page
 
 
@@ -232,10 +207,7 @@ def _deployment(context: Context, account: Account, life: Life) -> dict[str, obj
     return deployment_payload(account, world.account_id(account), life, context.moment, world.start)
 
 
-def _link(context: Context, changed: Mapping[str, str]) -> str:
+def link(context: Context, changed: Mapping[str, str]) -> str:
+    """The address that was asked, with some of its query changed."""
     query = dict(context.request.query_params) | dict(changed)
     return f"{context.request.url.scheme}://{context.netloc}{context.request.url.path}?{urlencode(query)}"
-
-
-def _fields(item: Mapping[str, object]) -> dict[str, str]:
-    return {name.lower(): str(value) for name, value in item.items()}

@@ -1,9 +1,8 @@
 """What Azure offers everywhere unless a scenario says otherwise: base models with retirement dates, and list prices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from watcher.simulator.ids import guid
 from watcher.simulator.scenario import BaseModel, Price
 
 
@@ -24,48 +23,55 @@ MODELS: tuple[BaseModel, ...] = (
 )
 
 # Short names as they appear in meter names; the exact meters of current models are not documented.
-_HOSTED = ("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini", "o4-mini")
-_HOSTING_PER_HOUR = 1.70  # example figure of the cost management article
+_HOSTED = ("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini")
+_REASONING = "o4-mini"
+_OLDER = "gpt-35-turbo"
+# Example figures of the cost management article; that of Data Zone hosting, which it leaves open, is ours.
+_HOSTING_PER_HOUR, _DATA_ZONE_PER_HOUR = 1.70, 1.87
+_GLOBAL_PER_1K = 0.002  # of training; regional is dearer, the developer tier half of it
+_REGIONAL_PER_1K, _DEVELOPER_PER_1K = 0.0024, 0.001
+_REINFORCEMENT_PER_HOUR = 100.0
 
 
 def prices_of(regions: Iterable[str]) -> tuple[Price, ...]:
-    """A price list: per region a hosting meter and a training meter for each model, and meters of other kinds."""
-    rows = []
-    for region in sorted(set(regions)):
-        for model in _HOSTED:
-            sku = f"{model}-FTuned"
-            rows.append(Price(meter=f"{sku} Deployment Hosting Unit", price=_HOSTING_PER_HOUR, region=region, sku=sku))
-            rows.append(Price(meter=f"{sku} Training Unit", price=0.002, region=region, sku=sku, unit="1K"))
-        llama = "3.3 70b FT Deployment Hosting Unit"
-        rows.append(Price(meter=llama, price=2.4, region=region, product="Azure Llama Models", unit="1/Hour"))
-        rows.append(Price(meter="41 ft opt Dz Tokens", price=0.0022, region=region, sku="41 ft opt Dz", unit="1K"))
-    return tuple(rows)
+    """A price list: per region hosting and training of each model by tier, and meters that are neither."""
+    return tuple(price for region in sorted(set(regions)) for price in _prices(region))
 
 
-def price_payload(price: Price) -> dict[str, object]:
-    """One item of the Retail Prices API."""
-    return {
-        "currencyCode": "USD",
-        "tierMinimumUnits": 0.0,
-        "retailPrice": price.price,
-        "unitPrice": price.price,
-        "armRegionName": price.region,
-        "location": price.region,
-        "effectiveStartDate": "2025-04-01T00:00:00Z",
-        "meterId": guid("meter", price.region, price.meter),
-        "meterName": price.meter,
-        "productId": "DZH318Z0BQ4L",
-        "skuId": f"DZH318Z0BQ4L/{guid('sku', price.region, price.meter)[:4].upper()}",
-        "productName": price.product,
-        "skuName": price.sku or price.meter,
-        "serviceName": price.service,
-        "serviceId": "DZH317F1HKN0",
-        "serviceFamily": "AI + Machine Learning",
-        "unitOfMeasure": price.unit,
-        "type": "Consumption",
-        "isPrimaryMeterRegion": True,
-        "armSkuName": price.sku or price.meter,
-    }
+def _prices(region: str) -> Iterator[Price]:
+    for model in (*_HOSTED, _REASONING):
+        sku = f"{model}-FTuned"
+        product = "Azure OpenAI Reasoning" if model == _REASONING else "Azure OpenAI PP FT GPT4s"
+        unit = "1/Hour" if model == _REASONING else "1 Hour"
+        for tier, figure in (("", _HOSTING_PER_HOUR), (" Glbl", _HOSTING_PER_HOUR), (" DZ", _DATA_ZONE_PER_HOUR)):
+            meter = f"{sku}{tier} Deployment Hosting Unit"
+            yield Price(meter=meter, price=figure, region=region, sku=f"{sku}{tier}", product=product, unit=unit)
+        if model == _REASONING:
+            meter = f"{model} RFT Training Hours"
+            yield Price(
+                meter=meter, price=_REINFORCEMENT_PER_HOUR, region=region, sku=sku, product=product, unit="1 Hour"
+            )
+            continue
+        for tier, figure in (("", _REGIONAL_PER_1K), (" Glbl", _GLOBAL_PER_1K), (" Dev", _DEVELOPER_PER_1K)):
+            yield Price(meter=f"{sku}{tier} Training Unit", price=figure, region=region, sku=f"{sku}{tier}", unit="1K")
+    # As the older models were listed, and as everything was before the service was renamed.
+    for meter, figure, unit in (("Deployment Hosting Unit", 3.0, "1 Hour"), ("Training Unit", 0.008, "1K")):
+        yield Price(
+            meter=f"{_OLDER}-FTuned {meter}",
+            price=figure,
+            region=region,
+            sku=f"{_OLDER}-FTuned",
+            product="Azure OpenAI",
+            service="Cognitive Services",
+            unit=unit,
+        )
+    # What a careless reader takes for a price: a reservation, the price beyond some quantity, and other models.
+    hosting = f"{_HOSTED[0]}-FTuned Deployment Hosting Unit"
+    yield Price(meter=hosting, price=9000.0, region=region, sku=f"{_HOSTED[0]}-FTuned", type="Reservation")
+    yield Price(meter=hosting, price=0.5, region=region, sku=f"{_HOSTED[0]}-FTuned", tier_minimum_units=10_000)
+    llama = "3.3 70b FT Deployment Hosting Unit"
+    yield Price(meter=llama, price=2.4, region=region, product="Azure Llama Models", unit="1/Hour")
+    yield Price(meter="41 ft opt Dz Tokens", price=0.0022, region=region, sku="41 ft opt Dz", unit="1K")
 
 
 def location_model_payload(model: BaseModel) -> dict[str, object]:

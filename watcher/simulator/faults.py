@@ -10,7 +10,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
-Plane = Literal["arm", "data", "metrics", "activity", "prices", "*"]
+Plane = Literal["arm", "data", "metrics", "activity", "prices", "costs", "*"]
 Paging = Literal["short", "endless"]
 Body = Literal["error", "html", "empty", "garbage", "wrong_types", "cut"]
 

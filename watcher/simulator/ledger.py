@@ -1,8 +1,8 @@
 """What really happened in a pretend Azure, and when: the truth against which a watcher's claims can be held. Pure.
 
 The ledger follows from the scenario alone, by the same functions that the answers are made of, and knows what no answer
-tells: outcomes, causes of deletions, calls that metrics hide, and when the watcher was blind through no fault of its
-own. Accounts that a client must skip, and what is in them, are left out.
+tells: outcomes, causes of deletions, calls that metrics hide, what it all cost, and when the watcher was blind through
+no fault of its own. Accounts that a client must skip, and what is in them, are left out.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import zip_longest
 
-from watcher.simulator import jobs
+from watcher.simulator import fees, jobs
 from watcher.simulator.activity import deleter
 from watcher.simulator.deployments import DEVELOPER, Life, is_fine_tuned, model_of
 from watcher.simulator.faults import Fault
@@ -83,6 +83,13 @@ def _jobs(world: World, account: Account) -> Iterator[JobTruth]:
             status=status,
             harm_types=harms_named(outcome, job.harm_types),
             phases=tuple((world.start + begins, phase) for begins, phase in phases),
+            base=job.model,
+            location=account.location,
+            training_type=job.training_type or "",
+            is_reinforcement=job.method == "reinforcement",
+            tokens_billed=fees.tokens_billed(job, phases),
+            trained=fees.trained(phases),
+            rate=fees.training_rate(world, account, job),
         )
 
 
@@ -132,6 +139,10 @@ def _life(world: World, account: Account, life: Life, appears: timedelta) -> Lif
         traffic=deployment.calls,
         dies_idle=tuned and deployment.idle_deletion,
         failed_calls_count=world.scenario.failed_calls_keep_alive,
+        base=fees.base_behind(account, life),
+        location=account.location,
+        capacity=deployment.capacity,
+        rate=fees.hosting_rate(world, account, life),
     )
 
 

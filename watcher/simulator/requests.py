@@ -17,7 +17,7 @@ class RequestRecord:
     method: str
     path: str
     query: str
-    plane: str  # arm, data, metrics, activity, prices; "" for a path that nobody serves
+    plane: str  # arm, data, metrics, activity, prices, costs; "" for a path that nobody serves
     api: str  # name of the operation, such as "jobs"; "" likewise, "refused" for a write or an inference request
     account: str  # the account's name; "" where the request is about none
     status: int  # 0: no answer was given

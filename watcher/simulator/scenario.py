@@ -7,7 +7,7 @@ Nothing here depends on the present; `jobs`, `deployments` and `traffic` say wha
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from watcher.simulator.faults import Fault
@@ -184,7 +184,7 @@ class ResourceGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """One row of the retail price list."""
+    """One row of the retail price list, in dollars."""
 
     meter: str
     price: float
@@ -193,6 +193,9 @@ class Price:
     product: str = "Azure OpenAI PP FT GPT4s"
     service: str = "Foundry Models"
     unit: str = "1 Hour"
+    type: str = "Consumption"
+    tier_minimum_units: float = 0.0
+    since: datetime = datetime(2025, 4, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +226,7 @@ class Scenario:
     tokens: tuple[str, ...] = (TOKEN,)
     page_size: int = 100  # of ARM lists
     price_page_size: int = 100
+    billing_currency: str = "USD"  # of what Cost Management tells
     metrics_delay: timedelta = timedelta(minutes=3)
     activity_delay: timedelta = ZERO  # until the activity log shows what was done
     failed_calls_keep_alive: bool = False  # whether calls without a 2xx status count against idleness

@@ -43,7 +43,7 @@ class Context:
     api: str
     dialect: Dialect | None = None  # of the data plane
     faults: Sequence[Fault] = ()
-    body: Mapping[str, Any] = field(default_factory=dict)  # of the one POST that reads
+    body: Mapping[str, Any] = field(default_factory=dict)  # of a POST that reads
 
     @property
     def moment(self) -> timedelta:

@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Literal
 
 from watcher.simulator import traffic
@@ -42,6 +43,22 @@ class JobTruth:
     status: str  # the terminal word as served; "" for none
     harm_types: tuple[str, ...]
     phases: tuple[tuple[datetime, str], ...]  # neutral words, or those of an explicit timeline; oldest first
+    base: str  # what is trained from
+    location: str
+    training_type: str  # "": none is named
+    is_reinforcement: bool
+    tokens_billed: Fraction  # when it has ended; 0 of what fails, is refused or never trained, and of reinforcement
+    trained: timedelta  # by its end, without the evaluation
+    rate: Fraction | None  # list price in dollars of a million tokens, of reinforcement of an hour; None: no such meter
+
+    def cost(self, rate: Fraction | None) -> Fraction | None:
+        """What it came to in the end at a price as `rate`; None: nobody knows."""
+        if self.outcome not in ("succeeded", "cancelled"):
+            return Fraction(0)
+        amount = _hours(self.trained) if self.is_reinforcement else self.tokens_billed / 1_000_000
+        if not amount:
+            return Fraction(0)
+        return None if rate is None else amount * rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +87,36 @@ class LifeTruth:
     traffic: tuple[Calls, ...]
     dies_idle: bool  # whether the idle rule applies at all
     failed_calls_count: bool
+    base: str  # the base model at the root of what is deployed
+    location: str
+    capacity: int
+    rate: Fraction | None  # list price of an hour in dollars; None: no meter of the list counts its hours
+
+    def stood(self, begin: datetime, end: datetime) -> timedelta:
+        """How much of [begin, end) it stood in its account: what is charged, called or not."""
+        until = end if self.ended is None else min(end, self.ended)
+        return max(until - max(begin, self.appears), timedelta(0))
+
+    def cost(self, begin: datetime, end: datetime, rate: Fraction | None) -> Fraction | None:
+        """What that time costs at a price as `rate`; None: nobody knows."""
+        stood = self.stood(begin, end)
+        if not stood:
+            return Fraction(0)
+        return None if rate is None else _hours(stood) * rate
+
+    def answered(self, begin: datetime, end: datetime) -> int:
+        """How many of the calls of [begin, end) were answered, and go by its name in the metrics."""
+        since = max(begin, self.created) - self.start
+        until = (end if self.ended is None else min(end, self.ended)) - self.start
+        return sum(traffic.calls_between(calls, since, until) for calls in self._own)
+
+    def last_answered(self, at: datetime) -> datetime | None:
+        """The last of these calls before `at`."""
+        return self._last(at - timedelta(microseconds=1), self._own)
+
+    @property
+    def _own(self) -> list[Calls]:
+        return [calls for calls in self.traffic if calls.status in _COUNTED and calls.dimension in (None, self.name)]
 
     def deadline(self, at: datetime) -> datetime | None:
         """When it is deleted for idleness if no call comes after `at`; None where the rule does not apply."""
@@ -84,8 +131,7 @@ class LifeTruth:
 
     def last_named_success(self, at: datetime) -> datetime | None:
         """The last of those that the metrics book under this deployment's name: what a watcher could know of."""
-        own = (None, self.name)
-        return self._last(at, [calls for calls in self.traffic if calls.status in _COUNTED and calls.dimension in own])
+        return self._last(at, self._own)
 
     def last_call(self, at: datetime) -> datetime | None:
         """The last call of any status at or before `at`."""
@@ -156,6 +202,10 @@ class Ledger:
         return tuple(sorted(moment for moment in found if self.start <= moment <= self.end))
 
 
+def _hours(span: timedelta) -> Fraction:
+    return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
+
+
 def as_json(truth: Ledger) -> dict[str, object]:
     """The ledger for people and other programs: names, text and numbers; times in RFC 3339, lengths in seconds."""
     table = _plain(truth)
@@ -208,6 +258,8 @@ def _plain(value: object) -> object:
         return {key: _plain(item) for key, item in asdict(value).items()}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Fraction):
+        return float(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, timedelta):

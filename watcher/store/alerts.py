@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     Row,
+    Select,
     Text,
     and_,
     bindparam,
@@ -33,7 +35,7 @@ from watcher.rules.text import moment
 from watcher.store import schema
 from watcher.store.stamps import new_stamp
 from watcher.store.turns import take_turns
-from watcher.store.upsert import chunks, upsert
+from watcher.store.upsert import chunks, upsert, upsert_all
 
 
 def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
@@ -50,9 +52,18 @@ _FIRING = (
 
 def ended(tx: Connection, account: str, *, since: datetime) -> tuple[Alert, ...]:
     """The conditions of an account ("" for those that span accounts) that ended then or later, oldest first."""
-    c = schema.alerts.c
-    query = select(schema.alerts).where(c.account == account, c.ends_at >= since, c.kind == FindingKind.CONDITION.value)
-    return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))
+    return tuple(_alert(row) for row in tx.execute(_ENDED, {"of": account, "since": since}))
+
+
+_ENDED = (
+    select(schema.alerts)
+    .where(
+        schema.alerts.c.account == bindparam("of"),
+        schema.alerts.c.ends_at >= bindparam("since"),
+        schema.alerts.c.kind == FindingKind.CONDITION.value,
+    )
+    .order_by(schema.alerts.c.starts_at, schema.alerts.c.id)
+)
 
 
 def lock_fleet(tx: Connection) -> None:
@@ -73,31 +84,31 @@ def recorded_events(tx: Connection, fingerprints: Collection[str]) -> frozenset[
 
 def save(tx: Connection, changed: Iterable[Alert]) -> None:
     """Record alerts that are new or changed; each of them is for dispatch to look at again."""
-    for alert in changed:
-        upsert(
-            tx,
-            schema.alerts,
-            {"id": alert.id},
-            {
-                "fingerprint": alert.fingerprint,
-                "account": alert.account,
-                "rule": alert.finding.rule,
-                "kind": alert.finding.kind.value,
-                "severity": alert.severity.value,
-                "finding": alert.finding,
-                "starts_at": alert.starts_at,
-                "ends_at": alert.ends_at,
-                "ended_because": alert.ended_because,
-                "updated_at": alert.updated_at,
-                "raised_at": alert.raised_at,
-                "unverified_since": alert.unverified_since,
-                "unverified_because": alert.unverified_because,
-                "is_first_sight": alert.is_first_sight,
-                "is_settled": False,
-                "stamp": new_stamp(),
-            },
-            only_new={"acked_at": alert.acked_at, "acked_by": alert.acked_by},
-        )
+    upsert_all(tx, schema.alerts, ("id",), [_values(alert) for alert in changed], only_new=("acked_at", "acked_by"))
+
+
+def _values(alert: Alert) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "fingerprint": alert.fingerprint,
+        "account": alert.account,
+        "rule": alert.finding.rule,
+        "kind": alert.finding.kind.value,
+        "severity": alert.severity.value,
+        "finding": alert.finding,
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "ended_because": alert.ended_because,
+        "updated_at": alert.updated_at,
+        "raised_at": alert.raised_at,
+        "unverified_since": alert.unverified_since,
+        "unverified_because": alert.unverified_because,
+        "is_first_sight": alert.is_first_sight,
+        "acked_at": alert.acked_at,
+        "acked_by": alert.acked_by,
+        "is_settled": False,
+        "stamp": new_stamp(),
+    }
 
 
 def unsettled(tx: Connection) -> tuple[Alert, ...]:
@@ -114,27 +125,30 @@ def stamps(tx: Connection) -> dict[str, int]:
     }
 
 
-def stamp_of_all(tx: Connection) -> tuple[int, int]:
-    """Of what `unsettled` returns how many there are, and a number that changes with any of them."""
-    stamp = func.coalesce(func.sum(schema.alerts.c.stamp), 0)
-    count, total = tx.execute(select(func.count(), stamp).where(schema.IS_UNSETTLED)).one()
-    return count, int(total)
+def changed_since(tx: Connection, stamp: int) -> dict[str, tuple[int, Alert]]:
+    """The alerts that `unsettled` returns and whose stamp is greater, by id, each with its stamp."""
+    return {row.id: (row.stamp, _alert(row)) for row in tx.execute(_CHANGED, {"than": stamp})}
+
+
+_CHANGED = select(schema.alerts).where(schema.IS_UNSETTLED, schema.alerts.c.stamp > bindparam("than"))
 
 
 def of_ids(tx: Connection, ids: Collection[str]) -> tuple[Alert, ...]:
     """These alerts, in no order."""
-    return tuple(
-        _alert(row)
-        for some in chunks(sorted(ids))
-        for row in tx.execute(select(schema.alerts).where(schema.alerts.c.id.in_(some)))
-    )
+    return tuple(_alert(row) for some in chunks(sorted(ids)) for row in tx.execute(_OF_IDS, {"ids": some}))
+
+
+_OF_IDS = select(schema.alerts).where(schema.alerts.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def settle(tx: Connection, ids: Collection[str]) -> None:
     """Take alerts off dispatch's list: all who were to be told were told."""
     if ids:
         for some in chunks(sorted(ids)):
-            tx.execute(update(schema.alerts).where(schema.alerts.c.id.in_(some)).values(is_settled=True))
+            tx.execute(_SETTLED, {"ids": some})
+
+
+_SETTLED = update(schema.alerts).where(schema.alerts.c.id.in_(bindparam("ids", expanding=True))).values(is_settled=True)
 
 
 def settle_events(tx: Connection, *, before: datetime) -> None:
@@ -306,10 +320,12 @@ def expire_silence(tx: Connection, id_: str, *, author: str, comment: str = "", 
 
 def silences(tx: Connection, *, since: datetime) -> tuple[Silence, ...]:
     """The silences that end after `since`, the next to end first."""
-    c = schema.silences.c
-    return tuple(
-        _silence(row) for row in tx.execute(select(schema.silences).where(c.ends_at > since).order_by(c.ends_at))
-    )
+    return tuple(_silence(row) for row in tx.execute(_SILENCES, {"since": since}))
+
+
+_SILENCES = (
+    select(schema.silences).where(schema.silences.c.ends_at > bindparam("since")).order_by(schema.silences.c.ends_at)
+)
 
 
 def save_keep(tx: Connection, keep: Keep, *, now: datetime) -> None:
@@ -433,21 +449,21 @@ def told_rows(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
 
     That is, of each receiver the first and the newest of each status and severity: reminders of months say no more.
     """
+    return tuple(_told(row) for some in chunks(sorted(alert_ids)) for row in tx.execute(_told_rows(), {"ids": some}))
+
+
+@cache
+def _told_rows() -> Select[Any]:
     t = schema.told.c
-    found = []
-    for some in chunks(sorted(alert_ids)):
-        ends = (
-            select(t.alert_id, t.receiver, func.min(t.sequence).label("first"), func.max(t.sequence).label("last"))
-            .where(t.alert_id.in_(some))
-            .group_by(t.alert_id, t.receiver, t.status, t.severity)
-            .subquery()
-        )
-        is_end = or_(t.sequence == ends.c.first, t.sequence == ends.c.last)
-        query = select(schema.told).join(
-            ends, and_(t.alert_id == ends.c.alert_id, t.receiver == ends.c.receiver, is_end)
-        )
-        found += [_told(row) for row in tx.execute(query.order_by(t.alert_id, t.sequence))]
-    return tuple(found)
+    ends = (
+        select(t.alert_id, t.receiver, func.min(t.sequence).label("first"), func.max(t.sequence).label("last"))
+        .where(t.alert_id.in_(bindparam("ids", expanding=True)))
+        .group_by(t.alert_id, t.receiver, t.status, t.severity)
+        .subquery()
+    )
+    is_end = or_(t.sequence == ends.c.first, t.sequence == ends.c.last)
+    query = select(schema.told).join(ends, and_(t.alert_id == ends.c.alert_id, t.receiver == ends.c.receiver, is_end))
+    return query.order_by(t.alert_id, t.sequence)
 
 
 def lost(tx: Connection) -> frozenset[str]:
@@ -458,28 +474,32 @@ def lost(tx: Connection) -> frozenset[str]:
 
 def told_after(tx: Connection, sequence: int) -> tuple[Told, ...]:
     """All that was told after the notification of this place, of whatever alert, in the order in which it was told."""
-    query = select(schema.told).where(schema.told.c.sequence > sequence).order_by(schema.told.c.sequence)
-    return tuple(_told(row) for row in tx.execute(query))
+    return tuple(_told(row) for row in tx.execute(_TOLD_AFTER, {"place": sequence}))
 
 
-def last_told(tx: Connection) -> int:
-    """The place of the notification that was told last; 0: none was."""
-    return int(tx.execute(select(func.coalesce(func.max(schema.told.c.sequence), 0))).scalar_one())
+_TOLD_AFTER = select(schema.told).where(schema.told.c.sequence > bindparam("place")).order_by(schema.told.c.sequence)
 
 
 def recent_lives(tx: Connection, alerts: Collection[Alert], *, since: datetime) -> dict[str, tuple[datetime, ...]]:
     """When the lives of these conditions began that ended at `since` or later, by fingerprint; oldest first."""
-    c = schema.alerts.c
     prints = {alert.fingerprint for alert in alerts}
     found: dict[str, tuple[datetime, ...]] = {}
     for accounts in chunks(sorted({alert.account for alert in alerts})):
-        query = select(c.fingerprint, c.starts_at).where(
-            c.account.in_(accounts), c.ends_at >= since, c.kind == FindingKind.CONDITION.value
-        )
-        for print_, starts_at in tx.execute(query.order_by(c.starts_at)):
+        for print_, starts_at in tx.execute(_LIVES, {"accounts": accounts, "since": since}):
             if print_ in prints:
                 found[print_] = (*found.get(print_, ()), starts_at)
     return found
+
+
+_LIVES = (
+    select(schema.alerts.c.fingerprint, schema.alerts.c.starts_at)
+    .where(
+        schema.alerts.c.account.in_(bindparam("accounts", expanding=True)),
+        schema.alerts.c.ends_at >= bindparam("since"),
+        schema.alerts.c.kind == FindingKind.CONDITION.value,
+    )
+    .order_by(schema.alerts.c.starts_at)
+)
 
 
 def firing_at(tx: Connection, receiver: str) -> tuple[Alert, ...]:

@@ -204,19 +204,13 @@ class Past:
     def _jobs(self, at: datetime) -> Iterator[FineTuningJob]:
         for seen in self.jobs:
             if isinstance(seen.noun, FineTuningJob) and seen.is_listed(at):
-                yield _job(seen.noun, self._said.get((ResourceKind.JOB, seen.noun.id), ()), at)
+                yield job_at(seen.noun, self._said.get((ResourceKind.JOB, seen.noun.id), ()), at)
 
     def _files(self, at: datetime) -> Iterator[File]:
         for seen in self.files:
             if not isinstance(seen.noun, File) or not seen.is_listed(at):
                 continue
-            said = self._said.get((ResourceKind.FILE, seen.noun.id), ())
-            raw = _value(said, STATUS, at, now=seen.noun.raw_status)
-            if raw == seen.noun.raw_status:
-                yield seen.noun
-            else:
-                status = _FILE_STATUSES.get((raw or "").lower(), FileStatus.UNKNOWN)
-                yield replace(seen.noun, raw_status=raw or "", status=status, reason="")
+            yield file_at(seen.noun, self._said.get((ResourceKind.FILE, seen.noun.id), ()), at)
 
     def _models(self, at: datetime) -> Iterator[CustomModel]:
         for seen in self.models:
@@ -226,8 +220,8 @@ class Past:
     def _living(self, at: datetime) -> Iterator[Deployment]:
         for life in self.lives:
             own = self._said.get((ResourceKind.DEPLOYMENT, life.noun.key), ())
-            if _lives(life, own, at):
-                yield _deployment(life.noun, [t for t in own if t.incarnation == life.noun.incarnation], at)
+            if lives_at(life, own, at):
+                yield deployment_at(life.noun, [t for t in own if t.incarnation == life.noun.incarnation], at)
 
     def _absent(self, at: datetime) -> frozenset[str]:
         living = {one.key for one in self._living(at)}
@@ -386,7 +380,7 @@ def _metered(past: Past) -> set[datetime]:
     return found
 
 
-def _value(transitions: Iterable[Transition], attribute: str, at: datetime, *, now: str | None) -> str | None:
+def value_at(transitions: Iterable[Transition], attribute: str, at: datetime, *, now: str | None) -> str | None:
     """An attribute as it stood at some time: what the first later change found, else what stands now."""
     for t in transitions:
         if t.attribute == attribute and t.observed_at > at and t.change is Change.CHANGED:
@@ -394,9 +388,10 @@ def _value(transitions: Iterable[Transition], attribute: str, at: datetime, *, n
     return now
 
 
-def _job(noun: FineTuningJob, said: Sequence[Transition], at: datetime) -> FineTuningJob:
-    raw = _value(said, STATUS, at, now=noun.raw_status)
-    announced = _value(said, ESTIMATED_FINISH, at, now="")
+def job_at(noun: FineTuningJob, said: Sequence[Transition], at: datetime) -> FineTuningJob:
+    """A job with the status that it had; what came with a later one is hidden."""
+    raw = value_at(said, STATUS, at, now=noun.raw_status)
+    announced = value_at(said, ESTIMATED_FINISH, at, now="")
     estimate = noun.announced_finish_at
     if announced != "":
         estimate = None if announced is None else datetime.fromisoformat(announced)
@@ -416,17 +411,27 @@ def _job(noun: FineTuningJob, said: Sequence[Transition], at: datetime) -> FineT
     )
 
 
-def _deployment(noun: Deployment, said: Sequence[Transition], at: datetime) -> Deployment:
-    state = _value(said, "provisioning_state", at, now=noun.raw_provisioning_state) or ""
-    capacity = _value(said, "capacity", at, now=None if noun.capacity is None else str(noun.capacity))
+def file_at(noun: File, said: Sequence[Transition], at: datetime) -> File:
+    """A file with the status that it had."""
+    raw = value_at(said, STATUS, at, now=noun.raw_status)
+    if raw == noun.raw_status:
+        return noun
+    status = _FILE_STATUSES.get((raw or "").lower(), FileStatus.UNKNOWN)
+    return replace(noun, raw_status=raw or "", status=status, reason="")
+
+
+def deployment_at(noun: Deployment, said: Sequence[Transition], at: datetime) -> Deployment:
+    """One life of a deployment as it was, by its own changes, and without its incarnation."""
+    state = value_at(said, "provisioning_state", at, now=noun.raw_provisioning_state) or ""
+    capacity = value_at(said, "capacity", at, now=None if noun.capacity is None else str(noun.capacity))
     is_as_now = state == noun.raw_provisioning_state
     return replace(
         noun,
         raw_provisioning_state=state,
         provisioning_state=_STATES.get(state.lower(), ProvisioningState.UNKNOWN),
-        deployment_state=_value(said, "deployment_state", at, now=noun.deployment_state) or "",
-        model=_value(said, "model", at, now=noun.model) or "",
-        sku=_value(said, "sku", at, now=noun.sku) or "",
+        deployment_state=value_at(said, "deployment_state", at, now=noun.deployment_state) or "",
+        model=value_at(said, "model", at, now=noun.model) or "",
+        sku=value_at(said, "sku", at, now=noun.sku) or "",
         capacity=None if capacity is None else int(capacity),
         modified_at=None if noun.modified_at is not None and noun.modified_at > at else noun.modified_at,
         failure=noun.failure if is_as_now else "",
@@ -434,7 +439,7 @@ def _deployment(noun: Deployment, said: Sequence[Transition], at: datetime) -> D
     )
 
 
-def _lives(life: Life, said: Sequence[Transition], at: datetime) -> bool:
+def lives_at(life: Life, said: Sequence[Transition], at: datetime) -> bool:
     """Whether this life went on at a time: Azure may bring back what it had declared gone."""
     if at < life.first_seen_at:
         return False

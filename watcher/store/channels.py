@@ -8,9 +8,10 @@ rest follows. All times are wall time. Whoever changes a channel holds its row u
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from watcher.rules.rule import ChannelState
@@ -97,13 +98,21 @@ def put(tx: Connection, before: Channel, after: Channel) -> None:
         if getattr(after, name) != getattr(before, name)
     }
     if changed:
-        tx.execute(update(schema.channels).where(schema.channels.c.receiver == after.receiver).values(changed))
+        tx.execute(_put(tuple(changed)), {"of": after.receiver, **{f"new_{name}": changed[name] for name in changed}})
+
+
+@cache
+def _put(names: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(schema.channels).where(schema.channels.c.receiver == bindparam("of")).values(values)
 
 
 def of(tx: Connection, receivers: Collection[str]) -> dict[str, Channel]:
     """The channels of these receivers, as far as anything is known of them."""
-    query = select(schema.channels).where(schema.channels.c.receiver.in_(sorted(receivers)))
-    return {row.receiver: _channel(row) for row in tx.execute(query)}
+    return {row.receiver: _channel(row) for row in tx.execute(_OF, {"receivers": sorted(receivers)})}
+
+
+_OF = select(schema.channels).where(schema.channels.c.receiver.in_(bindparam("receivers", expanding=True)))
 
 
 def listed(tx: Connection) -> tuple[Channel, ...]:

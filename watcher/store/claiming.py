@@ -12,11 +12,13 @@ those may have arrived.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
     bindparam,
     case,
@@ -32,7 +34,7 @@ from sqlalchemy import (
 from watcher.alerts import merging
 from watcher.alerts.notification import Notification, NotifyReason
 from watcher.alerts.pace import STEADY, Pace
-from watcher.store import channels, outbox, schema
+from watcher.store import channels, heads, outbox, schema
 from watcher.store.outbox import LEASE, Delivery
 from watcher.store.upsert import chunks
 
@@ -103,12 +105,68 @@ def claim(
     return tuple(claimed)
 
 
+def openings(tx: Connection, wanted: Mapping[str, int], *, now: datetime, paces: Paces | None = None) -> dict[str, int]:
+    """How many of so many new notifications may go out at once to each receiver, as soon as they are decided.
+
+    None where anything at all waits there, or the channel fails, or its rate does not allow all of them: then `claim`
+    has to say what goes out, and in which order. Their tokens are taken. Call it with `lock_dispatch` held, in the
+    transaction that adds them, and lease as many.
+
+    Args:
+        wanted: By receiver, about different alerts each.
+    """
+    found: dict[str, int] = {}
+    for receiver in sorted(wanted):
+        channel, pace = channels.locked(tx, receiver), (paces or {}).get(receiver, STEADY)
+        count = min(wanted[receiver], _AHEAD * pace.at_once)
+        if channel.retry_at is not None or tx.execute(_WAITS, {"receiver": receiver}).first() is not None:
+            continue
+        if pace.rate is not None:
+            tokens = pace.rate.tokens(channel.tokens, channel.tokens_at, now)
+            if wanted[receiver] > int(tokens):
+                continue
+            channels.put(tx, channel, replace(channel, tokens=tokens - count, tokens_at=now))
+        found[receiver] = count
+    return found
+
+
+_WAITS = (
+    select(schema.notifications.c.id)
+    .where(schema.notifications.c.receiver == bindparam("receiver"), schema.IS_PENDING)
+    .limit(1)
+)
+
+
+def completed(tx: Connection, receiver: str, leased: Sequence[Delivery]) -> list[Delivery]:
+    """What was leased for a receiver, with what is known only now: what it heard before, and by which references.
+
+    Of what it was never told before there is nothing to know.
+    """
+    told = _with_references(tx, receiver, [_with_untold(tx, receiver, one) for one in leased])
+    return heads.with_ended(tx, receiver, told)
+
+
 def _with_something_due(tx: Connection, receivers: Collection[str], now: datetime) -> list[str]:
-    c = schema.notifications.c
-    query = select(c.receiver).distinct()
-    is_due = or_(c.due_at <= now, c.due_at > now + channels.LONGEST_WAIT)
-    query = query.where(schema.IS_PENDING, c.receiver.in_(sorted(receivers)), is_due, outbox.is_free(now))
-    return sorted(tx.execute(query).scalars())
+    return sorted(tx.execute(_DUE_AT, {"receivers": sorted(receivers), **_times(now)}).scalars())
+
+
+def _times(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "latest_due": now + channels.LONGEST_WAIT, "latest_lease": outbox.latest_lease(now)}
+
+
+_DUE_AT = (
+    select(schema.notifications.c.receiver)
+    .distinct()
+    .where(
+        schema.IS_PENDING,
+        schema.notifications.c.receiver.in_(bindparam("receivers", expanding=True)),
+        or_(
+            schema.notifications.c.due_at <= bindparam("now"),
+            schema.notifications.c.due_at > bindparam("latest_due"),
+        ),
+        outbox.IS_FREE,
+    )
+)
 
 
 def _claim_of(
@@ -152,19 +210,24 @@ def _claim_of(
         channel = replace(channel, tokens=tokens - len(due), tokens_at=now)
     channels.put(tx, held, channel)
     leased = _lease(tx, owner, due, now, is_probe)
-    return _with_references(tx, receiver, [_with_untold(tx, receiver, one) for one in leased])
+    return completed(tx, receiver, leased)
 
 
 def _lease(tx: Connection, owner: str, due: Sequence["_Waiting"], now: datetime, is_probe: bool) -> list[Delivery]:
-    c = schema.notifications.c
     leased = []
     for some in chunks([one.id for one in due]):
         # Asked anew: an operator may have dropped it meanwhile.
-        where = and_(c.id.in_(some), schema.IS_PENDING, outbox.is_free(now))
-        values = {"lease_owner": owner, "lease_until": now + LEASE, "fence": c.fence + 1}
-        rows = tx.execute(update(schema.notifications).where(where).values(values).returning(schema.notifications))
-        leased += [outbox.delivery_of(row, is_probe=is_probe) for row in rows.all()]
+        values = {"ids": some, "owner": owner, "until": now + LEASE, **_times(now)}
+        leased += [outbox.delivery_of(row, is_probe=is_probe) for row in tx.execute(_LEASED, values).all()]
     return sorted(leased, key=lambda one: one.sequence)
+
+
+_LEASED = (
+    update(schema.notifications)
+    .where(schema.notifications.c.id.in_(bindparam("ids", expanding=True)), schema.IS_PENDING, outbox.IS_FREE)
+    .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"), fence=schema.notifications.c.fence + 1)
+    .returning(schema.notifications)
+)
 
 
 def _with_untold(tx: Connection, receiver: str, claimed: Delivery) -> Delivery:
@@ -193,7 +256,7 @@ def _with_untold(tx: Connection, receiver: str, claimed: Delivery) -> Delivery:
 def _with_references(tx: Connection, receiver: str, claimed: list[Delivery]) -> list[Delivery]:
     """With what the receiver's notifier called its first message about each alert."""
     n, t = schema.notifications.c, schema.told.c
-    if not tx.execute(select(exists(select(1).where(n.receiver == receiver, n.reference != "")))).scalar():
+    if tx.execute(_REFERRED, {"receiver": receiver}).first() is None:
         return claimed
     first: dict[str, str] = {}
     about = {entry.alert.id for one in claimed for entry in one.notification.alerts}
@@ -211,22 +274,39 @@ def _with_references(tx: Connection, receiver: str, claimed: list[Delivery]) -> 
     ]
 
 
+_REFERRED = (
+    select(schema.notifications.c.id)
+    .where(schema.notifications.c.receiver == bindparam("receiver"), schema.notifications.c.reference != "")
+    .limit(1)
+)
+
+
 def _among(delivery: Delivery, references: Mapping[str, str]) -> dict[str, str]:
     ids = (entry.alert.id for entry in delivery.notification.alerts)
     return {id_: references[id_] for id_ in ids if id_ in references}
 
 
 def next_due(tx: Connection, *, receivers: Collection[str], paces: Paces | None = None) -> datetime | None:
-    """When the next delivery to one of `receivers` can be tried: its due time or the end of the lease on it, not before
-    its channel is tried again and its rate allows it."""
+    """When the next delivery to one of `receivers` can be tried."""
+    return min(due_times(tx, receivers=receivers, paces=paces).values(), default=None)
+
+
+def due_times(tx: Connection, *, receivers: Collection[str], paces: Paces | None = None) -> dict[str, datetime]:
+    """When the next delivery to each of `receivers` can be tried, where there is one: its due time or the end of the
+    lease on it, not before its channel is tried again and its rate allows it."""
+    rows = tx.execute(_next_due(), {"receivers": sorted(receivers)}).all()
+    known = channels.of(tx, [receiver for receiver, _ in rows]) if rows else {}
+    return {name: _open_at(at, known.get(name), (paces or {}).get(name, STEADY)) for name, at in rows}
+
+
+@cache
+def _next_due() -> Select[Any]:
     c = schema.notifications.c
     free_at = case((and_(c.lease_until.is_not(None), c.lease_until > c.due_at), c.lease_until), else_=c.due_at)
     query = select(c.receiver, func.min(free_at)).where(
-        schema.IS_PENDING, c.receiver.in_(sorted(receivers)), ~_waits_for_an_earlier_one()
+        schema.IS_PENDING, c.receiver.in_(bindparam("receivers", expanding=True)), ~_waits_for_an_earlier_one()
     )
-    rows = tx.execute(query.group_by(c.receiver)).all()
-    known = channels.of(tx, [receiver for receiver, _ in rows])
-    return min((_open_at(at, known.get(name), (paces or {}).get(name, STEADY)) for name, at in rows), default=None)
+    return query.group_by(c.receiver)
 
 
 def _open_at(at: datetime, channel: channels.Channel | None, pace: Pace) -> datetime:
@@ -283,6 +363,11 @@ class _Waiting:
 
 
 def _queue(tx: Connection, receiver: str, now: datetime) -> list[_Waiting]:
+    return [_Waiting(*row) for row in tx.execute(_queued(), {"receiver": receiver, **_times(now)})]
+
+
+@cache
+def _queued() -> Select[Any]:
     n = schema.notifications.c
     query = select(
         n.id,
@@ -291,10 +376,10 @@ def _queue(tx: Connection, receiver: str, now: datetime) -> list[_Waiting]:
         n.fence,
         n.attempts,
         n.is_uncertain,
-        outbox.is_free(now),
+        outbox.IS_FREE,
         _waits_for_an_earlier_one(),
-    ).where(n.receiver == receiver, schema.IS_PENDING)
-    return [_Waiting(*row) for row in tx.execute(query.order_by(n.sequence))]
+    )
+    return query.where(n.receiver == bindparam("receiver"), schema.IS_PENDING).order_by(n.sequence)
 
 
 def _wants_merging(queue: Sequence[_Waiting], channel: channels.Channel | None, pace: Pace, now: datetime) -> bool:

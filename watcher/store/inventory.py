@@ -22,7 +22,7 @@ from watcher.resources.fine_tuning import ENDED, WAITING, FineTuningJob, JobEven
 from watcher.resources.lineage import Holding, Inventory, Model
 from watcher.resources.model import CustomModel, is_checkpoint_id, model_of
 from watcher.resources.snapshot import NOT_OFFERED, Gap, Section
-from watcher.store import calls, retirements, schema
+from watcher.store import calls, prices, retirements, schema
 from watcher.store.gaps import gap_of
 
 #: Rows that are fetched at once.
@@ -35,7 +35,7 @@ def mark(tx: Connection) -> str:
     revisions = tx.execute(select(func.count(), func.sum(a.revision)).where(a.removed_at.is_(None))).one()
     left = tx.execute(select(func.count()).where(a.removed_at.is_not(None))).scalar()
     dates = tx.execute(select(func.count(), func.max(r.at))).one()
-    return " ".join(str(part) for part in (*revisions, left, *dates))
+    return " ".join(str(part) for part in (*revisions, left, *dates, prices.newest(tx)))
 
 
 def load(tx: Connection, *, now: datetime, owner_tag: str) -> Inventory:

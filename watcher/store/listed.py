@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, select, union, upda
 from watcher.resources.file import File
 from watcher.resources.model import CustomModel, model_of
 from watcher.resources.snapshot import Reading, Snapshot
-from watcher.store import schema
+from watcher.store import schema, trainings
 
 
 def files(tx: Connection, account: str) -> tuple[File, ...]:
@@ -22,16 +22,21 @@ def models(tx: Connection, account: str) -> tuple[CustomModel, ...]:
     return _load(tx, schema.models, account)
 
 
-def custom_models(tx: Connection, names: Collection[str]) -> frozenset[str]:
+def custom_models(tx: Connection, names: Collection[str], *, accounts: Collection[str] = ()) -> frozenset[str]:
     """Those of `names` that are no base models: some account lists them, or a recorded job has made them, or the model
     of which they are a checkpoint.
+
+    Args:
+        accounts: Keys of those whose jobs' checkpoints are looked through too, for names that tell nothing.
     """
     if not names:
         return frozenset()
     models_of = {name: model_of(name) for name in names}
     wanted = sorted({*names, *models_of.values()})
     made = set(tx.execute(_MADE, {"names": wanted}).scalars())
-    return frozenset(name for name in names if name in made or models_of[name] in made)
+    found = frozenset(name for name in names if name in made or models_of[name] in made)
+    untold = frozenset(names) - found
+    return found | (untold & trainings.checkpoint_names(tx, accounts)) if untold and accounts else found
 
 
 _MADE = union(

@@ -3,7 +3,7 @@
 What each table holds is in the files beside this one: jobs, deployments, listed (files and models), trainings, history.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -73,18 +73,25 @@ def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None
         training=read_times,
         unread_training=trainings.unread(tx, account, read_times, now=now),
         departed=tuple(deployments.departed(tx, held.undecided).nouns.values()),
+        unplaced=trainings.unplaced(tx, account, held.deployments),
     )
 
 
 def _at_hand(tx: Connection, account: str) -> AtHand:
     living = deployments.living(tx, account)
-    untold = {deployment.model for deployment in living if not is_fine_tuned(deployment.model)}
     return AtHand(
         deployments=living,
         usage=deployments.usage(tx, account),
         undecided=history.undecided(tx, account),
-        custom_models=listed.custom_models(tx, untold),
+        custom_models=custom_models(tx, account, living),
     )
+
+
+def custom_models(tx: Connection, account: str, served: Iterable[Deployment]) -> frozenset[str]:
+    """The models of some of an account's deployments that are customised, though their names do not tell."""
+    untold = [one for one in served if not is_fine_tuned(one.model)]
+    places = {account, *(one.model_source.lower() for one in untold if one.model_source)}
+    return listed.custom_models(tx, {one.model for one in untold}, accounts=places)
 
 
 _KNOWN = select(

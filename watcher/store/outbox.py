@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
 
 from watcher.alerts.alert import Alert
-from watcher.alerts.dispatch import told_rows
-from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told, reason_of
-from watcher.store import channels, schema
+from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, Told
+from watcher.store import schema
 from watcher.store.stamps import new_stamp
 from watcher.store.turns import take_turns
+from watcher.store.types import UtcDateTime
 from watcher.store.upsert import chunks
 
 #: As long as one send may take (contract): another process takes a delivery over after this.
@@ -79,34 +79,77 @@ def lock_dispatch(tx: Connection) -> None:
     take_turns(tx, "dispatch")
 
 
-def add(tx: Connection, planned: Sequence[tuple[Notification, Sequence[Told]]], *, now: datetime) -> int:
-    """Record notifications and what their receivers will have been told; returns how many are new.
+def add(
+    tx: Connection,
+    planned: Sequence[tuple[Notification, Sequence[Told]]],
+    *,
+    now: datetime,
+    owner: str = "",
+    leased: Mapping[str, int] | None = None,
+    last_decided: int | None = None,
+) -> tuple[Delivery, ...]:
+    """Record notifications and what their receivers will have been told; returns those that are new.
 
     Args:
         now: Wall time, from which they are due.
+        owner: Who sends the first of them at once.
+        leased: How many are leased to `owner` by that, for each receiver; see `claiming.openings`.
+        last_decided: The place of the newest there is, where the caller knows that, and that none of these is there.
     """
-    known = _existing(tx, [notification.id for notification, _ in planned])
+    known = _existing(tx, [notification.id for notification, _ in planned]) if last_decided is None else ()
     fresh = [(notification, told) for notification, told in planned if notification.id not in known]
     if not fresh:
-        return 0
-    first = next_sequence(tx)
-    tx.execute(
-        insert(schema.notifications),
-        [
-            row_of(notification, sequence=first + number, due_at=now, queued_at=now)
-            for number, (notification, _) in enumerate(fresh)
-        ],
-    )
-    rows = [{**_told_values(row), "sequence": first + number} for number, (_, told) in enumerate(fresh) for row in told]
+        return ()
+    left = dict(leased or {})
+    added = []
+    first = next_sequence(tx) if last_decided is None else last_decided + 1
+    for sequence, (notification, _) in enumerate(fresh, first):
+        is_leased = left.get(notification.receiver, 0) > 0
+        left[notification.receiver] = left.get(notification.receiver, 0) - 1
+        added.append(_new(notification, sequence, now=now, lease_until=now + LEASE if is_leased else None))
+    tx.execute(insert(schema.notifications), [_new_row(one, owner) for one in added])
+    rows = [
+        {**told_values(row), "sequence": one.sequence}
+        for one, (_, told) in zip(added, fresh, strict=True)
+        for row in told
+    ]
     if rows:
         tx.execute(insert(schema.told), rows)
-    return len(fresh)
+    return tuple(added)
+
+
+def _new(notification: Notification, sequence: int, *, now: datetime, lease_until: datetime | None) -> Delivery:
+    return Delivery(
+        notification=notification,
+        sequence=sequence,
+        state="pending",
+        due_at=now,
+        queued_at=now,
+        first_tried_at=None,
+        attempts=0,
+        fence=0 if lease_until is None else 1,
+        lease_until=lease_until,
+        ended_at=None,
+        last_error="",
+    )
+
+
+def _new_row(one: Delivery, owner: str) -> dict[str, Any]:
+    return {
+        **row_of(one.notification, sequence=one.sequence, due_at=one.due_at, queued_at=one.queued_at),
+        "lease_owner": None if one.lease_until is None else owner,
+        "lease_until": one.lease_until,
+        "fence": one.fence,
+    }
 
 
 def next_sequence(tx: Connection) -> int:
     """The place of the next decision; whoever takes it must hold `lock_dispatch`."""
-    last: int = tx.execute(select(func.coalesce(func.max(schema.notifications.c.sequence), 0))).scalar_one()
+    last: int = tx.execute(_LAST).scalar_one()
     return last + 1
+
+
+_LAST = select(func.coalesce(func.max(schema.notifications.c.sequence), 0))
 
 
 def row_of(notification: Notification, *, sequence: int, due_at: datetime, queued_at: datetime) -> dict[str, Any]:
@@ -130,11 +173,14 @@ def row_of(notification: Notification, *, sequence: int, due_at: datetime, queue
 
 
 def _existing(tx: Connection, ids: Sequence[str]) -> frozenset[str]:
-    c = schema.notifications.c
-    return frozenset(id_ for some in chunks(ids) for id_ in tx.execute(select(c.id).where(c.id.in_(some))).scalars())
+    return frozenset(id_ for some in chunks(ids) for id_ in tx.execute(_IDS, {"ids": some}).scalars())
 
 
-def _told_values(told: Told) -> dict[str, Any]:
+_IDS = select(schema.notifications.c.id).where(schema.notifications.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def told_values(told: Told) -> dict[str, Any]:
+    """The columns of what a receiver was told, but for its place."""
     return {
         "alert_id": told.alert_id,
         "receiver": told.receiver,
@@ -156,11 +202,18 @@ def groups(tx: Connection, *, since: datetime) -> dict[tuple[str, str], datetime
     return {(receiver, key): at for receiver, key, at in tx.execute(query.group_by(c.receiver, c.group_key))}
 
 
-def is_free(now: datetime) -> ColumnElement[bool]:
-    """Whether a delivery is in nobody's hands. A lease that ends later than one can was taken by a clock that was put
-    back since."""
-    lease_until = schema.notifications.c.lease_until
-    return or_(lease_until.is_(None), lease_until <= now, lease_until > now + LEASE + _CLOCKS_APART)
+#: Whether a delivery is in nobody's hands at "now". A lease that ends later than one can, after "latest_lease", was
+#: taken by a clock that was put back since.
+IS_FREE: ColumnElement[bool] = or_(
+    schema.notifications.c.lease_until.is_(None),
+    schema.notifications.c.lease_until <= bindparam("now", type_=UtcDateTime),
+    schema.notifications.c.lease_until > bindparam("latest_lease", type_=UtcDateTime),
+)
+
+
+def latest_lease(now: datetime) -> datetime:
+    """When the last lease that can have been taken by `now` ends."""
+    return now + LEASE + _CLOCKS_APART
 
 
 def renew_all(tx: Connection, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Delivery, ...]:
@@ -182,13 +235,19 @@ def release(tx: Connection, deliveries: Sequence[Delivery]) -> None:
 
 def _held(tx: Connection, deliveries: Sequence[Delivery]) -> frozenset[str]:
     """Ids of those that are still ours, their rows locked where the database locks rows."""
-    c = schema.notifications.c
     fences = {one.notification.id: one.fence for one in deliveries}
     held = set()
     for some in chunks(sorted(fences)):
-        query = select(c.id, c.fence).where(c.id.in_(some), schema.IS_PENDING).order_by(c.id).with_for_update()
-        held |= {id_ for id_, fence in tx.execute(query) if fence == fences[id_]}
+        held |= {id_ for id_, fence in tx.execute(_FENCES, {"ids": some}) if fence == fences[id_]}
     return frozenset(held)
+
+
+_FENCES = (
+    select(schema.notifications.c.id, schema.notifications.c.fence)
+    .where(schema.notifications.c.id.in_(bindparam("ids", expanding=True)), schema.IS_PENDING)
+    .order_by(schema.notifications.c.id)
+    .with_for_update()
+)
 
 
 def mark_all(tx: Connection, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -338,79 +397,6 @@ def undelivered(tx: Connection) -> Mapping[str, int]:
     return {state: count for state, count in counted.items() if count}
 
 
-def try_now(tx: Connection, *, now: datetime, receivers: Collection[str] | None = None) -> None:
-    """Make what waits for its next try due at once, at some receivers or all; budgets, leases and breakers stay."""
-    c = schema.notifications.c
-    query = update(schema.notifications).where(schema.IS_PENDING, c.due_at > now)
-    if receivers is not None:
-        query = query.where(c.receiver.in_(sorted(receivers)))
-    tx.execute(query.values(due_at=now))
-
-
-def retry(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
-    """Make pending or dead deliveries due at once, with a fresh budget; returns how many.
-
-    Of the dead only what is still the newest word of each condition to that receiver, and events: what is older would
-    deny what came after it. Their channels are tried at once too: who asks for it has mended them, or wants to know.
-    """
-    lock_dispatch(tx)  # nothing newer is decided meanwhile
-    receivers = _hold(tx, ids)
-    channels.let_try(tx, now=now, receivers=receivers)
-    stale = _without_old_news(tx, ids, now)
-    values = {"state": "pending", "due_at": now, "queued_at": now, "first_tried_at": None, "ended_at": None}
-    return _change(tx, frozenset(ids) - stale, values)
-
-
-#: Why what is dead stays untold.
-LATER_NEWS = "later news was told"
-
-
-def _without_old_news(tx: Connection, ids: Collection[str], now: datetime) -> frozenset[str]:
-    """Take out of dead notifications what a later one tells; returns the ids of those of which nothing is left."""
-    c, t = schema.notifications.c, schema.told.c
-    stale = set()
-    dead = [
-        delivery_of(row)
-        for some in chunks(sorted(ids))
-        for row in tx.execute(select(schema.notifications).where(c.id.in_(some), schema.IS_DEAD))
-    ]
-    for one in dead:
-        later: dict[str, str] = {}
-        about = [entry.alert.id for entry in one.notification.alerts if not entry.alert.is_event]
-        for some in chunks(sorted(about)):
-            query = select(t.alert_id, c.id).outerjoin(schema.notifications, c.sequence == t.sequence)
-            query = query.where(
-                t.alert_id.in_(some), t.receiver == one.notification.receiver, t.sequence > one.sequence
-            )
-            later |= {alert_id: by or "" for alert_id, by in tx.execute(query.order_by(t.sequence))}
-        kept = tuple(entry for entry in one.notification.alerts if entry.alert.id not in later)
-        values: dict[str, Any] = {"alerts": msgspec.json.encode(kept).decode()}
-        if not kept:
-            stale.add(one.notification.id)
-            by = next(iter(later.values())) or None
-            values = {"state": "merged", "merged_into": by, "ended_at": now, "last_error": LATER_NEWS}
-        elif not later:
-            values = {}
-        else:
-            reason = reason_of([entry.reason for entry in kept])
-            notes = [*one.notification.notes, f"{len(later)} left out: {LATER_NEWS}"]
-            values |= {"reason": reason.value, "notes": notes}
-        if values:
-            tx.execute(update(schema.notifications).where(c.id == one.notification.id).values(values))
-        if kept:
-            _tell_again(tx, replace(one, notification=replace(one.notification, alerts=kept)))
-    return frozenset(stale)
-
-
-def _tell_again(tx: Connection, one: Delivery) -> None:
-    """What died with its receiver was taken back, see `forget`: it is told after all."""
-    t = schema.told.c
-    if tx.execute(select(t.alert_id).where(t.sequence == one.sequence).limit(1)).first() is None:
-        rows = told_rows(one.notification)
-        tx.execute(insert(schema.told), [{**_told_values(row), "sequence": one.sequence} for row in rows])
-        look_again(tx, {row.alert_id for row in rows})
-
-
 def strangers(tx: Connection, receivers: Collection[str]) -> tuple[str, ...]:
     """Others than these receivers for whom something waits."""
     c = schema.notifications.c
@@ -421,43 +407,9 @@ def strangers(tx: Connection, receivers: Collection[str]) -> tuple[str, ...]:
 def waiting_for(tx: Connection, receiver: str, *, now: datetime) -> tuple[Delivery, ...]:
     """What waits for a receiver, and is in nobody's hands."""
     c = schema.notifications.c
-    query = select(schema.notifications).where(c.receiver == receiver, schema.IS_PENDING, is_free(now))
-    return tuple(delivery_of(row) for row in tx.execute(query.order_by(c.sequence)))
-
-
-def forget(tx: Connection, deliveries: Collection[Delivery]) -> None:
-    """Take back what was told by these: nobody heard it, so whoever the routes lead to now is to be told."""
-    for some in chunks(sorted(one.sequence for one in deliveries)):
-        tx.execute(delete(schema.told).where(schema.told.c.sequence.in_(some)))
-    look_again(tx, {entry.alert.id for one in deliveries for entry in one.notification.alerts})
-
-
-def drop(tx: Connection, ids: Collection[str], *, now: datetime) -> int:
-    """Give deliveries up; returns how many."""
-    _hold(tx, ids)
-    return _change(tx, ids, {"state": "dropped", "ended_at": now})
-
-
-def _hold(tx: Connection, ids: Collection[str]) -> frozenset[str]:
-    """Hold the channels of some notifications, as whoever delivers does; returns the receivers."""
-    c = schema.notifications.c
-    found = {
-        receiver
-        for some in chunks(sorted(ids))
-        for receiver in tx.execute(select(c.receiver).distinct().where(c.id.in_(some))).scalars()
-    }
-    for receiver in sorted(found):
-        channels.locked(tx, receiver)
-    return frozenset(found)
-
-
-def _change(tx: Connection, ids: Collection[str], values: Mapping[str, Any]) -> int:
-    c = schema.notifications.c
-    count = 0
-    for some in chunks(sorted(ids)):
-        where = and_(c.id.in_(some), c.state.in_(("pending", "dead")))
-        count += tx.execute(update(schema.notifications).where(where).values(dict(values))).rowcount
-    return count
+    query = select(schema.notifications).where(c.receiver == receiver, schema.IS_PENDING, IS_FREE)
+    times = {"now": now, "latest_lease": latest_lease(now)}
+    return tuple(delivery_of(row) for row in tx.execute(query.order_by(c.sequence), times))
 
 
 def delivery_of(row: Row[Any], **changes: Any) -> Delivery:

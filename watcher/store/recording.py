@@ -38,6 +38,7 @@ class Recording:
     silences: Rows
     durations: Rows
     retirements: Rows
+    retail_prices: Rows
     cloud: str
     subscriptions: tuple[str, ...]
 
@@ -59,6 +60,7 @@ def load(tx: Connection, *, since: datetime, until: datetime) -> Recording:
         silences=_rows(tx, schema.silences),
         durations=_rows(tx, schema.durations),
         retirements=_rows(tx, schema.retirements),
+        retail_prices=_rows(tx, schema.retail_prices),
         cloud=found.cloud,
         subscriptions=found.subscriptions,
     )
@@ -91,6 +93,7 @@ def seed(tx: Connection, recording: Recording, *, before: datetime) -> None:
     """What was known at the start, beside the accounts: how long jobs take, and when base models retire."""
     _put(tx, schema.durations, [row for row in recording.durations if row["at"] <= before])
     _put(tx, schema.retirements, recording.retirements)
+    _put(tx, schema.retail_prices, recording.retail_prices)
 
 
 def seed_silences(tx: Connection, recording: Recording) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select
 
 from watcher.rules.finding import FindingKind
-from watcher.store import calls, schema
+from watcher.store import actuals, calls, schema
 from watcher.store.engine import Store
 from watcher.store.upsert import chunks
 
@@ -30,7 +30,9 @@ class Pruned:
     jobs: int = 0
     deployments: int = 0
     calls: int = 0  #: days
+    actuals: int = 0  #: lines of bills
     gaps: int = 0  #: that have closed
+    reports: int = 0  #: issues that were delivered, or given up
     accounts: int = 0
 
 
@@ -95,7 +97,9 @@ def _step(tx: Connection, before: datetime, at_most: int) -> tuple[Pruned, bool]
         jobs=jobs,
         deployments=deployments,
         calls=calls.prune(tx, before=before),
+        actuals=actuals.prune(tx, before=before),
         gaps=tx.execute(delete(schema.past_gaps).where(schema.past_gaps.c.ends_at < before)).rowcount,
+        reports=tx.execute(delete(schema.reports).where(schema.reports.c.ended_at < before)).rowcount,
         accounts=accounts,
     )
     return pruned, max(pruned.alerts, pruned.notifications, pruned.transitions) < at_most

@@ -6,6 +6,7 @@ key.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
@@ -29,6 +30,7 @@ from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.file import File
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.model import CustomModel, Retirement
+from watcher.resources.price import RetailPrice
 from watcher.resources.training import Training
 from watcher.rules.finding import Finding
 from watcher.store.types import Noun, UtcDateTime, Words
@@ -301,7 +303,7 @@ alerts = Table(
     Column("acked_at", UtcDateTime),
     Column("acked_by", String, nullable=False),
     Column("is_settled", Boolean, nullable=False),  # everyone who was to be told was told: dispatch passes it over
-    Column("stamp", Integer, nullable=False, server_default="0"),  # another number whenever what dispatch reads changes
+    Column("stamp", BigInteger, nullable=False, server_default="0"),  # anew whenever what dispatch reads changes
     Index(
         "uq_alerts_open",
         "fingerprint",
@@ -311,8 +313,8 @@ alerts = Table(
     ),
     Index(
         "ix_alerts_unsettled",
+        "stamp",  # so that the index alone tells whether anything changed, and what changed last
         "id",
-        "stamp",  # so that the index alone tells whether anything changed
         sqlite_where=text("NOT is_settled"),
         postgresql_where=text("NOT is_settled"),
     ),
@@ -477,6 +479,41 @@ channels = Table(
     Column("refused_since", UtcDateTime),  # since when it answers with refusals that may pass, and nothing else
 )
 
+#: Azure's public price list, whole, by currency.
+retail_prices = Table(
+    "retail_prices",
+    metadata,
+    Column("currency", String, primary_key=True),
+    Column("tried_at", UtcDateTime, nullable=False),  # last asked for
+    Column("read_at", UtcDateTime),  # last read to its end; NULL: never yet
+    Column("prices", Noun(tuple[RetailPrice, ...])),
+)
+
+#: What Azure billed, by account, meter and day, beside our estimates and never mixed with them.
+actuals = Table(
+    "actuals",
+    metadata,
+    Column("subscription", String, primary_key=True),
+    Column("account", String, primary_key=True),  # its key; also of accounts that are not watched
+    Column("meter", String, primary_key=True),
+    Column("day", String, primary_key=True),  # 2026-11-22, in UTC
+    Column("currency", String, primary_key=True),
+    Column("cost", String, nullable=False),  # decimal, as billed
+    Column("read_at", UtcDateTime, nullable=False),
+    Index(None, "day"),
+)
+
+#: What of the bills was read: every day from `since` on, up to but not including `until`.
+billed_spans = Table(
+    "billed_spans",
+    metadata,
+    Column("subscription", String, primary_key=True),
+    Column("tried_at", UtcDateTime, nullable=False),
+    Column("read_at", UtcDateTime),
+    Column("since", String),
+    Column("until", String),
+)
+
 #: One row a purpose: locked by whoever does what only one process may do at a time, and remembers times of the whole.
 state = Table(
     "state",
@@ -485,4 +522,36 @@ state = Table(
     Column("at", UtcDateTime),
     Column("value", Words, nullable=False, server_default=""),
     Column("fence", Integer, nullable=False, server_default="0"),
+)
+
+#: One issue of a report: its edition of one period, for one receiver. Leases and due times are wall time.
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),  # of the report, as configured
+    Column("edition", String, nullable=False),  # all, finance, or "owner " and the owner's name
+    Column("receiver", String, nullable=False),
+    Column("period_name", String, nullable=False),
+    Column("period_begin", UtcDateTime, nullable=False),
+    Column("period_end", UtcDateTime, nullable=False),
+    Column("as_of", UtcDateTime, nullable=False),  # when the schedule wanted it: it says what was known then
+    Column("state", String, nullable=False),  # pending, delivered, dead, dropped
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),  # from which its three days count
+    Column("first_tried_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", String),
+    Column("lease_until", UtcDateTime),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("ended_at", UtcDateTime),
+    Column("last_error", Words, nullable=False, server_default=""),
+    Column("is_uncertain", Boolean, nullable=False, server_default=false()),  # it may have arrived all the same
+    UniqueConstraint("name", "edition", "receiver", "period_end"),
+    Index(
+        "ix_reports_undelivered",
+        "state",
+        sqlite_where=text("state IN ('pending', 'dead')"),
+        postgresql_where=text("state IN ('pending', 'dead')"),
+    ),
 )

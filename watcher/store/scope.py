@@ -42,6 +42,7 @@ class DueAccount:
     account: Account
     revision: int
     due: tuple[datetime | None, ...]  #: in the order of `NEXT_COLUMNS`
+    read_at: Mapping[Section, datetime]  #: when each section was read last, of those that ever were
 
     @property
     def at(self) -> datetime | None:
@@ -150,6 +151,7 @@ _DUE = select(
     schema.accounts.c.noun,
     schema.accounts.c.revision,
     *(schema.accounts.c[column] for column in NEXT_COLUMNS.values()),
+    *(schema.accounts.c[column] for column in _READ_COLUMNS.values()),
 ).where(schema.accounts.c.removed_at.is_(None))
 
 
@@ -157,8 +159,14 @@ _DUE_OF = _DUE.where(schema.accounts.c.key.in_(bindparam("keys", expanding=True)
 
 
 def _due_account(row: Any) -> DueAccount:
-    _, noun, revision, *due = row
-    return DueAccount(account=noun, revision=revision, due=tuple(due))
+    _, noun, revision, *times = row
+    due, read_at = times[: len(NEXT_COLUMNS)], times[len(NEXT_COLUMNS) :]
+    return DueAccount(
+        account=noun,
+        revision=revision,
+        due=tuple(due),
+        read_at={section: at for section, at in zip(_READ_COLUMNS, read_at, strict=True) if at is not None},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, bindparam, select
 
 from watcher.resources.changes import STATUS, Change, ResourceKind
+from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import ENDED
+from watcher.resources.model import is_checkpoint_id
 from watcher.resources.snapshot import Snapshot
 from watcher.resources.training import Duration, Pace, PaceKey, Training
 from watcher.store import schema
@@ -86,6 +88,30 @@ _SEEN_TO_END = (
     )
     .order_by(schema.transitions.c.observed_at)
 )
+
+
+def checkpoint_names(tx: Connection, accounts: Iterable[str]) -> frozenset[str]:
+    """Ids and names of the checkpoints of jobs of some accounts, as far as they were read."""
+    texts = tx.execute(_CHECKPOINTS, {"accounts": sorted(accounts)}).scalars()
+    return frozenset(name for text in texts for name in text.split("\n"))
+
+
+_CHECKPOINTS = select(schema.training.c.checkpoints).where(
+    schema.training.c.account.in_(bindparam("accounts", expanding=True)), schema.training.c.checkpoints != ""
+)
+
+
+def unplaced(tx: Connection, account: str, deployments: Iterable[Deployment]) -> frozenset[str]:
+    """Ids, in lower case, of checkpoints that deployments name and no job of the account is known to have made.
+
+    Those that come from another account are left out: none of this one's jobs made them.
+    """
+    named = {
+        deployment.model.lower()
+        for deployment in deployments
+        if is_checkpoint_id(deployment.model) and deployment.model_source.lower() in ("", account)
+    }
+    return frozenset(named - {name.lower() for name in checkpoint_names(tx, [account])}) if named else frozenset()
 
 
 def save(tx: Connection, snapshot: Snapshot) -> int:

@@ -26,16 +26,31 @@ def upsert(
     tx.execute(_upserting(tx.dialect.name, table, tuple(key), tuple(values)), {**key, **(only_new or {}), **values})
 
 
-def upsert_all(tx: Connection, table: Table, key: Collection[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def upsert_all(
+    tx: Connection,
+    table: Table,
+    key: Collection[str],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    only_new: Collection[str] = (),
+) -> None:
     """Insert rows, or update those with the same primary key, in one statement.
 
     Args:
         key: Names of the primary key's columns; every row holds them, and the same others.
+        only_new: Names of columns that an existing row keeps as they are.
     """
     if not rows:
         return
-    values = tuple(name for name in rows[0] if name not in key)
+    values = tuple(name for name in rows[0] if name not in key and name not in only_new)
     tx.execute(_upserting(tx.dialect.name, table, tuple(key), values), list(rows))
+
+
+def insert_new(tx: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Insert a row unless there is one with the same primary key; returns whether it was inserted."""
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    inserting = dialect.insert(table).values(**key, **values).on_conflict_do_nothing(index_elements=list(key))
+    return tx.execute(inserting.returning(*(table.c[name] for name in key))).first() is not None
 
 
 @cache  # to build one costs more than to run it, and there are a dozen in all

@@ -1,109 +1,163 @@
-"""The application: `/healthz`, `/readyz` and `/metrics`.
+"""The application: pages, the API, `/metrics`, the calendar, and the probes.
 
-Health and readiness are open to anyone who may connect, since probes carry no token; all else needs one where one is
-set. A Host header of another name is refused, so that no page elsewhere can reach us through a browser.
+Health and readiness are open to anyone who may connect, since probes carry no token; so are the door and what it looks
+like. All else needs a token where one is set.
 """
 
-import hmac
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, ExceptionHandler
 
+from watcher.errors import DatabaseUnavailableError, Refused
+from watcher.rules.text import rfc3339
+from watcher.web import api, login, static_files
+from watcher.web.access import Door, Rules
 from watcher.web.metrics import Metrics
+from watcher.web.openapi import describe
+from watcher.web.pages import Room, trouble
+from watcher.web.problem import problem
+from watcher.web.render import Pages
+from watcher.web.shield import Crowd, KnownHosts, SecurityHeaders
+from watcher.web.site import Site
+
+#: Of programs: they get a line of text in place of a page.
+_PROGRAMS = frozenset({"/metrics", "/calendar.ics", "/healthz", "/readyz", "/events"})
+_PAGES = ("overview", "jobs", "deployments", "alerts", "acts", "deliveries", "report")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How the daemon does."""
-
-    is_alive: bool  #: the loops move
-    not_ready: tuple[str, ...]  #: what is missing before the first complete cycle; empty: ready
-    last_progress_at: datetime | None = None
-    last_complete_cycle_at: datetime | None = None
-
-
-def create_app(
-    *, health: Callable[[], Health], metrics: Metrics, hosts: Sequence[str] = ("*",), tokens: Sequence[str] = ()
-) -> Starlette:
+def create_app(site: Site, *, metrics: Metrics, rules: Rules, hosts: Sequence[str] = ("*",)) -> ASGIApp:
     """The application.
 
     Args:
+        rules: Who may see and do what.
         hosts: Names and addresses under which we may be asked for; "*": any.
-        tokens: Bearer tokens of which one is needed for what is not health; empty: none is needed.
     """
+    room = Room(site, Door(rules), Pages(site))
+    app = Starlette(
+        routes=routes(room, metrics),
+        exception_handlers={HTTPException: _refused(room), Exception: _broken(room)},
+    )
+    app.router.redirect_slashes = False
+    return SecurityHeaders(KnownHosts(Crowd(app), hosts=hosts), is_tls=rules.is_tls)
 
+
+def routes(room: Room, metrics: Metrics) -> list[BaseRoute]:
+    """Every address that there is."""
+    pages: list[BaseRoute] = []
+    for name in [*(f"pages.{page}" for page in _PAGES), "live"]:
+        try:
+            pages += import_module(f"watcher.web.{name}").routes(room)
+        except ModuleNotFoundError as exc:
+            if exc.name != f"watcher.web.{name}":
+                raise
+    return [
+        *_probes(room.site),
+        *_guarded(room, metrics),
+        *static_files.routes(),
+        *login.routes(room),
+        *api.routes(room.site, room.door, describe()),
+        *pages,
+    ]
+
+
+def _probes(site: Site) -> list[Route]:
     async def healthz(request: Request) -> Response:
-        now = health()
+        now = site.health()
         return JSONResponse(
             {
                 "status": "ok" if now.is_alive else "stuck",
-                "last_progress_at": _text(now.last_progress_at),
-                "last_complete_cycle_at": _text(now.last_complete_cycle_at),
+                "last_progress_at": rfc3339(now.last_progress_at),
+                "last_complete_cycle_at": rfc3339(now.last_complete_cycle_at),
             },
             status_code=200 if now.is_alive else 503,
         )
 
     async def readyz(request: Request) -> Response:
-        now = health()
+        now = site.health()
         return JSONResponse(
             {"status": "not ready" if now.not_ready else "ready", "reasons": list(now.not_ready)},
             status_code=503 if now.not_ready else 200,
         )
 
+    return [Route("/healthz", healthz, methods=["GET"]), Route("/readyz", readyz, methods=["GET"])]
+
+
+def _guarded(room: Room, metrics: Metrics) -> list[Route]:
+    """What programs fetch: they get a plain refusal in place of a form."""
+    site = room.site
+
     async def exposition(request: Request) -> Response:
-        if not _may_see(request, tokens):
-            return PlainTextResponse("a bearer token is needed\n", 401, {"www-authenticate": "Bearer"})
+        if room.door.who(request, site.clock()) is None:
+            return _unknown()
         return Response(await run_in_threadpool(generate_latest, metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposition)],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(SecurityHeaders)],
-    )
+    async def calendar(request: Request) -> Response:
+        if room.door.who(request, site.clock()) is None:
+            return _unknown()
+        try:
+            made = await site.calendar(request.query_params.get("owner", ""))
+        except Refused as exc:
+            return PlainTextResponse(f"{exc}\n", 404)
+        except DatabaseUnavailableError as exc:
+            return PlainTextResponse(f"{exc}\n", 503, {"retry-after": "5"})
+        return Response(made, media_type="text/calendar; charset=utf-8")
+
+    return [Route("/metrics", exposition, methods=["GET"]), Route("/calendar.ics", calendar, methods=["GET"])]
 
 
-def _may_see(request: Request, tokens: Sequence[str]) -> bool:
-    if not tokens:
-        return True
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    # All are compared, each in constant time: neither the time nor the order tells anything.
-    matches = [hmac.compare_digest(given.encode(), token.encode()) for token in tokens]
-    return scheme.lower() == "bearer" and any(matches)
+def _unknown() -> Response:
+    return PlainTextResponse("a bearer token is needed\n", 401, {"www-authenticate": "Bearer"})
 
 
-def _text(at: datetime | None) -> str | None:
-    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+#: What a refusal says, where Starlette's own words would say less.
+_TEXTS = {404: "There is nothing at this address.", 405: "This address is not asked in this way"}
 
 
-class SecurityHeaders:
-    """Adds what a browser should hold us to; pure ASGI, so that streams stay streams."""
+def _refused(room: Room) -> ExceptionHandler:
+    """An address that is none, or is asked otherwise."""
 
-    _HEADERS = (
-        (
-            b"content-security-policy",
-            b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-        ),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"cache-control", b"no-store"),
-    )
+    async def answer(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        text, headers = _TEXTS.get(exc.status_code, exc.detail), dict(exc.headers or {})
+        if exc.status_code == 405:
+            headers["allow"] = ", ".join(_allowed(request))
+            text += f": it takes {headers['allow']}."
+        return _say(room, request, exc.status_code, text, headers)
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    return answer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._HEADERS]
-            await send(message)
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes at an address; a route knows its own alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
+
+
+def _broken(room: Room) -> ExceptionHandler:
+    """A defect of ours; the server logs it with its traceback."""
+
+    async def answer(request: Request, exc: Exception) -> Response:
+        return _say(room, request, 500, "Something broke in this watcher; its log says what.", {})
+
+    return answer
+
+
+def _say(room: Room, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Response:
+    """As a page, as problem+json or as a line of text: whatever is usual at the address."""
+    path = request.url.path
+    if path == api.PREFIX or path.startswith(f"{api.PREFIX}/"):
+        return problem(status, text, headers=headers)
+    if path in _PROGRAMS or path.startswith("/static/"):
+        return PlainTextResponse(f"{text}\n", status, dict(headers))
+    return trouble(room, room.door.who(request, room.site.clock()), status, text, headers=headers)

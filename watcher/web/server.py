@@ -4,14 +4,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from watcher.errors import ConfigurationError
+from watcher.web.connections import Connection, Lobby
 
+#: In a scope's extensions the event that is set when the server ends: what would go on for ever ends with it.
+END = "watcher.end"
 #: Requests that are open at the end have this long.
 _STOP_TIMEOUT_S = 2
+#: For the next request on a connection.
+_KEEP_ALIVE_S = 5
+#: Of the head of a request.
+_MOST_HEAD_BYTES = 16 * 1024
 
 
 class _Embedded(uvicorn.Server):
@@ -21,23 +30,31 @@ class _Embedded(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, *, host: str, port: int, lobby: Lobby | None = None) -> AsyncIterator[str]:
     """Serve `app` while the context lasts; gives the address with its real port (0 asks for a free one).
+
+    Args:
+        lobby: How many connections there may be, and how long they may keep us waiting.
 
     Raises:
         ConfigurationError: the address cannot be bound.
     """
+    ended = asyncio.Event()
     config = uvicorn.Config(
-        app,
+        _told(app, ended),
         host=host,
         port=port,
         lifespan="off",
+        http=cast("type[asyncio.Protocol]", partial(Connection, lobby=lobby or Lobby())),
+        ws="none",
         log_config=None,
+        log_level="error",  # what clients send wrongly is no warning of ours, and they could fill the log with it
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # X-Forwarded-For would let anybody on this machine speak for a proxy
+        h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
         timeout_graceful_shutdown=_STOP_TIMEOUT_S,
-        limit_concurrency=256,
-        timeout_keep_alive=5,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     server = _Embedded(config)
     try:
@@ -52,9 +69,20 @@ async def serving(app: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
         bound = socket.getsockname()
         yield f"http://{_bracketed(bound[0])}:{bound[1]}"
     finally:
+        ended.set()
         server.should_exit = True
         await task
         socket.close()
+
+
+def _told(app: ASGIApp, ended: asyncio.Event) -> ASGIApp:
+    """The application, told of the end."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[END] = ended
+        await app(scope, receive, send)
+
+    return asked
 
 
 def _bracketed(host: str) -> str:

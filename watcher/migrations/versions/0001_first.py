@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("acked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acked_by", sa.String(), nullable=False),
         sa.Column("is_settled", sa.Boolean(), nullable=False),
-        sa.Column("stamp", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("stamp", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
     )
     op.create_index(
@@ -79,7 +79,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_alerts_unsettled",
         "alerts",
-        ["id", "stamp"],
+        ["stamp", "id"],
         unique=False,
         sqlite_where=sa.text("NOT is_settled"),
         postgresql_where=sa.text("NOT is_settled"),
@@ -190,6 +190,35 @@ def upgrade() -> None:
         sa.Column("tokens_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refused_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("receiver", name=op.f("pk_channels")),
+    )
+    op.create_table(
+        "retail_prices",
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("prices", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("currency", name=op.f("pk_retail_prices")),
+    )
+    op.create_table(
+        "actuals",
+        sa.Column("subscription", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("meter", sa.String(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("cost", sa.String(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("subscription", "account", "meter", "day", "currency", name=op.f("pk_actuals")),
+    )
+    op.create_index(op.f("ix_actuals_day"), "actuals", ["day"], unique=False)
+    op.create_table(
+        "billed_spans",
+        sa.Column("subscription", sa.String(), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.String(), nullable=True),
+        sa.Column("until", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("subscription", name=op.f("pk_billed_spans")),
     )
     op.create_table(
         "state",
@@ -367,6 +396,40 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_jobs_fine_tuned_model"), "jobs", ["fine_tuned_model"], unique=False)
     op.create_index(op.f("ix_jobs_status"), "jobs", ["status"], unique=False)
+    op.create_table(
+        "reports",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("edition", sa.String(), nullable=False),
+        sa.Column("receiver", sa.String(), nullable=False),
+        sa.Column("period_name", sa.String(), nullable=False),
+        sa.Column("period_begin", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("period_end", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lease_owner", sa.String(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.Column("is_uncertain", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
+        sa.UniqueConstraint(
+            "name", "edition", "receiver", "period_end", name=op.f("uq_reports_name_edition_receiver_period_end")
+        ),
+    )
+    op.create_index(
+        "ix_reports_undelivered",
+        "reports",
+        ["state"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('pending', 'dead')"),
+        postgresql_where=sa.text("state IN ('pending', 'dead')"),
+    )
     op.create_table(
         "told",
         sa.Column("alert_id", sa.String(), nullable=False),

@@ -1,6 +1,6 @@
 """The record behind `explain --json`."""
 
-from watcher.cli.dossier import AlertFile, Dossier
+from watcher.answers.dossier import AlertFile, Dossier
 from watcher.report.records import (
     Record,
     alert_record,
@@ -79,6 +79,15 @@ def dossier_record(dossier: Dossier) -> Record:
             for one in dossier.served
         ],
         "deployments_unread_in": list(dossier.unread_in),
+        "recipe": None
+        if (again := dossier.recipe) is None
+        else {
+            "id": again.id,
+            "api_version": again.api_version,
+            "body": again.body,
+            "missing": list(again.missing),
+            "command": again.command,
+        },
         "departure": departure_record(dossier.departure) if dossier.departure else None,
     }
 

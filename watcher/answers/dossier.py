@@ -11,10 +11,11 @@ from watcher.alerts.dispatch import Held, Routing, explain_routes
 from watcher.alerts.keep import Keep
 from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence, silenced_by
-from watcher.cli import kin
-from watcher.cli.desk import Refused
-from watcher.cli.kin import Served
+from watcher.answers import kin
+from watcher.answers.kin import Served
+from watcher.costs.recipe import Recipe, recipe
 from watcher.cycles import decide
+from watcher.errors import Refused
 from watcher.report.standing import Standing, countdowns, stand
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind, Transition
@@ -78,6 +79,13 @@ class Dossier:
     owner_tag: str = "owner"
     is_of_alert: bool = False  #: it is one alert that was asked for; what it is about is told along
     served_as_of: datetime | None = None  #: the oldest reading of deployments on which `served` rests
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How to make the deployment again; `None`: there is none, or it serves a base model."""
+        if self.deployment is None or (self.standing is not None and not self.standing.is_fine_tuned):
+            return None
+        return recipe(self.deployment.deployment)
 
     @property
     def account(self) -> Account | None:

@@ -1,0 +1,132 @@
+"""What one deployment or job costs, as pages tell of it: by the list that is stored, and unknown where that is unknown.
+
+The report has the sums; here is what stands beside one thing. The arithmetic is that of `costs`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from watcher.costs import hosting
+from watcher.costs.hosting import Period
+from watcher.costs.idle import DAY, IdleMoney, idle_money
+from watcher.costs.money import Cost, Unknown
+from watcher.costs.prices import Price, PriceBook
+from watcher.costs.training import Spent, billed_tokens, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.report.standing import Standing
+from watcher.resources.account import Account
+from watcher.resources.changes import STATUS, Transition
+from watcher.resources.deployment import Deployment
+from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
+from watcher.rules.rai import has_trained, refusal_of
+from watcher.store.listings import RecordedDeployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """What a living deployment costs, and what of it nobody uses."""
+
+    price: Price | Unknown  #: by the hour
+    idle: IdleMoney | Unknown | None  #: `None`: it is called, or whether it is cannot be said
+    is_least: bool = False  #: of what is idle: the calls before were not read
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it surely costs nothing by the hour."""
+        return isinstance(self.price, Price) and self.price.rate.is_zero
+
+
+def money_of(account: Account, deployment: Deployment, standing: Standing, book: PriceBook, now: datetime) -> Money:
+    """The money of a deployment that stands; idle is what had no call for a day, as reports have it."""
+    price = price_of(account, deployment, book)
+    since = standing.idle_since
+    if since is None or now - since < DAY or standing.unknown_because:
+        return Money(price=price, idle=None)
+    earliest = standing.deletion_earliest
+    latest = earliest if standing.expires else standing.deletion_latest
+    deletion = None if earliest is None else (earliest, latest)
+    idle = idle_money(price, now=now, since=(since, since), deletion=deletion)
+    return Money(price=price, idle=idle, is_least=standing.is_bounded)
+
+
+def price_of(account: Account, deployment: Deployment, book: PriceBook) -> Price | Unknown:
+    """What an hour of it costs."""
+    return hosting.hourly(
+        book, model=deployment.model, sku=deployment.sku, capacity=deployment.capacity, location=account.location
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToDate:
+    """What one life of a deployment has cost."""
+
+    begin: datetime
+    end: datetime
+    cost: Cost
+    remarks: tuple[str, ...]  #: what is assumed, in sentences
+
+
+def to_date(
+    account: Account, life: RecordedDeployment, book: PriceBook, *, last_seen_at: datetime | None, now: datetime
+) -> ToDate:
+    """The cost of a life from its beginning to its end, or to now.
+
+    Args:
+        last_seen_at: Of one that has ended: when it was last known to stand; `None`: that is not known.
+    """
+    end = None if life.ended_at is None else (min(last_seen_at or life.ended_at, life.ended_at), life.ended_at)
+    tenancy = hosting.tenancy_of(
+        life.deployment, account=account.label, location=account.location, first_seen=life.first_seen_at, end=end
+    )
+    period = Period(begin=min(tenancy.begin, life.ended_at or now), end=life.ended_at or now)
+    return ToDate(
+        begin=period.begin,
+        end=period.end,
+        cost=hosting.cost(tenancy, book, period),
+        remarks=tuple(hosting.remarks(tenancy, period)),
+    )
+
+
+def training_cost(
+    account: Account,
+    job: FineTuningJob,
+    book: PriceBook,
+    *,
+    events: Sequence[JobEvent],
+    changes: Sequence[Transition],
+    ended_at: datetime | None,
+    jobs_at: datetime | None,
+) -> Spent:
+    """What a job's training has cost so far.
+
+    Args:
+        events: The lines of its log.
+        changes: Of the job, in any order.
+        jobs_at: When the account's jobs were read last.
+    """
+    phases = sorted((one for one in changes if one.attribute == STATUS), key=lambda one: one.observed_at)
+    until = ended_at or jobs_at
+    hours, is_uncapped = None, False
+    if is_reinforcement(job) and until is not None:
+        hours = trained_for(phases, created_at=job.created_at, until=until)
+        is_uncapped = resumed_at_cap(phases, created_at=job.created_at)
+    is_refused = job.status is not JobStatus.CANCELLED and refusal_of(job, events) is not None
+    return spent(
+        job,
+        book,
+        location=account.location,
+        billed=billed_tokens(events),
+        trained=hours,
+        has_begun=_has_begun(job, events, phases),
+        is_refused=is_refused and job.status.has_ended,
+        is_uncapped=is_uncapped,
+    )
+
+
+def _has_begun(job: FineTuningJob, events: Sequence[JobEvent], phases: Sequence[Transition]) -> bool | None:
+    """Whether it ever trained; `None`: nobody can tell."""
+    if has_trained(job, events) or any("running" in ((t.before or "").lower(), (t.after or "").lower()) for t in phases):
+        return True
+    # Seen from its waiting on, and by the service's own times: no step of it was missed.
+    is_whole = len(phases) > 1 and all(one.occurred_at is not None for one in phases[1:])
+    return False if is_whole and events else None

@@ -1,0 +1,202 @@
+"""What the overview shows: the summary, with the money that runs beside deployments, and what is usual beside jobs.
+
+All of it is bounded: of thousands the first few are shown, and how many more there are.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from watcher.alerts.keep import Keep
+from watcher.answers import status
+from watcher.answers.money import Money, money_of
+from watcher.answers.query import Frame
+from watcher.costs.money import Total, total
+from watcher.costs.prices import PriceBook
+from watcher.report.summary import DeploymentStanding, FiringAlert, RunningJob, Summary, Unseen
+from watcher.resources.account import Account
+from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.snapshot import PLANE_OF, Plane
+from watcher.resources.training import Pace
+from watcher.rules.accounts import REFUSED, UNREACHABLE
+from watcher.rules.cures import cure, reach
+from watcher.rules.finding import Severity
+from watcher.rules.pace import pace_key
+from watcher.store import alerts, history, listings, trainings
+from watcher.store.listings import WatchedAccount
+
+#: So many of each are shown.
+BARS, JOBS, CHANGES, ACCOUNTS = 12, 10, 12, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A deployment that runs towards its deletion."""
+
+    one: DeploymentStanding
+    money: Money
+    keep: Keep | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A job under way, and how long others of its kind waited or ran."""
+
+    one: RunningJob
+    since: datetime | None  #: when it began to wait, or to run; `None`: unknown
+    pace: Pace | None
+    alert: FiringAlert | None  #: the loudest that fires about it
+
+    @property
+    def usual(self) -> tuple[float, ...]:
+        """Seconds that others spent in the phase in which it is, ascending."""
+        if self.pace is None:
+            return ()
+        return self.pace.queued if self.one.job.status.is_waiting else self.pace.ran
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blind:
+    """What could not be seen, and what mends that."""
+
+    unseen: Unseen
+    cure: str  #: "": nothing is known to help but waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A transition, with its account's label; "": the account is not known any more."""
+
+    label: str
+    one: Transition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One screen."""
+
+    summary: Summary
+    blind: tuple[Blind, ...]
+    heard: tuple[FiringAlert, ...]  #: warnings and worse that nobody keeps quiet or looks after, loudest first
+    hushed: tuple[FiringAlert, ...]  #: those that somebody does
+    advice: tuple[tuple[str, int], ...]  #: info alerts, by rule, the most frequent first
+    bars: tuple[Bar, ...]
+    fine_tuned: int  #: deployments that could have a bar
+    idle: Total  #: what all idle deployments have cost since they were last called
+    idle_per_day: Total
+    idle_count: int
+    running: tuple[Running, ...]
+    changes: tuple[Changed, ...]
+    accounts: tuple[WatchedAccount, ...]  #: those with gaps first
+    price_words: str
+
+
+def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook]) -> Overview:
+    """The overview as of the frame's time."""
+    book = book_of(tx)
+    watched = listings.accounts(tx)
+    summary = status.summary_of(tx, watched, frame)
+    standings = (*summary.at_risk, *summary.unknown, *summary.safe)
+    money = {one.deployment.key: _money(one, book, frame.now) for one in standings}
+    idle = [one.idle for one in money.values() if one.idle is not None]
+    keeps = {(keep.account.lower(), keep.deployment.lower()): keep for keep in alerts.keeps(tx, since=frame.now)}
+    loud = [one for one in summary.firing if one.alert.severity is not Severity.INFO]
+    rules = Counter(one.alert.finding.rule for one in summary.firing if one.alert.severity is Severity.INFO)
+    return Overview(
+        summary=summary,
+        blind=tuple(_blind(summary.unseen, watched)),
+        heard=tuple(one for one in loud if not is_hushed(one)),
+        hushed=tuple(one for one in loud if is_hushed(one)),
+        advice=tuple(sorted(rules.items(), key=lambda one: (-one[1], one[0]))),
+        bars=tuple(Bar(one=one, money=money[one.deployment.key], keep=_keep(one, keeps)) for one in standings[:BARS]),
+        fine_tuned=len(standings),
+        idle=total((one if not hasattr(one, "so_far") else one.so_far for one in idle), book.currency),
+        idle_per_day=total((one if not hasattr(one, "per_day") else one.per_day for one in idle), book.currency),
+        idle_count=len(idle),
+        running=tuple(_running(tx, summary)),
+        changes=tuple(_changes(tx, watched)),
+        accounts=tuple(sorted(watched, key=lambda one: (not _is_odd(one), one.account.label))[:ACCOUNTS]),
+        price_words=book.words,
+    )
+
+
+def is_hushed(one: FiringAlert) -> bool:
+    """Whether somebody keeps it quiet, or has said that they look after it."""
+    return bool(one.silences) or one.alert.acked_at is not None
+
+
+def _money(one: DeploymentStanding, book: PriceBook, now: datetime) -> Money:
+    return money_of(one.account, one.deployment, one.standing, book, now)
+
+
+def _keep(one: DeploymentStanding, keeps: Mapping[tuple[str, str], Keep]) -> Keep | None:
+    name = one.deployment.name.lower()
+    return keeps.get((one.account.key, name)) or keeps.get((one.account.label.lower(), name))
+
+
+def _is_odd(one: WatchedAccount) -> bool:
+    return bool(one.reading.gaps) or one.polled_at is None
+
+
+def _blind(unseen: Sequence[Unseen], watched: Sequence[WatchedAccount]) -> list[Blind]:
+    accounts = {one.account.label: one.account for one in watched}
+    return [Blind(unseen=one, cure=_cure(one, accounts.get(one.accounts[0]))) for one in unseen]
+
+
+def _cure(one: Unseen, account: Account | None) -> str:
+    """For the first of the accounts: the others want the same, each with its own name."""
+    if account is None or one.reason is None:
+        return ""
+    plane = PLANE_OF[one.section] if one.section is not None else Plane.ARM
+    if one.reason in REFUSED:
+        return cure(account, plane, one.reason)
+    return reach(account, plane, one.reason) if one.reason in UNREACHABLE else ""
+
+
+def _running(tx: Connection, summary: Summary) -> list[Running]:
+    """Those about which an alert fires first, then those that have lasted longest."""
+    about: dict[tuple[str, str], FiringAlert] = {}
+    for alert in summary.firing:  # the loudest first
+        subject = alert.alert.finding.subject
+        if subject.kind is ResourceKind.JOB:
+            about.setdefault((alert.alert.account, subject.incarnation), alert)
+
+    def rank(one: RunningJob) -> tuple[bool, timedelta, str]:
+        since = one.status_since or summary.now
+        return (one.account.key, one.job.id) not in about, since - summary.now, one.job.id
+
+    shown = sorted(summary.jobs, key=rank)[:JOBS]
+    paces = trainings.paces(tx, [pace_key(one.account, one.job) for one in shown])
+    by_account: dict[str, list[str]] = {}
+    for one in shown:
+        by_account.setdefault(one.account.key, []).append(one.job.id)
+    own = {(account, job): found for account, ids in by_account.items() for job, found in trainings.durations(tx, account, ids).items()}
+    return [
+        Running(
+            one=one,
+            since=_since(one, own[key].queued if (key := (one.account.key, one.job.id)) in own else None),
+            pace=paces.get(pace_key(one.account, one.job)),
+            alert=about.get(key),
+        )
+        for one in shown
+    ]
+
+
+def _since(one: RunningJob, queued: float | None) -> datetime | None:
+    """When the phase began in which it is: waiting from its creation on, running from its start on, pauses included."""
+    job = one.job
+    if job.status.is_waiting:
+        return job.created_at or one.status_since
+    if queued is not None and job.created_at is not None:
+        return job.created_at + timedelta(seconds=queued)
+    return one.status_since
+
+
+def _changes(tx: Connection, watched: Sequence[WatchedAccount]) -> list[Changed]:
+    labels = {one.account.key: one.account.label for one in watched}
+    newest = ((labels.get(one.account, ""), one) for _, one in history.newest(tx))
+    return [Changed(label=label, one=one) for label, one in islice(newest, CHANGES)]

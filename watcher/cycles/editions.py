@@ -1,0 +1,111 @@
+"""Editions: a statement compiled from what is stored, and put into every form that a medium may need.
+
+Each takes seconds of a thread where there is much to tell, so nobody calls it on the event loop.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection
+
+from watcher.costs.hosting import Period
+from watcher.costs.prices import book_of
+from watcher.cycles.pricing import Tariff
+from watcher.notify.chart_png import png
+from watcher.notify.message import LATE_AFTER
+from watcher.notify.report import Picture, ReportMessage
+from watcher.notify.wording import spell_duration, spell_time
+from watcher.report.compile import compile_statement
+from watcher.report.render import FORMATS
+from watcher.report.render.mail import MailParts, mail_parts
+from watcher.report.render.short import short_form
+from watcher.report.statement import Edition, Statement
+from watcher.report.terms import ReportTerms
+from watcher.store import period as history
+
+log = structlog.get_logger()
+
+#: Whose things an edition holds, by their labels; `None`: all.
+Concerns = Callable[[Mapping[str, str]], bool] | None
+
+
+def statements(
+    tx: Connection,
+    editions: Mapping[str, tuple[Edition, Concerns]],
+    *,
+    period: Period,
+    period_name: str,
+    as_of: datetime,
+    terms: ReportTerms,
+    tariff: Tariff,
+) -> dict[str, Statement]:
+    """Statements of one period as of one time, by the keys of `editions`; what they rest on is read once.
+
+    Args:
+        terms: Whose book of prices is exchanged for one with the list that is stored.
+    """
+    terms = replace(terms, book=book_of(terms.book.terms, tariff.of(tx)))
+    records = history.load(tx, period, as_of=as_of, owner_tag=terms.owner_tag)
+    return {
+        key: compile_statement(
+            records,
+            period=period,
+            period_name=period_name,
+            as_of=as_of,
+            terms=terms,
+            edition=edition,
+            matches=concerns,
+        )
+        for key, (edition, concerns) in editions.items()
+    }
+
+
+def message(
+    statement: Statement,
+    *,
+    id_: str,
+    link: str = "",
+    made_at: datetime,
+    due_at: datetime | None = None,
+    with_pictures: bool = False,
+) -> ReportMessage:
+    """Put a statement into every form.
+
+    Args:
+        link: Address of the page that shows it; "": there is none.
+        due_at: When it was due; where that is long ago, it says so.
+    """
+    late = timedelta() if due_at is None else made_at - due_at
+    notes: tuple[str, ...] = ()
+    if due_at is not None and late > LATE_AFTER:
+        notes = (f"Made {spell_duration(late)} late: it was due at {spell_time(due_at, ZoneInfo(statement.zone))}.",)
+        statement = replace(statement, remarks=(*notes, *statement.remarks))
+    parts, short = mail_parts(statement, link=link), short_form(statement, link=link)
+    pictures = _pictures(parts) if with_pictures else ()
+    return ReportMessage(
+        id=id_,
+        title=f"{parts.subject} ({spell_duration(late)} late)" if notes else parts.subject,
+        text=parts.text,
+        html=parts.html if pictures else parts.html_without_charts,
+        short=short.lines,
+        statement=json.loads(FORMATS["json"](statement)),
+        notes=notes,
+        pictures=pictures,
+        link=link,
+        made_at=made_at,
+    )
+
+
+def _pictures(parts: MailParts) -> tuple[Picture, ...]:
+    """All of them, or none: where one cannot be drawn, the HTML goes without."""
+    try:
+        drawn = [(chart, png(chart)) for chart in parts.charts]
+    except Exception:  # the figures must arrive, whatever a library makes of their picture
+        log.exception("chart.failed")
+        return ()
+    pictures = tuple(Picture(cid=chart.cid, png=image, title=chart.title) for chart, image in drawn if image)
+    return pictures if len(pictures) == len(parts.charts) else ()

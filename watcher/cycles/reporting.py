@@ -1,0 +1,345 @@
+"""Report: queue the issues that schedules want, make each edition once for all who get it, and send it.
+
+An issue is queued once a period, whatever happens in between: its key is unique, and how far each schedule was followed
+is stored. It says what was known when it was due, so it is the same whenever it is sent. After a downtime the newest
+missed one is made up for, and says that it is late; a report first heard of begins with its next time.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from watcher import logs
+from watcher.alerts.matcher import Matcher, matches
+from watcher.clock import Clock
+from watcher.costs.hosting import Period
+from watcher.cycles.editions import Concerns, message, statements
+from watcher.cycles.pricing import Tariff
+from watcher.cycles.settling import clean
+from watcher.errors import DatabaseUnavailableError, DeliveryError
+from watcher.notify.notifier import Notifier, Receipt, RetryPolicy, TryAgain
+from watcher.notify.report import ReportMessage, takes_reports
+from watcher.report.periods import Length, period_before
+from watcher.report.schedule import Timetable, due
+from watcher.report.statement import Audience, Edition, Statement
+from watcher.report.terms import ReportTerms
+from watcher.store import channels, reports
+from watcher.store.engine import Store
+from watcher.store.reports import Issue
+
+log = structlog.get_logger()
+
+#: A schedule that was followed further than this ahead was followed by a clock that was put back since.
+_CLOCKS_APART = timedelta(hours=1)
+_OWNER = "owner "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """A report as configured."""
+
+    name: str
+    timetable: Timetable
+    length: Length
+    period_name: str  #: "7d", "month"
+    audience: Audience = Audience.ALL
+    receivers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnEdition:
+    """Somebody who gets what concerns them, of every report that is for all."""
+
+    owner: str
+    matchers: tuple[Matcher, ...]
+    receivers: tuple[str, ...]
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        return matches(self.matchers, labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """What the configuration says of reports."""
+
+    scheduled: tuple[Scheduled, ...] = ()
+    owners: tuple[OwnEdition, ...] = ()
+    terms: ReportTerms
+    tariff: Tariff
+    link: str = ""  #: address of the page that shows the report; "": there is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What came of a try to send an issue."""
+
+    issue: Issue
+    state: str  #: of the issue afterwards: delivered, pending, dead
+    detail: str  #: what the receiver answered, or why it failed
+
+
+async def report(
+    *,
+    reporting: Reporting,
+    notifiers: Mapping[str, Notifier],
+    policy: RetryPolicy,
+    store: Store,
+    clock: Clock,
+    wall_clock: Clock,
+    owner: str,
+    heedless: bool = False,
+    but: Collection[str] = (),
+) -> tuple[Reported, ...]:
+    """Queue what is due by now, and try each issue that waits once. Safe to repeat, and for two processes at once.
+
+    Args:
+        heedless: Also try what failed, before its time.
+        but: Ids of issues that are not tried.
+    """
+    is_due: bool = await store.read(_is_any_due, reporting, clock())
+    if is_due:
+        takers = frozenset(name for name, notifier in notifiers.items() if takes_reports(notifier))
+        await store.write(plan_now, reporting, takers, now=clock(), wall_now=wall_clock())
+    waiting = await store.read(reports.waiting, now=wall_clock(), heedless=heedless)
+    sender = _Sender(
+        reporting=reporting,
+        notifiers=notifiers,
+        policy=policy,
+        store=store,
+        clock=clock,
+        wall_clock=wall_clock,
+        owner=owner,
+    )
+    done: list[Reported] = []
+    groups: dict[tuple[datetime, datetime, datetime, str], list[Issue]] = {}
+    for issue in waiting:
+        if issue.id in but:
+            continue
+        if because := sender.cannot_send(issue):
+            done += await sender.give_up(issue, because)
+        else:
+            groups.setdefault((issue.as_of, issue.begin, issue.end, issue.period_name), []).append(issue)
+    for issues in groups.values():
+        done += await sender.send(issues)
+    return tuple(done)
+
+
+# What is due
+
+
+def _is_any_due(tx: Connection, reporting: Reporting, now: datetime) -> bool:
+    return any(_step(tx, one, now) is not None for one in reporting.scheduled)
+
+
+def plan_now(
+    tx: Connection, reporting: Reporting, takers: Collection[str], *, now: datetime, wall_now: datetime
+) -> int:
+    """Queue the issues that are due by `now`; returns how many are new.
+
+    Args:
+        takers: Receivers that take reports.
+        wall_now: From which they are to be sent.
+    """
+    reports.take_turns_at_planning(tx)
+    count = 0
+    for one in reporting.scheduled:
+        step = _step(tx, one, now)
+        if step is None:
+            continue
+        at, is_wanted = step
+        reports.note_made(tx, one.name, until=at, timetable=str(one.timetable))
+        if is_wanted:
+            count += reports.add(tx, issues_of(one, reporting.owners, takers, at=at, wall_now=wall_now))
+    return count
+
+
+def _step(tx: Connection, one: Scheduled, now: datetime) -> tuple[datetime, bool] | None:
+    """Until when the schedule is followed now, and whether it wants an issue for then; `None`: nothing is due."""
+    until, timetable = reports.made_until(tx, one.name)
+    if until is None or timetable != str(one.timetable) or until > now + _CLOCKS_APART:
+        return now, False
+    at = due(one.timetable, since=until, now=now)
+    return None if at is None else (at, True)
+
+
+def issues_of(
+    one: Scheduled, owners: Sequence[OwnEdition], takers: Collection[str], *, at: datetime, wall_now: datetime
+) -> list[Issue]:
+    """The issues of a report due at `at`: to its receivers, and of one for all each owner's edition to theirs."""
+    period = period_before(at, one.length, one.timetable.zone)
+    for_whom = [(one.audience.value, receiver) for receiver in one.receivers]
+    if one.audience is Audience.ALL:
+        for_whom += [(_OWNER + own.owner, name) for own in owners for name in own.receivers if name in takers]
+    return [
+        Issue(
+            name=one.name,
+            edition=edition,
+            receiver=receiver,
+            period_name=one.period_name,
+            begin=period.begin,
+            end=period.end,
+            as_of=at,
+            due_at=wall_now,
+            queued_at=wall_now,
+        )
+        for edition, receiver in dict.fromkeys(for_whom)
+    ]
+
+
+# Sending it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sender:
+    """What issues are made and sent with."""
+
+    reporting: Reporting
+    notifiers: Mapping[str, Notifier]
+    policy: RetryPolicy
+    store: Store
+    clock: Clock
+    wall_clock: Clock
+    owner: str
+
+    def cannot_send(self, issue: Issue) -> str:
+        """Why an issue can never be sent; "": it can."""
+        notifier = self.notifiers.get(issue.receiver)
+        if notifier is None:
+            return "no receiver of this name is configured any more"
+        if not takes_reports(notifier):
+            return f"a receiver of type {notifier.type} takes no reports"
+        return "" if self._edition(issue.edition) else "no owner of this name is configured any more"
+
+    async def give_up(self, issue: Issue, because: str) -> list[Reported]:
+        is_mine = await self.store.write(reports.give_up, issue.id, because=because, now=self.wall_clock())
+        if not is_mine:
+            return []
+        log.error("report.died", **_facts(issue), detail=because)
+        return [Reported(issue=issue, state="dead", detail=because)]
+
+    async def send(self, issues: Sequence[Issue]) -> list[Reported]:
+        """Send the issues of one period: what is known of it is read once, and each edition made once."""
+        made: Mapping[str, ReportMessage] = {}
+        failure: DeliveryError | None = None
+        try:
+            made = await self._make(issues)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:  # a fault of ours must not go round for ever unseen: it stands in the outbox
+            log.exception("report.failed", report=issues[0].name, period_end=issues[0].end)
+            text = f"the report could not be made: {type(error).__name__}"
+            failure = DeliveryError(text, permanent=False, kind="server")
+        lanes: dict[str, list[Issue]] = {}
+        for issue in issues:
+            lanes.setdefault(issue.receiver, []).append(issue)
+        results = await asyncio.gather(*(self._send_in_turn(lane, made, failure) for lane in lanes.values()))
+        return [one for lane in results for one in lane]
+
+    async def _make(self, issues: Sequence[Issue]) -> dict[str, ReportMessage]:
+        """The messages by edition, with the id of none."""
+        first = issues[0]
+        editions = {one.edition: found for one in issues if (found := self._edition(one.edition)) is not None}
+        made: dict[str, Statement] = await self.store.read(
+            statements,
+            editions,
+            period=Period(begin=first.begin, end=first.end),
+            period_name=first.period_name,
+            as_of=first.as_of,
+            terms=self.reporting.terms,
+            tariff=self.reporting.tariff,
+        )
+        wanting = {one.edition for one in issues if getattr(self.notifiers[one.receiver], "wants_pictures", False)}
+        return {
+            key: await asyncio.to_thread(self._message, statement, first, key in wanting)
+            for key, statement in made.items()
+        }
+
+    def _message(self, statement: Statement, first: Issue, with_pictures: bool) -> ReportMessage:
+        return message(
+            statement,
+            id_="",
+            link=self.reporting.link,
+            made_at=self.clock(),
+            due_at=first.as_of,
+            with_pictures=with_pictures,
+        )
+
+    def _edition(self, key: str) -> tuple[Edition, Concerns] | None:
+        if not key.startswith(_OWNER):
+            return Edition(audience=Audience(key)), None
+        name = key.removeprefix(_OWNER)
+        own = next((own for own in self.reporting.owners if own.owner == name), None)
+        return None if own is None else (Edition(audience=Audience.OWNER, owner=name), own.concerns)
+
+    async def _send_in_turn(
+        self, lane: Sequence[Issue], made: Mapping[str, ReportMessage], failure: DeliveryError | None
+    ) -> list[Reported]:
+        done = []
+        for issue in lane:
+            claimed = await self.store.write(reports.claim, issue.id, self.owner, clock=self.wall_clock)
+            if claimed is None:
+                continue  # in other hands by now
+            at = self.wall_clock()
+            result = failure or await self._try(claimed, replace(made[issue.edition], id=issue.id))
+            reported = await self.store.write(self._settle, claimed, result, at)
+            if reported is None:
+                log.warning("delivery.lease_lost", notification=issue.id, receiver=issue.receiver)
+                continue
+            _log(reported)
+            done.append(reported)
+        return done
+
+    async def _try(self, issue: Issue, made: ReportMessage) -> Receipt | DeliveryError:
+        notifier = self.notifiers[issue.receiver]
+        assert takes_reports(notifier)
+        try:
+            receipt = await notifier.send_report(made, now=self.clock())
+            return replace(receipt, detail=logs.clean(receipt.detail))
+        except DeliveryError as error:
+            return clean(error)
+        except Exception as error:  # a notifier may be other people's
+            log.exception("notifier.failed", receiver=issue.receiver, notification=issue.id)
+            text = f"the notifier failed: {type(error).__name__}"
+            return DeliveryError(text, permanent=False, kind="server", maybe_delivered=True)
+
+    def _settle(self, tx: Connection, issue: Issue, result: Receipt | DeliveryError, at: datetime) -> Reported | None:
+        """Record a try and what follows from it; `None`: the lease was lost meanwhile.
+
+        A failure is told of the report alone: a page that is refused for its size must not hold up alerts.
+        """
+        channel = channels.locked(tx, issue.receiver)
+        if isinstance(result, Receipt):
+            channels.put(tx, channel, channel.took(at=at))
+            is_held = reports.mark(tx, issue, at=at, state="delivered")
+            return Reported(issue=issue, state="delivered", detail=result.detail) if is_held else None
+        now = self.wall_clock()
+        error = self.policy.refused(result, since=issue.first_tried_at, now=now)
+        decision = self.policy.decide(
+            error, notification_id=issue.id, attempts=issue.attempts + 1, queued_at=issue.queued_at, now=now
+        )
+        if isinstance(decision, TryAgain):
+            state, detail, due_at = "pending", f"{error.kind}: {error.message}", decision.at
+        else:
+            state, detail, due_at = "dead", decision.because, None
+        is_held = reports.mark(
+            tx, issue, at=at, state=state, detail=detail, due_at=due_at, is_uncertain=error.maybe_delivered
+        )
+        return Reported(issue=issue, state=state, detail=detail) if is_held else None
+
+
+def _log(reported: Reported) -> None:
+    facts = _facts(reported.issue)
+    if reported.state == "delivered":
+        log.info("report.delivered", **facts)
+    elif reported.state == "pending":
+        log.warning("delivery.failed", **facts, detail=reported.detail)
+    else:
+        log.error("report.died", **facts, detail=reported.detail)
+
+
+def _facts(issue: Issue) -> dict[str, str]:
+    return {"notification": issue.id, "report": issue.name, "edition": issue.edition, "receiver": issue.receiver}

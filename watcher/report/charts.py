@@ -1,0 +1,141 @@
+"""Two pictures of a statement as plain numbers: what each day cost, by use; and deployments over time, with deadlines.
+
+`render/drawing.py` makes SVG of them, `notify/chart_png.py` pictures for mails; both show the same numbers.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from watcher.costs.hosting import State
+from watcher.costs.money import Total
+from watcher.report.statement import DayOfUse, HostedLine, Statement
+from watcher.report.wording import day_words, one_line
+
+#: So many deployments are legible below one another.
+TIMELINE_ROWS = 20
+#: So many days after the period are drawn, if a deadline lies there; of a later one the date is written.
+DAYS_AHEAD = 8
+NAME_LIMIT = 28
+_DAY = timedelta(days=1)
+
+#: How use is called where it is drawn.
+STATE_WORDS = {
+    State.USED: "used",
+    State.TRICKLE: "a trickle of calls",
+    State.IDLE: "idle",
+    State.UNKNOWN: "calls not read",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One deployment in the timeline."""
+
+    label: str
+    states: tuple[str, ...]  #: day by day, a key of `STATE_WORDS`; "" where it did not stand
+    calls: tuple[float, ...]  #: day by day, as far as they were read
+    #: When Azure deletes it at the earliest, in days after the first one; `None`: it is called, or no rule is known.
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartData:
+    """One picture. Either it has `series` (what each day cost) or `bars` (the timeline)."""
+
+    kind: Literal["days", "timeline"]
+    cid: str  #: by which the HTML of a mail refers to it
+    title: str
+    alt: str  #: the same in words, for those who see no pictures
+    unit: str  #: the currency
+    days: tuple[str, ...]  #: ISO dates, in their order
+    series: tuple[tuple[str, tuple[float, ...]], ...] = ()  #: name of the use, and money for each day
+    bars: tuple[Bar, ...] = ()
+    ahead: int = 0  #: so many days after the last one are drawn
+
+
+def charts(statement: Statement) -> tuple[ChartData, ...]:
+    """What is worth drawing, which may be nothing."""
+    found = (cost_by_day(statement), timeline(statement))
+    return tuple(chart for chart in found if chart is not None)
+
+
+def cost_by_day(statement: Statement) -> ChartData | None:
+    """What hosting cost each day, by use; `None` of less than two days, or where nothing cost anything."""
+    days = statement.days
+    series = tuple(
+        (STATE_WORDS[state], values)
+        for state in State
+        if any(values := tuple(_amount(day.costs.get(state)) for day in days))
+    )
+    if len(days) < 2 or not series:
+        return None
+    sums = "; ".join(f"{name} {sum(values):,.2f} {statement.currency}" for name, values in series)
+    some_unknown = any(not cost.is_known for day in days for cost in day.costs.values())
+    return ChartData(
+        kind="days",
+        cid="cost-by-day@watcher",
+        title=f"Hosting cost by day and use, {statement.currency}",
+        alt=f"{day_words(days[0].day)} to {day_words(days[-1].day)}, all days together: {sums}."
+        + (" Costs that are unknown are not in the picture." if some_unknown else ""),
+        unit=statement.currency,
+        days=tuple(day.day.isoformat() for day in days),
+        series=series,
+    )
+
+
+def _amount(cost: Total | None) -> float:
+    """The upper bound of what is known."""
+    return 0.0 if cost is None else float(cost.known.most)
+
+
+def timeline(statement: Statement) -> ChartData | None:
+    """The deployments that matter most over the days of the period and up to the last deadline shown; else `None`."""
+    zone = ZoneInfo(statement.zone)
+    lines = [line for line in statement.hosted if line.days]
+    shown = sorted(lines, key=_rank)[:TIMELINE_ROWS]
+    days = sorted({day.day for line in shown for day in line.days})
+    if not shown or len(days) < 2:
+        return None
+    first = days[0]
+    days = [first + _DAY * n for n in range((days[-1] - first).days + 1)]
+    begin = datetime(first.year, first.month, first.day, tzinfo=zone)
+    bars = tuple(
+        Bar(
+            label=one_line(line.name, NAME_LIMIT),
+            states=tuple(_prevailing(by_day.get(day)) for day in days),
+            calls=tuple(by_day[day].calls if day in by_day else 0.0 for day in days),
+            deadline=(line.deletion[0] - begin) / _DAY if line.deletion and line.idle_since else None,
+        )
+        for line in shown
+        for by_day in ({day.day: day for day in line.days},)
+    )
+    left = len(lines) - len(shown)
+    of_all = f" The {len(shown)} of {len(lines):,} that end soonest or cost most are drawn." if left else ""
+    return ChartData(
+        kind="timeline",
+        cid="timeline@watcher",
+        title="Deployments: use, calls and deadlines",
+        alt="Each row is a deployment, each cell a day with the number of answered calls; a diamond marks the "
+        f"earliest time at which Azure deletes one that nobody calls.{of_all}",
+        unit=statement.currency,
+        days=tuple(day.isoformat() for day in days),
+        bars=bars,
+        ahead=DAYS_AHEAD if any(bar.deadline is not None for bar in bars) else 0,
+    )
+
+
+def _rank(line: HostedLine) -> tuple[bool, float, str, str]:
+    """Of those that nobody calls the soonest to be deleted first, then the dearest."""
+    if line.deletion is not None and line.idle_since is not None:
+        return False, line.deletion[0].timestamp(), line.place.account, line.name
+    cost = getattr(line.cost, "high", 0)
+    return True, -float(cost), line.place.account, line.name
+
+
+def _prevailing(day: DayOfUse | None) -> str:
+    """The state that took most of a day's money; of a day without a known cost, the first told."""
+    if day is None or not day.costs:
+        return ""
+    return max(day.costs, key=lambda state: float(getattr(day.costs[state], "high", 0))).value

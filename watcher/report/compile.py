@@ -1,0 +1,253 @@
+"""The statement of a period, compiled from its records: for all, for finance, or for one owner.
+
+What is costly is worked out once for all editions of a period; an edition is a selection, and its sums are its own.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from watcher.alerts.keep import Keep
+from watcher.costs.advice import advise_all
+from watcher.costs.hosting import Period, State
+from watcher.costs.idle import IdleMoney
+from watcher.costs.money import Cost, Unknown, total
+from watcher.costs.savings import saved, saving
+from watcher.report.bills import Missing, bills, by_day, costs_of, in_state, prices_used
+from watcher.report.dates import dates
+from watcher.report.hosted import Hosted, Places, hosted
+from watcher.report.leftovers import Lying, orphans, undeployed
+from watcher.report.recorded import RecordedAccount, Records
+from watcher.report.statement import Actual, Edition, Exemption, HostedLine, Realised, Statement
+from watcher.report.terms import ReportTerms
+from watcher.report.trained import Trained, trained
+from watcher.report.unseen import is_seen, remarks, unseen
+from watcher.resources.lineage import Lineage
+from watcher.rules.labels import account_labels, deployment_labels, job_labels, owner_of
+
+__all__ = ["ReportTerms", "compile_statement", "owned_by"]
+
+#: Whether something with these labels belongs to an edition.
+Matches = Callable[[Mapping[str, str]], bool]
+
+
+def owned_by(owner: str) -> Matches:
+    """What bears this owner's name."""
+    return lambda labels: labels.get("owner", "").lower() == owner.lower()
+
+
+def compile_statement(
+    records: Records,
+    *,
+    period: Period,
+    period_name: str,
+    as_of: datetime,
+    terms: ReportTerms,
+    edition: Edition | None = None,
+    matches: Matches | None = None,
+    actuals: Sequence[Actual] = (),
+) -> Statement:
+    """The statement of a period.
+
+    Args:
+        as_of: As of the records; where it lies before the period's end, the period is counted to then.
+        matches: Selects by the labels that an alert about it would bear; `None`: all.
+    """
+    period = Period(begin=min(period.begin, as_of), end=min(period.end, as_of))
+    worked = _worked_out(records, terms, period)
+    chosen = worked if matches is None else _selected(worked, matches, terms, records.inventory.lineage)
+    lines = tuple(one.line for one in chosen.hosted)
+    jobs = tuple(one.line for one in chosen.trained)
+    currency = terms.book.currency
+    advice = advise_all((one.case for one in chosen.hosted if one.case is not None), as_of)
+    deletions = [one.deletion for one in chosen.hosted if one.deletion is not None]
+    exemptions = tuple(exemption for exemption, _ in chosen.exemptions)
+    realised = _realised(chosen.hosted)
+    return Statement(
+        watcher=terms.watcher,
+        edition=edition or Edition(),
+        period=period,
+        period_name=period_name,
+        zone=terms.zone.key,
+        as_of=as_of,
+        currency=currency,
+        price_words=terms.book.words,
+        accounts=len(chosen.accounts),
+        accounts_seen=sum(map(is_seen, chosen.accounts)),
+        hosting=total(
+            (
+                *(cost for line in lines for cost in costs_of(line)),
+                *(one.hosting for one, _ in chosen.missing if one.hosting),
+            ),
+            currency,
+        ),
+        training=total(
+            (*(job.cost for job in jobs), *(one.training for one, _ in chosen.missing if one.training)), currency
+        ),
+        idle=in_state(lines, State.IDLE, currency),
+        trickle=in_state(lines, State.TRICKLE, currency),
+        unread=in_state(lines, State.UNKNOWN, currency),
+        saving_per_month=total((one.saving_per_month for one in advice if one.saving_per_month is not None), currency),
+        idle_until_deletion=total(_until_deletion(lines), currency),
+        bills=bills(lines, jobs, [one for one, _ in chosen.missing], labels=terms.tag_labels, currency=currency),
+        hosted=tuple(sorted(lines, key=_dearest)),
+        trained=tuple(sorted(jobs, key=lambda job: (-_high(job.cost), job.place.account, job.job))),
+        undeployed=tuple(one.leftover for one in chosen.undeployed),
+        orphans=tuple(one.leftover for one in chosen.orphans),
+        dates=dates(records, terms, chosen.hosted, exemptions, silences=matches is None),
+        exceptions=exemptions,
+        advice=advice,
+        saved=saved(deletions, currency),
+        realised=realised,
+        days=by_day(lines, currency),
+        prices=prices_used(chosen.hosted, chosen.trained, as_of),
+        actuals=tuple(one for one in actuals if matches is None or one.account in chosen.labels),
+        unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period)),
+        remarks=tuple(
+            remarks(records, chosen.hosted, terms.book, period, has_trained=bool(jobs), has_saved=bool(realised))
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worked:
+    """What is common to all editions."""
+
+    accounts: tuple[RecordedAccount, ...]
+    hosted: tuple[Hosted, ...]
+    trained: tuple[Trained, ...]
+    undeployed: tuple[Lying, ...]
+    orphans: tuple[Lying, ...]
+    missing: tuple[tuple[Missing, Mapping[str, str]], ...]  #: with the labels of each
+    exemptions: tuple[tuple[Exemption, Mapping[str, str]], ...]
+
+    @property
+    def labels(self) -> frozenset[str]:
+        return frozenset(one.account.label for one in self.accounts)
+
+
+def _worked_out(records: Records, terms: ReportTerms, period: Period) -> _Worked:
+    known = records.worked_out.get("worked")
+    if isinstance(known, tuple) and known[0] is terms and known[1] == period:
+        found: _Worked = known[2]
+        return found
+    lines = tuple(hosted(records, terms, period))
+    worked = _Worked(
+        accounts=tuple(one for one in records.accounts if one.removed_at is None),
+        hosted=lines,
+        trained=tuple(trained(records, terms, period)),
+        undeployed=undeployed(records, terms),
+        orphans=orphans(records, terms),
+        missing=tuple(_missing(records, terms)),
+        exemptions=tuple(_exemptions(records, terms, lines, period)),
+    )
+    records.worked_out["worked"] = (terms, period, worked)
+    return worked
+
+
+def _missing(records: Records, terms: ReportTerms) -> list[tuple[Missing, Mapping[str, str]]]:
+    """Accounts of which the deployments or the jobs were never read: what they cost is no zero."""
+    places = Places(terms)
+    never = "the {} of an account have never been read"
+    return [
+        (
+            Missing(
+                place=places.of(one.account, owner_of(one.account).name),
+                hosting=Unknown(because=never.format("deployments")) if one.holding.deployments_at is None else None,
+                training=Unknown(because=never.format("jobs")) if one.holding.jobs_at is None else None,
+            ),
+            account_labels(one.account),
+        )
+        for one in records.accounts
+        if one.removed_at is None and (one.holding.deployments_at is None or one.holding.jobs_at is None)
+    ]
+
+
+def _exemptions(
+    records: Records, terms: ReportTerms, lines: Sequence[Hosted], period: Period
+) -> list[tuple[Exemption, Mapping[str, str]]]:
+    """Who wants what kept, and what ran out in the period; the first to end first."""
+    accounts = {name: one.account for one in records.accounts for name in (one.account.label.lower(), one.account.key)}
+    standing = {(one.account.key, one.line.name.lower()): one for one in lines if one.line.end is None}
+    keeps: dict[tuple[str, str, datetime], Keep] = {}
+    for keep in (*records.keeps, *(one.keep for one in lines if one.keep is not None)):
+        if (account := accounts.get(keep.account.lower())) is not None and keep.until > period.begin:
+            keeps.setdefault((account.key, keep.deployment.lower(), keep.until), keep)
+    places = Places(terms)
+    found: list[tuple[Exemption, Mapping[str, str]]] = []
+    for (key, name, until), keep in sorted(keeps.items(), key=lambda pair: (pair[0][2], pair[0][:2])):
+        holder, account = standing.get((key, name)), accounts[key]
+        place = holder.line.place if holder else places.of(account, owner_of(account).name)
+        exemption = Exemption(
+            place=place,
+            name=holder.line.name if holder else keep.deployment,
+            until=until,
+            by=keep.author,
+            reason=keep.reason,
+            is_over=until <= records.as_of,
+        )
+        found.append((exemption, _labels(holder, terms) if holder else account_labels(account)))
+    return found
+
+
+def _selected(worked: _Worked, matches: Matches, terms: ReportTerms, lineage: Lineage) -> _Worked:
+    """What an edition holds, with the accounts in which it is."""
+    chosen = replace(
+        worked,
+        hosted=tuple(one for one in worked.hosted if matches(_labels(one, terms))),
+        trained=tuple(
+            one
+            for one in worked.trained
+            if matches({**job_labels(one.account, one.job, terms.owner_tag), **_shown(one.line.place.labels)})
+        ),
+        undeployed=tuple(one for one in worked.undeployed if matches(one.labels(lineage))),
+        orphans=tuple(one for one in worked.orphans if matches(one.labels(lineage))),
+        missing=tuple(pair for pair in worked.missing if matches(pair[1])),
+        exemptions=tuple(pair for pair in worked.exemptions if matches(pair[1])),
+    )
+    held = {one.account.key for one in chosen.hosted} | {one.account.key for one in chosen.trained}
+    held |= {lying.leftover.place.account_id.lower() for lying in (*chosen.undeployed, *chosen.orphans)}
+    accounts = tuple(one for one in worked.accounts if one.account.key in held or matches(account_labels(one.account)))
+    return replace(chosen, accounts=accounts)
+
+
+def _labels(one: Hosted, terms: ReportTerms) -> Mapping[str, str]:
+    return {**deployment_labels(one.account, one.deployment, terms.owner_tag), **_shown(one.line.place.labels)}
+
+
+def _shown(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if value}
+
+
+def _until_deletion(lines: Sequence[HostedLine]) -> Iterator[Cost]:
+    for line in lines:
+        if isinstance(line.idle, Unknown):
+            yield line.idle
+        elif isinstance(line.idle, IdleMoney) and line.idle.until_deletion is not None:
+            yield line.idle.until_deletion
+
+
+def _realised(lines: Sequence[Hosted]) -> tuple[Realised, ...]:
+    """The greatest saving first."""
+    found = [
+        Realised(
+            account=one.line.place.account,
+            name=one.line.name,
+            owner=one.line.place.owner,
+            ended_at=one.deletion.end[1],
+            by=one.deletion.by,
+            saving=cost,
+        )
+        for one in lines
+        if one.deletion is not None and (cost := saving(one.deletion)) is not None
+    ]
+    return tuple(sorted(found, key=lambda one: (-_high(one.saving), one.account, one.name, one.ended_at)))
+
+
+def _dearest(line: HostedLine) -> tuple[float, str, str, datetime]:
+    return -_high(line.cost), line.place.account, line.name, line.begin
+
+
+def _high(cost: Cost) -> float:
+    """What it may come to, to sort by; the unknown comes last."""
+    return -1.0 if isinstance(cost, Unknown) else float(cost.high)

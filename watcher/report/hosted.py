@@ -1,0 +1,511 @@
+"""What each deployment stood for in a period: its cost by day and use, its idleness, and what speaks for a change.
+
+The arithmetic is that of the rules and of `watcher.costs`; here it is put together, one life at a time.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from watcher.alerts.keep import Keep
+from watcher.costs import hosting
+from watcher.costs.advice import Case, Wish
+from watcher.costs.hosting import Answered, Period, Spent, State, Tenancy, Use, tenancy_of, use_by_day
+from watcher.costs.idle import DAY, FoundTrickle, IdleMoney, cost_per_call, idle_money, trickle_of
+from watcher.costs.money import Cost, Unknown
+from watcher.costs.prices import Price
+from watcher.costs.recipe import as_developer, recipe
+from watcher.costs.savings import Deletion
+from watcher.report.ended import ended
+from watcher.report.recorded import RecordedAccount, RecordedLife, Records
+from watcher.report.standing import Standing, stand
+from watcher.report.statement import DayOfUse, HostedLine, Place
+from watcher.report.terms import ReportTerms
+from watcher.resources.account import Account
+from watcher.resources.calls import Coverage
+from watcher.resources.deployment import Deployment, SkuKind, keep_until
+from watcher.resources.lineage import Lineage
+from watcher.resources.model import base_of, family
+from watcher.resources.snapshot import Reading
+from watcher.rules import commands, superseded, trickle, wasting
+from watcher.rules.holdings import last_call, unread_item
+from watcher.rules.idle_clock import IdleClock, idle_clock
+from watcher.rules.keep_words import keep_doubt
+from watcher.rules.labels import owner_of
+from watcher.rules.rule import View
+from watcher.rules.sight import Unread, unread_deployment, unread_usage
+from watcher.rules.text import duration, hours, moment
+
+_NO_CALLS = Answered()
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """A line, and what else is known of its deployment."""
+
+    line: HostedLine
+    account: Account
+    deployment: Deployment
+    case: Case | None  #: `None`: nothing speaks for a change
+    deletion: Deletion | None  #: it is gone, and somebody had been told of it
+    expires: bool = False  #: it is deleted for its age, called or not
+    keep: Keep | None = None
+
+
+def hosted(records: Records, terms: ReportTerms, period: Period) -> Iterator[Hosted]:
+    """The lives that stood at some time of the period, by account, name and beginning."""
+    worth, places = _Pricing(terms), Places(terms)
+    lineage = records.inventory.lineage
+    for recorded in records.accounts:
+        if recorded.lives:
+            lives = _Lives(recorded, records, terms, period, lineage, worth, places)
+            for life in sorted(recorded.lives, key=lambda one: (one.deployment.key, one.first_seen_at)):
+                if (found := lives.of(life)) is not None:
+                    yield found
+
+
+class Places:
+    """Where something is, and whose; the same for all of one owner in one account."""
+
+    def __init__(self, terms: ReportTerms) -> None:
+        self._terms = terms
+        self._known: dict[tuple[str, ...], Place] = {}
+
+    def of(self, account: Account, owner: str, tags: Mapping[str, str] | None = None) -> Place:
+        """The deployment's own tags go before the account's labels."""
+        own = {name.lower(): value for name, value in (tags or {}).items()}
+        labels = {name: own.get(name.lower()) or account.labels.get(name, "") for name in self._terms.tag_labels}
+        place = (account.key, owner, *labels.values())
+        if place not in self._known:
+            self._known[place] = Place(
+                account=account.label, account_id=account.id, location=account.location, owner=owner, labels=labels
+            )
+        return self._known[place]
+
+
+class _Worth:
+    """What time costs at one price; most days are alike, and share what is worked out once."""
+
+    def __init__(self, price: Price | Unknown) -> None:
+        self.price = price
+        self._amounts: dict[tuple[int, int], Cost] = {}
+        #: By identity of what was spent, which is kept along with it: most days share it.
+        self._days: dict[int, tuple[Spent, Mapping[State, Cost]]] = {}
+
+    def of(self, least: int, most: int) -> Cost:
+        """Between two times in microseconds."""
+        found = self._amounts.get((least, most))
+        if found is None:
+            found = self._amounts[least, most] = hosting.worth(self.price, least * _MICROSECOND, most * _MICROSECOND)
+        return found
+
+    def day(self, use: Use) -> DayOfUse:
+        day, calls, spent = use
+        known = self._days.get(id(spent))
+        if known is None:
+            known = spent, {state: self.of(least, most) for state, least, most in spent}
+            self._days[id(spent)] = known
+        return DayOfUse(day=day, calls=calls, costs=known[1])
+
+
+class _Pricing:
+    """The prices of deployments; those that cost the same share one."""
+
+    def __init__(self, terms: ReportTerms) -> None:
+        self._book = terms.book
+        self._found: dict[tuple[str, str, int | None, str], _Worth] = {}
+        self._known: dict[object, _Worth] = {}
+
+    def of(self, tenancy: Tenancy) -> _Worth:
+        # Only the operator's table looks at the whole name of a model.
+        model = tenancy.model if self._book.terms.table else family(tenancy.model)
+        asked = model, tenancy.sku, tenancy.capacity, tenancy.location
+        found = self._found.get(asked)
+        if found is None:
+            found = self._found[asked] = self._shared(hosting.price(tenancy, self._book))
+        return found
+
+    def _shared(self, price: Price | Unknown) -> _Worth:
+        key: object
+        if isinstance(price, Unknown):
+            key = price.because
+        else:
+            key = (price.rate.low, price.rate.high, price.source, price.note, price.is_estimate)
+        return self._known.setdefault(key, _Worth(price))
+
+
+class _Lives:
+    """The lives of one account."""
+
+    def __init__(
+        self,
+        recorded: RecordedAccount,
+        records: Records,
+        terms: ReportTerms,
+        period: Period,
+        lineage: Lineage,
+        pricing: _Pricing,
+        places: Places,
+    ) -> None:
+        self.recorded, self.records, self.terms, self.period = recorded, records, terms, period
+        self.now = records.as_of
+        self.lineage, self.pricing, self.places = lineage, pricing, places
+        holding = recorded.holding
+        self.account, self.coverage = holding.account, holding.coverage
+        self.view = View(
+            now=self.now,
+            reading=Reading(
+                account=holding.account,
+                deployments=holding.deployments,
+                deployments_at=holding.deployments_at,
+                usage=None if recorded.usage_at is None else holding.usage,
+                usage_at=recorded.usage_at,
+                gaps=holding.gaps,
+            ),
+            owner_tag=terms.owner_tag,
+            is_single_pass=True,
+        )
+
+    def of(self, life: RecordedLife) -> Hosted | None:
+        """`None`: it did not stand in the period."""
+        one = life.deployment
+        last_sight = self._last_sight(life)
+        owner = owner_of(self.account, deployment=one, owner_tag=self.terms.owner_tag).name
+        place = self.places.of(self.account, owner, one.tags)
+        tenancy = tenancy_of(
+            one,
+            account=self.account.label,
+            location=self.account.location,
+            first_seen=life.first_seen_at,
+            end=life.end or last_sight,
+            paused=life.paused,
+        )
+        answered = self.recorded.answered.get(one.name.lower(), _NO_CALLS)
+        uses = use_by_day(
+            tenancy, answered, self.coverage, self.period, self.terms.zone, trickle=self.terms.trickle_a_day
+        )
+        if not uses:
+            return None
+        worth = self.pricing.of(tenancy)
+        present = _Present(self, life, worth.price) if life.end is None else None
+        how = ended(self.view, life, self.terms.lifetimes) if life.end is not None else None
+        line = self._line(life, tenancy, place, uses, worth, answered, present, last_sight)
+        if how is not None:
+            line = replace(line, ended_by=how.words)
+        return Hosted(
+            line=line,
+            account=self.account,
+            deployment=one,
+            case=None if present is None else present.case(line),
+            deletion=None if how is None else _deletion(line, life, how.deadline, how.by),
+            expires=present is not None and present.standing.expires,
+            keep=None if present is None else present.keep,
+        )
+
+    def _last_sight(self, life: RecordedLife) -> tuple[datetime, datetime] | None:
+        """Of one that may have ended unseen: when it was read last, and now; `None`: it was read lately."""
+        read_at = self.recorded.holding.deployments_at
+        if life.end is not None or read_at is None or read_at >= self.now:
+            return None
+        is_stale = self.now - read_at > self.terms.deployments_stale_after
+        if not is_stale and unread_deployment(self.view, life.deployment) is None:
+            return None
+        return max(min(read_at, self.now), life.first_seen_at), self.now
+
+    def _line(
+        self,
+        life: RecordedLife,
+        tenancy: Tenancy,
+        place: Place,
+        uses: tuple[Use, ...],
+        worth: _Worth,
+        answered: Answered,
+        present: "_Present | None",
+        last_sight: tuple[datetime, datetime] | None,
+    ) -> HostedLine:
+        one, model = life.deployment, self.lineage.model_behind(life.deployment)
+        spent = _summed(uses)
+        stood = tenancy.stood(self.period)
+        gone_at = tenancy.end[1] if tenancy.end else self.now
+        window = max(self.period.begin, tenancy.begin), min(self.period.end, gone_at)
+        is_known = _is_read(self.coverage, *window, until=self.now - self.terms.metrics_stale_after)
+        return HostedLine(
+            place=place,
+            id=one.id,
+            name=one.name,
+            model=one.model,
+            base=(self.lineage.base(model) if model else "") or _base(one.model),
+            sku=one.sku,
+            capacity=one.capacity,
+            begin=tenancy.begin,
+            is_created=tenancy.is_created,
+            end=life.end,
+            stood=stood,
+            price=worth.price,
+            cost=worth.of(sum(least for least, _ in spent.values()), sum(most for _, most in spent.values())),
+            missing=hosting.unseen(tenancy, self.terms.book, self.period),
+            by_state={state: worth.of(*spent[state]) for state in State if state in spent},
+            calls=sum((use.calls for use in uses), 0.0) if is_known else None,
+            last_call_at=last_call(life.usage, one),
+            state=self._state(answered, *window),
+            idle_since=present.idle_since if present else None,
+            idle=present.idle if present else None,
+            deletion=present.deletion if present else None,
+            deletion_why=present.deletion_why if present else "",
+            cost_per_call=present.cost_per_call if present else None,
+            trickle_calls=present.trickle.calls if present and present.trickle else None,
+            successor=present.successor if present else "",
+            is_paused=one.is_paused,
+            kept_until=present.keep.until if present and present.keep else None,
+            days=tuple(worth.day(use) for use in uses),
+            recipe=recipe(one),
+            remarks=tuple(self._remarks(life, tenancy, last_sight, present)),
+        )
+
+    def _state(self, answered: Answered, begin: datetime, end: datetime) -> State:
+        """The use that was made of it in the last day before `end` of which the calls were read."""
+        read_to = max((high for _, high in self.coverage.clipped(begin, end)), default=None)
+        if read_to is None or end - read_to > max(self.terms.metrics_stale_after, DAY):
+            return State.UNKNOWN
+        since = max(read_to - DAY, begin)
+        if not any(low <= since and read_to <= high for low, high in self.coverage.spans):
+            return State.UNKNOWN
+        calls = answered.within(since, read_to)
+        return State.IDLE if not calls else State.TRICKLE if calls <= self.terms.trickle_a_day else State.USED
+
+    def _remarks(
+        self,
+        life: RecordedLife,
+        tenancy: Tenancy,
+        last_sight: tuple[datetime, datetime] | None,
+        present: "_Present | None",
+    ) -> Iterator[str]:
+        if last_sight is not None:
+            yield (
+                f"It was last read {moment(last_sight[0])}: whether it has stood since is not known, so its cost is an "
+                "interval."
+            )
+            tenancy = replace(tenancy, end=None)
+        yield from hosting.remarks(tenancy, self.period)
+        if life.outcome == "left":
+            yield "Its account left what is watched; its cost is counted to then."
+        for doubt in keep_doubt(life.deployment):
+            yield f"{doubt[:1].upper()}{doubt[1:]}."
+        if present is not None:
+            yield from present.remarks()
+
+
+class _Present:
+    """How one that stands, stands now: idle, kept alive by a trickle, superseded, wanted."""
+
+    def __init__(self, lives: _Lives, life: RecordedLife, price: Price | Unknown) -> None:
+        self.lives, self.life, self.price = lives, life, price
+        self.deployment = life.deployment
+        self.keep = self._keep()
+        self.standing = self._standing()
+        self.unread = self._unread()
+        self.clock = self._clock()
+        is_called = self.clock is None or lives.now - self.clock.idle_since < DAY
+        self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
+        self.trickle = self._trickle()
+        self.successor, self.is_successor_called = self._successor()
+        self.idle: IdleMoney | Unknown | None = None
+        if self.idle_since is not None:
+            self.idle = idle_money(price, now=lives.now, since=self.idle_since, deletion=self.deletion)
+
+    def _keep(self) -> Keep | None:
+        """The longest wish of anybody to keep it; its own tag is one."""
+        one, lives = self.deployment, self.lives
+        accounts = lives.account.key, lives.account.label.lower()
+        found = [
+            keep
+            for keep in lives.records.keeps
+            if keep.deployment.lower() == one.name.lower() and keep.account.lower() in accounts
+        ]
+        if (until := keep_until(one)) is not None and all(keep.until != until for keep in found):
+            found.append(
+                Keep(
+                    account=lives.account.key,
+                    deployment=one.name,
+                    until=until,
+                    author="the deployment's own tag",
+                    reason="",
+                )
+            )
+        active = [keep for keep in found if keep.is_active(lives.now)]
+        return max(active, key=lambda keep: keep.until, default=None)
+
+    def _standing(self) -> Standing:
+        """Whatever its name looks like: what is loaded is custom."""
+        return stand(
+            self.deployment,
+            self.lives.view.reading,
+            alert=None,
+            custom_models=(self.deployment.model,),
+            now=self.lives.now,
+            lifetimes=self.lives.terms.lifetimes,
+            running_since=self.life.running_since,
+        )
+
+    def _unread(self) -> Unread | None:
+        view, terms = self.lives.view, self.lives.terms
+        return unread_deployment(view, self.deployment) or unread_usage(
+            view, self.deployment, terms.metrics_stale_after
+        )
+
+    def _clock(self) -> IdleClock | None:
+        """`None`: nothing dates it, or what its idleness rests on was not read."""
+        if self.unread is not None:
+            return None
+        lifetimes = self.lives.terms.lifetimes
+        running_since = None if self.deployment.is_paused else self.life.running_since
+        lifetime = lifetimes.idle_of(self.deployment) or lifetimes.idle
+        return idle_clock(self.deployment, self.life.usage, lifetime, running_since=running_since)
+
+    def _idle_since(self, clock: IdleClock) -> tuple[datetime, datetime]:
+        created = self.deployment.created_at
+        return (created or clock.idle_since) if clock.is_bounded else clock.idle_since, clock.idle_since
+
+    @property
+    def deletion(self) -> tuple[datetime, datetime | None] | None:
+        earliest = self.standing.deletion_earliest
+        if earliest is None:
+            return None
+        return earliest, earliest if self.standing.expires else self.standing.deletion_latest
+
+    @property
+    def deletion_why(self) -> str:
+        if self.standing.deletion_earliest is None or self.standing.lifetime is None:
+            return ""
+        if self.standing.expires:
+            kind = "Developer" if self.deployment.sku_kind is SkuKind.DEVELOPER else self.deployment.sku
+            return f"a {kind} deployment lasts {hours(self.standing.lifetime)}"
+        return f"{duration(self.standing.lifetime)} without a call"
+
+    @property
+    def is_wasting(self) -> bool:
+        """As the rule has it."""
+        return (
+            self.clock is not None
+            and self.lives.now - self.clock.idle_since > self.lives.terms.wasting_after
+            and self._is_charged
+        )
+
+    @property
+    def _is_charged(self) -> bool:
+        is_serving = self.deployment.provisioning_state not in wasting.NOT_STANDING
+        is_trial = self.deployment.sku_kind is SkuKind.DEVELOPER
+        return is_serving and not is_trial and wasting.is_charged(self.deployment, self.price)
+
+    def _trickle(self) -> FoundTrickle | None:
+        one, lives = self.deployment, self.lives
+        limits = lives.terms.trickle
+        if not self._is_charged or self.is_wasting or one.provisioning_state in trickle.NOT_STANDING:
+            return None
+        if one.created_at is None or lives.now - one.created_at < limits.window:
+            return None
+        if lives.now - limits.window - 2 * DAY < lives.records.calls_begin or unread_item(lives.recorded.holding, one):
+            return None
+        answered = lives.recorded.answered.get(one.name.lower(), _NO_CALLS)
+        doubtful = [each for name in (one.name.lower(), "") if (each := lives.recorded.unclear.get(name)) is not None]
+        found = trickle_of(
+            one,
+            lives.coverage,
+            lives.now,
+            limits,
+            answered=answered.within,
+            unclear=lambda begin, end: sum((each.within(begin, end) for each in doubtful), 0.0),
+        )
+        return found if isinstance(found, FoundTrickle) else None
+
+    @property
+    def cost_per_call(self) -> Cost | None:
+        if self.trickle is None:
+            return None
+        window = self.lives.terms.trickle.window
+        fee: Cost = self.price if isinstance(self.price, Unknown) else self.price.over(window)
+        return cost_per_call(fee, self.trickle.calls)
+
+    def _successor(self) -> tuple[str, bool | None]:
+        """Where a newer model of its line is deployed, as far as both were read; and whether that is called."""
+        one, lineage = self.deployment, self.lives.lineage
+        if one.sku_kind is SkuKind.DEVELOPER or one.provisioning_state in superseded.NOT_STANDING:
+            return "", None
+        model = lineage.model_behind(one)
+        newer = superseded.successor_of(lineage, model) if model is not None else None
+        if newer is None or unread_item(self.lives.recorded.holding, one):
+            return "", None
+        if unread_item(newer.holding, newer.deployment):
+            return "", None
+        usage = newer.holding.usage.get(newer.deployment.name.lower())
+        is_called = None if usage is None else last_call(usage, newer.deployment) is not None
+        return f"{newer.deployment.name} in {newer.holding.account.label}", is_called
+
+    def case(self, line: HostedLine) -> Case | None:
+        """`None`: nothing speaks for a change, and nobody wants it kept."""
+        if not (self.is_wasting or self.trickle or self.successor or self.keep):
+            return None
+        account, keep = self.lives.account, self.keep
+        return Case(
+            account=account.label,
+            name=self.deployment.name,
+            owner=line.place.owner,
+            price=self.price,
+            idle=self.idle,
+            is_wasting=self.is_wasting,
+            trickle_calls=self.trickle.calls if self.trickle else None,
+            trickle_days=self.lives.terms.trickle.window // DAY,
+            successor=self.successor,
+            is_successor_called=self.is_successor_called,
+            wish=Wish(until=keep.until, by=keep.author, reason=keep.reason) if keep else None,
+            delete=commands.delete_deployment(account, self.deployment),
+            developer=as_developer(self.deployment).command,
+        )
+
+    def remarks(self) -> Iterator[str]:
+        if self.unread is not None:
+            yield f"Whether it is called is not known: {self.unread.because}."
+        for doubt in self.standing.doubts:
+            yield f"{doubt[:1].upper()}{doubt[1:]}."
+
+
+def _deletion(
+    line: HostedLine, life: RecordedLife, deadline: tuple[datetime, datetime | None] | None, by: str | None
+) -> Deletion | None:
+    """`None`: nobody had been told of it, or Azure itself deleted it."""
+    if life.outcome != "gone" or life.told_at is None or life.end is None or by is None:
+        return None
+    return Deletion(
+        account=line.place.account,
+        name=line.name,
+        told_at=life.told_at,
+        end=life.end,
+        deadline=deadline,
+        price=line.price,
+        by=by,
+    )
+
+
+def _is_read(coverage: Coverage, begin: datetime, end: datetime, *, until: datetime) -> bool:
+    """Whether all calls of that time were read; the newest, which come late, may be missing."""
+    if begin >= end:
+        return True
+    return any(low <= begin and min(end, max(until, begin)) <= high for low, high in coverage.spans)
+
+
+def _summed(uses: tuple[Use, ...]) -> dict[State, tuple[int, int]]:
+    """The time in each state, at least and at most, in microseconds; days that are alike are counted, not added."""
+    alike = Counter([id(use.spent) for use in uses])
+    found: dict[State, tuple[int, int]] = {}
+    for spent in {id(use.spent): use.spent for use in uses}.values():
+        for state, least, most in spent:
+            low, high = found.get(state, (0, 0))
+            found[state] = low + alike[id(spent)] * least, high + alike[id(spent)] * most
+    return found
+
+
+def _base(model: str) -> str:
+    found = base_of(model)
+    return "" if found == model else found

@@ -1,0 +1,56 @@
+"""The cells and columns that tables of a report are made of."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from watcher.costs.money import Cost, Total
+from watcher.report.render.outline import Column
+from watcher.report.statement import Statement
+from watcher.report.wording import NAME_LIMIT, money, one_line
+from watcher.rules.text import duration
+
+
+def name(text: str) -> str:
+    """One name from outside."""
+    return one_line(text, NAME_LIMIT)
+
+
+def names(*texts: str) -> tuple[str, ...]:
+    return tuple(map(name, texts))
+
+
+def figure(cost: Cost | Total | None) -> str:
+    """Without the currency, which the column's title has."""
+    return money(cost).rpartition(" ")[0] or money(cost)
+
+
+def minute(at: datetime | None, statement: Statement) -> str:
+    return "" if at is None else f"{at.astimezone(ZoneInfo(statement.zone)):%Y-%m-%d %H:%M}"
+
+
+def day(at: datetime | None, statement: Statement) -> str:
+    return "" if at is None else f"{at.astimezone(ZoneInfo(statement.zone)):%Y-%m-%d}"
+
+
+def left(at: datetime, statement: Statement) -> str:
+    return duration(at - statement.as_of) if at > statement.as_of else "overdue"
+
+
+def number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.0f}"
+
+
+def texts(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title) for title in titles)
+
+
+def minor(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title, is_minor=True) for title in titles)
+
+
+def times(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title, is_whole=True) for title in titles)
+
+
+def numbers(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title, is_number=True, is_whole=True) for title in titles)

@@ -1,0 +1,68 @@
+"""A statement as one page without scripts: readable wide, on a phone, in the dark and printed; nothing is loaded.
+
+Everything is in it: what a long list does not show at once can be unfolded.
+"""
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from watcher.report.charts import charts
+from watcher.report.render.drawing import legend, svg
+from watcher.report.render.outline import Row, Section
+from watcher.report.render.sections import outline
+from watcher.report.statement import Statement
+
+#: So many of a list are shown before the rest is folded away.
+ROWS = 15
+ACTIONS = 8
+#: Of more characters a text may be broken anywhere.
+_LONG = 24
+#: Cleaned texts hold no control character.
+_SEPARATOR = "\x00"
+
+_templates = Environment(
+    loader=PackageLoader("watcher.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(statement: Statement) -> str:
+    """The page."""
+    report = outline(statement)
+    return _templates.get_template("report.html").render(
+        report=report,
+        charts=[(chart, svg(chart), legend(chart)) for chart in charts(statement)],
+        rows=ROWS,
+        most_actions=ACTIONS,
+        body=_body,
+    )
+
+
+def _body(section: Section, rows: Sequence[Row], used: Sequence[int]) -> Markup:
+    """The rows of a table. Here and not in the template, as there may be ten thousands: each is escaped in one go."""
+    opened = [_opening(section, index) for index in used[1:]]
+    made = []
+    for row in rows:
+        cells = [row.cells[index] for index in used]
+        first, *others, note = str(escape(_SEPARATOR.join((*cells, row.note)))).split(_SEPARATOR)
+        small = f'<span class="note">{note}</span>' if note else ""
+        made.append(f'<tr role="row"><th role="rowheader" scope="row"><span class="name">{first}</span>{small}</th>')
+        for (short, long), cell in zip(opened, others, strict=True):
+            shown = long if len(cell) > _LONG else short
+            made.append(f"{shown}{cell}</td>" if cell else '<td role="cell" class="empty"></td>')
+        made.append("</tr>\n")
+    return Markup("".join(made))  # all that comes from outside was escaped above
+
+
+def _opening(section: Section, index: int) -> tuple[str, str]:
+    """How a cell begins, a short one and a long one, which may be broken anywhere."""
+    column = section.columns[index]
+    kind = "n" if column.is_number else "t" if column.is_whole else ""
+    title = escape(column.title)
+    short, long = (f'class="{each}" ' for each in (kind or "s", kind or "w"))
+    return f'<td role="cell" {short}data-title="{title}">', f'<td role="cell" {long}data-title="{title}">'

@@ -1,0 +1,326 @@
+"""The sections about money: what to do and what it saves, the bill, what is idle, and where prices come from."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from watcher.costs.advice import Move
+from watcher.costs.idle import IdleMoney
+from watcher.costs.money import Cost, Unknown
+from watcher.costs.savings import METHOD
+from watcher.report.render import cells
+from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do
+from watcher.report.statement import HostedLine, Statement
+from watcher.report.wording import interval, lines_of, money, one_line
+
+_VERBS = {Move.DELETE: "Delete", Move.CONSOLIDATE: "Consolidate: delete", Move.DEVELOPER: "Redeploy as Developer:"}
+
+
+def actions(statement: Statement) -> Iterator[Section]:
+    todo = to_do(statement)
+    risks = {
+        move: Counter(advice.risk for advice in todo if advice.move is move).most_common(1)[0][0]
+        for move in dict.fromkeys(advice.move for advice in todo)
+    }
+    actions = []
+    for advice in todo:
+        facts = [f"Because {one_line(advice.because)}.", f"Owner: {cells.name(advice.owner) or 'unowned'}."]
+        if advice.saving_until_deletion is not None:
+            facts.append(f"Until Azure deletes it by itself: {money(advice.saving_until_deletion)}.")
+        if advice.risk != risks[advice.move]:
+            facts.append(f"Risk: {one_line(advice.risk)}")
+        actions.append(
+            Action(
+                title=f"{_VERBS.get(advice.move, 'Look at')} {cells.name(advice.name)} in {cells.name(advice.account)}",
+                gain=saving_words(advice),
+                facts=tuple(facts),
+                command=lines_of(advice.command),
+                worth=advice.saving_per_month,
+            )
+        )
+    lead = [
+        f"Risk: {one_line(risk)}"
+        if len(set(risks.values())) == 1
+        else f"Risk of “{' or '.join(_VERBS.get(move, 'Look at').rstrip(':') for move in moves)}”: {one_line(risk)}"
+        for risk, moves in _turned(risks).items()
+    ]
+    if actions:
+        yield Section(
+            key="recommendations",
+            title="What to do",
+            lead=tuple(lead),
+            actions=tuple(actions),
+            worth_words="a month together",
+        )
+
+
+def _turned(risks: Mapping[Move, str]) -> dict[str, list[Move]]:
+    """The moves by their risk."""
+    turned: dict[str, list[Move]] = {}
+    for move, risk in risks.items():
+        turned.setdefault(risk, []).append(move)
+    return turned
+
+
+def idle(statement: Statement) -> Iterator[Section]:
+    money_title = f"Idle cost, {statement.currency}"
+    yield Section(
+        key="idle",
+        title="Idle: nobody calls them",
+        columns=(
+            *cells.texts("Deployment", "Account"),
+            *cells.minor("Owner", "SKU"),
+            *(replace(column, is_minor=True) for column in cells.times("Idle since")),
+            *cells.numbers(money_title),
+            *cells.times("Azure deletes it", "Left"),
+            *cells.numbers("Until then"),
+        ),
+        rows=tuple(_idle_row(line, statement) for line in statement.idle_lines()),
+        closing=(
+            f"“{money_title}” counts from the last answered call, which may lie before the period; “Until then” is "
+            "added to it if nobody acts.",
+        )
+        if statement.idle_lines()
+        else (),
+    )
+
+
+def _idle_row(line: HostedLine, statement: Statement) -> Row:
+    idle = line.idle
+    so_far: Cost | None = idle.so_far if isinstance(idle, IdleMoney) else idle
+    notes = [] if not line.kept_until else [f"kept until {cells.day(line.kept_until, statement)}"]
+    if line.deletion_why:
+        notes.append(one_line(line.deletion_why))
+    return Row(
+        cells=(
+            cells.name(line.name),
+            cells.name(line.place.account),
+            cells.name(line.place.owner),
+            cells.name(line.sku),
+            cells.day(line.idle_since[0] if line.idle_since else None, statement),
+            cells.figure(so_far),
+            cells.minute(line.deletion[0], statement) if line.deletion else "not known",
+            cells.left(line.deletion[0], statement) if line.deletion else "",
+            _until(idle),
+        ),
+        worth=so_far,
+        note="; ".join(notes),
+    )
+
+
+def _until(idle: IdleMoney | Unknown | None) -> str:
+    if not isinstance(idle, IdleMoney) or idle.until_deletion is None:
+        return "" if idle is None else "unknown" if isinstance(idle, Unknown) else f"{idle.per_day.most:,.2f} a day"
+    if idle.is_open:
+        return f"at least {idle.until_deletion.least:,.2f}"
+    return f"{'' if idle.until_deletion.is_exact else 'up to '}{idle.until_deletion.most:,.2f}"
+
+
+def bills(statement: Statement) -> Iterator[Section]:
+    for number, bill in enumerate(statement.bills):
+        if not bill.lines or (len(bill.lines) == 1 and bill.lines[0].value in ("", "unowned")):
+            continue
+        by = "SKU" if bill.by == "sku" else cells.name(bill.by)
+        rows = tuple(
+            Row(
+                cells=(
+                    cells.name(line.value) or "not set",
+                    f"{line.deployments:,}",
+                    f"{line.jobs:,}",
+                    cells.figure(line.hosting),
+                    cells.figure(line.training),
+                    cells.figure(line.idle),
+                    cells.figure(line.total),
+                    percent_of(line.total, statement.total),
+                ),
+                worth=line.total,
+            )
+            for line in bill.lines
+        )
+        yield Section(
+            key=f"bill-{number + 1}",
+            title=f"Bill by {by}",
+            columns=(
+                *cells.texts(by[:1].upper() + by[1:]),
+                *(replace(column, is_minor=True) for column in cells.numbers("Deployments", "Jobs")),
+                *(replace(column, is_spare=True) for column in cells.numbers("Hosting", "Training")),
+                *cells.numbers("Idle", f"Total, {statement.currency}", "Share"),
+            ),
+            rows=rows,
+        )
+
+
+def trickle(statement: Statement) -> Iterator[Section]:
+    lines = statement.trickle_lines()
+    yield Section(
+        key="trickle",
+        title="Kept alive by a trickle of calls",
+        columns=(
+            *cells.texts("Deployment", "Account"),
+            *cells.minor("Owner", "SKU"),
+            *cells.numbers("Calls", f"Cost, {statement.currency}", f"A call, {statement.currency}"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells.names(line.name, line.place.account, line.place.owner, line.sku),
+                    cells.number(line.trickle_calls),
+                    cells.figure(line.cost),
+                    cells.figure(line.cost_per_call),
+                ),
+                worth=line.cost,
+            )
+            for line in lines
+        ),
+        closing=("Calls are the answered ones of the rule's window, which may be longer than the period.",)
+        if lines
+        else (),
+    )
+
+
+def superseded(statement: Statement) -> Iterator[Section]:
+    yield Section(
+        key="superseded",
+        title="Superseded by a newer model of their line",
+        columns=(
+            *cells.texts("Deployment", "Account"),
+            *cells.minor("Owner"),
+            *cells.texts("Newer"),
+            *cells.numbers(f"Cost, {statement.currency}"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells.names(line.name, line.place.account, line.place.owner, line.successor),
+                    cells.figure(line.cost),
+                ),
+                worth=line.cost,
+            )
+            for line in statement.superseded_lines()
+        ),
+    )
+
+
+def ended(statement: Statement) -> Iterator[Section]:
+    """What ended, with what makes it again."""
+    actions = []
+    for line in statement.hosted:
+        if line.end is None:
+            continue
+        facts = [
+            f"Gone {interval(line.end, ZoneInfo(statement.zone))}: {one_line(line.ended_by) or 'cause not known'}."
+        ]
+        facts.append(f"Cost in the period: {money(line.cost)}.")
+        if line.recipe is None:
+            facts.append("What it was made of was not seen, so that there is no command to make it again.")
+        elif line.recipe.missing:
+            facts.append(f"Not known, and left to Azure: {one_line(', '.join(line.recipe.missing))}.")
+        actions.append(
+            Action(
+                title=f"{cells.name(line.name)} in {cells.name(line.place.account)}",
+                gain="",
+                facts=tuple(facts),
+                command=lines_of(line.recipe.command) if line.recipe else "",
+                worth=line.cost,
+            )
+        )
+    if actions:
+        lead = ("The command makes a deployment again as it was; hosting is billed from then on.",)
+        yield Section(key="ended", title="Ended, and how to make them again", lead=lead, actions=tuple(actions))
+
+
+def realised(statement: Statement) -> Iterator[Section]:
+    if not statement.realised:
+        return
+    yield Section(
+        key="realised",
+        title=f"Saved: {money(statement.saved)}",
+        lead=(METHOD,),
+        columns=(
+            *cells.texts("Deployment", "Account"),
+            *cells.minor("Owner"),
+            *cells.times("Ended"),
+            *cells.texts("By"),
+            *cells.numbers(f"Saved, {statement.currency}"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells.names(one.name, one.account, one.owner),
+                    cells.minute(one.ended_at, statement),
+                    cells.name(one.by) or "not named",
+                    cells.figure(one.saving),
+                ),
+                worth=one.saving,
+            )
+            for one in statement.realised
+        ),
+    )
+
+
+def actuals(statement: Statement) -> Iterator[Section]:
+    yield Section(
+        key="actuals",
+        title="What Azure billed",
+        lead=("Beside our estimate of the same days, and added to nothing.",) if statement.actuals else (),
+        columns=(*cells.texts("Account"), *cells.numbers("Days", "Estimate", f"Billed, {statement.currency}", "Drift")),
+        rows=tuple(
+            Row(
+                cells=(
+                    cells.name(one.account),
+                    f"{one.days:,}",
+                    cells.figure(one.estimate),
+                    cells.figure(one.actual),
+                    "unknown" if one.drift_percent is None else f"{one.drift_percent:+.1f} %",
+                ),
+                note=one_line(one.note),
+            )
+            for one in statement.actuals
+        ),
+    )
+
+
+def hosted(statement: Statement) -> Iterator[Section]:
+    yield Section(
+        key="deployments",
+        title="Every deployment of the period",
+        columns=(
+            *cells.texts("Deployment", "Account", "Owner", "Model", "SKU", "State"),
+            *cells.numbers("Calls", "An hour", f"Cost, {statement.currency}"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells.names(line.name, line.place.account, line.place.owner, line.model, line.sku),
+                    "ended" if line.end else "paused" if line.is_paused else line.state.value,
+                    cells.number(line.calls),
+                    "unknown" if isinstance(line.price, Unknown) else cells.figure(line.price.rate),
+                    cells.figure(line.cost),
+                ),
+                worth=line.cost,
+                note=one_line(" ".join(line.remarks)),
+            )
+            for line in statement.hosted
+        ),
+        is_appendix=True,
+    )
+
+
+def prices(statement: Statement) -> Iterator[Section]:
+    yield Section(
+        key="prices",
+        title="Where the prices come from",
+        columns=(*cells.texts("For", "Price"), *cells.numbers("Uses")),
+        rows=tuple(
+            Row(
+                cells=(
+                    one_line(used.what, 200),
+                    "unknown" if isinstance(used.price, Unknown) else used.price.text(),
+                    f"{used.uses:,}",
+                ),
+                note=one_line(("Stale: " if used.is_stale else "") + used.origin),
+            )
+            for used in statement.prices
+        ),
+    )

@@ -1,0 +1,299 @@
+"""A statement as headings, figures and tables of plain text, which text, Markdown, page and mail then only draw.
+
+So they hold the same numbers and words. All texts are clean of what hides or reorders, and escaped for no format.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from watcher.costs.advice import Advice, Move
+from watcher.costs.money import Amount, Cost, Total, total
+from watcher.report.statement import Statement
+from watcher.report.wording import local, money, one_line, period_words, within_words
+from watcher.rules.text import counted
+
+#: So many sentences of what was not seen stand at the top.
+UNSEEN_AT_TOP = 3
+_NO_ACCOUNT = "no account could be read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    title: str
+    is_number: bool = False
+    is_minor: bool = False  #: left out where there is little room
+    is_spare: bool = False  #: left out where the others would not fit otherwise
+    is_whole: bool = False  #: says the wrong thing when it is cut, as numbers and times do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a table."""
+
+    cells: tuple[str, ...]
+    worth: Cost | Total | None = None  #: what those that are left out of a list are added up by
+    note: str = ""  #: small print below it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do, with its command."""
+
+    title: str
+    gain: str  #: "saves 1,224.00 USD a month"; "" where nothing is saved
+    facts: tuple[str, ...]  #: a sentence or less, each
+    command: str  #: maybe several lines; "" where there is none
+    worth: Cost | Total | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One heading with what stands below it: sentences, then a table or actions, then more sentences."""
+
+    key: str  #: lower case, without blanks: anchors are made of it
+    title: str
+    lead: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    rows: tuple[Row, ...] = ()
+    actions: tuple[Action, ...] = ()
+    closing: tuple[str, ...] = ()
+    is_appendix: bool = False  #: for where there is room without end
+    worth_words: str = "together"  #: what the sum of those left out is
+
+    def used_columns(self) -> tuple[int, ...]:
+        """The columns in which anything stands."""
+        return tuple(index for index in range(len(self.columns)) if any(row.cells[index] for row in self.rows))
+
+    def narrow_columns(self) -> tuple[int, ...]:
+        """Those of them that are shown where there is little room."""
+        minor = {index for index, column in enumerate(self.columns) if column.is_minor or column.is_spare}
+        return tuple(index for index in self.used_columns() if index not in minor)
+
+    def rest_words(self, kept: int, currency: str) -> str:
+        """`and 37 more, 12.30 USD together`; "" where nothing is left out of the first `kept`."""
+        rest: tuple[Row | Action, ...] = (self.rows or self.actions)[kept:]
+        if not rest:
+            return ""
+        worths = [each.worth for each in rest if each.worth is not None]
+        sum_words = f", {money(together(worths, currency))} {self.worth_words}" if worths else ""
+        return f"and {len(rest):,} more{sum_words}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One of the three numbers."""
+
+    caption: str
+    total: Total
+    unit: str = ""  #: "a month"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """`1,224.00 USD a month`."""
+        return " ".join(part for part in (self.value, self.words) if part)
+
+    @property
+    def value(self) -> str:
+        """`1,224.00`; with `words` behind it, which may be set smaller."""
+        return "unknown" if self.total.is_unknown else money(self.total).rpartition(" ")[0]
+
+    @property
+    def words(self) -> str:
+        """`USD a month`."""
+        return "" if self.total.is_unknown else f"{self.total.currency} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """All that a format draws."""
+
+    title: str
+    edition: str  #: "Search"; "" for all
+    watcher: str
+    period: str
+    sentence: str
+    figures: tuple[Figure, Figure, Figure]
+    warning: str = ""  #: that not everything was seen; "" where it was
+    unseen: tuple[str, ...] = ()  #: the first of what was not
+    is_quiet: bool
+    currency: str
+    sections: tuple[Section, ...]
+    footer: tuple[str, ...]
+
+
+def together(worths: Iterable[Cost | Total], currency: str) -> Total:
+    """The sum of costs and of sums."""
+    several = tuple(worths)
+    added = total((each for each in several if not isinstance(each, Total)), currency)
+    for each in several:
+        if isinstance(each, Total):
+            added += each
+    return added
+
+
+def head(statement: Statement, sections: tuple[Section, ...]) -> Outline:
+    """The outline with these sections."""
+    zone = ZoneInfo(statement.zone)
+    period = period_words(statement.period, zone)
+    edition = one_line(statement.edition.title, 80)
+    watcher = one_line(statement.watcher, 80)
+    return Outline(
+        title=f"Fine-tuning costs, {period}" + (f": {edition}" if edition else ""),
+        edition=edition,
+        watcher=watcher,
+        period=period,
+        sentence=sentence(statement, zone),
+        figures=figures(statement),
+        warning=warning(statement),
+        unseen=_unseen_at_top(statement),
+        is_quiet=is_quiet(statement),
+        currency=statement.currency,
+        sections=sections,
+        footer=(
+            f"All amounts are {one_line(statement.price_words)}, in {statement.currency}. Each is rounded to cents by "
+            "itself, so that a column may differ from its total by some cents.",
+            f"Times and days are those of {statement.zone}. As of {local(statement.as_of, zone)}; watcher {watcher}.",
+        ),
+    )
+
+
+def sentence(statement: Statement, zone: ZoneInfo) -> str:
+    """The period in one sentence."""
+    span = within_words(statement.period, zone)
+    bill = totals(statement)[0]
+    accounts = _counted(statement.accounts, "account")
+    price = one_line(statement.price_words)
+    if not statement.hosted and not statement.trained:
+        cost = "what it cost is unknown" if bill.is_unknown else f"the bill is {money(bill)} ({price})"
+        return f"{span} no deployment of a fine-tuned model and no training was seen in {accounts}; {cost}."
+    what = " and ".join(
+        _counted(count, noun)
+        for count, noun in ((len(statement.hosted), "deployment"), (len(statement.trained), "training job"))
+        if count
+    )
+    if bill.is_unknown:
+        return f"{span} what {what} in {accounts} cost is unknown."
+    return f"{span} {what} in {accounts} cost {money(bill)} ({price})."
+
+
+def _counted(count: int, noun: str) -> str:
+    return counted(count, noun) if count < 1000 else f"{count:,} {noun}s"
+
+
+def totals(statement: Statement) -> tuple[Total, Total, Total]:
+    """The bill, of which idle, and the saving possible in a month; unknown where no account at all could be read."""
+    found = (statement.total, statement.idle, statement.saving_per_month)
+    if statement.accounts and not statement.accounts_seen and not any(each.parts for each in found):
+        nobody_knows = Total(known=found[0].known, parts=1, reasons=((_NO_ACCOUNT, 1),))
+        return nobody_knows, nobody_knows, nobody_knows
+    return found
+
+
+def figures(statement: Statement) -> tuple[Figure, Figure, Figure]:
+    """The three numbers."""
+    bill, idle, saving = totals(statement)
+    return (
+        Figure(caption="Bill", total=bill, notes=tuple(_bill_notes(statement, bill))),
+        Figure(caption="Of which idle", total=idle, notes=tuple(_idle_notes(statement, bill, idle))),
+        Figure(
+            caption="Saving possible",
+            total=saving,
+            unit="a month",
+            notes=tuple(_saving_notes(statement, saving)),
+        ),
+    )
+
+
+def _bill_notes(statement: Statement, bill: Total) -> Iterator[str]:
+    if bill.parts and not bill.is_unknown:
+        yield f"hosting {money(statement.hosting)}, training {money(statement.training)}"
+    yield from _why(bill)
+
+
+def _idle_notes(statement: Statement, bill: Total, idle: Total) -> Iterator[str]:
+    share = percent_of(idle, bill)
+    if share:
+        yield f"{share} of the bill"
+    until = statement.idle_until_deletion
+    if until.known.high or until.reasons:
+        yield f"{_at_most(until)} more until Azure deletes them, if nobody acts"
+    if statement.unread.parts and (statement.unread.known.high or statement.unread.reasons):
+        yield f"beside it {money(statement.unread)} for times of which calls were not read, which may be idle too"
+    yield from _why(idle)
+
+
+def _why(cost: Total) -> Iterator[str]:
+    """What is missing."""
+    if cost.is_unknown and len(cost.reasons) == 1:
+        yield one_line(cost.reasons[0][0])
+    elif cost.why:
+        yield one_line(cost.why)
+
+
+def _at_most(cost: Total) -> str:
+    if cost.is_known and not cost.known.is_exact:
+        return f"up to {cost.known.most:,.2f} {cost.currency}"
+    return money(cost)
+
+
+def percent_of(part: Total, whole: Total) -> str:
+    """`13 %`; "" where one of them is uncertain or there is no whole."""
+    exact = part.is_known and whole.is_known and part.known.is_exact and whole.known.is_exact
+    if not exact or not whole.known.low or not part.known.low:
+        return ""
+    share = Fraction(100) * part.known.low / whole.known.low
+    return f"{round(share)} %" if share >= 1 else "less than 1 %"
+
+
+def _saving_notes(statement: Statement, saving: Total) -> Iterator[str]:
+    count = len(to_do(statement))
+    if count:
+        yield f"by {_counted(count, 'recommendation')}"
+    elif not saving.is_unknown:
+        yield "nothing to recommend" + (" in what was seen" if warning(statement) else "")
+    yield from _why(saving)
+
+
+def to_do(statement: Statement) -> tuple[Advice, ...]:
+    """The recommendations that change something."""
+    return tuple(advice for advice in statement.advice if advice.move is not Move.KEEP)
+
+
+def saving_words(advice: Advice) -> str:
+    """`saves 1,224.00 USD a month`."""
+    match advice.saving_per_month:
+        case None:
+            return ""
+        case Amount() as saving:
+            return f"saves {money(saving)} a month"
+        case unknown:
+            return f"saves an unknown amount: {one_line(unknown.because)}"
+
+
+def warning(statement: Statement) -> str:
+    """That the figures lack something; "" where everything was seen."""
+    if not statement.unseen and statement.accounts_seen >= statement.accounts:
+        return ""
+    if statement.accounts_seen >= statement.accounts:
+        return "Not everything was seen. The figures hold only what was seen."
+    of_accounts = f"{statement.accounts_seen:,} of {_counted(statement.accounts, 'account')}"
+    were = "was" if statement.accounts_seen == 1 else "were"
+    return f"Not everything was seen: {of_accounts} {were} read whole. The figures hold only what was seen."
+
+
+def is_quiet(statement: Statement) -> bool:
+    """Whether there is nothing to act upon, and everything was seen."""
+    return statement.is_quiet and not warning(statement)
+
+
+def _unseen_at_top(statement: Statement) -> tuple[str, ...]:
+    shown = [one_line(said) for said in statement.unseen[:UNSEEN_AT_TOP]]
+    left = len(statement.unseen) - len(shown)
+    if left:
+        shown.append(f"And {left:,} more: see “What could not be seen”.")
+    return tuple(shown)

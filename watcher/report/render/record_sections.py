@@ -1,0 +1,188 @@
+"""The sections about what happened, lies about, is to come or could not be seen."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from watcher.costs.savings import METHOD
+from watcher.report.render import cells
+from watcher.report.render.outline import UNSEEN_AT_TOP, Row, Section
+from watcher.report.statement import DateKind, Leftover, Statement, TrainingLine
+from watcher.report.wording import one_line
+from watcher.rules.text import counted, size
+
+#: A command in a date's text is too long for a table; the advice and the page of the deployment have it.
+_COMMAND = re.compile(r"\s*[^.]*:\s+az .*", re.DOTALL)
+_HARMS = {"hate_fairness": "hate and fairness", "self_harm": "self-harm"}
+_KINDS = {
+    DateKind.DELETION: "deletion",
+    DateKind.EXPIRY: "Developer expiry",
+    DateKind.RETIREMENT: "retirement",
+    DateKind.SILENCE_END: "end of a silence",
+    DateKind.EXCEPTION_END: "end of an exception",
+}
+
+
+def unseen(statement: Statement) -> Iterator[Section]:
+    rows = tuple(Row(cells=(one_line(said),)) for said in statement.unseen)
+    if len(rows) <= UNSEEN_AT_TOP:
+        return  # all of it stands at the top
+    yield Section(key="unseen", title="What could not be seen", columns=cells.texts("What is missing"), rows=rows)
+
+
+def _leftovers(key: str, title: str, what: str, lines: tuple[Leftover, ...], statement: Statement) -> Section:
+    rows = tuple(
+        Row(
+            cells=(
+                cells.name(each.name or each.id),
+                cells.name(each.place.account),
+                cells.name(each.place.owner),
+                cells.day(each.since, statement) or "not known",
+                "" if each.bytes is None else size(each.bytes),
+            ),
+            note=one_line(each.note),
+        )
+        for each in lines
+    )
+    columns = (*cells.texts(what, "Account"), *cells.minor("Owner"), *cells.times("Since"), *cells.numbers("Size"))
+    return Section(key=key, title=title, columns=columns, rows=rows)
+
+
+def undeployed(statement: Statement) -> Iterator[Section]:
+    yield _leftovers("undeployed", "Models that are deployed nowhere", "Model", statement.undeployed, statement)
+
+
+def orphans(statement: Statement) -> Iterator[Section]:
+    yield _leftovers("orphans", "Files that no job uses", "File", statement.orphans, statement)
+
+
+def training(statement: Statement) -> Iterator[Section]:
+    lines = [line for line in statement.trained if not _is_failed(line)]
+    yield Section(
+        key="training",
+        title="Training",
+        columns=(
+            *cells.texts("Job", "Account"),
+            *cells.minor("Owner", "Model"),
+            *cells.texts("Status"),
+            *cells.minor("Finished"),
+            *cells.numbers(f"Cost, {statement.currency}"),
+        ),
+        rows=tuple(_training_row(line, statement) for line in lines),
+    )
+
+
+def _is_failed(line: TrainingLine) -> bool:
+    return line.is_refused or line.status.lower() == "failed"
+
+
+def _training_row(line: TrainingLine, statement: Statement) -> Row:
+    return Row(
+        cells=(
+            *cells.names(line.job, line.place.account, line.place.owner, line.model, line.status),
+            cells.minute(line.finished_at, statement),
+            cells.figure(line.cost),
+        ),
+        worth=line.cost,
+        note=one_line(line.basis),
+    )
+
+
+def failed(statement: Statement) -> Iterator[Section]:
+    lines = [line for line in statement.trained if _is_failed(line)]
+    yield Section(
+        key="failed",
+        title="Training that failed",
+        columns=(
+            *cells.texts("Job", "Account"),
+            *cells.minor("Owner", "Model"),
+            *cells.times("Failed"),
+            *cells.texts("Refused for"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells.names(line.job, line.place.account, line.place.owner, line.model),
+                    cells.minute(line.finished_at, statement),
+                    _harm(line),
+                ),
+                note=one_line(line.failure),
+            )
+            for line in lines
+        ),
+    )
+
+
+def _harm(line: TrainingLine) -> str:
+    return ", ".join(_harm_words(each) for each in line.harm_types) or ("not named" if line.is_refused else "")
+
+
+def _harm_words(harm: str) -> str:
+    return _HARMS.get(harm) or cells.name(harm.replace("_", " "))
+
+
+def harms(statement: Statement) -> Iterator[Section]:
+    found = Counter(harm for line in statement.trained if line.is_refused for harm in line.harm_types or ("not named",))
+    rows = tuple(
+        Row(cells=(_harm_words(harm), f"{count:,}"))
+        for harm, count in sorted(found.items(), key=lambda one: (-one[1], one[0]))
+    )
+    refused = sum(line.is_refused for line in statement.trained)
+    closing = (f"{counted(refused, 'job')} refused by the RAI checks; one may count under several types.",)
+    columns = (*cells.texts("Harm type"), *cells.numbers("Jobs"))
+    yield Section(
+        key="refusals",
+        title="Refusals by harm type",
+        columns=columns,
+        rows=rows,
+        closing=closing if rows else (),
+    )
+
+
+def dates(statement: Statement) -> Iterator[Section]:
+    yield Section(
+        key="calendar",
+        title="What is to come",
+        columns=(*cells.times("When"), *cells.texts("What"), *cells.minor("Kind", "Owner")),
+        rows=tuple(
+            Row(
+                cells=(
+                    ("" if date.is_certain else "from ") + cells.minute(date.at, statement),
+                    one_line(date.title, 200),
+                    _KINDS[date.kind],
+                    cells.name(date.owner),
+                ),
+                note=one_line(_COMMAND.sub("", date.text)),
+            )
+            for date in statement.dates
+        ),
+    )
+
+
+def exceptions(statement: Statement) -> Iterator[Section]:
+    yield Section(
+        key="exceptions",
+        title="Exceptions: kept on purpose",
+        columns=(
+            *cells.texts("Deployment", "Account"),
+            *cells.minor("Owner"),
+            *cells.times("Until"),
+            *cells.texts("By"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    *cells.names(one.name, one.place.account, one.place.owner),
+                    cells.day(one.until, statement) + (" (over)" if one.is_over else ""),
+                    cells.name(one.by) or "not named",
+                ),
+                note=one_line(one.reason),
+            )
+            for one in statement.exceptions
+        ),
+    )
+
+
+def assumptions(statement: Statement) -> Iterator[Section]:
+    rows = tuple(Row(cells=(one_line(said),)) for said in statement.remarks if said != METHOD or not statement.realised)
+    yield Section(key="assumptions", title="What is assumed", columns=cells.texts("Assumption"), rows=rows)

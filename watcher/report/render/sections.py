@@ -1,0 +1,41 @@
+"""The whole report in its order: what to do first, then why, and at the end whether to believe it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from watcher.report.render import money_sections as money
+from watcher.report.render import record_sections as records
+from watcher.report.render.outline import Outline, Section, head
+from watcher.report.statement import Audience, Statement
+from watcher.rules.text import sentence
+
+Make = Callable[[Statement], Iterator[Section]]
+
+_TO_ACT: tuple[Make, ...] = (money.actions, money.idle, records.unseen)
+_WASTE: tuple[Make, ...] = (money.trickle, money.superseded)
+_LEFT: tuple[Make, ...] = (money.ended, records.undeployed, records.orphans)
+_TRAINING: tuple[Make, ...] = (records.training, records.failed, records.harms)
+_TO_COME: tuple[Make, ...] = (records.dates, records.exceptions)
+_TO_BELIEVE: tuple[Make, ...] = (money.realised, money.actuals, money.prices, records.assumptions)
+_EVERYTHING = (*_TO_ACT, money.bills, *_WASTE, *_LEFT, *_TRAINING, *_TO_COME, *_TO_BELIEVE, money.hosted)
+#: The money first; of jobs no more than the bill has.
+_MONEY = (money.bills, *_TO_BELIEVE[:-1], *_TO_ACT, *_WASTE, *_TO_COME, records.assumptions, money.hosted)
+
+
+def outline(statement: Statement) -> Outline:
+    """The report; sections without content are left out."""
+    order = _MONEY if statement.edition.audience is Audience.FINANCE else _EVERYTHING
+    made = (section for make in order for section in make(statement))
+    return head(statement, tuple(_told_once(section) for section in made if section.rows or section.actions))
+
+
+def _told_once(section: Section) -> Section:
+    """The same small print of all rows below the table, in place of below each."""
+    notes = {row.note for row in section.rows}
+    if len(section.rows) < 2 or len(notes) > 1 or notes == {""}:
+        return section
+    return replace(
+        section,
+        rows=tuple(replace(row, note="") for row in section.rows),
+        closing=(f"For each of them: {sentence(notes.pop())}", *section.closing),
+    )

@@ -1,0 +1,127 @@
+"""What training cost in a period: the jobs that ended in it, and those under way at its end, which cost later."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from watcher.costs.hosting import Period
+from watcher.costs.money import Amount, nothing
+from watcher.costs.prices import Price
+from watcher.costs.training import Spent, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.report.hosted import Places
+from watcher.report.recorded import RecordedAccount, RecordedJob, Records
+from watcher.report.statement import TrainingLine
+from watcher.report.terms import ReportTerms
+from watcher.resources.account import Account
+from watcher.resources.fine_tuning import FineTuningJob, JobStatus
+from watcher.rules.labels import owner_of
+from watcher.rules.rai import Refusal, has_trained, refusal_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A line, and what else is known of its job."""
+
+    line: TrainingLine
+    account: Account
+    job: FineTuningJob
+    price: Price | None  #: `None`: none was needed, or none is known
+
+
+def trained(records: Records, terms: ReportTerms, period: Period) -> Iterator[Trained]:
+    """The jobs by account, the last to end first."""
+    places = Places(terms)
+    for recorded in records.accounts:
+        ended = [one for one in recorded.jobs if one.ended_at is not None and period.begin <= one.ended_at < period.end]
+        ended.sort(key=lambda one: (-one.ended_at.timestamp() if one.ended_at else 0.0, one.job.id))
+        for one in ended:
+            yield _ended(recorded, one, terms, places)
+        for one in recorded.jobs:
+            if (one.ended_at is None or one.ended_at >= period.end) and _had_begun(one, period):
+                yield _under_way(recorded, one, records, terms, places)
+
+
+def _had_begun(one: RecordedJob, period: Period) -> bool:
+    created_at = one.job.created_at
+    return created_at is None or created_at < period.end
+
+
+def _ended(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, places: Places) -> Trained:
+    refusal = None if one.job.status is JobStatus.CANCELLED else refusal_of(one.job, one.events)
+    spending = _spent(recorded, one, terms, refusal)
+    return _trained(recorded, one, terms, places, spending, refusal)
+
+
+def _under_way(
+    recorded: RecordedAccount, one: RecordedJob, records: Records, terms: ReportTerms, places: Places
+) -> Trained:
+    if one.ended_at is not None:
+        basis = "it ended after the period, and is billed where it ends"
+    else:
+        so_far = _spent(recorded, one, terms, None)
+        much = f": {so_far.cost.text} so far ({so_far.basis})" if isinstance(so_far.cost, Amount) else ""
+        basis = f"it is under way, and is billed where it ends{much}"
+    return _trained(recorded, one, terms, places, Spent(cost=nothing(terms.book.currency), basis=basis), None)
+
+
+def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, refusal: Refusal | None) -> Spent:
+    job = one.job
+    hours, is_uncapped = None, False
+    until = one.ended_at or recorded.holding.jobs_at
+    if is_reinforcement(job) and until is not None:
+        hours = trained_for(one.phases, created_at=job.created_at, until=until)
+        is_uncapped = resumed_at_cap(one.phases, created_at=job.created_at)
+    return spent(
+        job,
+        terms.book,
+        location=recorded.account.location,
+        billed=one.billed,
+        trained=hours,
+        has_begun=_has_begun(one),
+        is_refused=refusal is not None,
+        is_uncapped=is_uncapped,
+    )
+
+
+def _has_begun(one: RecordedJob) -> bool | None:
+    """Whether it ever trained; `None`: nobody can tell."""
+    statuses = [((t.before or "").lower(), (t.after or "").lower()) for t in one.phases]
+    if has_trained(one.job, one.events) or any("running" in pair for pair in statuses):
+        return True
+    # Seen from its waiting on, and by the service's own times: no step of it was missed.
+    is_whole = bool(one.phases) and all(t.occurred_at is not None for t in one.phases[1:])
+    return False if is_whole and len(one.phases) > 1 and one.events else None
+
+
+def _trained(
+    recorded: RecordedAccount,
+    one: RecordedJob,
+    terms: ReportTerms,
+    places: Places,
+    spending: Spent,
+    refusal: Refusal | None,
+) -> Trained:
+    job, account = one.job, recorded.account
+    owner = owner_of(account, job=job, owner_tag=terms.owner_tag).name
+    has_failed = job.status is JobStatus.FAILED or refusal is not None
+    said = job.error.message if job.error else ""
+    return Trained(
+        line=TrainingLine(
+            place=places.of(account, owner, job.metadata),
+            job=job.id,
+            model=job.model,
+            made=job.fine_tuned_model,
+            method=job.method,
+            training_type=job.training_type,
+            status=job.raw_status or job.status.value,
+            created_at=job.created_at,
+            finished_at=one.ended_at,
+            cost=spending.cost,
+            basis=spending.basis,
+            failure=(refusal.text if refusal else said) if has_failed else "",
+            is_refused=refusal is not None,
+            harm_types=refusal.harm_types if refusal else (),
+        ),
+        account=account,
+        job=job,
+        price=spending.price,
+    )

@@ -1,0 +1,154 @@
+"""What a statement does not know, and what it assumes, in sentences."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+
+from watcher.costs.hosting import Period
+from watcher.costs.prices import PriceBook
+from watcher.costs.savings import METHOD
+from watcher.report.hosted import Hosted
+from watcher.report.recorded import RecordedAccount, Records
+from watcher.resources.snapshot import Gap, GapReason, Section
+from watcher.rules.sight import REASONS
+from watcher.rules.text import counted, moment
+
+#: So many names stand in a sentence.
+_NAMED = 8
+#: The sections on which a statement rests, and what it does not know without them.
+_MATTERS = {
+    Section.ACCOUNT: "nothing new is known of what they hold",
+    Section.DEPLOYMENTS: "what has been deployed or deleted since is not known",
+    Section.METRICS: "which deployments are called since is not known",
+    Section.JOBS: "what has been trained since is not known",
+    Section.MODELS: "models that are deployed nowhere may be missing",
+    Section.FILES: "files that no job uses may be missing",
+}
+
+
+def is_seen(recorded: RecordedAccount) -> bool:
+    """Whether everything of an account was read."""
+    holding = recorded.holding
+    read = [holding.deployments_at, holding.jobs_at]
+    if recorded.lives:
+        read.append(recorded.usage_at)
+    return None not in read and not any(gap.section in _MATTERS for gap in holding.gaps)
+
+
+def unseen(
+    records: Records, accounts: Sequence[RecordedAccount], hosted: Iterable[Hosted], period: Period
+) -> Iterator[str]:
+    """Gaps by section and reason, then what was never read, then calls that were not read in the period."""
+    yield from _gaps(accounts)
+    yield from _never_read(accounts)
+    yield from _unread_before(accounts, period)
+    unread = [one for one in hosted if one.line.calls is None]
+    if unread:
+        names = [f"{one.line.place.account}/{one.line.name}" for one in unread]
+        their = "its" if len(unread) == 1 else "their"
+        yield (
+            f"The calls of {counted(len(unread), 'deployment')} were not read in all of the period, so what use was "
+            f"made of {their} unread time is unknown: {_named(names)}."
+        )
+    for gap in records.undiscovered:
+        where = f" of {gap.subject}" if gap.subject else ""
+        yield (
+            f"Accounts{where} may be missing, as discovery could not read all since {moment(gap.at)}: "
+            f"{REASONS[gap.reason]}."
+        )
+
+
+def _gaps(accounts: Iterable[RecordedAccount]) -> Iterator[str]:
+    found: dict[tuple[Section, GapReason, bool], list[tuple[str, Gap]]] = {}
+    for recorded in accounts:
+        seen = set()
+        for gap in recorded.holding.gaps:
+            kind = gap.section, gap.reason, bool(gap.subject)
+            if gap.section in _MATTERS and kind not in seen:
+                seen.add(kind)
+                found.setdefault(kind, []).append((recorded.account.label, gap))
+    for (section, reason, is_item), some in sorted(found.items()):
+        part = "Some of the" if is_item else "The"
+        since = min(gap.at for _, gap in some)
+        what = f"{part} {section.value}" if section is not Section.ACCOUNT else part
+        of = f"{what} of " if section is not Section.ACCOUNT else ""
+        yield (
+            f"{of}{counted(len(some), 'account')} could not be read since {moment(since)}: {REASONS[reason]}; "
+            f"{_MATTERS[section]}: {_named([label for label, _ in some])}."
+        )
+
+
+def _never_read(accounts: Sequence[RecordedAccount]) -> Iterator[str]:
+    for section in (Section.DEPLOYMENTS, Section.JOBS, Section.METRICS):
+        labels = [
+            one.account.label
+            for one in accounts
+            if _is_unread(one, section) and not _has_gap(one.holding.gaps, section)
+        ]
+        if labels:
+            yield f"The {section.value} of {counted(len(labels), 'account')} have never been read: {_named(labels)}."
+
+
+def _is_unread(one: RecordedAccount, section: Section) -> bool:
+    if section is Section.METRICS:
+        return one.usage_at is None and bool(one.lives)
+    return (one.holding.jobs_at if section is Section.JOBS else one.holding.deployments_at) is None
+
+
+def _has_gap(gaps: Iterable[Gap], section: Section) -> bool:
+    return any(gap.section is section and not gap.subject for gap in gaps)
+
+
+def _unread_before(accounts: Iterable[RecordedAccount], period: Period) -> Iterator[str]:
+    """Of deployments and jobs: what came and went meanwhile was never seen. Of metrics the unread calls tell."""
+    for section in (Section.DEPLOYMENTS, Section.JOBS):
+        spans = [
+            (one.account.label, max(gap.at, period.begin), min(ends_at, period.end))
+            for one in accounts
+            for gap, ends_at in one.closed
+            if gap.section is section and not gap.subject and gap.at < period.end and ends_at > period.begin
+        ]
+        if spans:
+            labels = list(dict.fromkeys(label for label, _, _ in spans))
+            first, last = min(begin for _, begin, _ in spans), max(end for _, _, end in spans)
+            yield (
+                f"The {section.value} of {counted(len(labels), 'account')} could not be read for some time between "
+                f"{moment(first)} and {moment(last)}: {_named(labels)}."
+            )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def remarks(
+    records: Records,
+    hosted: Collection[Hosted],
+    book: PriceBook,
+    period: Period,
+    *,
+    has_trained: bool,
+    has_saved: bool,
+) -> Iterator[str]:
+    """What is assumed."""
+    if records.begins is None or records.begins > period.begin:
+        since = "nothing has been recorded yet" if records.begins is None else f"it begins {moment(records.begins)}"
+        yield f"The record does not reach back to the period's beginning: {since}. What had ended before is missing."
+    if _is_later(book.retail.read_at if book.retail else None, records.as_of):
+        yield "Prices are those of the price list as it is stored now, which was read after the time of this report."
+    if hosted:
+        yield (
+            "Hosting is counted from the creation of each deployment, by the hour, whether it is called or not; tokens "
+            "are billed on top and are no part of this."
+        )
+        yield (
+            "From the hour of the last call of the period on, a deployment counts as idle, as Azure's own clock has it."
+        )
+    if has_trained:
+        yield "Training is billed where a job ends; what is under way at the period's end counts to a later period."
+    if has_saved:
+        yield METHOD
+
+
+def _is_later(at: datetime | None, than: datetime) -> bool:
+    return at is not None and at > than

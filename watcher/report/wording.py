@@ -1,0 +1,116 @@
+"""How a report writes amounts, times and foreign names, in whatever format. Escaping is left to each format."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from watcher.costs.hosting import Period
+from watcher.costs.money import Amount, Cost, Total
+from watcher.rules.text import counted, duration
+
+#: Control characters, and those that reorder text or hide in it.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+_MOMENT = timedelta(microseconds=1)
+#: Of a name or a text from outside, in a table.
+NAME_LIMIT = 120
+TEXT_LIMIT = 400
+
+
+def one_line(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Foreign text on one line, without what could hide or reorder, and cut with `…` past `limit` characters."""
+    line = text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text.replace("\u2028", " "))
+    if "\n" in line or "\t" in line or "  " in line or line[:1] == " " or line[-1:] == " ":
+        line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def lines_of(text: str, limit: int = 4000) -> str:
+    """Foreign text with its line breaks, as a command has them."""
+    whole = "\n".join(_UNSEEN.sub("", line.expandtabs(4)).rstrip() for line in text.splitlines()).strip("\n")
+    return whole if len(whole) <= limit else whole[: limit - 1] + "…"
+
+
+def figure(value: Decimal) -> str:
+    """`12,345.60`."""
+    return f"{value:,.2f}"
+
+
+def money(cost: Cost | Total | None) -> str:
+    """`12,345.60 USD`, `120.00 to 140.80 USD`, `at least 571.20 USD`, `unknown`; "" where there is none to tell."""
+    match cost:
+        case None:
+            return ""
+        case Amount():
+            if cost.is_exact or cost.least == cost.most:
+                return f"{cost.least:,.2f} {cost.currency}"
+            return f"{cost.least:,.2f} to {cost.most:,.2f} {cost.currency}"
+        case Total():
+            if cost.is_unknown:
+                return "unknown"
+            return money(cost.known) if cost.is_known else f"at least {cost.known.least:,.2f} {cost.currency}"
+        case _:
+            return "unknown"
+
+
+def day_words(day: date, *, with_year: bool = True) -> str:
+    """`16 November 2026`."""
+    return f"{day.day} {_MONTHS[day.month - 1]}" + (f" {day.year}" if with_year else "")
+
+
+def local(at: datetime, zone: ZoneInfo) -> str:
+    """`2026-11-22 09:00 CET`, in the report's zone."""
+    there = at.astimezone(zone)
+    return f"{there:%Y-%m-%d %H:%M} {there.tzname() or 'UTC'}"
+
+
+def interval(times: tuple[datetime, datetime | None], zone: ZoneInfo) -> str:
+    """Both bounds where they differ by more than a minute."""
+    earliest, latest = times
+    if latest is None:
+        return f"{local(earliest, zone)} or later"
+    if latest - earliest < timedelta(minutes=1):
+        return local(earliest, zone)
+    return f"{local(earliest, zone)} to {local(latest, zone)}"
+
+
+def period_words(period: Period, zone: ZoneInfo) -> str:
+    """`16 to 22 November 2026` of whole days, else both times."""
+    begin, end = period.begin.astimezone(zone), period.end.astimezone(zone)
+    if any(each.hour or each.minute or each.second for each in (begin, end)) or period.begin == period.end:
+        return f"{local(begin, zone)} to {local(end, zone)}"
+    first, last = begin.date(), (end - _MOMENT).date() if end > begin else begin.date()
+    if first == last:
+        return day_words(first)
+    if (first.year, first.month) == (last.year, last.month):
+        month = f"{_MONTHS[first.month - 1]} {first.year}"
+        return month if _is_month(first, last) else f"{first.day} to {day_words(last)}"
+    return f"{day_words(first, with_year=first.year != last.year)} to {day_words(last)}"
+
+
+def within_words(period: Period, zone: ZoneInfo) -> str:
+    """`In this month`, `In these 7 days` of whole days, else `In these 6 d 23 h`."""
+    begin, end = period.begin.astimezone(zone), period.end.astimezone(zone)
+    days = (end.date() - begin.date()).days
+    if begin.time() != end.time() or not days:
+        return f"In these {duration(period.end - period.begin)}"
+    if _is_month(begin.date(), (end - _MOMENT).date()) and not begin.hour:
+        return "In this month"
+    return "On this day" if days == 1 else f"In these {counted(days, 'day')}"
+
+
+def _is_month(first: date, last: date) -> bool:
+    same = (first.year, first.month) == (last.year, last.month)
+    return same and first.day == 1 and (last + timedelta(days=1)).day == 1
+
+
+def utc(at: datetime) -> str:
+    """`2026-11-22T08:00:00Z`."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"

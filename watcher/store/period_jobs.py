@@ -1,0 +1,272 @@
+"""The jobs, models and files that a period's statement needs, as they were known at one time."""
+
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, Text, or_, select, type_coerce
+
+from watcher.costs.training import billed_tokens
+from watcher.report.recorded import RecordedJob
+from watcher.resources.changes import STATUS, Change, ResourceKind, Source, Transition
+from watcher.resources.file import File
+from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobEvent
+from watcher.resources.lineage import Model
+from watcher.resources.model import CustomModel
+from watcher.store import as_of as history_of
+from watcher.store import schema
+
+_BATCH = 2000
+_ENDED = [status.value for status in ENDED]
+
+
+class _Job(msgspec.Struct, gc=False):
+    """What of a job tells of its model and its files."""
+
+    training_file: str = ""
+    validation_file: str = ""
+    model: str = ""
+    suffix: str = ""
+    metadata: dict[str, str] = {}
+    finished_at: datetime | None = None
+
+
+def jobs(
+    tx: Connection, begin: datetime, as_of: datetime, *, accounts: Collection[str], past: Collection[str]
+) -> dict[str, list[RecordedJob]]:
+    """By account's key, the jobs that ended at `begin` or later, or are under way, by their ids."""
+    c = schema.jobs.c
+    is_relevant = or_(c.status.not_in(_ENDED), c.status_since >= begin)
+    phases = _phases(tx, is_relevant, as_of)
+    logs = _logs(tx, is_relevant, as_of)
+    query = select(c.account, c.id, c.status_since, c.left_at, type_coerce(c.noun, Text).label("noun"))
+    query = query.where(is_relevant, c.first_seen_at <= as_of).order_by(c.account, c.id)
+    decode = msgspec.json.Decoder(FineTuningJob).decode
+    found: dict[str, list[RecordedJob]] = {}
+    for row in tx.execute(query.execution_options(yield_per=_BATCH)):
+        if row.account not in accounts:
+            continue
+        noun = decode(row.noun)
+        said = phases.get((row.account, row.id), [])
+        if row.account in past and any(one.observed_at > as_of for one in said):
+            noun = history_of.job_at(noun, said, as_of)
+        known = tuple(one for one in said if one.observed_at <= as_of)
+        ended_at = None
+        if noun.status.has_ended:
+            ended_at = noun.finished_at or next(
+                (t.occurred_at or t.observed_at for t in reversed(known)), row.status_since
+            )
+            if ended_at < begin:
+                continue
+        elif row.left_at is not None and row.left_at <= begin:
+            continue  # nobody knows what became of it
+        events = tuple(logs.get((row.account, row.id), ()))
+        found.setdefault(row.account, []).append(
+            RecordedJob(job=noun, ended_at=ended_at, phases=known, billed=billed_tokens(events), events=events)
+        )
+    return found
+
+
+def _phases(tx: Connection, is_relevant: object, as_of: datetime) -> dict[tuple[str, str], list[Transition]]:
+    """How the status of these jobs changed, oldest first, later changes included."""
+    c, t = schema.jobs.c, schema.transitions.c
+    query = (
+        select(t.account, t.name, t.change, t.before, t.after, t.observed_at, t.occurred_at, t.source, t.is_history)
+        .join(schema.jobs, (c.account == t.account) & (c.id == t.name) & (t.attribute == STATUS))
+        .where(is_relevant, t.kind == ResourceKind.JOB.value)  # type: ignore[arg-type]  # a clause
+        .order_by(t.id)
+    )
+    found: dict[tuple[str, str], list[Transition]] = {}
+    for row in tx.execute(query):
+        found.setdefault((row.account, row.name), []).append(
+            Transition(
+                account=row.account,
+                kind=ResourceKind.JOB,
+                resource=row.name,
+                name=row.name,
+                incarnation=row.name,
+                change=Change(row.change),
+                attribute=STATUS,
+                before=row.before,
+                after=row.after,
+                observed_at=row.observed_at,
+                occurred_at=row.occurred_at,
+                source=Source(row.source),
+                is_history=row.is_history,
+            )
+        )
+    return found
+
+
+#: Lines of a log that may tell of a refusal, in whatever level they come: see `rules.rai`.
+_TELLING = ("%tokens billed%", "%RAI%", "%responsible AI%", "%deployed%", "%content safety%", "%moderation%", "%harm%")
+
+
+def _logs(tx: Connection, is_relevant: object, as_of: datetime) -> dict[tuple[str, str], list[JobEvent]]:
+    """Of these jobs' logs the lines that tell what was billed and what was refused, oldest first."""
+    c, e = schema.jobs.c, schema.job_events.c
+    is_telling = or_(e.level != "info", *(e.message.ilike(words) for words in _TELLING))
+    query = (
+        select(e.account, e.job, e.id, e.created_at, e.level, e.type, e.message)
+        .join(schema.jobs, (c.account == e.account) & (c.id == e.job))
+        .where(is_relevant, is_telling, e.created_at <= as_of)  # type: ignore[arg-type]  # a clause
+        .order_by(e.account, e.job, e.created_at, e.id)
+    )
+    found: dict[tuple[str, str], list[JobEvent]] = {}
+    for row in tx.execute(query):
+        line = JobEvent(id=row.id, created_at=row.created_at, level=row.level, type=row.type, message=row.message)
+        found.setdefault((row.account, row.job), []).append(line)
+    return found
+
+
+class Kept:
+    """The models and files of one account, while they are gathered."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.models: dict[str, Model] = {}
+        self.lists_models = False
+        self.files: list[File] = []  #: those that no job names
+        self.users: set[str] = set()
+
+
+def kept(
+    tx: Connection, as_of: datetime, *, accounts: Collection[str], past: Collection[str], owner_tag: str
+) -> dict[str, Kept]:
+    """By account's key, the custom models, and the uploaded files with those of them that some job names."""
+    found = {key: Kept(key) for key in accounts}
+    _add_listed_models(tx, found, as_of)
+    _add_made_models(tx, found, as_of, past, owner_tag.lower())
+    _add_files(tx, found, as_of, past)
+    return found
+
+
+def _add_listed_models(tx: Connection, found: Mapping[str, Kept], as_of: datetime) -> None:
+    c = schema.models.c
+    query = select(c.account, c.left_at, type_coerce(c.noun, Text).label("noun")).where(c.first_seen_at <= as_of)
+    decode = msgspec.json.Decoder(CustomModel).decode
+    for account, left_at, text in tx.execute(query.order_by(c.account, c.id).execution_options(yield_per=_BATCH)):
+        if (one := found.get(account)) is None:
+            continue
+        noun, is_listed = decode(text), left_at is None or left_at > as_of
+        one.lists_models = one.lists_models or is_listed
+        one.models[noun.id] = Model(
+            id=noun.id,
+            account=one.key,
+            base=sys.intern(noun.base),
+            job=noun.job,
+            created_at=noun.created_at,
+            is_listed=is_listed,
+            inference_until=noun.inference_until,
+        )
+
+
+def _add_made_models(
+    tx: Connection, found: Mapping[str, Kept], as_of: datetime, past: Collection[str], tag: str
+) -> None:
+    """The models that jobs have made, and the files that jobs name which are listed, or whose model is."""
+    c = schema.jobs.c
+    query = select(
+        c.account, c.id, c.left_at, c.fine_tuned_model, c.status_since, type_coerce(c.noun, Text).label("noun")
+    ).where(c.first_seen_at <= as_of)
+    decode = msgspec.json.Decoder(_Job).decode
+    unmade = _unmade(tx, as_of) if past else frozenset()
+    for account, id_, left_at, name, _, text in tx.execute(
+        query.order_by(c.account, c.id).execution_options(yield_per=_BATCH)
+    ):
+        if (one := found.get(account)) is None:
+            continue
+        is_listed = left_at is None or left_at > as_of
+        if account in past and (account, id_) in unmade:
+            name = ""
+        if not (name or is_listed):
+            continue
+        job = decode(text)
+        if name:
+            owner = next((value for key, value in job.metadata.items() if key.lower() == tag), "")
+            _add_made(one, id_, name, job, sys.intern(owner))
+        if is_listed or one.models[name].is_listed:
+            one.users.update(file for file in (job.training_file, job.validation_file) if file)
+
+
+def _unmade(tx: Connection, as_of: datetime) -> frozenset[tuple[str, str]]:
+    """Jobs whose status changed later: what they made was not known then."""
+    t = schema.transitions.c
+    later = select(t.account, t.name).where(
+        t.observed_at > as_of,
+        t.kind == ResourceKind.JOB.value,
+        t.attribute == STATUS,
+        t.change == Change.CHANGED.value,
+    )
+    return frozenset((account, name) for account, name in tx.execute(later))
+
+
+def _add_made(kept: Kept, id_: str, name: str, job: _Job, owner: str) -> None:
+    """As the inventory has it: a listing without any model is none that would name this one."""
+    listed = kept.models.get(name)
+    kept.models[name] = Model(
+        id=name if listed is None else listed.id,
+        account=kept.key,
+        base=sys.intern(job.model),
+        suffix=sys.intern(job.suffix),
+        job=id_,
+        created_at=job.finished_at or (listed.created_at if listed else None),
+        owner=owner,
+        is_listed=not kept.lists_models if listed is None else listed.is_listed,
+        training_file=job.training_file,
+        validation_file=job.validation_file,
+        inference_until=listed.inference_until if listed else None,
+    )
+
+
+def _add_files(tx: Connection, found: Mapping[str, Kept], as_of: datetime, past: Collection[str]) -> None:
+    """Those that no job names: the others, by far the most, are nobody's leftovers."""
+    c = schema.files.c
+    query = select(c.account, c.id, type_coerce(c.noun, Text).label("noun"))
+    query = query.where(c.first_seen_at <= as_of, or_(c.left_at.is_(None), c.left_at > as_of))
+    decode = msgspec.json.Decoder(File).decode
+    changed = _changed_files(tx, as_of) if past else {}
+    for account, id_, text in tx.execute(query.order_by(c.account, c.id).execution_options(yield_per=_BATCH)):
+        if (one := found.get(account)) is None or id_ in one.users:
+            continue
+        noun = decode(text)
+        said = changed.get((account, noun.id), ())
+        one.files.append(history_of.file_at(noun, said, as_of) if said else noun)
+
+
+def _changed_files(tx: Connection, as_of: datetime) -> dict[tuple[str, str], list[Transition]]:
+    """How the status of files changed later, oldest first."""
+    t = schema.transitions.c
+    query = select(t.account, t.resource, t.name, t.before, t.after, t.observed_at).where(
+        t.observed_at > as_of,
+        t.kind == ResourceKind.FILE.value,
+        t.attribute == STATUS,
+        t.change == Change.CHANGED.value,
+    )
+    found: dict[tuple[str, str], list[Transition]] = {}
+    for row in tx.execute(query.order_by(t.id)):
+        found.setdefault((row.account, row.resource), []).append(
+            Transition(
+                account=row.account,
+                kind=ResourceKind.FILE,
+                resource=row.resource,
+                name=row.name,
+                incarnation=row.resource,
+                change=Change.CHANGED,
+                attribute=STATUS,
+                before=row.before,
+                after=row.after,
+                observed_at=row.observed_at,
+            )
+        )
+    return found
+
+
+def checkpoints(tx: Connection, found: Mapping[str, Kept]) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Account's key, model's name, and the ids and names of its checkpoints."""
+    c = schema.training.c
+    names = {(key, model.job): model.id for key, one in found.items() for model in one.models.values() if model.job}
+    for account, job, text in tx.execute(select(c.account, c.job, c.checkpoints).where(c.checkpoints != "")):
+        if (name := names.get((account, job))) is not None:
+            yield account, name, frozenset(text.split("\n"))

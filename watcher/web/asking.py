@@ -1,0 +1,131 @@
+"""What an address, a form or a body asks for: filters, pages, spans and times, read as the commands read them."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect, Request
+
+from watcher.answers.query import Query
+from watcher.web.problem import ProblemError
+
+#: Of a body; whoever sends more is refused.
+MOST_BYTES = 64 * 1024
+#: For a body to arrive.
+BODY_TIMEOUT_S = 10.0
+#: What comes after all would be taken for the next request.
+_CLOSE = {"connection": "close"}
+
+#: Items on a page, unless somebody asks for more or fewer.
+USUAL, MOST = 100, 1000
+
+
+class BadQuestion(ValueError):
+    """A parameter cannot be read; its text says which, and how it is written."""
+
+
+def query_of(params: QueryParams, *, now: datetime, zone: tzinfo) -> Query:
+    """The filters of a listing.
+
+    Raises:
+        BadQuestion: `since` cannot be read.
+    """
+    text = params.get("since", "")
+    return Query(
+        accounts=tuple(params.getlist("account")),
+        statuses=tuple(params.getlist("status")),
+        owners=tuple(params.getlist("owner")),
+        since=since_of(text, now=now, zone=zone) if text else None,
+    )
+
+
+def limit_of(params: QueryParams) -> int:
+    """How many items a page has.
+
+    Raises:
+        BadQuestion: It is no number, or too large.
+    """
+    text = params.get("limit", "")
+    if not text:
+        return USUAL
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
+        raise BadQuestion(f"limit is a number from 1 to {MOST}")
+    return int(text)
+
+
+def since_of(text: str, *, now: datetime, zone: tzinfo) -> datetime:
+    """A span back, a date or a time."""
+    span = _span(text)
+    return now - span if span is not None else moment_of(text, name="since", zone=zone)
+
+
+def span_of(text: str, *, name: str) -> timedelta:
+    """A duration: "3d", "12h", "90m"."""
+    span = _span(text)
+    if span is None or span <= timedelta():
+        raise BadQuestion(f'{name} is no duration; write "90m", "12h" or "3d"')
+    return span
+
+
+def moment_of(text: str, *, name: str, zone: tzinfo, is_end: bool = False) -> datetime:
+    """A date or time; without an offset it is by `zone`. A date is its beginning, or its end."""
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text) + timedelta(days=int(is_end))
+            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadQuestion(
+            f'{name} is no time; write "2026-12-31" or "2026-12-31T18:00:00Z", with %2B for a plus'
+        ) from None
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def _span(text: str) -> timedelta | None:
+    """`12h`, `1h30m`; `None`: that is none."""
+    total, number = 0, ""
+    for char in text:
+        if char.isascii() and char.isdigit() and len(number) < 6:
+            number += char
+        elif char in _UNITS and number:
+            total, number = total + int(number) * _UNITS[char], ""
+        else:
+            return None
+    return timedelta(seconds=total) if text and not number else None
+
+
+async def body_of(request: Request) -> bytes:
+    """What was sent.
+
+    Raises:
+        ProblemError: It is too much (of one that says so nothing is read), or came too slowly, or broke off.
+    """
+    said = request.headers.get("content-length", "")
+    if said.isascii() and said.isdigit() and int(said[:12]) > MOST_BYTES:
+        raise ProblemError(413, f"more than {MOST_BYTES} bytes")
+    received = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > MOST_BYTES:
+                    raise ProblemError(413, f"more than {MOST_BYTES} bytes")
+    except TimeoutError:
+        raise ProblemError(408, f"the body did not come within {BODY_TIMEOUT_S:g} s", headers=_CLOSE) from None
+    except ClientDisconnect:
+        raise ProblemError(400, "the body broke off", headers=_CLOSE) from None
+    return bytes(received)
+
+
+async def form_of(request: Request) -> QueryParams:
+    """The fields of a form; files are not taken.
+
+    Raises:
+        ProblemError: It is no form, or as `body_of`.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise ProblemError(415, "send application/x-www-form-urlencoded")
+    return QueryParams((await body_of(request)).decode("utf-8", errors="replace"))

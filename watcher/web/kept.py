@@ -1,0 +1,86 @@
+"""What many visitors see, made once for all of them, and again when the store has changed.
+
+Whoever comes is given what is kept at once, if it is nearly right: what polls have changed meanwhile may be some seconds
+late, so that a fleet which changes all the time is not gone through for each visitor. What an operator did shows at once,
+and a page that was told of a change gets that change.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from watcher.store import marks
+from watcher.store.engine import Store
+
+T = TypeVar("T")
+
+#: Ages and countdowns move on though nothing has happened.
+LONGEST_S = 30.0
+#: It is made again so many times its own cost later at the earliest: visitors never take more than that part of a core.
+PACE = 20
+
+
+class Kept(Generic[T]):
+    """One value for all visitors."""
+
+    def __init__(self, store: Store, make: Callable[[Connection], T], *, pace: int = PACE) -> None:
+        """`make`: reads it; in a thread that may take its time."""
+        self._store = store
+        self._make = make
+        self._pace = pace
+        self._value: tuple[T] | None = None
+        self._mark = ""
+        self._acts = 0
+        self._made_at = self._cost = 0.0
+        self._making: asyncio.Task[None] | None = None
+
+    async def get(self, *, is_live: bool = False) -> T:
+        """The value.
+
+        Args:
+            is_live: Nothing less than what the store says now will do.
+        """
+        loop = asyncio.get_running_loop()
+        mark, acts = await self._store.read(_look)
+        age = loop.time() - self._made_at
+        if self._value is not None and mark == self._mark and age < LONGEST_S:
+            return self._value[0]
+        if self._value is None or is_live or acts != self._acts or age > LONGEST_S + self._pace * self._cost:
+            while self._mark != mark or loop.time() - self._made_at >= LONGEST_S or self._value is None:
+                seen = self._mark
+                await asyncio.shield(self._begin())
+                if self._mark == seen and self._value is not None:
+                    break
+            return self._value[0]
+        if age > self._pace * self._cost:
+            self._begin()
+        return self._value[0]
+
+    def _begin(self) -> "asyncio.Task[None]":
+        """The making that goes on, or a new one."""
+        if self._making is None or self._making.done():
+            self._making = asyncio.create_task(self._remake(), name="kept")
+            self._making.add_done_callback(_looked_at)
+        return self._making
+
+    async def _remake(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        (self._mark, self._acts), value = await self._store.read(self._read)
+        self._value, self._made_at = (value,), loop.time()
+        self._cost = self._made_at - began
+
+    def _read(self, tx: Connection) -> tuple[tuple[str, int], T]:
+        return _look(tx), self._make(tx)
+
+
+def _look(tx: Connection) -> tuple[str, int]:
+    return marks.mark(tx), marks.acts(tx)
+
+
+def _looked_at(task: "asyncio.Task[None]") -> None:
+    """A making that nobody waits for may fail: whoever comes next tries again, and is told why."""
+    if not task.cancelled():
+        task.exception()
