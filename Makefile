@@ -15,7 +15,7 @@ help:
 	@echo "make truth   watch simulated months of accounts and hold every claim against what happened (SEEDS=22 FIRST=0; SEED=n replays one)"
 	@echo "make fuzz    spoil Azure's answers in 100,000 ways for each decoder (MUTATIONS=100000)"
 	@echo "make crash   kill the real daemon hundreds of times and see whether anything is lost or told twice (KILLS=500; SEED=n)"
-	@echo "make bench   measure polls against bare aiohttp and the openai SDK, and telling against Alertmanager"
+	@echo "make bench   measure polls against bare aiohttp and the openai SDK, telling against Alertmanager, and the page"
 	@echo "make lock    renew the locks, requirements*.txt (maintainers; needs uv; UPGRADE=--upgrade takes newer versions)"
 	@echo "make clean   remove the environment and the caches"
 
@@ -61,6 +61,7 @@ bench: $(VENV)/.ok
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/fleet.py
 	$(BIN)/python benchmarks/alerts.py
+	$(BIN)/python benchmarks/web.py
 
 # Development first: what runs in production is then locked to the very versions that are tested.
 lock:

@@ -24,6 +24,7 @@ from watcher.store import schema
 from watcher.store.engine import Store, connect, upgrade
 
 from .factories import NOW
+from .story import Told, tell
 
 SKIP = "WATCHER_TEST_SKIP_POSTGRESQL"
 ADDRESS = "WATCHER_TEST_DATABASE_URL"
@@ -37,6 +38,12 @@ BACKENDS = [
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql: needs a PostgreSQL server")
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """The demo's; who asks for it belongs to the group `demo`, so that one worker tells it."""
+    return tell(tmp_path_factory.mktemp("demo") / "kept here")
 
 
 class SteppedClock:

@@ -1,10 +1,8 @@
 """`watcher demo`, as its user meets it: the whole story once, what it leaves behind, and what the lines look like."""
 
-import io
 import json
 import re
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,34 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.cli.app import run
-from watcher.cli.desk import Desk
+from tests.story import Told, watcher
 from watcher.demo.timeline import WIDTH, _rows
 
 pytestmark = pytest.mark.xdist_group("demo")  # one process tells the story, once
 
 
-@dataclass
-class Told:
-    code: int
-    out: str
-    err: str
-
-
-def watcher(*args: str) -> Told:
-    out, err = io.StringIO(), io.StringIO()
-    code = run(args, Desk(environ={}, out=out, err=err))
-    return Told(code, out.getvalue(), err.getvalue())
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "kept here"
-
-
-@pytest.fixture(scope="module")
-def story(folder: Path) -> Told:
-    return watcher("demo", "--no-web", "--speed", "1000d", "--keep", str(folder))
+def folder(story: Told) -> Path:
+    return story.folder
 
 
 def lines_of(story: Told, text: str) -> list[str]:

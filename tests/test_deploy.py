@@ -1,8 +1,10 @@
-"""How it is run: the systemd unit, the container image and the example for Kubernetes, read as text.
+"""How it is run and watched: the systemd unit, the container image, the example for Kubernetes, Prometheus' rules and
+Grafana's dashboard, read as text.
 
-Where systemd's tools are installed, they judge the unit too. No container engine is needed.
+Where the tools of systemd and Prometheus are installed, they judge too. No container engine is needed.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from watcher import config
+from watcher.web.metrics import Figures, Metrics
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "systemd/watcher.service"
@@ -254,3 +257,129 @@ def test_configuration_of_the_pod_is_a_whole_one(tmp_path: Path) -> None:
     assert loaded.azure.credential == "workload_identity"
     (mount,) = (one for one in pod()["spec"]["containers"][0]["volumeMounts"] if one["name"] == "state")
     assert loaded.database.address.reveal().startswith(f"sqlite:///{mount['mountPath']}/")
+
+
+# Prometheus and Grafana
+
+
+RULES = ROOT / "deploy/prometheus/watcher.rules.yml"
+RULES_TEST = ROOT / "deploy/prometheus/watcher.rules.test.yml"
+DASHBOARD = json.loads((ROOT / "deploy/grafana/watcher.json").read_text())
+
+promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus): nothing else reads PromQL"
+)
+
+
+def run_promtool(*arguments: str) -> None:
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def alerting() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(RULES.read_text())["groups"]
+    return list(group["rules"])
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> list[str]:
+    return [target["expr"] for panel in panels() for target in panel["targets"]]
+
+
+def exposed() -> set[str]:
+    """The names of all series that a daemon may expose."""
+    metrics = Metrics(Figures)
+    families = [family for family in metrics.registry.collect() if family.name.startswith("watcher_")]
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "info": ("_info",)}
+    return {f"{family.name}{ending}" for family in families for ending in endings.get(family.type, ("",))}
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"\bwatcher_[a-z_]+", text))
+
+
+def test_rules_and_dashboard_ask_for_what_is_exposed() -> None:
+    asked = named(" ".join(rule["expr"] for rule in alerting())), named(" ".join(expressions()))
+    assert all(asked) and [names - exposed() for names in asked] == [set(), set()]
+
+
+def test_what_the_rules_and_panels_say_names_no_metric_that_there_is_not() -> None:
+    words = " ".join(str(one) for one in [*(rule["annotations"] for rule in alerting()), *DASHBOARD["panels"]])
+    assert named(words) <= exposed() | {"watcher_poll_duration_seconds"}
+
+
+def test_dashboard_shows_every_metric() -> None:
+    assert exposed() - named(" ".join(expressions())) == {
+        *("watcher_poll_duration_seconds_count", "watcher_poll_duration_seconds_sum"),
+        *("watcher_event_loop_lag_seconds_count", "watcher_event_loop_lag_seconds_sum"),
+    }
+
+
+def test_each_rule_says_what_is_wrong_what_follows_and_what_to_do() -> None:
+    for rule in alerting():
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}, rule["alert"]
+        assert set(rule["annotations"]) == {"summary", "description", "runbook"}, rule["alert"]
+        assert all(len(text) > 20 for text in rule["annotations"].values()), rule["alert"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+    assert len({rule["alert"] for rule in alerting()}) == len(alerting())
+
+
+def test_runbooks_name_commands_that_there_are() -> None:
+    listed = (ROOT / "README.md").read_text()
+    listed = listed[listed.index("### Commands") : listed.index("### Rules")]
+    said = " ".join(rule["annotations"]["runbook"] for rule in alerting())
+    commands = set(re.findall(r"`watcher ([a-z]+)", said))
+    assert {"outbox", "status", "explain"} <= commands
+    assert [name for name in commands if not re.search(rf"`{name}\b", listed)] == []
+
+
+def test_each_rule_is_seen_to_fire_and_what_is_well_to_be_quiet() -> None:
+    tests = yaml.safe_load(RULES_TEST.read_text())["tests"]
+    fired = {
+        match
+        for test in tests
+        for asked in test["promql_expr_test"]
+        for sample in asked["exp_samples"]
+        for match in re.findall(r'alertname="(\w+)"', sample["labels"])
+    }
+    assert fired == {rule["alert"] for rule in alerting()}
+    assert sum(not asked["exp_samples"] for test in tests for asked in test["promql_expr_test"]) >= 5
+
+
+@promtool
+def test_rules_hold_in_prometheus_own_test() -> None:
+    run_promtool("check", "rules", str(RULES))
+    run_promtool("test", "rules", str(RULES_TEST))
+
+
+@promtool
+def test_panels_ask_in_promql(tmp_path: Path) -> None:
+    asked = [one.replace("$__rate_interval", "5m").replace("$job", "watcher") for one in expressions()]
+    rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(asked)]
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    run_promtool("check", "rules", str(tmp_path / "panels.yml"))
+
+
+def test_dashboard_fits_any_prometheus() -> None:
+    variables = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource" and variables["datasource"]["query"] == "prometheus"
+    sources = [target["datasource"]["uid"] for panel in panels() for target in panel["targets"]]
+    assert {*sources, variables["job"]["datasource"]["uid"]} == {"${datasource}"}
+    assert all('job="$job"' in expression for expression in expressions())
+
+
+def test_panels_have_their_own_places() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken and max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])

@@ -1,17 +1,26 @@
 """Configuration → what reports are made by: a part of assembly with a subject of its own."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from watcher.alerts.matcher import parse_matchers
+from sqlalchemy import Connection
+
+from watcher.alerts.matcher import matches, parse_matchers
 from watcher.config import Config, format_duration
+from watcher.costs.hosting import Period
 from watcher.costs.idle import Trickle
 from watcher.costs.prices import Terms, book_of
 from watcher.cycles import Tariff
+from watcher.cycles.editions import Concerns, statements
 from watcher.cycles.reporting import OwnEdition, Reporting, Scheduled
+from watcher.errors import Refused
 from watcher.report.schedule import Timetable
-from watcher.report.statement import Audience
+from watcher.report.statement import Audience, Edition, Statement
 from watcher.report.terms import ReportTerms
+from watcher.rules.metrics_pace import SELDOM
+from watcher.rules.text import moment
 from watcher.settings import lifetimes_of
+from watcher.store import reports
 
 
 def reporting_of(config: Config, pricing: Terms, tariff: Tariff) -> Reporting:
@@ -39,7 +48,7 @@ def reporting_of(config: Config, pricing: Terms, tariff: Tariff) -> Reporting:
         ),
         terms=report_terms_of(config, pricing),
         tariff=tariff,
-        link="",  # until there is a page to open
+        link=f"{config.watcher.public_url}/report" if config.watcher.public_url else "",
     )
 
 
@@ -57,7 +66,51 @@ def report_terms_of(config: Config, pricing: Terms) -> ReportTerms:
         orphaned_after=rules.file_orphaned.after,
         tag_labels=discovery.tag_labels,
         owner_tag=discovery.owner_tag,
-        # They may rest for half a day, and for longer only where they are read that seldom.
-        metrics_stale_after=max(timedelta(hours=13), 2 * config.poll.metrics),
+        # Where nothing is near its end they rest for so long, and end an hour before they are read.
+        metrics_stale_after=max(timedelta(hours=13), SELDOM * config.poll.metrics + timedelta(hours=1)),
         deployments_stale_after=max(timedelta(hours=3), 2 * config.poll.deployments),
     )
+
+
+def edition_of(config: Config, owner: str | None, audience: str = "all") -> tuple[Edition, Concerns]:
+    """Whose things a report that somebody asks for holds.
+
+    An owner is whoever bears the label, and what `[[owners]]` of that name match.
+    """
+    if owner is None:
+        return Edition(audience=Audience(audience)), None
+    tables = [parse_matchers(one.match) for one in config.owners if one.name == owner]
+
+    def concerns(labels: Mapping[str, str]) -> bool:
+        return labels.get("owner") == owner or any(matches(matchers, labels) for matchers in tables)
+
+    return Edition(audience=Audience.OWNER, owner=owner), concerns
+
+
+def statement_of(
+    tx: Connection,
+    edition: tuple[Edition, Concerns],
+    *,
+    period: Period,
+    period_name: str,
+    as_of: datetime,
+    is_past: bool,
+    terms: ReportTerms,
+    tariff: Tariff,
+) -> Statement:
+    """One statement that somebody asks for.
+
+    Args:
+        is_past: `as_of` was said, and so must lie in what is on record.
+
+    Raises:
+        Refused: Nothing is on record of then.
+    """
+    first = reports.first_record_at(tx)
+    if is_past and (first is None or as_of < first):
+        begins = "nothing is on record yet" if first is None else f"the record begins at {moment(first)}"
+        raise Refused(f"nothing is known as of {moment(as_of)}: {begins}", code=2)
+    found = statements(
+        tx, {"": edition}, period=period, period_name=period_name, as_of=as_of, terms=terms, tariff=tariff
+    )
+    return found[""]

@@ -65,13 +65,13 @@ def test_epochs_once_they_are_settled(text, count):
         pytest.param(
             make_job(status="succeeded", trained_tokens=1_000_000, **FIVE_EPOCHS),
             {},
-            "3.00 to 15.00 USD",
+            "1.50 to 15.00 USD",
             id="tokens × epochs",
         ),
         pytest.param(
             make_job(status="succeeded", trained_tokens=1_000_000, hyperparameters={"n_epochs": "1"}),
             {},
-            "3.00 USD",
+            "1.50 to 3.00 USD",
             id="one epoch",
         ),
         pytest.param(
@@ -208,6 +208,10 @@ def changes(*steps):
             id="paused time is free",
         ),
         pytest.param([(8, "queued", None)], (0, 0), id="never trained"),
+        pytest.param([(3, "succeeded", 3)], (0, 9), id="over when it was first seen"),
+        pytest.param([(3, "cancelled", None)], (0, 9), id="over when it was first seen, and not dated"),
+        pytest.param([(5, "paused", None), (2, "running", 2)], (2, 9), id="first seen paused"),
+        pytest.param([(6, "pausing", 6), (5, "paused", 5)], (0, 7), id="first seen on its way to a pause"),
         pytest.param([], None, id="nothing is known"),
     ],
 )
@@ -219,6 +223,7 @@ def test_how_long_a_job_trained(steps, trained):
 def test_without_its_creation_a_start_that_was_not_seen_has_no_bound():
     assert trained_for(changes((8, "running", None)), created_at=None, until=NOW) is None
     assert trained_for(changes((8, "queued", None)), created_at=None, until=NOW) == (0 * HOUR, 0 * HOUR)
+    assert trained_for(changes((3, "succeeded", 3)), created_at=None, until=NOW) is None
 
 
 @given(st.lists(st.tuples(st.integers(1, 600), st.integers(1, 60)), min_size=1, max_size=6), st.data())

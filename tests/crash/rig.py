@@ -123,6 +123,7 @@ class Rig:
         """Start a daemon that kills itself when it comes to `step` for the `count`th time."""
         self._lives += 1
         log = self.folder / f"{self._lives}.log"
+        log.touch()  # it may be killed before it opens it
         environ = {
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self.folder),

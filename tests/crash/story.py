@@ -109,6 +109,9 @@ class Story:
                 await self._told(rule, status, name)
 
     async def _told(self, rule: str, status: str, name: str) -> None:
-        """Wait until the receivers have been told: more must not happen than short lives can catch up with."""
-        while (rule, status, name) not in self.sink.told and not self.is_ending:
+        """Wait until the receivers have been told: more must not happen than short lives can catch up with.
+
+        While they refuse all there is no waiting, or each story would come to stand, and nothing be left to merge.
+        """
+        while (rule, status, name) not in self.sink.told and not self.is_ending and self.sink.mood != "refuse":
             await asyncio.sleep(0.1)

@@ -1,11 +1,12 @@
 """The loops that tell: what a commit wakes goes out at once, and what keeps nobody waiting comes after it."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy
 
 from tests.alerts.factories import make_alert, make_routing
 from tests.store.dumps import statements
@@ -77,6 +78,16 @@ async def telling(store):
     await machine.aclose()
 
 
+@contextmanager
+def hooked(engine, name, hook):
+    """Calls `hook` meanwhile whenever the database comes to this event."""
+    sqlalchemy.event.listen(engine, name, hook)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(engine, name, hook)
+
+
 @asynccontextmanager
 async def running(*loops):
     tasks = [asyncio.create_task(loop()) for loop in loops]
@@ -130,16 +141,13 @@ async def test_what_comes_while_a_receiver_is_busy_follows(store, telling):
 async def test_what_was_leased_for_a_receiver_that_is_gone_meanwhile_is_let_go(store, telling):
     teller, box, current = telling
     find(store, "a")
-    reloaded, machine = replace(current.machine, notifiers={}), current.machine
+    reloaded = replace(current.machine, notifiers={})
 
-    def reload(tx):
+    def reload(_connection):
         current.machine = reloaded
 
-    original = machine.store.write
-    dispatching = asyncio.create_task(teller._dispatch_once())
-    await asyncio.sleep(0)
-    await original(reload)  # behind the decision, and before the loop hears of that
-    await dispatching
+    with hooked(store.engine, "commit", reload):  # behind the decision, and before the loop hears of that
+        await teller._dispatch_once()
     (left,) = store.read_now(outbox.listed)
     assert (left.lease_until, left.fence, box.got) == (None, 0, [])
 

@@ -18,7 +18,7 @@ async def test_counts_an_idle_deployment_down_to_its_deletion(tmp_path):
     async with stepped(tmp_path, Account(name="ft", deployments=(ft("idle", 15 * DAY - 7 * DAY - 3 * HOUR),))) as flow:
         assert flow.sink.hooks == []
         while flow.clock() < flow.world.start + 7 * DAY + 6 * HOUR:
-            await flow.step(2 * HOUR)
+            await flow.step(4 * HOUR)
         assert _told(flow.sink, "idle") == [
             ("deployment_idle", "firing", "info"),
             ("deployment_idle", "severity_raised", "warning"),

@@ -1,5 +1,6 @@
 """What was billed, from the wire to the drift: truth on the one side, our estimate on the other."""
 
+from dataclasses import replace
 from datetime import UTC, date, timedelta
 from fractions import Fraction
 
@@ -10,10 +11,14 @@ from tests.flows.machine import stepped
 from watcher import assembly, rounds
 from watcher.costs import hosting
 from watcher.costs.hosting import Period, Tenancy
-from watcher.costs.money import total
+from watcher.costs.money import Unknown, total
 from watcher.costs.prices import book_of
 from watcher.costs.reconcile import reconcile
+from watcher.cycles.editions import statements
+from watcher.report.render import FORMATS
+from watcher.report.statement import Edition
 from watcher.simulator import Account, Fault
+from watcher.simulator.scenario import Subscription
 from watcher.store import actuals, deployments
 
 H, DAY = timedelta(hours=1), timedelta(days=1)
@@ -67,6 +72,78 @@ async def test_estimate_and_bill_agree_where_nothing_was_hidden(tmp_path):
         # The bill comes as floating numbers.
         assert abs(found.drift.low) < Fraction(1, 10**6)
         assert found.estimate.known.low == 48 * (Fraction("1.7") + Fraction("1.87"))
+
+
+async def compiled(flow, begin, end):
+    reporting = flow.machine.reporting
+    made = await flow.machine.store.read(
+        statements,
+        {"": (Edition(), None)},
+        period=Period(begin=begin, end=end),
+        period_name="7d",
+        as_of=flow.clock(),
+        terms=reporting.terms,
+        tariff=flow.machine.judgement.tariff,
+    )
+    return made[""]
+
+
+async def test_a_report_shows_the_bill_beside_the_estimate_of_the_same_days(tmp_path):
+    """From the middle of one day to that of another: the bill knows whole days, and of those none but the past."""
+    provisioned = ft("ptu", 40 * H, sku="ProvisionedManaged")
+    account = replace(ACCOUNT, deployments=(*ACCOUNT.deployments, provisioned))
+    async with stepped(tmp_path, account, prices=True, more=RECONCILE) as flow:
+        flow.clock.advance(3 * DAY)
+        await rounds.once(flow.machine)
+        now = flow.clock()
+        statement = await compiled(flow, now - 2 * DAY - 5 * H, now)
+        (line,) = statement.actuals
+        assert (line.account, line.days, line.drift_percent) == ("ft", 1, 0.0)
+        assert line.estimate.known.low == 24 * (Fraction("1.7") + Fraction("1.87"))
+        assert abs(line.actual.low - line.estimate.known.low) < Fraction(1, 10**6)
+        assert "provisioned deployments are left out" in line.note
+        # Nothing of it is in any total: what has no price is missing there, and not taken from the bill.
+        assert statement.hosting.unknown == 1
+        without = replace(statement, actuals=())
+        assert (without.total, without.bills) == (statement.total, statement.bills)
+        for name in ("text", "markdown", "html", "json", "csv"):
+            assert FORMATS[name](statement) != FORMATS[name](without), name
+        text = FORMATS["text"](statement)
+        assert "What Azure billed" in text and "+0.0 %" in text and "left out" in text
+
+
+async def test_a_bill_that_tells_of_more_than_was_seen_shows_as_drift(tmp_path):
+    """The deployment `extra` is hidden from every list by a role, and billed all the same."""
+    async with stepped(tmp_path, ACCOUNT, prices=True, more=RECONCILE) as flow:
+        flow.world.faults.add(Fault(plane="arm", api="deployment*", hide=("extra",)))
+        more = replace(ACCOUNT, deployments=(*ACCOUNT.deployments, ft("extra", H)))
+        flow.world.scenario = replace(flow.world.scenario, accounts=(more,))
+        flow.clock.advance(3 * DAY)
+        await rounds.once(flow.machine)
+        statement = await compiled(flow, flow.clock() - 3 * DAY, flow.clock())
+        (line,) = statement.actuals
+        assert line.drift_percent == pytest.approx(100 * 1.7 / (1.7 + 1.87), abs=0.1)
+        assert "+47.6 %" in FORMATS["text"](statement)
+
+
+async def test_an_account_whose_bill_was_not_read_says_so(tmp_path):
+    other = replace(ACCOUNT, name="other", subscription="00000000-0000-0000-0000-000000000002")
+    async with stepped(tmp_path, ACCOUNT, prices=True, more=RECONCILE) as flow:
+        flow.clock.advance(3 * DAY)
+        await rounds.once(flow.machine)
+        flow.world.scenario = replace(
+            flow.world.scenario,
+            accounts=(ACCOUNT, other),
+            subscriptions=(Subscription(), Subscription(id=other.subscription)),
+        )
+        await flow.discover()
+        await flow.step()
+        statement = await compiled(flow, flow.clock() - 3 * DAY, flow.clock())
+        ft_, unread = statement.actuals
+        assert (ft_.account, ft_.drift_percent) == ("ft", 0.0)
+        assert (unread.account, unread.days, unread.drift_percent) == ("other", 0, None)
+        assert isinstance(unread.actual, Unknown) and unread.estimate.known.low > 0
+        assert "no bill of these days is known" in unread.note
 
 
 async def test_it_asks_once_a_day_and_from_the_start_of_the_month_before(tmp_path):

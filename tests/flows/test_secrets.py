@@ -224,7 +224,9 @@ async def planted(build):
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # of aiosmtpd, on loopback
 async def test_no_secret_turns_up_anywhere(build):
     async with planted(build) as (flow, mailbox, quoting):
+        flow.is_anew = True  # a fork bears the command line of what it was forked from
         daemon = await flow.daemon()
+        flow.is_anew = False
         await until(lambda: {"deployment_idle", "account_forbidden"} <= set(flow.sink.rules()))
         await until(
             lambda: {line["receiver"] for line in daemon.log("delivery.died")} >= set(CHANNELS),
@@ -258,7 +260,9 @@ async def test_no_secret_turns_up_anywhere(build):
         for path in ("/metrics", "/readyz", "/healthz", "/nowhere"):
             answer = await daemon.get(path, authorization=f"Bearer {CANARY}-page")
             _assert_clean(path, answer.text + str(answer.headers))
-        _assert_clean("the command line", Path(f"/proc/{daemon.pid}/cmdline").read_bytes())
+        command_line = Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
+        assert b"watcher" in command_line
+        _assert_clean("the command line", command_line)
         _assert_clean("the database of the running daemon", flow.raw_database())
         assert await daemon.stop() == 0
         flow.config.write_text(good)

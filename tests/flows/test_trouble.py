@@ -33,11 +33,16 @@ async def test_names_a_folder_that_does_not_exist(build):
     assert "nowhere" in _one_error(program)
 
 
+#: Python's own files beside our modules would be cut off too, for all who import them afterwards.
+_CACHES_NOTHING = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
 async def test_says_so_when_there_is_no_room_for_a_database(build):
     flow = await build(Account(name="ft"))
     flow.configure()
     flow.database_file.unlink()
-    program = await flow.start("run", "--config", str(flow.config), shell="ulimit -f 32")  # 16 kB a file
+    no_room = "ulimit -f 32"  # 16 kB a file
+    program = await flow.start("run", "--config", str(flow.config), shell=no_room, **_CACHES_NOTHING)
     assert await program.wait() == 1
     assert "database" in _one_error(program)
 
@@ -47,7 +52,8 @@ async def test_outlives_a_full_disk_and_tells_afterwards_what_it_missed(build):
     flow = await build(Account(name="ft", jobs=(job,), deployments=(ft("calm"),)))
     flow.expected_errors = {"poll.failed", "dispatch.failed", "deliver.failed", "cycle.failed", "alert.failed"}
     assert (await flow.once())[0] == 0
-    daemon = await flow.start_daemon(shell="ulimit -f 72")  # 36 kB a file: a few pages of the write-ahead log
+    little_room = "ulimit -f 72"  # 36 kB a file: a few pages of the write-ahead log
+    daemon = await flow.start_daemon(shell=little_room, **_CACHES_NOTHING)
     await until(lambda: daemon.log("poll.failed") or daemon.log("cycle.failed"), "the disk is full")
     flow.end("ft", job, "failed", outcome="failed")
     await flow.polls("ft")

@@ -1,7 +1,7 @@
 """A simulated month under the real cycles, on a stepped clock: its database holds what a replay starts from."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tests.truth.drive import AZURE, assemble
 from tests.truth.haste import HastyLoop
 from watcher import assembly, config, cycles, rounds
+from watcher.alerts.alert import Alert
 from watcher.alerts.notification import Notification
 from watcher.config import Config
 from watcher.notify.notifier import Receipt
@@ -58,6 +59,9 @@ continue = true
 receiver = "all"
 """
 
+#: What operators do, by when since the start.
+Acts = dict[timedelta, Callable[[Connection, datetime], object]]
+
 
 class _Postbox:
     """A notifier that takes all."""
@@ -85,18 +89,25 @@ def watched(
     scenario: Scenario,
     *,
     every: timedelta = HOUR,
-    acts: dict[timedelta, Callable[[Connection, datetime], object]] | None = None,
+    acts: Acts | None = None,
+    changes: dict[timedelta, Callable[[World], object]] | None = None,
     text: str = CONFIGURATION,
 ) -> tuple[Store, datetime]:
-    """The store after a scenario was watched from its start to its end, looked at every so often; and the end."""
+    """The store after a scenario was watched from its start to its end, looked at every so often; and the end.
+
+    Args:
+        acts: What operators do, each by when since the start; behind the look of that time.
+        changes: What becomes of the world beside the scenario, each before the look of that time.
+    """
     with asyncio.Runner(loop_factory=HastyLoop) as runner:
-        return runner.run(_watch(scenario, every, acts or {}, text))
+        return runner.run(_watch(scenario, every, acts or {}, changes or {}, text))
 
 
 async def _watch(
     scenario: Scenario,
     every: timedelta,
-    acts: dict[timedelta, Callable[[Connection, datetime], object]],
+    acts: Acts,
+    changes: dict[timedelta, Callable[[World], object]],
     text: str,
 ) -> tuple[Store, datetime]:
     world = World(scenario)
@@ -106,8 +117,10 @@ async def _watch(
         machine, _ = await assemble(parse(scenario, text), store, clock, world)
         stack.push_async_callback(machine.aclose)
         machine = replace(machine, notifiers={name: _Postbox(name) for name in ("all", "loud")})
-        at, waiting = world.start, dict(acts)
+        at, waiting, coming = world.start, dict(acts), dict(changes)
         while at <= world.start + scenario.length:
+            for since in [since for since in coming if world.start + since <= at]:
+                coming.pop(since)(world)
             await _look(machine, clock, at)
             for since in [since for since in waiting if world.start + since <= at]:
                 store.write_now(waiting.pop(since), at)
@@ -125,26 +138,28 @@ async def _look(machine: assembly.Machine, clock: SteppedClock, at: datetime) ->
         read_log=machine.read_log,
     )
     due = await machine.store.read(scope.due_accounts)
-    await rounds.poll_all(machine, [one.account for one in due])
-    await rounds.take_inventory(machine)
-    await _announce(machine)
-    clock.move_to(at + timedelta(seconds=31))  # the groups have waited
-    await _announce(machine)
+    recorded = await rounds.poll_all(machine, [one.account for one in due])
+    found = await rounds.take_inventory(machine)
+    reviewed = await _announce(machine)
+    if found or reviewed or any(one.alerts for one in recorded):
+        clock.move_to(at + timedelta(seconds=31))  # the groups have waited
+        await _announce(machine)
 
 
-async def _announce(machine: assembly.Machine) -> None:
-    notifications, _ = await rounds.announce(machine)
-    while notifications:
-        done = await cycles.deliver(
-            notifiers=machine.notifiers,
-            policy=machine.policy,
-            store=machine.store,
-            clock=machine.clock,
-            wall_clock=machine.wall_clock,
-            owner=machine.owner,
-        )
-        if not done:
-            break
+async def _announce(machine: assembly.Machine) -> Sequence[Alert]:
+    notifications, reviewed = await rounds.announce(machine)
+    if not notifications:
+        return reviewed
+    while await cycles.deliver(
+        notifiers=machine.notifiers,
+        policy=machine.policy,
+        store=machine.store,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
+        owner=machine.owner,
+    ):
+        pass
+    return reviewed
 
 
 def replayed(

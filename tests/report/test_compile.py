@@ -468,3 +468,43 @@ def test_terms_price_as_the_book_does():
     assert statement.prices[0].what == "hosting, Standard, gpt-4o-mini"
     assert statement.prices[0].uses == 1
     assert statement.hosted[0].model == MODEL
+
+
+def test_hours_that_metrics_have_not_reached_yet_are_no_failure_to_see():
+    read = Coverage(spans=((BEGAN, NOW - 10 * HOUR),))
+    ended = make_life(make_deployment("old-bot"), end=(NOW - 2 * DAY, NOW - 2 * DAY), outcome="gone")
+    late = Coverage(spans=((BEGAN, NOW - 2 * DAY - 9 * HOUR),))
+    fresh = stated(
+        make_recorded(make_life(called=NOW - 20 * HOUR), calls={"support-bot": {NOW - 20 * HOUR: 9.0}}, coverage=read)
+    )
+    gone = stated(make_recorded(ended, coverage=late))
+    assert (fresh.unseen, gone.unseen) == ((), ())
+    assert fresh.unread.known.most == Decimal("17.00")
+    assert gone.unread.known.most == Decimal("15.30")
+    assert any("were read until 2026-11-21 22:00 UTC or later" in said for said in fresh.remarks)
+    assert any("the last hours before the end were not read" in said for said in gone.remarks)
+
+
+def test_hours_older_than_the_metrics_ever_rest_are_a_failure_to_see():
+    stale = stated(make_recorded(make_life(), coverage=Coverage(spans=((BEGAN, NOW - 14 * HOUR),))))
+    assert any("were not read in all of the period" in said for said in stale.unseen)
+
+
+def test_what_is_called_is_not_idle_before_its_call_though_no_calls_are_kept_by_the_hour():
+    (line,) = stated(make_recorded(make_life(called=NOW - 2 * HOUR))).hosted
+    assert line.calls is None
+    assert line.idle_since is None
+    assert line.by_state[State.IDLE].most == Decimal("3.40")
+    assert line.by_state[State.UNKNOWN].most == Decimal("282.20")
+
+
+def test_what_was_called_in_the_last_hour_that_was_read_is_not_idle_however_long_ago_that_is():
+    usage = make_usage("support-bot", read_from=BEGAN, read_to=NOW - 36 * HOUR, last_success_at=NOW - 37 * HOUR)
+    patient = make_terms(metrics_stale_after=37 * HOUR, wasting_after=DAY)
+    recorded = make_recorded(
+        make_life(usage=usage),
+        calls={"support-bot": {NOW - 37 * HOUR: 9.0}},
+        coverage=Coverage(((BEGAN, NOW - 36 * HOUR),)),
+    )
+    statement = stated(recorded, terms=patient)
+    assert (statement.hosted[0].idle_since, statement.advice, statement.unseen) == (None, (), ())

@@ -28,6 +28,9 @@ ASKED = {
     "told after": (lambda tx: alerts.told_after(tx, 7), "ix_told_sequence"),
 }
 
+#: Where a vacuum came by, the planner knows that tables are empty, and then any index is as good as another.
+_UNKNOWN_SIZES = "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'public'::regnamespace"
+
 
 @pytest.mark.parametrize(("ask", "index"), ASKED.values(), ids=ASKED)
 def test_it_is_answered_from_an_index(store, ask, index):
@@ -38,6 +41,7 @@ def test_it_is_answered_from_an_index(store, ask, index):
     with store.engine.connect() as tx:
         if not is_sqlite:
             tx.exec_driver_sql("SET LOCAL enable_seqscan = off")  # a small table it would read whole
+            tx.exec_driver_sql(_UNKNOWN_SIZES)
         explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
         lines = [str(row) for row in tx.exec_driver_sql(f"{explain} {statement}", parameters).all()]
     assert index in "\n".join(lines)

@@ -12,6 +12,7 @@ from itertools import pairwise
 from watcher.costs.hosting import State
 from watcher.costs.money import Amount, Cost, Total, Unknown
 from watcher.report.statement import HostedLine, Statement, TrainingLine
+from watcher.simulator.jobs import EVALUATION
 from watcher.simulator.ledger import JobTruth, LifeTruth
 
 from . import days, tariffs, uses
@@ -121,12 +122,15 @@ def _told_apart(
     if len(by_begin) < len(lines):
         yield f"two lines of one life of {lines[0].name} in {lines[0].place.account}"
     for life in lives:
-        line = by_begin.pop(life.created, None)
+        line = by_begin.pop(life.appears, None)
         if line is not None:
             yield from _line(record, statement, life, line)
         elif was_seen(record, life, statement.as_of):
             yield f"no line of {life.name} in {life.label}, which stood from {life.created} to {life.ended}"
+    ended = {life.appears for life in record.lives.get(lines[0].id.lower(), ())} if lines else set()
     for line in by_begin.values():
+        if line.begin in ended and not line.stood[0]:
+            continue  # it ended before the period, which was not seen at once
         yield f"a line of {line.name} in {line.place.account} from {line.begin}, which did not stand then"
 
 
@@ -205,7 +209,10 @@ def _unsure(record: Record, life: LifeTruth, statement: Statement) -> timedelta:
 
 
 def _blurred(
-    record: Record, statement: Statement, lives: Sequence[LifeTruth], lines: Sequence[HostedLine]
+    record: Record,
+    statement: Statement,
+    lives: Sequence[LifeTruth],
+    lines: Sequence[HostedLine],
 ) -> Iterator[str]:
     """Lives that nothing tells apart: together they stood as long as is claimed, or something is said to be missing."""
     begin, end = statement.period.begin, statement.period.end
@@ -259,12 +266,14 @@ def _training(record: Record, statement: Statement) -> Iterator[str]:
         job = record.jobs.get((account, id_))
         if job is None:
             yield f"a line of {id_}, and there is no such job"
+        elif job.ended is not None and job.ended < job.appears and line.finished_at is not None:
+            yield f"a line of {id_} in {job.label}, which was charged under another id"
         elif job.ended is not None and begin <= job.ended < end and line.finished_at is not None:
             yield from _job(record, statement, job, line)
         elif line.finished_at is None and not (isinstance(line.cost, Amount) and line.cost.is_zero):
             yield f"{line.cost.text if isinstance(line.cost, Amount) else line.cost} of {id_}, which has not ended"
     for job in record.ledger.jobs:
-        if job.ended is None or not begin <= job.ended < end or (job.account, job.job) in lines:
+        if job.ended is None or not max(begin, job.appears) <= job.ended < end or (job.account, job.job) in lines:
             continue
         if _seen_ended(record, job, statement.as_of) is not None:
             yield f"no line of {job.job} in {job.label}, which {job.outcome} at {job.ended}"
@@ -301,18 +310,28 @@ def _job(record: Record, statement: Statement, job: JobTruth, line: TrainingLine
         return
     low, high = job.cost(worth.low), job.cost(worth.high)
     assert low is not None and high is not None
-    slack = worth.high / 1800 if job.is_reinforcement else Fraction(0)
+    was_read = _was_read(record, job, statement.as_of)
+    # Of what was read in time, two bounds in whole seconds; else when the evaluation began may be unknown as well.
+    seconds = 2 if was_read else 2 + EVALUATION // _SECOND
+    slack = worth.high * seconds / 3600 if job.is_reinforcement else Fraction(0)
     if line.cost.low > low + slack or line.cost.high < high - slack:
         yield f"{name}: {line.cost.text} ({line.basis}), and it cost {float(low):.4f} to {float(high):.4f}"
-    is_whole = not job.is_reinforcement and job.outcome == "succeeded" and _was_read(record, job, statement.as_of)
+    is_whole = not job.is_reinforcement and job.outcome == "succeeded" and was_read
     if is_whole and (line.cost.low, line.cost.high) != (low, high):
         yield f"{name}: {line.cost.text} ({line.basis}), and it cost {float(low):.4f} to {float(high):.4f} exactly"
 
 
 def _was_read(record: Record, job: JobTruth, at: datetime) -> bool:
-    """Whether its end, and its log, could be read without doubt at some time before `at`."""
+    """Whether its end, and its log, could be read without doubt; of one that ended before first sight, nobody asks."""
     seen = _seen_ended(record, job, at)
-    return seen is not None and not any(True for _ in record.blinds("data", job.account, seen.at, at))
+    sight = first(step for step in record.steps if job.account in step.polled)
+    return (
+        seen is not None
+        and sight is not None
+        and job.ended is not None
+        and sight.at < job.ended
+        and not any(True for _ in record.blinds("data", job.account, seen.at, at))
+    )
 
 
 # What was said before

@@ -210,3 +210,40 @@ def stock_taking() -> Scenario:
         files=(File(filename="upload.jsonl", created=-12 * DAY),),
     )
     return Scenario(title="stock taking", length=6 * DAY, accounts=(account,), models=(base,))
+
+
+def spending() -> Scenario:
+    """What money can be got wrong by, over the night in which New York's clocks are put forward.
+
+    `bot` is called for two days and then left alone; `trial` has no fee, and `ptu` one that no list knows; `twice` is
+    deployed anew between two polls, and `deleted` by somebody whom the log names. One job succeeds, one is refused when
+    it has trained, one is cancelled on the way.
+    """
+    calls = (Calls(from_=DAY, until=3 * DAY, per_hour=4),)
+    hour = timedelta(hours=1)
+    deployments = (
+        Deployment(name="bot", job="history", created=18 * hour, calls=calls),
+        Deployment(name="trial", job="history", created=hour, sku="DeveloperTier", expires=False),
+        Deployment(name="ptu", job="history", created=2 * hour, sku="ProvisionedManaged"),
+        Deployment(name="twice", job="history", created=3 * hour, sku="GlobalStandard"),
+        Deployment(name="twice", job="history", created=40 * hour, sku="DataZoneStandard"),
+        Deployment(
+            name="deleted",
+            job="history",
+            created=4 * hour,
+            deleted=DAY + 5 * hour,
+            deleted_by="operator@contoso.example",
+        ),
+    )
+    jobs = (
+        Job(name="history", created=-30 * DAY),
+        Job(name="succeeds", created=DAY, running_for=5 * hour, training_type="globalStandard"),
+        Job(name="refused", created=DAY, running_for=5 * hour, outcome="rai_model"),
+        Job(name="cancelled", created=DAY, running_for=5 * hour, outcome="cancelled"),
+    )
+    return Scenario(
+        title="spending",
+        start=datetime(2026, 3, 6, 8, tzinfo=UTC),
+        length=5 * DAY,
+        accounts=(Account(name="contoso-ft", jobs=jobs, deployments=deployments),),
+    )

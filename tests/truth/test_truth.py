@@ -5,23 +5,30 @@ To patch our own code is right here alone: what is tested is the test.
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from watcher.azure import decode_activity, metrics
 from watcher.azure.client import Answer, AzureClient
+from watcher.costs import hosting, training
+from watcher.costs.hosting import Answered, Period
+from watcher.costs.money import Amount, Unknown, nothing
 from watcher.cycles import inventory as taking
 from watcher.errors import ForbiddenError
+from watcher.report import compile as compile_
+from watcher.report import hosted
 from watcher.resources import changes, merging
 from watcher.resources.fine_tuning import JobStatus
 from watcher.rules import retirement
 from watcher.rules.files import FileOrphaned
 from watcher.simulator.generator import account_month
-from watcher.store import inventory, retirements
+from watcher.store import inventory, period_calls, period_lives, retirements
 
-from . import checks
+from . import checks, money
 from .drive import run
 from .record import is_resolved
 from .scenarios import (
@@ -29,6 +36,7 @@ from .scenarios import (
     long_blindness,
     narrow_cases,
     one_subscription,
+    spending,
     stock_taking,
     ten_days,
     twice_a_day,
@@ -175,6 +183,88 @@ def test_finds_a_model_that_is_said_to_end_with_the_training_on_it(monkeypatch: 
 
 def _found_of_stock() -> list[str]:
     return [violation.what for violation in checks.violations(run(stock_taking(), schedule=twice_a_day))]
+
+
+#: Of a month with Azure's price list, by New York's time.
+_NEW_YORK = 3
+
+
+def test_money_agrees_with_the_truth() -> None:
+    record = run(spending(), seed=_NEW_YORK, schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    # Where nothing is said, nothing could disagree.
+    (half_way, end) = (booked.statement for booked in record.booked)
+    assert half_way.as_of < end.as_of and half_way.zone == "America/New_York"
+    names = sorted(line.name for line in end.hosted)
+    assert names == ["bot", "deleted", "ptu", "trial", "twice", "twice"]
+    assert {line.name for line in end.hosted if isinstance(line.cost, Unknown)} == {"ptu"}
+    assert {line.name for line in end.hosted if isinstance(line.cost, Amount) and not line.cost.is_exact} == {"twice"}
+    assert end.idle.known.low and not end.training.is_known  # of what was cancelled nobody tells the tokens
+
+
+def _all_day(period: Period, zone: ZoneInfo) -> tuple[Any, ...]:
+    """The local days of a period, as if each had 24 hours."""
+    midnight = datetime.combine(period.begin.astimezone(zone).date(), time(), zone).astimezone(UTC)
+    at = [midnight + number * timedelta(days=1) for number in range(1, 40)]
+    within = [hosting.micros(one) for one in at if period.begin < one < period.end]
+    first = period.begin.astimezone(zone).date()
+    dates = tuple(first + number * timedelta(days=1) for number in range(len(within) + 1))
+    return tuple(within), tuple(-(-one // 3_600_000_000) for one in within), dates
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "planted", "expected"),
+    [
+        pytest.param(
+            period_lives,
+            "_end",
+            lambda _: lambda *args: (args[2], args[2]),
+            "twice (GlobalStandard)",
+            id="sure of an end",
+        ),
+        pytest.param(training, "_free", lambda _: lambda *_, **__: "", "(rai_model", id="a refused job is billed"),
+        pytest.param(hosting, "_grid", lambda _: _all_day, "on 2026-03-08", id="every day has 24 hours"),
+        pytest.param(
+            hosting,
+            "worth",
+            lambda worth: lambda rate, *args: nothing("USD") if isinstance(rate, Unknown) else worth(rate, *args),
+            "nobody knows its price",
+            id="what is unknown is nothing",
+        ),
+        pytest.param(
+            hosted,
+            "use_by_day",
+            lambda use: lambda one, _, *args, **more: use(one, Answered(), *args, **more),
+            "bot in contoso-ft: idle for",
+            id="idle from the beginning",
+        ),
+        pytest.param(
+            hosting,
+            "hourly",
+            lambda hourly: (
+                lambda book, *, sku, **more: hourly(book, sku=sku.replace("DeveloperTier", "Standard"), **more)
+            ),
+            "trial (DeveloperTier)",
+            id="a Developer deployment has a fee",
+        ),
+        pytest.param(
+            compile_,
+            "hosted",
+            lambda lines: lambda *args: (one for one in lines(*args) if one.line.end is None),
+            "no line of deleted",
+            id="what has ended is forgotten",
+        ),
+        pytest.param(
+            period_calls, "_known", lambda _: lambda hours, *_: hours, "and again", id="the past knows what came later"
+        ),
+    ],
+)
+def test_finds_money_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, planted: Callable[[Any], Any], expected: str
+) -> None:
+    _plant(monkeypatch, owner, name, planted)
+    found = [one.what for one in money.check(run(spending(), seed=_NEW_YORK, schedule=twice_a_day))]
+    assert any(expected in what for what in found), found
 
 
 def _plant(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, planted: Callable[[Any], Any]) -> None:

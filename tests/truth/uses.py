@@ -36,7 +36,7 @@ def check(
     told = {state: _time(cost.low, worth) for state, cost in line.by_state.items() if isinstance(cost, Amount)}
     begin = max(statement.period.begin, life.appears)
     end = statement.period.end if life.ended is None else min(statement.period.end, life.ended)
-    read_to = whole_until(record, life, statement.as_of)
+    read_to = whole_until(record, life, begin, statement.as_of)
     if read_to is None:
         yield from _inside(record, life, told, begin, end, name)
         return
@@ -62,8 +62,8 @@ def _time(cost: Fraction, worth: Worth) -> timedelta:
     return round(cost / worth.low * 3_600_000_000) * _MICROSECOND
 
 
-def whole_until(record: Record, life: LifeTruth, at: datetime) -> datetime | None:
-    """Up to when all its calls must be known by `at`; `None`: a fault may have hidden some."""
+def whole_until(record: Record, life: LifeTruth, begin: datetime, at: datetime) -> datetime | None:
+    """Up to when all its calls from `begin` on must be known by `at`; `None`: some may have been hidden."""
     if any(True for _ in record.blinds("metrics", life.account, record.ledger.start, at)):
         return None
     if any(True for _ in record.blinds("arm", life.account, record.ledger.start, at)):
@@ -75,7 +75,11 @@ def whole_until(record: Record, life: LifeTruth, at: datetime) -> datetime | Non
     ):
         return None
     read = [s.at for s in record.steps if life.account in s.metered and life.appears <= s.at <= at]
-    return None if not read else read[-1] - max(_DELAY, record.world.scenario.metrics_delay) - _HOUR
+    return (
+        None
+        if not read or begin < record.ledger.start
+        else read[-1] - max(_DELAY, record.world.scenario.metrics_delay) - _HOUR
+    )
 
 
 def spent(
@@ -111,14 +115,14 @@ def _hour(at: datetime) -> datetime:
 
 def _inside(record: Record, life: LifeTruth, told: Times, begin: datetime, end: datetime, name: str) -> Iterator[str]:
     """Where calls were hidden, what is not claimed to be unknown may only err by those that nobody can ever know of."""
-    truth = spent(record, life, begin, end, calls_until=end, is_all=False)
+    found = [spent(record, life, begin, end, calls_until=end, is_all=is_all) for is_all in (False, True)]
     unread = told.get(State.UNKNOWN, timedelta())
     # A call that was read is a call: no day is used, and no fee a trickle's, without one.
     for state in (State.USED, State.TRICKLE):
-        both = sum((truth.get(one, timedelta()) for one in (State.USED, State.TRICKLE)), timedelta())
+        both = max(truth.get(State.USED, timedelta()) + truth.get(State.TRICKLE, timedelta()) for truth in found)
         if told.get(state, timedelta()) > both + _HOUR + _SLACK:
             yield f"{name}: {state.value} for {told[state]}, and it was called in {both} (unknown {unread})"
-    idle = truth.get(State.IDLE, timedelta())
+    idle = min(truth.get(State.IDLE, timedelta()) for truth in found)
     if idle > told.get(State.IDLE, timedelta()) + unread + _HOUR + _SLACK:
         yield f"{name}: idle for {told.get(State.IDLE)}, unknown for {unread}, and it was idle for {idle}"
 
@@ -130,8 +134,7 @@ def _idle_money(
     if (
         not isinstance(line.idle, IdleMoney)
         or line.idle_since is None
-        or (life.ended is not None
-        and life.ended <= known_to)
+        or (life.ended is not None and life.ended <= known_to)
     ):
         return
     name, now = f"{line.name} in {line.place.account}", statement.as_of

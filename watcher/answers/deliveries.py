@@ -1,5 +1,6 @@
-"""The outbox, as it is listed and acted upon."""
+"""The outbox, as it is listed and acted upon: notifications, issues of scheduled reports, and the channels to both."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +11,15 @@ from watcher.answers.query import ALL, Frame, Page, Query, paged
 from watcher.errors import Refused
 from watcher.report.records import Record
 from watcher.rules.text import rfc3339
-from watcher.store import alerts, outbox, redelivery
+from watcher.store import alerts, channels, outbox, redelivery, reports
+from watcher.store.channels import Channel
 from watcher.store.outbox import Attempt, Delivery
+from watcher.store.reports import Issue
 
 #: Of a notification; the first two are those that somebody may have to look at.
 STATES = ("pending", "dead", "delivered", "dropped", "merged")
+#: What the id of a report's issue begins with.
+REPORT_PREFIX = "rpt_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +93,69 @@ def delivery_record(one: Delivery, attempts: tuple[Attempt, ...]) -> Record:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRow:
+    """How the channel of a receiver does, and what waits or is dead there."""
+
+    receiver: str
+    channel: Channel | None  #: `None`: it was never used
+    waiting: int
+    dead: int
+    is_configured: bool = True
+
+
+def channel_rows(tx: Connection, receivers: Sequence[str]) -> tuple[ChannelRow, ...]:
+    """The channels of these receivers in their order, then those of others, which are configured no longer."""
+    known = {one.receiver: one for one in channels.listed(tx)}
+    backlog = Counter((one.notification.receiver, one.state) for one in outbox.listed(tx))
+    backlog.update((one.receiver, one.state) for one in reports.listed(tx))
+    strangers = sorted((known.keys() | {receiver for receiver, _ in backlog}) - set(receivers))
+    rows = [
+        ChannelRow(
+            receiver=name,
+            channel=known.get(name),
+            waiting=backlog[name, "pending"],
+            dead=backlog[name, "dead"],
+            is_configured=name in receivers,
+        )
+        for name in (*receivers, *strangers)
+    ]
+    return tuple(row for row in rows if row.is_configured or row.waiting or row.dead)
+
+
+def find(tx: Connection, wanted: str) -> DeliveryRow | Issue:
+    """A notification or an issue of a report, by its id.
+
+    Raises:
+        Refused: There is none.
+    """
+    if wanted.startswith(REPORT_PREFIX):
+        for issue in reports.listed(tx, ids=[wanted]):
+            return issue
+    for one in outbox.listed(tx, ids=[wanted]):
+        return DeliveryRow(one, outbox.attempts(tx, wanted))
+    raise Refused(f"no notification and no report has the id {wanted}; what ended long ago is kept no longer")
+
+
 def retry(tx: Connection, wanted: Sequence[str], *, author: str, comment: str, now: datetime) -> int:
-    """Make notifications that wait or are dead due at once; returns how many are.
+    """Make notifications and reports that wait or are dead due at once; returns how many are.
 
     Raises:
         Refused: One neither waits nor is dead.
     """
-    ids = _meant(tx, wanted)
-    _note(tx, ids, "outbox.retry", author=author, comment=comment, now=now)
-    return redelivery.retry(tx, ids, now=now)
+    ids, issues = _parted(tx, wanted)
+    _note(tx, (*ids, *issues), "outbox.retry", author=author, comment=comment, now=now)
+    return redelivery.retry(tx, ids, now=now) + reports.retry(tx, issues, now=now)
 
 
 def drop(tx: Connection, wanted: Sequence[str], *, author: str, comment: str, now: datetime) -> int:
-    """Give notifications up that wait or are dead: they are never sent; returns how many are.
+    """Give notifications and reports up that wait or are dead: they are never sent; returns how many are.
 
     Raises:
         Refused: One neither waits nor is dead.
     """
-    ids = _meant(tx, wanted)
-    _note(tx, ids, "outbox.drop", author=author, comment=comment, now=now)
+    ids, issues = _parted(tx, wanted)
+    _note(tx, (*ids, *issues), "outbox.drop", author=author, comment=comment, now=now)
     return redelivery.drop(tx, ids, now=now)
 
 
@@ -115,8 +164,15 @@ def _note(tx: Connection, ids: Sequence[str], action: str, *, author: str, comme
         alerts.record(tx, author=author, action=action, subject=id_, comment=comment, now=now)
 
 
-def _meant(tx: Connection, wanted: Sequence[str]) -> list[str]:
-    undelivered = outbox.ids_like(tx, wanted, states=STATES[:2])
+def _parted(tx: Connection, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Ids of notifications, and of reports."""
+    issues = [text for text in wanted if text.startswith(REPORT_PREFIX)]
+    others = [text for text in wanted if not text.startswith(REPORT_PREFIX)]
+    known = [one.id for one in reports.listed(tx)] if issues else []
+    return _meant(others, outbox.ids_like(tx, others, states=STATES[:2])), _meant(issues, known)
+
+
+def _meant(wanted: Sequence[str], undelivered: Sequence[str]) -> list[str]:
     meant: list[str] = []
     for text in wanted:
         found = [id_ for id_ in undelivered if id_ == text] or [id_ for id_ in undelivered if id_.startswith(text)]

@@ -112,8 +112,12 @@ def find(
     now: datetime,
     owner_tag: str = "owner",
     lifetimes: Lifetimes | None = None,
+    only: ResourceKind | None = None,
 ) -> Dossier:
     """The dossier of an alert's id, a job's id, or NAME or ACCOUNT/NAME of a deployment.
+
+    Args:
+        only: What is meant is of this kind, whatever else bears the name; `None`: anything.
 
     Raises:
         Refused: there is none, or more than one.
@@ -135,6 +139,10 @@ def find(
         for one in listings.deployments(tx, name=name)
         if one.deployment.account in places or one.deployment.key == wanted.lower()
     ]
+    if only is ResourceKind.JOB:
+        lives = []
+    elif only is ResourceKind.DEPLOYMENT:
+        jobs = []
     if len(jobs) + len({one.deployment.key for one in lives}) > 1:
         jobs, lives = _present(desk, jobs, lives)
     if len(jobs) + len({one.deployment.key for one in lives}) > 1:
@@ -143,9 +151,24 @@ def find(
         return _of_job(tx, jobs[0], desk)
     if lives:
         return _of_deployment(tx, lives, desk)
-    if (alert := alerts.find(tx, wanted)) is not None:  # last: a name may look like the beginning of a fingerprint
+    if (
+        only is None and (alert := alerts.find(tx, wanted)) is not None
+    ):  # last: a name may look like the beginning of a fingerprint
         return _of_alert(tx, alert, desk)
     raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
+
+
+def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime) -> AlertFile:
+    """One alert alone, by its id or an unambiguous beginning of it.
+
+    Raises:
+        Refused: there is none.
+    """
+    alert = alerts.find(tx, wanted) if wanted else None
+    if alert is None:
+        raise Refused(f"no alert has the id {wanted}; what ended long ago is kept no longer")
+    desk = _Desk(watched={}, here=frozenset(), routing=routing, now=now, owner_tag="", lifetimes=Lifetimes())
+    return _files(tx, [alert], desk)[0]
 
 
 def _present(

@@ -6,6 +6,7 @@ Each row comes with its record for programs; rows are in the order of keys that 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -30,6 +31,7 @@ from watcher.store import alerts as stored
 from watcher.store import history, inventory, listings, pauses
 from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
 
+Row = TypeVar("Row", "JobRow", "DeploymentRow")
 #: How long what is over is listed, where nobody says since when.
 RECENT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,7 +76,12 @@ def jobs(
         and query.fits_status(one.job.status.value, one.job.raw_status)
         and query.fits_owner(owner_of(seen.account, job=one.job, owner_tag=frame.owner_tag).name)
     )
-    return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+    return _in_order(rows, limit=limit, cursor=cursor)
+
+
+def _in_order(rows: Iterable[Row], *, limit: int | None, cursor: str) -> Page[Row]:
+    """A page of rows; a database's collation may know another order than their keys do."""
+    return paged(sorted(rows, key=lambda row: row.key), lambda row: row.key, limit=limit, cursor=cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,7 @@ def deployments(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[DeploymentRow]:
     """Deployments that live, by account; with `since` also those that ended since then."""
-    rows = _standing_rows(tx, frame, query)
-    return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+    return _in_order(_standing_rows(tx, frame, query), limit=limit, cursor=cursor)
 
 
 def _standing_rows(tx: Connection, frame: Frame, query: Query) -> Iterator[DeploymentRow]:

@@ -18,6 +18,7 @@ from watcher.resources.account import Account
 from watcher.resources.changes import STATUS, Transition
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
+from watcher.resources.model import family
 from watcher.rules.rai import has_trained, refusal_of
 from watcher.store.listings import RecordedDeployment
 
@@ -36,24 +37,46 @@ class Money:
         return isinstance(self.price, Price) and self.price.rate.is_zero
 
 
-def money_of(account: Account, deployment: Deployment, standing: Standing, book: PriceBook, now: datetime) -> Money:
-    """The money of a deployment that stands; idle is what had no call for a day, as reports have it."""
-    price = price_of(account, deployment, book)
+class Rates:
+    """The prices of many deployments: of those that are alike one is looked up."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self.book = book
+        self._known: dict[tuple[str, str, int | None, str], Price | Unknown] = {}
+
+    def of(self, account: Account, deployment: Deployment) -> Price | Unknown:
+        """What an hour of a deployment costs."""
+        # The operator's table may tell models of one family apart; Azure's own list does not.
+        model = deployment.model if self.book.terms.table else family(deployment.model)
+        kind = model, deployment.sku, deployment.capacity, account.location
+        found = self._known.get(kind)
+        if found is None:
+            found = self._known[kind] = hosting.hourly(
+                self.book,
+                model=deployment.model,
+                sku=deployment.sku,
+                capacity=deployment.capacity,
+                location=account.location,
+            )
+        return found
+
+
+def is_idle(standing: Standing, now: datetime) -> bool:
+    """Whether it had no call for a day, as reports have it, and that is surely known."""
     since = standing.idle_since
-    if since is None or now - since < DAY or standing.unknown_because:
+    return since is not None and now - since >= DAY and not standing.unknown_because
+
+
+def money_of(account: Account, deployment: Deployment, standing: Standing, rates: Rates, now: datetime) -> Money:
+    """The money of a deployment that stands."""
+    price, since = rates.of(account, deployment), standing.idle_since
+    if since is None or not is_idle(standing, now):
         return Money(price=price, idle=None)
     earliest = standing.deletion_earliest
     latest = earliest if standing.expires else standing.deletion_latest
     deletion = None if earliest is None else (earliest, latest)
     idle = idle_money(price, now=now, since=(since, since), deletion=deletion)
     return Money(price=price, idle=idle, is_least=standing.is_bounded)
-
-
-def price_of(account: Account, deployment: Deployment, book: PriceBook) -> Price | Unknown:
-    """What an hour of it costs."""
-    return hosting.hourly(
-        book, model=deployment.model, sku=deployment.sku, capacity=deployment.capacity, location=account.location
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +124,10 @@ def training_cost(
 
     Args:
         events: The lines of its log.
-        changes: Of the job, in any order.
+        changes: Of the job, newest first.
         jobs_at: When the account's jobs were read last.
     """
-    phases = sorted((one for one in changes if one.attribute == STATUS), key=lambda one: one.observed_at)
+    phases = [one for one in reversed(changes) if one.attribute == STATUS]
     until = ended_at or jobs_at
     hours, is_uncapped = None, False
     if is_reinforcement(job) and until is not None:
@@ -125,7 +148,9 @@ def training_cost(
 
 def _has_begun(job: FineTuningJob, events: Sequence[JobEvent], phases: Sequence[Transition]) -> bool | None:
     """Whether it ever trained; `None`: nobody can tell."""
-    if has_trained(job, events) or any("running" in ((t.before or "").lower(), (t.after or "").lower()) for t in phases):
+    if has_trained(job, events) or any(
+        "running" in ((t.before or "").lower(), (t.after or "").lower()) for t in phases
+    ):
         return True
     # Seen from its waiting on, and by the service's own times: no step of it was missed.
     is_whole = len(phases) > 1 and all(one.occurred_at is not None for one in phases[1:])

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from watcher.alerts.keep import Keep
 from watcher.answers import status
-from watcher.answers.money import Money, money_of
+from watcher.answers.money import Money, Rates, is_idle, money_of
 from watcher.answers.query import Frame
+from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Total, total
 from watcher.costs.prices import PriceBook
 from watcher.report.summary import DeploymentStanding, FiringAlert, RunningJob, Summary, Unseen
@@ -31,6 +32,8 @@ from watcher.store.listings import WatchedAccount
 
 #: So many of each are shown.
 BARS, JOBS, CHANGES, ACCOUNTS = 12, 10, 12, 20
+#: Transitions that are looked at for those.
+_LOOKED_AT = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +104,10 @@ def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook
     watched = listings.accounts(tx)
     summary = status.summary_of(tx, watched, frame)
     standings = (*summary.at_risk, *summary.unknown, *summary.safe)
-    money = {one.deployment.key: _money(one, book, frame.now) for one in standings}
-    idle = [one.idle for one in money.values() if one.idle is not None]
+    rates = Rates(book)
+    idle = [_money(one, rates, frame.now).idle for one in standings if is_idle(one.standing, frame.now)]
     keeps = {(keep.account.lower(), keep.deployment.lower()): keep for keep in alerts.keeps(tx, since=frame.now)}
-    loud = [one for one in summary.firing if one.alert.severity is not Severity.INFO]
+    loud = sorted((one for one in summary.firing if one.alert.severity is not Severity.INFO), key=_urgency)
     rules = Counter(one.alert.finding.rule for one in summary.firing if one.alert.severity is Severity.INFO)
     return Overview(
         summary=summary,
@@ -112,10 +115,10 @@ def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook
         heard=tuple(one for one in loud if not is_hushed(one)),
         hushed=tuple(one for one in loud if is_hushed(one)),
         advice=tuple(sorted(rules.items(), key=lambda one: (-one[1], one[0]))),
-        bars=tuple(Bar(one=one, money=money[one.deployment.key], keep=_keep(one, keeps)) for one in standings[:BARS]),
+        bars=tuple(Bar(one=one, money=_money(one, rates, frame.now), keep=_keep(one, keeps)) for one in standings[:BARS]),
         fine_tuned=len(standings),
-        idle=total((one if not hasattr(one, "so_far") else one.so_far for one in idle), book.currency),
-        idle_per_day=total((one if not hasattr(one, "per_day") else one.per_day for one in idle), book.currency),
+        idle=total((one.so_far if isinstance(one, IdleMoney) else one for one in idle if one), book.currency),
+        idle_per_day=total((one.per_day if isinstance(one, IdleMoney) else one for one in idle if one), book.currency),
         idle_count=len(idle),
         running=tuple(_running(tx, summary)),
         changes=tuple(_changes(tx, watched)),
@@ -124,13 +127,19 @@ def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook
     )
 
 
+def _urgency(one: FiringAlert) -> tuple[int, bool, str, datetime]:
+    """The loudest first; of those that are as loud what is to be deleted soonest, then what has fired longest."""
+    deletion = one.alert.finding.values.get("deletion_earliest")
+    return -one.alert.severity.rank, deletion is None, str(deletion), one.alert.starts_at
+
+
 def is_hushed(one: FiringAlert) -> bool:
     """Whether somebody keeps it quiet, or has said that they look after it."""
     return bool(one.silences) or one.alert.acked_at is not None
 
 
-def _money(one: DeploymentStanding, book: PriceBook, now: datetime) -> Money:
-    return money_of(one.account, one.deployment, one.standing, book, now)
+def _money(one: DeploymentStanding, rates: Rates, now: datetime) -> Money:
+    return money_of(one.account, one.deployment, one.standing, rates, now)
 
 
 def _keep(one: DeploymentStanding, keeps: Mapping[tuple[str, str], Keep]) -> Keep | None:
@@ -174,7 +183,11 @@ def _running(tx: Connection, summary: Summary) -> list[Running]:
     by_account: dict[str, list[str]] = {}
     for one in shown:
         by_account.setdefault(one.account.key, []).append(one.job.id)
-    own = {(account, job): found for account, ids in by_account.items() for job, found in trainings.durations(tx, account, ids).items()}
+    own = {
+        (account, job): found
+        for account, ids in by_account.items()
+        for job, found in trainings.durations(tx, account, ids).items()
+    }
     return [
         Running(
             one=one,
@@ -197,6 +210,7 @@ def _since(one: RunningJob, queued: float | None) -> datetime | None:
 
 
 def _changes(tx: Connection, watched: Sequence[WatchedAccount]) -> list[Changed]:
+    """The newest; what the first reading of an account found is no change."""
     labels = {one.account.key: one.account.label for one in watched}
-    newest = ((labels.get(one.account, ""), one) for _, one in history.newest(tx))
-    return [Changed(label=label, one=one) for label, one in islice(newest, CHANGES)]
+    newest = (one for _, one in islice(history.newest(tx), _LOOKED_AT) if not one.is_history)
+    return [Changed(label=labels.get(one.account, ""), one=one) for one in islice(newest, CHANGES)]

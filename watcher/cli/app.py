@@ -11,6 +11,7 @@ import typer
 
 from watcher import __version__
 from watcher.cli import (
+    calendar,
     checks,
     database,
     deliveries,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
         app.command()(listing)
     app.command()(explain.explain)
     app.command()(report.report)
+    app.command()(calendar.calendar)
     app.add_typer(_silence(), name="silence")
     app.command()(operators.ack)
     app.command()(keeping.keep)

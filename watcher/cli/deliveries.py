@@ -39,6 +39,7 @@ def outbox_list(
     """Notifications that are waiting, or dead, in the order in which they were decided; by id each attempt at them.
 
     And the channels that take none at present."""
+    from watcher.answers.deliveries import delivery_record
     from watcher.report.records import document
 
     desk: Desk = ctx.obj
@@ -50,7 +51,7 @@ def outbox_list(
         found, tries, channels = store.read_now(_load, notification_ids, states)
         reports = store.read_now(issues.load, report_ids, states, of_any=True)
     if as_json:
-        records = [_record(one, attempts) for one, attempts in zip(found, tries, strict=True)]
+        records = [delivery_record(one, attempts) for one, attempts in zip(found, tries, strict=True)]
         known = {"channels": [_channel_record(channel) for channel in channels]}
         known["reports"] = [issues.record(one) for one in reports]
         desk.document(document("notifications", records, now=now, **known))
@@ -93,50 +94,6 @@ def _meant(known: Sequence[str], wanted: Sequence[str], otherwise: str) -> list[
             raise Refused(f"{text} is the beginning of {' and '.join(found[:3])}: write more of it", code=2)
         meant += found
     return list(dict.fromkeys(meant))
-
-
-def _record(one: "Delivery", attempts: "Sequence[Attempt]") -> "Record":
-    from watcher.rules.text import rfc3339
-
-    notification = one.notification
-    return {
-        "id": notification.id,
-        "receiver": notification.receiver,
-        "route": notification.route,
-        "group": dict(notification.group_labels),
-        "reason": notification.reason.value,
-        "alerts": [told.alert.id for told in notification.alerts],
-        "state": one.state,
-        "created_at": rfc3339(notification.created_at),
-        "due_at": rfc3339(one.due_at) if one.state == "pending" else None,
-        "ended_at": rfc3339(one.ended_at),
-        "attempts": one.attempts,
-        "last_error": one.last_error or None,
-        "merged_into": one.merged_into,
-        "may_have_arrived": one.is_uncertain,
-        "notes": list(notification.notes),
-        "contents": [
-            {
-                "alert": told.alert.id,
-                "reason": told.reason.value,
-                "rule": told.alert.finding.rule,
-                "severity": told.alert.severity.value,
-                "summary": told.alert.finding.summary,
-                "note": told.note or None,
-            }
-            for told in notification.alerts
-        ],
-        "tries": [
-            {
-                "at": rfc3339(attempt.at),
-                "duration_seconds": attempt.duration_s,
-                "outcome": attempt.outcome,
-                "kind": attempt.kind or None,
-                "detail": attempt.detail,
-            }
-            for attempt in attempts
-        ],
-    }
 
 
 def _channel_record(channel: "Channel") -> "Record":

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from watcher.alerts.summary import summary_at
-from watcher.cli.handover import HandOver, about
+from watcher.answers.handover import HandOver, about
 from watcher.cli.table import Column, Line, wrap
 from watcher.cli.wording import ahead, past, section, severity
 from watcher.rules.text import counted, duration, moment

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watcher.cli.desk import Desk
+from watcher.cli.files import write_file
 from watcher.cli.options import ConfigOption, JsonOption, moment_of, span_of
 from watcher.errors import Refused
 
@@ -82,11 +82,13 @@ def report(
     if at > now:
         raise typer.BadParameter(f"{as_of!r} is still to come", param_hint="--as-of")
     receivers = _receivers(settings, send or ())
+    from watcher.assembly_report import edition_of
+
     with _progress(desk) as step:
         statement = _statement(
             desk,
             settings,
-            _edition_of(settings, owner, edition),
+            edition_of(settings, owner, edition),
             period=period_until(at, length, zone),
             period_name=period,
             as_of=at,
@@ -96,7 +98,7 @@ def report(
         text = _rendered(statement, chosen or "text")
     is_shown = bool(chosen) or not send
     if output is not None:
-        _write(output, text)
+        write_file(output, text.encode())
     elif is_shown:
         desk.out.write(text)
         desk.out.flush()
@@ -121,44 +123,13 @@ def _format(given: str | None, *, as_json: bool, output: Path | None) -> str:
     return "" if output is None else _SUFFIXES.get(output.suffix.lower(), "text")
 
 
-def _edition_of(settings: "Config", owner: str | None, edition: str) -> "tuple[Edition, Concerns]":
-    """An owner is whoever bears the label, and what `[[owners]]` of that name match."""
-    from watcher.alerts.matcher import matches, parse_matchers
-    from watcher.report.statement import Audience, Edition
-
-    if owner is None:
-        return Edition(audience=Audience(edition)), None
-    tables = [parse_matchers(one.match) for one in settings.owners if one.name == owner]
-
-    def concerns(labels: Mapping[str, str]) -> bool:
-        return labels.get("owner") == owner or any(matches(matchers, labels) for matchers in tables)
-
-    return Edition(audience=Audience.OWNER, owner=owner), concerns
-
-
-def _statement(
-    desk: Desk, settings: "Config", edition: "tuple[Edition, Concerns]", *, as_of: datetime, is_past: bool, **about: Any
-) -> "Statement":
+def _statement(desk: Desk, settings: "Config", edition: "tuple[Edition, Concerns]", **about: Any) -> "Statement":
     from watcher.assembly import tariff_of, terms_of
-    from watcher.assembly_report import report_terms_of
-    from watcher.cycles.editions import statements
-    from watcher.rules.text import moment
-    from watcher.store import reports
+    from watcher.assembly_report import report_terms_of, statement_of
 
     with desk.store(settings) as store:
-        first = store.read_now(reports.first_record_at)
-        if is_past and (first is None or as_of < first):
-            begins = "nothing is on record yet" if first is None else f"the record begins at {moment(first)}"
-            raise Refused(f"nothing is known as of {moment(as_of)}: {begins}", code=2)
-        found = store.read_now(
-            statements,
-            {"": edition},
-            as_of=as_of,
-            terms=report_terms_of(settings, terms_of(settings)),
-            tariff=tariff_of(settings),
-            **about,
-        )
-    return found[""]
+        terms, tariff = report_terms_of(settings, terms_of(settings)), tariff_of(settings)
+        return store.read_now(statement_of, edition, terms=terms, tariff=tariff, **about)
 
 
 def _rendered(statement: "Statement", format_: str) -> str:
@@ -192,28 +163,6 @@ def _progress(desk: Desk) -> "Iterator[Callable[[str], None]]":
     with Progress(console=Console(file=desk.err), transient=True) as bar:
         task = bar.add_task("reading the history", total=None)
         yield lambda doing: bar.update(task, description=doing)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all; what is no file, as `/dev/stdout`, is written to as it is."""
-    target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(text.encode())
-            return
-        try:
-            with part.open("wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                part.chmod(target.stat().st_mode & 0o777)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as exc:
-        raise Refused(f"{path} cannot be written ({exc.strerror or type(exc).__name__}); name another file") from exc
 
 
 # Sending it
@@ -260,6 +209,7 @@ async def _send_all(
     from watcher.transport import open_client
 
     failed = 0
+    page = f"{settings.watcher.public_url}/report" if settings.watcher.public_url else ""
     client = open_client()
     context = Context(
         watcher_name=settings.watcher.name,
@@ -280,7 +230,7 @@ async def _send_all(
                 desk.complain(f"{head}: cannot be used: {exc.message}")
                 continue
             try:
-                failed += not await _send(desk, notifier, head, statement, now, say)
+                failed += not await _send(desk, notifier, head, statement, now, say, page)
             finally:
                 await notifier.aclose()
     finally:
@@ -289,9 +239,15 @@ async def _send_all(
 
 
 async def _send(
-    desk: Desk, notifier: Any, head: str, statement: "Statement", now: datetime, say: "Callable[[str], None]"
+    desk: Desk,
+    notifier: Any,
+    head: str,
+    statement: "Statement",
+    now: datetime,
+    say: "Callable[[str], None]",
+    page: str,
 ) -> bool:
-    from watcher.cycles.editions import message
+    from watcher.cycles.editions import address_of, message
     from watcher.errors import DeliveryError
     from watcher.notify.report import takes_reports
     from watcher.store.reports import report_id
@@ -302,6 +258,7 @@ async def _send(
     made = message(
         statement,
         id_=report_id("by hand", statement.edition.title, notifier.name, now),
+        link=address_of(page, statement),
         made_at=now,
         with_pictures=getattr(notifier, "wants_pictures", False),
     )

@@ -13,7 +13,7 @@ from watcher.cli.table import Column, Line, cut, printable, wrap
 from watcher.cli.wording import section
 
 if TYPE_CHECKING:
-    from watcher.cli.handover import HandOver
+    from watcher.answers.handover import HandOver
     from watcher.report.summary import Summary
 
 #: Lines about what could not be seen, in the hand-over of a shift.
@@ -29,9 +29,9 @@ def status(
 
     What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications.
     The hand-over: what fires, what comes next, what is kept quiet, who was told, what happened, ended and was done."""
+    from watcher.answers import handover
     from watcher.answers.status import load
     from watcher.assembly import routing_of
-    from watcher.cli import handover
     from watcher.report.summary_record import summary_record
     from watcher.settings import frame_of
 

@@ -48,7 +48,7 @@ class Case:
     is_successor_called: bool | None = None
     wish: Wish | None = None
     delete: str  #: command
-    developer: str  #: command
+    developer: str  #: command; asked for where its calls are a trickle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

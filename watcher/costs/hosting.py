@@ -300,6 +300,8 @@ def use_by_day(
     spans = [(low, high) for low, high in spans if low < high]
     read_from, read_to = spans[0] if len(spans) == 1 else (end, begin)
     read_to = min(read_to, sure)
+    # Later hours may still grow: of them it is known that calls came, and not how many.
+    counted = bisect_left(hours, micros(coverage.spans[-1][1]) // _HOUR) if coverage.spans else len(hours)
     midnights, hours_before, dates = _grid(period, zone)
     number = bisect_right(midnights, begin)
     days, low = [], begin
@@ -309,8 +311,9 @@ def use_by_day(
         else:
             high, bound = end, -(-end // _HOUR)
         after = bisect_left(hours, bound, done)
-        within, done = sum(counts[done:after], 0.0), after
-        before = _IDLE if not within else _TRICKLE if within <= trickle else _USED
+        within, came = sum(counts[done : min(after, counted)], 0.0), sum(counts[done:after], 0.0)
+        done = after
+        before = _IDLE if not came else _TRICKLE if came <= trickle else _USED
         if read_from <= low and high <= read_to and high <= idle_from:  # as nearly always
             spent = _whole(before, high - low)
         elif read_from <= low and high <= read_to and (idle_from <= low or before is _IDLE):

@@ -6,11 +6,12 @@ and what is unknown never counts as nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 
 _MICROSECOND = timedelta(microseconds=1)
 _CENTS = 100
@@ -50,7 +51,7 @@ class Amount:
         if exact < 0:
             raise ValueError("an amount is multiplied by nothing less than 0")
         low = self.low * exact
-        high = low if self.high is self.low else self.high * exact
+        high = low if self.high is self.low or self.high == self.low else self.high * exact
         return Amount(low=low, high=high, currency=self.currency)
 
     def __truediv__(self, divisor: "Number") -> "Amount":
@@ -189,24 +190,32 @@ def total(costs: Iterable[Cost], currency: str) -> Total:
     # Thousands are summed: those that are one and the same are counted, and of the others, most over one denominator,
     # whole numbers are added, which is cheap where fractions are not.
     parts = list(costs)
-    alike = Counter(map(id, parts))
-    reasons, lows, highs = Counter[str](), Counter[int](), Counter[int]()
-    for each in {id(part): part for part in parts}.values():
-        count = alike[id(each)]
+    different = {id(part): part for part in parts}
+    alike = Counter(map(id, parts)) if len(different) < len(parts) else None
+    reasons: dict[str, int] = {}
+    lows: dict[int, int] = {}
+    highs: dict[int, int] = {}
+    for key, each in different.items():
+        count = 1 if alike is None else alike[key]
         if isinstance(each, Unknown):
-            reasons[each.because] += count
+            reasons[each.because] = reasons.get(each.because, 0) + count
             continue
         if each.currency != currency:
             raise CurrencyMismatch(f"{each.currency} and {currency} do not mix")
-        lows[each.low.denominator] += count * each.low.numerator
-        highs[each.high.denominator] += count * each.high.numerator
-    known = Amount(low=_joined(lows), high=_joined(highs), currency=currency)
-    return Total(known=known, parts=len(parts), reasons=_ordered(reasons))
+        top, bottom = each.low.as_integer_ratio()
+        lows[bottom] = lows.get(bottom, 0) + count * top
+        if each.high is not each.low:
+            top, bottom = each.high.as_integer_ratio()
+        highs[bottom] = highs.get(bottom, 0) + count * top
+    low = _joined(lows)
+    known = Amount(low=low, high=low if lows == highs else _joined(highs), currency=currency)
+    return Total(known=known, parts=len(parts), reasons=_ordered(Counter(reasons)) if reasons else ())
 
 
-def _joined(numerators: Counter[int]) -> Fraction:
+def _joined(numerators: Mapping[int, int]) -> Fraction:
     """The sum of fractions, by denominator."""
-    return sum((Fraction(numerator, denominator) for denominator, numerator in numerators.items()), Fraction(0))
+    bottom = lcm(*numerators)
+    return Fraction(sum(top * (bottom // denominator) for denominator, top in numerators.items()), bottom)
 
 
 def _ordered(reasons: Counter[str]) -> tuple[tuple[str, int], ...]:

@@ -14,6 +14,8 @@ _API_VERSION = "2024-10-01"
 #: The first version that Azure's own sample makes a Developer deployment with.
 _DEVELOPER_API_VERSION = "2025-07-01-preview"
 _DEVELOPER_SKU = "DeveloperTier"
+#: `json.dumps` with such an option would make an encoder each time.
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Recipe:
     def command(self) -> str:
         """The command; `az` puts the address of its own cloud before the path."""
         path = f"{self.id}?api-version={self.api_version}"
-        body = json.dumps(self.body, ensure_ascii=False)
+        body = _json(self.body)
         return f"az rest --method put --url {shlex.quote(path)} --body {shlex.quote(body)}"
 
 

@@ -41,6 +41,14 @@ class Spent:
     price: Price | None = None  #: `None`: none was needed, or none is known
 
 
+_TRAINED = re.compile(r"^(job succeeded|completed results file)", re.IGNORECASE)
+
+
+def evaluated_from(events: Iterable[JobEvent]) -> datetime | None:
+    """When training was over, and the evaluation began, which is free; `None`: the job's log does not say."""
+    return max((event.created_at for event in events if _TRAINED.match(event.message)), default=None)
+
+
 def billed_tokens(events: Iterable[JobEvent]) -> int | None:
     """Azure's own count in the job's log, the newest; `None`: the log does not say."""
     found = [(event.created_at, said[1]) for event in events if (said := _BILLED.search(event.message))]
@@ -125,11 +133,12 @@ def _tokens(job: FineTuningJob, billed: int | None) -> tuple[tuple[int, int], st
         return Unknown(because="how many epochs were trained is not known")
     if job.status is JobStatus.CANCELLED:
         return (0, count * times), f"at most {count:,} trained tokens × {times} epochs: it was cancelled on the way"
-    # In a recorded answer the count exceeded what was billed, so it may hold the epochs already.
+    # In a recorded answer the count exceeded what was billed by a third, so it may hold the epochs already, and more.
     basis = (
-        f"{count:,} trained tokens × {times} epochs; it is not documented whether the count holds the epochs already"
+        f"at most {count:,} trained tokens × {times} {'epoch' if times == 1 else 'epochs'}, and at least half of them"
     )
-    return (count, count * times), f"{count:,} trained tokens × 1 epoch" if times == 1 else basis
+    basis += " once: what the count holds is not documented, and less than it was seen to be billed"
+    return (count // 2, count * times), basis
 
 
 def _by_hours(
@@ -172,6 +181,11 @@ def trained_for(
         if status not in WAITING:
             return None
         earliest = latest
+    if status not in WAITING and status != "running":
+        # Whatever it did before, it was not seen to.
+        if created_at is None:
+            return None
+        most += max((earliest if status in _MAY_TRAIN else latest) - created_at, timedelta())
     for before, change in pairwise(ordered):
         if change.occurred_at is not None:
             low = high = max(change.occurred_at, earliest)

@@ -6,7 +6,8 @@ Each takes seconds of a thread where there is much to tell, so nobody calls it o
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -19,12 +20,15 @@ from watcher.notify.chart_png import png
 from watcher.notify.message import LATE_AFTER
 from watcher.notify.report import Picture, ReportMessage
 from watcher.notify.wording import spell_duration, spell_time
+from watcher.report.billed import billed
 from watcher.report.compile import compile_statement
 from watcher.report.render import FORMATS
 from watcher.report.render.mail import MailParts, mail_parts
 from watcher.report.render.short import short_form
 from watcher.report.statement import Edition, Statement
 from watcher.report.terms import ReportTerms
+from watcher.rules.text import rfc3339
+from watcher.store import actuals
 from watcher.store import period as history
 
 log = structlog.get_logger()
@@ -49,7 +53,11 @@ def statements(
         terms: Whose book of prices is exchanged for one with the list that is stored.
     """
     terms = replace(terms, book=book_of(terms.book.terms, tariff.of(tx)))
-    records = history.load(tx, period, as_of=as_of, owner_tag=terms.owner_tag)
+    most_calls = terms.trickle.max_calls
+    records = history.load(tx, period, as_of=as_of, owner_tag=terms.owner_tag, most_calls=most_calls)
+    told = Period(begin=min(period.begin, as_of), end=min(period.end, as_of))
+    bill = actuals.load(tx, since=told.begin.astimezone(UTC).date(), until=told.end.astimezone(UTC).date())
+    known = billed(records, terms, bill, told)
     return {
         key: compile_statement(
             records,
@@ -59,9 +67,28 @@ def statements(
             terms=terms,
             edition=edition,
             matches=concerns,
+            actuals=known,
         )
         for key, (edition, concerns) in editions.items()
     }
+
+
+def address_of(page: str, statement: Statement) -> str:
+    """The address under which a page shows the same statement; "" where there is no page.
+
+    Args:
+        page: Of the reports; "": there is none.
+    """
+    if not page:
+        return ""
+    owner = statement.edition.owner
+    params = {
+        "from": rfc3339(statement.period.begin),
+        "to": rfc3339(statement.period.end),
+        "as_of": rfc3339(statement.as_of),
+        **({"owner": owner} if owner else {}),
+    }
+    return f"{page}?{urlencode(params)}"
 
 
 def message(

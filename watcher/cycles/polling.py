@@ -212,6 +212,8 @@ def _keep_by_tag(tx: Connection, previous: Reading, current: Reading, *, now: da
             alerts.save_keep(tx, by_tag, now=now)
         else:
             alerts.drop_keep(tx, current.account.key, deployment.name)
+            subject, comment = f"{current.account.key}/{deployment.name}", "the tag is gone"
+            alerts.record(tx, author=f"tag {KEEP_TAG}", action="keep.drop", subject=subject, comment=comment, now=now)
 
 
 def without_secrets(gaps: Iterable[Gap]) -> tuple[Gap, ...]:

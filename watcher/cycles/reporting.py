@@ -17,7 +17,7 @@ from watcher import logs
 from watcher.alerts.matcher import Matcher, matches
 from watcher.clock import Clock
 from watcher.costs.hosting import Period
-from watcher.cycles.editions import Concerns, message, statements
+from watcher.cycles.editions import Concerns, address_of, message, statements
 from watcher.cycles.pricing import Tariff
 from watcher.cycles.settling import clean
 from watcher.errors import DatabaseUnavailableError, DeliveryError
@@ -262,7 +262,7 @@ class _Sender:
         return message(
             statement,
             id_="",
-            link=self.reporting.link,
+            link=address_of(self.reporting.link, statement),
             made_at=self.clock(),
             due_at=first.as_of,
             with_pictures=with_pictures,

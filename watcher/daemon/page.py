@@ -10,16 +10,15 @@ from watcher.assembly import Machine, terms_of
 from watcher.clock import Clock
 from watcher.config import Config
 from watcher.costs.prices import book_of
-from watcher.errors import Refused
+from watcher.daemon.reports import Reports
 from watcher.settings import frame_of, known_of
 from watcher.store import counts
-from watcher.store.engine import Store
 from watcher.web.access import Key, Right, Rules
 from watcher.web.app import create_app
 from watcher.web.metrics import Figures, Metrics
 from watcher.web.server import serving
 from watcher.web.shield import host_of
-from watcher.web.site import Health, ReportAsked, Settings, Site
+from watcher.web.site import Health, Settings, Site
 
 #: The name of the token that has none of its own.
 _UNNAMED = "web"
@@ -84,20 +83,15 @@ def site_of(machine: Callable[[], Machine], *, health: Callable[[], Health], wak
             book=lambda tx: book_of(terms_of(config), machine().judgement.tariff.of(tx)),
         )
 
-    async def report(asked: ReportAsked) -> str:
-        raise Refused("this version makes no reports yet")
-
-    async def calendar(owner: str) -> bytes:
-        raise Refused("this version makes no calendar yet")
-
+    reports = Reports(machine)
     clock: Clock = machine().clock
     return Site(
         store=machine().store,
         clock=clock,
         settings=settings,
         health=health,
-        report=report,
-        calendar=calendar,
+        report=reports.report,
+        calendar=reports.calendar,
         wake=wake,
     )
 
@@ -112,16 +106,12 @@ def _hosts(host: str, public_url: str | None) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
-def figures(store: Store, now: datetime, host: str) -> Figures:
+def figures(machine: Machine, now: datetime) -> Figures:
     """What the store says now. It waits for the database: call it in a thread, not in the loop."""
-    found = store.read_now(counts.counts, now, host)
-    return Figures(
-        accounts=found.accounts,
-        jobs=found.jobs,
-        deployments=found.deployments,
-        until_deletion=found.until_deletion,
-        alerts=found.alerts,
-        outbox=found.outbox,
-        last_complete_cycle=found.last_complete_cycle,
-        skew=found.skew,
+    return machine.store.read_now(
+        counts.counts,
+        now,
+        machine.host,
+        book=book_of(terms_of(machine.config), machine.judgement.tariff.latest),
+        receivers=machine.notifiers.keys(),
     )

@@ -62,7 +62,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._reporting: asyncio.Task[None] | None = None  #: reports that are being sent
         self._progress = Progress()
-        self.metrics = Metrics(lambda: page.figures(current.machine.store, clock(), current.machine.host))
+        self.metrics = Metrics(lambda: page.figures(current.machine, clock()))
         self._teller = Teller(current, clock=clock, metrics=self.metrics, progress=self._progress)
         self._poller = Poller(
             current,
@@ -109,6 +109,7 @@ class Daemon:
                     ("review", self._teller.look_aside_forever),
                     ("refresh", self._teller.refresh_forever),
                     ("reload", self._reloader.reload_forever),
+                    ("lag", self.metrics.watch_loop),
                 )
             ]
             await self._poller.resume()
@@ -238,6 +239,7 @@ class Daemon:
             for one in await rounds.send_reports(self._current.machine):
                 outcome = "retry" if one.state == "pending" else one.state
                 self.metrics.notifications.labels(receiver=one.issue.receiver, outcome=outcome).inc()
+                self.metrics.reports.labels(report=one.issue.name, outcome=outcome).inc()
         except StoreError as exc:
             log.error("reports.failed", error=str(exc))
         except Exception:  # the cycle's boundary: what was not marked is sent again once its lease has ended

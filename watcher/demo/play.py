@@ -37,10 +37,10 @@ from watcher.simulator.loading import demo as demo_scenario
 from watcher.simulator.scenario import Scenario
 from watcher.simulator.server import serve
 from watcher.simulator.world import World
-from watcher.store import counts, scope
+from watcher.store import scope
 from watcher.web.access import Rules
 from watcher.web.app import create_app
-from watcher.web.metrics import Figures, Metrics
+from watcher.web.metrics import Metrics
 from watcher.web.server import serving
 from watcher.web.site import Health
 
@@ -216,11 +216,8 @@ def _count(tally: Tally) -> Callable[[str, int, float], None]:
 
 
 def _page(machine: Machine) -> Any:
-    def figures() -> Figures:
-        found = machine.store.read_now(counts.counts, machine.clock())
-        return Figures(accounts=found.accounts, jobs=found.jobs, alerts=found.alerts, outbox=found.outbox)
-
     health = Health(is_alive=True, not_ready=())
     site = page.site_of(lambda: machine, health=lambda: health, wake=lambda: None)
-    app = create_app(site, metrics=Metrics(figures), rules=Rules(), hosts=("127.0.0.1", "localhost"))
+    metrics = Metrics(lambda: page.figures(machine, machine.clock()))
+    app = create_app(site, metrics=metrics, rules=Rules(), hosts=("127.0.0.1", "localhost"))
     return serving(app, host="127.0.0.1", port=0)

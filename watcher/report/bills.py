@@ -1,5 +1,6 @@
 """The bill divided by account, owner, model, SKU and each label; by day; and the prices behind it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -81,19 +82,21 @@ def _bill(
     of_trained: Callable[[TrainingLine], str],
     of_place: Callable[[Place], str],
 ) -> Bill:
-    shares: dict[str, _Share] = {}
+    shares: defaultdict[str, _Share] = defaultdict(_Share)
     for line in hosted:
-        share = shares.setdefault(of_hosted(line), _Share())
-        share.hosting.extend(costs_of(line))
+        share = shares[of_hosted(line)]
+        share.hosting.append(line.cost)
+        if line.missing is not None:
+            share.hosting.append(line.missing)
         share.deployments.add(line.id.lower())
-        if State.IDLE in line.by_state:
-            share.idle.append(line.by_state[State.IDLE])
+        if (idle := line.by_state.get(State.IDLE)) is not None:
+            share.idle.append(idle)
     for job in trained:
-        share = shares.setdefault(of_trained(job), _Share())
+        share = shares[of_trained(job)]
         share.training.append(job.cost)
         share.jobs += 1
     for one in missing:
-        share = shares.setdefault(of_place(one.place), _Share())
+        share = shares[of_place(one.place)]
         share.hosting.extend([one.hosting] if one.hosting else [])
         share.training.extend([one.training] if one.training else [])
     lines = [

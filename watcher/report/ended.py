@@ -10,7 +10,11 @@ from watcher.rules.idle_clock import idle_clock
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.rule import View
 
-_WORDS = {"replaced": "replaced by a new one of its name", "left": "its account left what is watched"}
+_WORDS = {
+    "replaced": "replaced by a new one of its name",
+    "left": "its account left what is watched",
+    "moved": "its account was moved, and it with it",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from watcher.alerts.keep import Keep
 from watcher.costs import hosting
 from watcher.costs.advice import Case, Wish
 from watcher.costs.hosting import Answered, Period, Spent, State, Tenancy, Use, tenancy_of, use_by_day
-from watcher.costs.idle import DAY, FoundTrickle, IdleMoney, cost_per_call, idle_money, trickle_of
+from watcher.costs.idle import DAY, FoundTrickle, IdleMoney, cost_per_call, idle_money, trickle_of, whole_hour
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price
 from watcher.costs.recipe import as_developer, recipe
@@ -26,7 +26,7 @@ from watcher.resources.account import Account
 from watcher.resources.calls import Coverage
 from watcher.resources.deployment import Deployment, SkuKind, keep_until
 from watcher.resources.lineage import Lineage
-from watcher.resources.model import base_of, family
+from watcher.resources.model import base_of, family, is_checkpoint_id
 from watcher.resources.snapshot import Reading
 from watcher.rules import commands, superseded, trickle, wasting
 from watcher.rules.holdings import last_call, unread_item
@@ -52,6 +52,7 @@ class Hosted:
     deletion: Deletion | None  #: it is gone, and somebody had been told of it
     expires: bool = False  #: it is deleted for its age, called or not
     keep: Keep | None = None
+    read_to: datetime | None = None  #: until when its calls were read; `None`: never
 
 
 def hosted(records: Records, terms: ReportTerms, period: Period) -> Iterator[Hosted]:
@@ -75,9 +76,11 @@ class Places:
 
     def of(self, account: Account, owner: str, tags: Mapping[str, str] | None = None) -> Place:
         """The deployment's own tags go before the account's labels."""
+        if not tags and (known := self._known.get((account.key, owner))) is not None:
+            return known
         own = {name.lower(): value for name, value in (tags or {}).items()}
         labels = {name: own.get(name.lower()) or account.labels.get(name, "") for name in self._terms.tag_labels}
-        place = (account.key, owner, *labels.values())
+        place = (account.key, owner, *labels.values()) if tags else (account.key, owner)
         if place not in self._known:
             self._known[place] = Place(
                 account=account.label, account_id=account.id, location=account.location, owner=owner, labels=labels
@@ -182,16 +185,21 @@ class _Lives:
             end=life.end or last_sight,
             paused=life.paused,
         )
+        came_at = max(filter(None, (life.since, self.account.created_at)), default=None)
+        if came_at is not None and tenancy.begin < came_at:
+            # It came with an account that was moved: what it cost before was charged under that one's former id.
+            tenancy = replace(tenancy, begin=came_at, is_created=True)
+        if is_checkpoint_id(one.model) and (model := self.lineage.model_behind(one)) is not None:
+            tenancy = replace(tenancy, model=model.id)  # the checkpoint's own name tells no price
         answered = self.recorded.answered.get(one.name.lower(), _NO_CALLS)
-        uses = use_by_day(
-            tenancy, answered, self.coverage, self.period, self.terms.zone, trickle=self.terms.trickle_a_day
-        )
+        coverage = self._coverage(life, answered)
+        uses = use_by_day(tenancy, answered, coverage, self.period, self.terms.zone, trickle=self.terms.trickle_a_day)
         if not uses:
             return None
         worth = self.pricing.of(tenancy)
         present = _Present(self, life, worth.price) if life.end is None else None
         how = ended(self.view, life, self.terms.lifetimes) if life.end is not None else None
-        line = self._line(life, tenancy, place, uses, worth, answered, present, last_sight)
+        line = self._line(life, tenancy, place, uses, worth, answered, coverage, present, last_sight)
         if how is not None:
             line = replace(line, ended_by=how.words)
         return Hosted(
@@ -202,7 +210,18 @@ class _Lives:
             deletion=None if how is None else _deletion(line, life, how.deadline, how.by),
             expires=present is not None and present.standing.expires,
             keep=None if present is None else present.keep,
+            read_to=max((high for _, high in coverage.spans), default=None),
         )
+
+    def _coverage(self, life: RecordedLife, answered: Answered) -> Coverage:
+        """What is known of its calls by the hour: where a call is known that is not among them, nothing before it."""
+        last = life.usage.last_success_at if life.usage else None
+        if last is None or last < max(self.period.begin, life.deployment.created_at or life.first_seen_at):
+            return self.coverage
+        last = whole_hour(last)
+        if answered.last_within(last, self.now) is not None:
+            return self.coverage
+        return Coverage(spans=tuple((max(low, last), high) for low, high in self.coverage.spans if high > last))
 
     def _last_sight(self, life: RecordedLife) -> tuple[datetime, datetime] | None:
         """Of one that may have ended unseen: when it was read last, and now; `None`: it was read lately."""
@@ -222,6 +241,7 @@ class _Lives:
         uses: tuple[Use, ...],
         worth: _Worth,
         answered: Answered,
+        coverage: Coverage,
         present: "_Present | None",
         last_sight: tuple[datetime, datetime] | None,
     ) -> HostedLine:
@@ -230,7 +250,8 @@ class _Lives:
         stood = tenancy.stood(self.period)
         gone_at = tenancy.end[1] if tenancy.end else self.now
         window = max(self.period.begin, tenancy.begin), min(self.period.end, gone_at)
-        is_known = _is_read(self.coverage, *window, until=self.now - self.terms.metrics_stale_after)
+        # Metrics rest for hours. Of one that is gone, those of its last hours may never be read.
+        is_known = _is_read(coverage, *window, until=gone_at - self.terms.metrics_stale_after)
         return HostedLine(
             place=place,
             id=one.id,
@@ -249,7 +270,7 @@ class _Lives:
             by_state={state: worth.of(*spent[state]) for state in State if state in spent},
             calls=sum((use.calls for use in uses), 0.0) if is_known else None,
             last_call_at=last_call(life.usage, one),
-            state=self._state(answered, *window),
+            state=self._state(answered, coverage, *window),
             idle_since=present.idle_since if present else None,
             idle=present.idle if present else None,
             deletion=present.deletion if present else None,
@@ -264,13 +285,13 @@ class _Lives:
             remarks=tuple(self._remarks(life, tenancy, last_sight, present)),
         )
 
-    def _state(self, answered: Answered, begin: datetime, end: datetime) -> State:
+    def _state(self, answered: Answered, coverage: Coverage, begin: datetime, end: datetime) -> State:
         """The use that was made of it in the last day before `end` of which the calls were read."""
-        read_to = max((high for _, high in self.coverage.clipped(begin, end)), default=None)
+        read_to = max((high for _, high in coverage.clipped(begin, end)), default=None)
         if read_to is None or end - read_to > max(self.terms.metrics_stale_after, DAY):
             return State.UNKNOWN
         since = max(read_to - DAY, begin)
-        if not any(low <= since and read_to <= high for low, high in self.coverage.spans):
+        if not any(low <= since and read_to <= high for low, high in coverage.spans):
             return State.UNKNOWN
         calls = answered.within(since, read_to)
         return State.IDLE if not calls else State.TRICKLE if calls <= self.terms.trickle_a_day else State.USED
@@ -307,7 +328,10 @@ class _Present:
         self.standing = self._standing()
         self.unread = self._unread()
         self.clock = self._clock()
-        is_called = self.clock is None or lives.now - self.clock.idle_since < DAY
+        # By what was read: what is called all the time may have been called in the hours since.
+        read_to = life.usage.read_to + timedelta(seconds=life.usage.bucket_seconds) if life.usage else lives.now
+        self.known_at = min(read_to, lives.now)
+        is_called = self.clock is None or self.known_at - self.clock.idle_since < DAY
         self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
         self.trickle = self._trickle()
         self.successor, self.is_successor_called = self._successor()
@@ -347,6 +371,7 @@ class _Present:
             now=self.lives.now,
             lifetimes=self.lives.terms.lifetimes,
             running_since=self.life.running_since,
+            view=self.lives.view,
         )
 
     def _unread(self) -> Unread | None:
@@ -360,6 +385,8 @@ class _Present:
         if self.unread is not None:
             return None
         lifetimes = self.lives.terms.lifetimes
+        if self.standing.clock is not None:
+            return self.standing.clock
         running_since = None if self.deployment.is_paused else self.life.running_since
         lifetime = lifetimes.idle_of(self.deployment) or lifetimes.idle
         return idle_clock(self.deployment, self.life.usage, lifetime, running_since=running_since)
@@ -386,10 +413,10 @@ class _Present:
 
     @property
     def is_wasting(self) -> bool:
-        """As the rule has it."""
+        """As the rule has it, but for the hours that were not read yet: nobody is told to delete what may be in use."""
         return (
             self.clock is not None
-            and self.lives.now - self.clock.idle_since > self.lives.terms.wasting_after
+            and self.known_at - self.clock.idle_since > self.lives.terms.wasting_after
             and self._is_charged
         )
 
@@ -406,7 +433,12 @@ class _Present:
             return None
         if one.created_at is None or lives.now - one.created_at < limits.window:
             return None
-        if lives.now - limits.window - 2 * DAY < lives.records.calls_begin or unread_item(lives.recorded.holding, one):
+        if (
+            lives.now - limits.window - 2 * DAY < lives.records.calls_begin
+            or limits.max_calls > lives.records.most_calls
+        ):
+            return None  # it is not known how often all were called in that time
+        if unread_item(lives.recorded.holding, one):
             return None
         answered = lives.recorded.answered.get(one.name.lower(), _NO_CALLS)
         doubtful = [each for name in (one.name.lower(), "") if (each := lives.recorded.unclear.get(name)) is not None]
@@ -461,7 +493,7 @@ class _Present:
             is_successor_called=self.is_successor_called,
             wish=Wish(until=keep.until, by=keep.author, reason=keep.reason) if keep else None,
             delete=commands.delete_deployment(account, self.deployment),
-            developer=as_developer(self.deployment).command,
+            developer=as_developer(self.deployment).command if self.trickle else "",
         )
 
     def remarks(self) -> Iterator[str]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from watcher.alerts.keep import Keep
 from watcher.alerts.silence import Silence
 from watcher.costs.hosting import Answered
+from watcher.costs.idle import Trickle
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.departure import Departure
@@ -28,7 +29,10 @@ class RecordedLife:
     first_seen_at: datetime
     #: When it was last seen alive, and when seen to be gone or replaced; `None`: it stood by the newest reading.
     end: tuple[datetime, datetime] | None = None
-    outcome: str = ""  #: how it ended: "gone", "replaced", or "left" with the scope; "" while it lives
+    #: How it ended: "gone", "replaced", "moved" with its account, or "left" with the scope; "" while it lives.
+    outcome: str = ""
+    #: Of one that came with an account that was moved: since when it counts under this id, its creation lies before.
+    since: datetime | None = None
     departure: Departure | None = None  #: what the activity log said of its end
     paused: tuple[tuple[datetime, datetime | None], ...] = ()
     running_since: datetime | None = None  #: of one that runs and was seen paused in this life
@@ -78,6 +82,9 @@ class Records:
     silences: tuple[Silence, ...] = ()  #: that were active then
     undiscovered: tuple[Gap, ...] = ()  #: what discovery could not read, so that accounts may be missing
     calls_begin: datetime  #: calls of the time before were not loaded
+    #: What was answered more often than this in the period was loaded no further back; what stands in `answered` then
+    #: tells that it is no trickle, of which so many calls are the most.
+    most_calls: float = Trickle().max_calls
     begins: datetime | None = None  #: when the first account was seen; `None`: none ever was
     #: What was worked out of it, kept for the next edition.
     worked_out: dict[object, object] = field(default_factory=dict, repr=False)

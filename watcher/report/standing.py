@@ -13,7 +13,7 @@ from enum import StrEnum
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.snapshot import Reading
-from watcher.rules.idle_clock import idle_clock
+from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, unread_deployment, unread_usage
@@ -57,6 +57,7 @@ class Standing:
     doubts: tuple[str, ...] = ()  #: what puts the latest time off, or keeps it from being named
     lifetime: timedelta | None = None  #: what is added to what dates the clock
     expires: bool = False  #: deleted for its age, called or not; else for idleness
+    clock: IdleClock | None = None  #: as worked out, whether or not it can be relied on
     is_bounded: bool = False  #: idle since `idle_since` at the latest: what was called before was not read
     unknown_because: str = ""  #: also of an alert: what it rests on could not be read since
     unknown_since: datetime | None = None
@@ -82,6 +83,7 @@ def stand(
     now: datetime,
     lifetimes: Lifetimes = _USUAL,
     running_since: datetime | None = None,
+    view: View | None = None,
 ) -> Standing:
     """How a living deployment stands.
 
@@ -91,11 +93,12 @@ def stand(
         custom_models: Names of models that recorded jobs have made.
         lifetimes: As the rules have them.
         running_since: Of one that was seen paused in this life: when it was seen to run again.
+        view: Of that reading, where it is at hand.
     """
     usage = (reading.usage or {}).get(deployment.name.lower())
     if not is_fine_tuned(deployment.model, custom_models):
         return Standing(risk=Risk.EXEMPT, is_fine_tuned=False, usage=usage)
-    view = View(now=now, reading=reading)
+    view = view or View(now=now, reading=reading)
     expiry, idle = lifetimes.expiry_of(deployment), lifetimes.idle_of(deployment)
     ends = [] if expiry is None else [_by_age(view, deployment, expiry)]
     ends += [] if idle is None else [_by_idleness(view, deployment, usage, idle, running_since)]
@@ -123,6 +126,7 @@ def stand(
         doubts=end.doubts if is_dated else (),
         lifetime=end.lifetime,
         expires=end.expires,
+        clock=ends[-1].clock,
         is_bounded=is_dated and end.is_bounded,
         unknown_because=end.unread.because if end.unread else undated,
         unknown_since=end.unread.since if end.unread else None,
@@ -140,6 +144,7 @@ class _End:
     latest: datetime | None = None
     left: timedelta | None
     idle_since: datetime | None = None
+    clock: IdleClock | None = None
     basis: str
     doubts: tuple[str, ...] = ()
     is_bounded: bool = False
@@ -175,6 +180,7 @@ def _by_idleness(
         earliest=clock.deletion_earliest if clock else None,
         latest=clock.deletion_latest if clock else None,
         left=clock.left(view.now) if clock else None,
+        clock=clock,
         idle_since=clock.idle_since if clock and usage is not None else None,
         basis=clock.basis if clock else "",
         doubts=clock.doubts if clock else (),

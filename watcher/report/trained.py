@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, nothing
 from watcher.costs.prices import Price
-from watcher.costs.training import Spent, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.costs.training import Spent, evaluated_from, is_reinforcement, resumed_at_cap, spent, trained_for
 from watcher.report.hosted import Places
 from watcher.report.recorded import RecordedAccount, RecordedJob, Records
 from watcher.report.statement import TrainingLine
@@ -31,7 +32,9 @@ def trained(records: Records, terms: ReportTerms, period: Period) -> Iterator[Tr
     """The jobs by account, the last to end first."""
     places = Places(terms)
     for recorded in records.accounts:
-        ended = [one for one in recorded.jobs if one.ended_at is not None and period.begin <= one.ended_at < period.end]
+        # What ended before its account was created came with it from another id, under which it was charged.
+        begin = max(filter(None, (period.begin, recorded.account.created_at)))
+        ended = [one for one in recorded.jobs if one.ended_at is not None and begin <= one.ended_at < period.end]
         ended.sort(key=lambda one: (-one.ended_at.timestamp() if one.ended_at else 0.0, one.job.id))
         for one in ended:
             yield _ended(recorded, one, terms, places)
@@ -69,6 +72,9 @@ def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, refu
     until = one.ended_at or recorded.holding.jobs_at
     if is_reinforcement(job) and until is not None:
         hours = trained_for(one.phases, created_at=job.created_at, until=until)
+        over_at = evaluated_from(one.events)
+        if hours is not None and job.status.has_ended and over_at is not None:
+            hours = max(hours[0] - max(until - over_at, timedelta()), timedelta()), hours[1]
         is_uncapped = resumed_at_cap(one.phases, created_at=job.created_at)
     return spent(
         job,

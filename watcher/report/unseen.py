@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from watcher.costs.hosting import Period
+from watcher.costs.hosting import Period, State
 from watcher.costs.prices import PriceBook
 from watcher.costs.savings import METHOD
 from watcher.report.hosted import Hosted
@@ -144,10 +144,26 @@ def remarks(
         yield (
             "From the hour of the last call of the period on, a deployment counts as idle, as Azure's own clock has it."
         )
+    fresh = [one.read_to for one in hosted if one.line.end is None and _awaits_metrics(one) and one.read_to]
+    if fresh:
+        yield (
+            f"Calls are read every few hours: those of {counted(len(fresh), 'deployment')} were read until "
+            f"{moment(min(fresh))} or later, and the time since counts neither as used nor as idle."
+        )
+    if gone := sum(one.line.end is not None and _awaits_metrics(one) for one in hosted):
+        yield (
+            f"Of {counted(gone, 'deployment')} that ended in the period, calls of the last hours before the end were "
+            "not read; that time counts neither as used nor as idle."
+        )
     if has_trained:
         yield "Training is billed where a job ends; what is under way at the period's end counts to a later period."
     if has_saved:
         yield METHOD
+
+
+def _awaits_metrics(one: Hosted) -> bool:
+    """Whether nothing of its calls is missing but those of the newest hours."""
+    return one.line.calls is not None and State.UNKNOWN in one.line.by_state
 
 
 def _is_later(at: datetime | None, than: datetime) -> bool:

@@ -1,19 +1,14 @@
 """How a report writes amounts, times and foreign names, in whatever format. Escaping is left to each format."""
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, Cost, Total
+from watcher.rules import text as text_of
 from watcher.rules.text import counted, duration
 
-#: Control characters, and those that reorder text or hide in it.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -26,15 +21,13 @@ TEXT_LIMIT = 400
 
 def one_line(text: str, limit: int = TEXT_LIMIT) -> str:
     """Foreign text on one line, without what could hide or reorder, and cut with `…` past `limit` characters."""
-    line = text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text.replace("\u2028", " "))
-    if "\n" in line or "\t" in line or "  " in line or line[:1] == " " or line[-1:] == " ":
-        line = " ".join(line.split())
+    line = text_of.one_line(text)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def lines_of(text: str, limit: int = 4000) -> str:
     """Foreign text with its line breaks, as a command has them."""
-    whole = "\n".join(_UNSEEN.sub("", line.expandtabs(4)).rstrip() for line in text.splitlines()).strip("\n")
+    whole = text_of.clean(text)
     return whole if len(whole) <= limit else whole[: limit - 1] + "…"
 
 

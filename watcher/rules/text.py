@@ -10,13 +10,15 @@ _STEP_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 #: Control characters (terminal escapes, NUL) and those that reorder text or hide in it; line breaks and tabs apart.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
 def clean(text: str) -> str:
     """`text` without control and reordering characters; its lines kept, without blanks at their ends."""
-    if text.isprintable():  # as most are: one line, and nothing in it of what is taken out
+    # As most are: one line, and nothing in it of what is taken out. (Some of that is printable beyond ASCII.)
+    if text.isascii() and text.isprintable():
         return text.rstrip()
     text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n"))
     return "\n".join(line.rstrip() for line in text.expandtabs(4).split("\n")).strip("\n")

@@ -1,45 +1,121 @@
-"""Counts for the metrics, in a handful of queries however much there is."""
+"""Counts for the metrics, in a handful of queries however much there is.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Of accounts that have left the scope nothing is counted: nobody looks at them any more.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from sqlalchemy import Connection, case, exists, func, select
+import msgspec
+from sqlalchemy import Connection, Text, case, exists, func, select, type_coerce
 
-from watcher.store import alerts, outbox, schema, state
+from watcher.costs.hosting import hourly
+from watcher.costs.prices import Price, PriceBook
+from watcher.resources.deployment import ProvisioningState, is_fine_tuned
+from watcher.resources.fine_tuning import ENDED, JobStatus
+from watcher.resources.model import model_of
+from watcher.store import alerts, channels, outbox, schema, state
+from watcher.store.channels import Channel
+
+#: So many countdowns are told one by one, the nearest first; their number says whether there are more.
+MOST_COUNTDOWNS = 1000
+#: So many SKUs are told apart; Azure may think of new ones.
+_MOST_SKUS = 32
+_OTHER = "other"
+
+_COUNTDOWN_RULES = ("deployment_idle", "deployment_expiring")
+_IDLE_RULES = ("deployment_idle", "deployment_wasting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What the store holds at one time, by labels of little variety."""
+class Money:
+    """What deployments cost, by account's label, at list price. What has no known price stands in no sum."""
 
-    accounts: Mapping[str, int]  #: by state: `ok`, `gaps` (something could not be read), `unread` (not tried yet)
-    jobs: Mapping[str, int]  #: by status
-    deployments: Mapping[tuple[str, str], int]  #: those that live, by SKU and provisioning state
-    until_deletion: Mapping[tuple[str, str], float]  #: seconds, by account's label and deployment, where it is dated
-    alerts: Mapping[tuple[str, str, str], int]  #: open conditions, by rule, severity and state
-    outbox: Mapping[str, int]  #: notifications by state
-    last_complete_cycle: datetime | None
-    skew: timedelta | None = None  #: how far the host's clock is ahead of the service's
+    currency: str = ""  #: "": nobody asked
+    per_hour: Mapping[str, float] = field(default_factory=dict)  #: hosting of custom models that stand
+    idle_so_far: Mapping[str, float] = field(default_factory=dict)  #: of those that an open alert calls idle
+    unpriced: Mapping[str, int] = field(default_factory=dict)  #: custom deployments without a known price
 
 
-def counts(tx: Connection, now: datetime, host: str = "") -> Counts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large the database is, in bytes."""
+
+    used: int
+    disk_free: int | None = None  #: where it lies, for us; `None`: that is elsewhere
+    disk_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the store holds at one time, by labels of little variety: no ids of jobs or alerts."""
+
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """By state: `ok`, `gaps` (something could not be read), `unread` (not tried yet)."""
+    gaps: Mapping[tuple[str, str], int] = field(default_factory=dict)  #: accounts, by section and reason
+    oldest_reading: Mapping[str, datetime] = field(default_factory=dict)  #: by section
+    jobs: Mapping[str, int] = field(default_factory=dict)  #: by status; `unknown`: a listing lacks what was under way
+    deployments: Mapping[tuple[str, str], int] = field(default_factory=dict)  #: those that live, by SKU and state
+    until_deletion: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Seconds, by account's label and deployment, where an alert dates it; at most `MOST_COUNTDOWNS`."""
+    countdowns: int = 0  #: how many there are
+    alerts: Mapping[tuple[str, str, str], int] = field(default_factory=dict)  #: open conditions: rule, severity, state
+    unverified: int = 0  #: open conditions that rest on older evidence, since what they need was not read
+    outbox: Mapping[str, int] = field(default_factory=dict)  #: notifications and reports, by state
+    oldest_pending: datetime | None = None  #: wall time; `None`: nothing waits
+    channels: tuple[Channel, ...] = ()
+    money: Money = Money()
+    last_complete_cycle: datetime | None = None
+    size: Size | None = None
+    skew: timedelta | None = None  #: how far this machine's clock is ahead of the service's; `None`: not measured
+
+
+def counts(
+    tx: Connection,
+    now: datetime,
+    host: str = "",
+    *,
+    book: PriceBook | None = None,
+    receivers: Collection[str] | None = None,
+) -> Figures:
     """Count everything.
 
     Args:
         host: The machine whose clock is asked for.
+        book: The prices in force; without it nothing is said of money.
+        receivers: Those that are configured; `None`: all that were ever told.
     """
     clock = state.clock(tx, host)
-    return Counts(
+    standing = tuple(_standing(tx))
+    opened = tuple(_open(tx))
+    countdowns = _countdowns(opened, now)
+    nearest = sorted(countdowns.items(), key=lambda one: one[1])[:MOST_COUNTDOWNS]
+    undelivered = Counter(outbox.undelivered(tx)) + Counter(_issues(tx))
+    return Figures(
         accounts=_accounts(tx),
+        gaps=_gaps(tx),
+        oldest_reading=_oldest_readings(tx),
         jobs=_jobs(tx),
-        deployments=_deployments(tx),
-        until_deletion=_until_deletion(tx, now),
+        deployments=_by_sku_and_state(standing),
+        until_deletion=dict(nearest),
+        countdowns=len(countdowns),
         alerts={(rule, severity, "firing"): count for (rule, severity), count in alerts.counts(tx).items()},
-        outbox=outbox.undelivered(tx),
+        unverified=_unverified(tx),
+        outbox=dict(undelivered),
+        oldest_pending=_oldest_pending(tx),
+        channels=tuple(one for one in channels.listed(tx) if receivers is None or one.receiver in receivers),
+        money=Money() if book is None else _money(_custom(tx, standing), _idle(opened, now), book),
         last_complete_cycle=state.at(tx, state.CYCLE_COMPLETED),
+        size=_size(tx),
         skew=None if clock is None else clock.skew,
     )
+
+
+# What is watched
 
 
 def _accounts(tx: Connection) -> dict[str, int]:
@@ -50,27 +126,239 @@ def _accounts(tx: Connection) -> dict[str, int]:
     return {"ok": 0, "gaps": 0, "unread": 0} | {state_: count for state_, count in rows}
 
 
+def _gaps(tx: Connection) -> dict[tuple[str, str], int]:
+    a, g = schema.accounts.c, schema.gaps.c
+    query = select(g.section, g.reason, func.count(g.account.distinct())).join(schema.accounts, a.key == g.account)
+    rows = tx.execute(query.where(a.removed_at.is_(None)).group_by(g.section, g.reason))
+    return {(section, reason): count for section, reason, count in rows}
+
+
+def _oldest_readings(tx: Connection) -> dict[str, datetime]:
+    c = schema.accounts.c
+    times = {"jobs": c.jobs_at, "deployments": c.deployments_at, "metrics": c.usage_at}
+    row = tx.execute(select(*(func.min(at).label(name) for name, at in times.items())).where(c.removed_at.is_(None)))
+    return {name: at for name, at in row.one()._mapping.items() if at is not None}
+
+
 def _jobs(tx: Connection) -> dict[str, int]:
-    c = schema.jobs.c
-    return {status: count for status, count in tx.execute(select(c.status, func.count()).group_by(c.status))}
+    """From the index over the status, since jobs are many and large; few are taken off again."""
+    c, a = schema.jobs.c, schema.accounts.c
+    by_status = select(c.status, func.count()).group_by(c.status)
+    found = Counter({status: count for status, count in tx.execute(by_status)})
+    left = by_status.where(c.account.in_(select(a.key).where(a.removed_at.is_not(None))))
+    found.subtract({status: count for status, count in tx.execute(left)})
+    under_way = [status.value for status in JobStatus if status not in ENDED]
+    lost = by_status.join(schema.accounts, a.key == c.account).where(
+        c.status.in_(under_way), ~c.is_listed, a.removed_at.is_(None)
+    )
+    for status, count in tx.execute(lost):
+        found[status] -= count
+        found[JobStatus.UNKNOWN.value] += count
+    return {status: count for status, count in found.items() if count}
 
 
-def _deployments(tx: Connection) -> dict[tuple[str, str], int]:
-    c = schema.deployments.c
-    found: dict[tuple[str, str], int] = {}
-    for noun in tx.execute(select(c.noun).where(c.ended_at.is_(None))).scalars():
-        key = (noun.sku, noun.raw_provisioning_state)
-        found[key] = found.get(key, 0) + 1
-    return found
+# Deployments
 
 
-def _until_deletion(tx: Connection, now: datetime) -> dict[tuple[str, str], float]:
+class _Words(msgspec.Struct):
+    """What is wanted of a stored deployment."""
+
+    name: str
+    sku: str = ""
+    capacity: int | None = None
+    provisioning_state: str = ProvisioningState.UNKNOWN.value
+
+
+_WORDS = msgspec.json.Decoder(_Words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """One deployment that lives."""
+
+    label: str
+    location: str
+    life: tuple[str, str]
+    model: str
+    words: _Words
+
+
+class _Place(msgspec.Struct):
+    location: str = ""
+
+
+_PLACE = msgspec.json.Decoder(_Place)
+
+
+def _standing(tx: Connection) -> Iterable[_Standing]:
+    a, d = schema.accounts.c, schema.deployments.c
+    noun = type_coerce(a.noun, Text)
+    places = {
+        key: (label, _PLACE.decode(text).location)
+        for key, label, text in tx.execute(select(a.key, a.label, noun).where(a.removed_at.is_(None)))
+    }
+    query = select(d.account, d.key, d.incarnation, d.model, type_coerce(d.noun, Text)).where(d.ended_at.is_(None))
+    for account, key, incarnation, model, text in tx.execute(query):
+        if account in places:
+            yield _Standing(*places[account], (key, incarnation), model, _WORDS.decode(text))
+
+
+def _by_sku_and_state(standing: Iterable[_Standing]) -> dict[tuple[str, str], int]:
+    found = Counter((one.words.sku, one.words.provisioning_state) for one in standing)
+    skus = Counter[str]()
+    for (sku, _), count in found.items():
+        skus[sku] += count
+    known = {sku for sku, _ in skus.most_common(_MOST_SKUS)}
+    bounded = Counter[tuple[str, str]]()
+    for (sku, state_), count in found.items():
+        bounded[sku if sku in known else _OTHER, state_] += count
+    return dict(bounded)
+
+
+class _Subject(msgspec.Struct):
+    id: str
+    incarnation: str = ""
+
+
+class _Labels(msgspec.Struct):
+    account: str = ""
+    deployment: str = ""
+
+
+class _Values(msgspec.Struct):
+    deletion_earliest: str | None = None
+    idle_since: str | None = None
+
+
+class _Told(msgspec.Struct):
+    """What is wanted of a stored finding."""
+
+    rule: str
+    subject: _Subject
+    labels: _Labels = msgspec.field(default_factory=_Labels)
+    values: _Values = msgspec.field(default_factory=_Values)
+
+
+_TOLD = msgspec.json.Decoder(_Told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """One open alert about a deployment's end or idleness."""
+
+    told: _Told
+    unverified_since: datetime | None
+
+
+def _open(tx: Connection) -> Iterable[_Open]:
     c = schema.alerts.c
-    query = select(c.finding).where(schema.IS_FIRING)
-    found = {}
-    for finding in tx.execute(query.where(c.rule.in_(("deployment_idle", "deployment_expiring")))).scalars():
-        at = finding.values.get("deletion_earliest")
-        if isinstance(at, str):
-            key = (finding.labels.get("account", ""), finding.labels.get("deployment", ""))
-            found[key] = (datetime.fromisoformat(at) - now).total_seconds()
+    query = select(type_coerce(c.finding, Text), c.unverified_since)
+    query = query.where(schema.IS_FIRING, c.rule.in_(sorted({*_COUNTDOWN_RULES, *_IDLE_RULES})))
+    for text, unverified_since in tx.execute(query):
+        yield _Open(_TOLD.decode(text), unverified_since)
+
+
+def _countdowns(opened: Iterable[_Open], now: datetime) -> dict[tuple[str, str], float]:
+    found: dict[tuple[str, str], float] = {}
+    for told in (one.told for one in opened if one.told.rule in _COUNTDOWN_RULES):
+        if told.values.deletion_earliest is not None:
+            key = told.labels.account, told.labels.deployment
+            left = (datetime.fromisoformat(told.values.deletion_earliest) - now).total_seconds()
+            found[key] = min(found.get(key, left), left)
     return found
+
+
+def _unverified(tx: Connection) -> int:
+    query = select(func.count()).where(schema.IS_FIRING, schema.alerts.c.unverified_since.is_not(None))
+    return tx.execute(query).scalar_one()
+
+
+# Money
+
+
+def _money(custom: Iterable[_Standing], idle_for: Mapping[tuple[str, str], timedelta], book: PriceBook) -> Money:
+    """What custom deployments cost. The price for programs is the higher one where several fit, and what was spent the
+    lower, as in alerts."""
+    per_hour: dict[str, float] = {}
+    idle_so_far: dict[str, float] = {}
+    unpriced = Counter[str]()
+    known: dict[tuple[str, str, str, int | None], tuple[float, float] | None] = {}
+    for one in custom:
+        alike = (one.location, one.model, one.words.sku, one.words.capacity)
+        if alike not in known:
+            known[alike] = _price(one, book)
+        if (bounds := known[alike]) is None:
+            unpriced[one.label] += 1
+            continue
+        low, high = bounds
+        idle = idle_for.get(one.life, timedelta()).total_seconds() / 3600
+        per_hour[one.label] = per_hour.get(one.label, 0.0) + high
+        idle_so_far[one.label] = idle_so_far.get(one.label, 0.0) + low * idle
+    return Money(currency=book.currency, per_hour=per_hour, idle_so_far=idle_so_far, unpriced=dict(unpriced))
+
+
+def _price(one: _Standing, book: PriceBook) -> tuple[float, float] | None:
+    """By the hour, at least and at most."""
+    words = one.words
+    found = hourly(book, model=one.model, sku=words.sku, capacity=words.capacity, location=one.location)
+    return (float(found.rate.low), float(found.rate.high)) if isinstance(found, Price) else None
+
+
+def _custom(tx: Connection, standing: Iterable[_Standing]) -> list[_Standing]:
+    """Those of custom models; where a name does not tell, those that some job has made or some account lists."""
+    found, others = list[_Standing](), list[_Standing]()
+    for one in standing:
+        (found if is_fine_tuned(one.model) else others).append(one)
+    wanted = sorted({name for one in others for name in (one.model, model_of(one.model))})
+    j, m = schema.jobs.c.fine_tuned_model, schema.models.c.id
+    known: set[str] = set()
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        known.update(tx.execute(select(j).where(j.in_(some)).distinct()).scalars())
+        known.update(tx.execute(select(m).where(m.in_(some)).distinct()).scalars())
+    return found + [one for one in others if one.model in known or model_of(one.model) in known]
+
+
+def _idle(opened: Iterable[_Open], now: datetime) -> dict[tuple[str, str], timedelta]:
+    """How long each deployment that an open alert calls idle has been so, as far as that was seen, by key and life."""
+    found: dict[tuple[str, str], timedelta] = {}
+    for one in opened:
+        told = one.told
+        if told.rule in _IDLE_RULES and told.values.idle_since is not None:
+            life = told.subject.id.lower(), told.subject.incarnation
+            idle = min(one.unverified_since or now, now) - datetime.fromisoformat(told.values.idle_since)
+            found[life] = max(found.get(life, timedelta()), idle)
+    return found
+
+
+# What waits, and where it all lies
+
+
+def _issues(tx: Connection) -> dict[str, int]:
+    c = schema.reports.c
+    query = select(c.state, func.count()).where(c.state.in_(("pending", "dead"))).group_by(c.state)
+    return {state_: count for state_, count in tx.execute(query)}
+
+
+def _oldest_pending(tx: Connection) -> datetime | None:
+    n, r = schema.notifications.c, schema.reports.c
+    times = (
+        tx.execute(select(func.min(n.queued_at)).where(schema.IS_PENDING)).scalar(),
+        tx.execute(select(func.min(r.queued_at)).where(r.state == "pending")).scalar(),
+    )
+    return min((at for at in times if at is not None), default=None)
+
+
+def _size(tx: Connection) -> Size | None:
+    if tx.dialect.name != "sqlite":
+        return Size(used=tx.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
+    name = tx.engine.url.database
+    if not name or name == ":memory:":
+        return None
+    try:
+        files = [Path(f"{name}{ending}") for ending in ("", "-wal")]
+        used = sum(file.stat().st_size for file in files if file.exists())
+        disk = shutil.disk_usage(Path(name).absolute().parent)
+    except OSError:  # it may be moved away at any moment, and then the queries tell
+        return None
+    return Size(used=used, disk_free=disk.free, disk_total=disk.total)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure, latest_word
 from watcher.resources.deployment import Deployment, Usage
-from watcher.resources.snapshot import Reading, Snapshot
+from watcher.resources.snapshot import Reading, Section, Snapshot
 from watcher.store import calls, history, schema
 from watcher.store.upsert import upsert, upsert_all
 
@@ -100,7 +100,9 @@ def save(
     before = {deployment.key: deployment for deployment in previous.deployments or ()}
     for key, transition in ended.items():
         where = (c.key == key) & (c.incarnation == before[key].incarnation)
-        values = {"ended_at": transition.observed_at, "outcome": transition.change.value}
+        values: dict[str, object] = {"ended_at": transition.observed_at, "outcome": transition.change.value}
+        if transition.change is Change.REPLACED and (stood_at := _stood_at(previous, before[key])) is not None:
+            values["departure"] = Departure(is_read=False, stood_at=stood_at)  # nobody asks the log about it
         tx.execute(update(schema.deployments).where(where).values(values))
     changed = [d for d in current.deployments or () if before.get(d.key) != d]
     for deployment in changed:
@@ -120,6 +122,12 @@ def save(
             only_new={"first_seen_at": snapshot.at},
         )
     return len(changed) + len(ended) + _save_departures(tx, snapshot)
+
+
+def _stood_at(previous: Reading, deployment: Deployment) -> datetime | None:
+    """When it was last listed; `None`: it was doubted since."""
+    doubted = (gap.subject.lower() for gap in previous.gaps if gap.section is Section.DEPLOYMENTS)
+    return None if deployment.key in doubted else previous.deployments_at
 
 
 def _save_departures(tx: Connection, snapshot: Snapshot) -> int:

@@ -13,7 +13,7 @@ def mark(tx: Connection) -> str:
     """The mark as it stands."""
     a, n = schema.accounts.c, schema.alerts.c
     found = [
-        *tx.execute(select(func.count(), func.sum(a.revision), func.count(a.removed_at)).select_from(schema.accounts)).one(),
+        *tx.execute(select(func.count(a.key), func.sum(a.revision), func.count(a.removed_at))).one(),
         *tx.execute(select(func.count(), func.sum(n.stamp)).where(schema.IS_UNSETTLED)).one(),
         tx.execute(select(func.max(schema.notifications.c.sequence))).scalar(),
         *sorted(outbox.undelivered(tx).items()),

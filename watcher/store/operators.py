@@ -16,8 +16,8 @@ _UNTIL = re.compile(r"until (\d{4}-\d\d-\d\d \d\d:\d\d) UTC: (.*)", re.DOTALL)
 def keeps_as_of(tx: Connection, at: datetime, *, since: datetime) -> tuple[Keep, ...]:
     """The keeps that held at `at`, or ran out since `since`; the first to end first.
 
-    One that was replaced or dropped later comes from the audit, which tells its end to the minute. The audit does not
-    tell of a tag that was taken off, and so is believed only where it goes on.
+    One that was replaced or dropped later comes from the audit, which tells its end to the minute, and is believed only
+    where it goes on.
     """
     k, a = schema.keeps.c, schema.audit.c
     said: dict[tuple[str, str], Keep | None] = {}

@@ -7,7 +7,7 @@ the most of what is stored, only plain figures are kept.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
@@ -15,18 +15,26 @@ from sqlalchemy import Connection, Row, func, or_, select
 from watcher.alerts.matcher import parse_matcher
 from watcher.alerts.silence import Silence
 from watcher.costs.hosting import Period
+from watcher.costs.idle import Trickle
 from watcher.report.recorded import RecordedAccount, RecordedLife, Records
 from watcher.resources.calls import Coverage
 from watcher.resources.deployment import Usage
 from watcher.resources.lineage import Holding, Inventory, Model
 from watcher.resources.model import is_checkpoint_id
 from watcher.resources.snapshot import NOT_OFFERED, Gap, Section
-from watcher.store import calls, operators, period_calls, period_jobs, period_lives, retirements, schema, state
+from watcher.store import (
+    calls,
+    operators,
+    period_calls,
+    period_jobs,
+    period_lives,
+    period_moves,
+    retirements,
+    schema,
+    state,
+)
 from watcher.store.gaps import gap_of
 from watcher.store.period_calls import Tallies
-
-#: How far back calls are wanted of what may be idle, or kept alive by a trickle.
-_CALLS_BACK = timedelta(days=31)
 
 _ACCOUNT_COLUMNS = (
     "key",
@@ -44,31 +52,40 @@ _ACCOUNT_COLUMNS = (
 )
 
 
-def load(tx: Connection, period: Period, *, as_of: datetime, owner_tag: str) -> Records:
+def load(
+    tx: Connection, period: Period, *, as_of: datetime, owner_tag: str, most_calls: float = Trickle().max_calls
+) -> Records:
     """The records of a period.
 
     Args:
         as_of: What had not been seen by then is left out; usually it is the period's end or later.
         owner_tag: Names the owner of a job among its metadata.
+        most_calls: Of a trickle: what was called more often in the period is looked at no further back.
     """
     rows = _accounts(tx, period.begin, as_of)
     past = frozenset(row.key for row in rows if row.snapshot_at is not None and row.snapshot_at > as_of)
     accounts = {row.key for row in rows}
-    tallies = period_calls.load(tx, min(period.begin, as_of - _CALLS_BACK), as_of, accounts=accounts, past=past)
     kept = period_jobs.kept(tx, as_of, accounts=accounts, past=past, owner_tag=owner_tag)
     models = {name for one in kept.values() for name in one.models}
     changes = period_lives.changes(tx, past)
     lives = period_lives.load(tx, period.begin, as_of, accounts=accounts, past=past, models=models, changes=changes)
+    moves = period_moves.load(tx, as_of)
+    period_moves.part_lives(moves, lives)
+    jobs = period_jobs.jobs(tx, period.begin, as_of, accounts=accounts, past=past)
+    period_moves.part_jobs(moves, jobs)
     _place_checkpoints(tx, kept, lives)
+    tallies = period_calls.load(
+        tx, period.begin, as_of, lives=lives, accounts=accounts, past=past, most_calls=most_calls
+    )
     told = period_lives.told(tx, period.begin, as_of, lives=(one for some in lives.values() for one in some))
     found = _Found(
         tallies=tallies,
         kept=kept,
         lives=lives,
         told=told,
-        usage=period_calls.usage_as_of(tx, _usage(tx, accounts), tallies),
+        usage=period_calls.usage_as_of(tx, _usage(tx, accounts), tallies, past),
         coverage=calls.coverages(tx),
-        jobs=period_jobs.jobs(tx, period.begin, as_of, accounts=accounts, past=past),
+        jobs=jobs,
         gaps=_gaps(tx, period.begin, as_of),
         firsts=_first_readings(tx, rows, changes.first) if past else {},
     )
@@ -86,6 +103,7 @@ def load(tx: Connection, period: Period, *, as_of: datetime, owner_tag: str) -> 
         silences=_silences(tx, as_of),
         undiscovered=tuple(gap for gap in state.discovery_gaps(tx) if gap.at <= as_of),
         calls_begin=tallies.begin,
+        most_calls=most_calls,
         begins=tx.execute(select(func.min(schema.accounts.c.first_seen_at))).scalar(),
     )
 

@@ -1,9 +1,10 @@
 """The calls that a period's statement needs: a month of thousands of deployments, kept as plain figures by name.
 
-Of each stored day only the figures in question are decoded, and one row at a time is in memory.
+Of each stored day only the figures in question are decoded, and few rows at a time are in memory.
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,13 +14,15 @@ import msgspec
 from sqlalchemy import Connection, Text, func, select, type_coerce
 
 from watcher.costs.hosting import Answered, micros
+from watcher.report.recorded import RecordedLife
 from watcher.resources.calls import DELAY, HOUR, Coverage
 from watcher.resources.deployment import Usage
 from watcher.store import calls, schema
+from watcher.store.period_rows import plain_rows
 from watcher.store.upsert import chunks
 
-#: Rows that are fetched at once.
-_BATCH = 5000
+#: How far back calls are wanted of what may be idle, or kept alive by a trickle.
+CALLS_BACK = timedelta(days=31)
 _HOUR = HOUR // timedelta(microseconds=1)
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,6 +61,18 @@ class Tally:
     def unclear(self) -> Answered:
         return Answered(hours=self.unclear_hours, counts=self.unclear_counts)
 
+    def followed_by(self, later: "Tally | None") -> "Tally":
+        """With the calls of a later time."""
+        if later is None:
+            return self
+        return Tally(
+            hours=self.hours + later.hours,
+            counts=self.counts + later.counts,
+            unclear_hours=self.unclear_hours + later.unclear_hours,
+            unclear_counts=self.unclear_counts + later.unclear_counts,
+            failed=self.failed if later.failed is None else later.failed,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tallies:
@@ -84,35 +99,86 @@ class Tallies:
 
 
 def load(
-    tx: Connection, begin: datetime, as_of: datetime, *, accounts: Collection[str], past: Collection[str]
+    tx: Connection,
+    begin: datetime,
+    as_of: datetime,
+    *,
+    lives: Mapping[str, Sequence[RecordedLife]],
+    accounts: Collection[str],
+    past: Collection[str],
+    most_calls: float,
 ) -> Tallies:
-    """The calls of the days from that of `begin` on that had been read by `as_of`.
+    """The calls of the days from that of `begin` on that had been read by `as_of`, of custom deployments.
+
+    Of what may be idle or a trickle, and of what has ended, those of the last month too. Of what is called more, they
+    would take longest to read, and say nothing that the period does not.
 
     Args:
-        past: Those of `accounts` of which something was read after `as_of`.
+        lives: By account's key: whose calls are wanted.
+        past: Those of `accounts` of which something was read after `as_of`: of these all calls tell what was known.
+        most_calls: What was answered more often in the period is no trickle.
     """
-    c = schema.calls.c
-    begin = datetime.combine(begin.astimezone(UTC).date(), time(), UTC)
-    since, until = begin.date().isoformat(), as_of.astimezone(UTC).date().isoformat()
-    query = select(c.account, c.deployment, c.day, type_coerce(c.hours, Text).label("hours"))
-    # By day alone, as the index has them: to sort a month of them by name would take as long as to read them.
-    rows = tx.execute(query.where(c.day >= since, c.day <= until).order_by(c.day).execution_options(yield_per=_BATCH))
-    decode, decode_seen = msgspec.json.Decoder(list[_Hour]).decode, msgspec.json.Decoder(list[_SeenHour]).decode
-    found: dict[str, dict[str, Tally]] = {account: {} for account in accounts}
+    names = {key: {"", *(one.deployment.name.lower() for one in lives.get(key, ()))} for key in accounts}
+    near, far, until = _midnight(begin), _midnight(as_of - CALLS_BACK), _midnight(as_of) + timedelta(days=1)
     late: dict[str, int] = {}
-    for account, name, day, text in rows:
-        names = found.get(account)
-        if names is None:
+    found = _read(tx, near, until, names, as_of=as_of, past=past, late=late)
+    if far < near:
+        # Those of the last day count for nobody: no window in which a trickle is looked for need hold them.
+        newest = micros(as_of) // _HOUR - 25
+        ended = {(key, one.deployment.name.lower()) for key, some in lives.items() for one in some if one.end}
+        quiet = {
+            key: {
+                name
+                for name in some
+                if not name or (key, name) in ended or _count(found[key].get(name), newest) <= most_calls
+            }
+            for key, some in names.items()
+        }
+        for key, some in _read(tx, far, near, quiet, as_of=as_of, past=past, late=late).items():
+            for name, tally in some.items():
+                found[key][name] = tally.followed_by(found[key].get(name))
+    return Tallies(begin=min(near, far), as_of=as_of, of=found, late=late)
+
+
+def _midnight(at: datetime) -> datetime:
+    return datetime.combine(at.astimezone(UTC).date(), time(), UTC)
+
+
+def _count(tally: Tally | None, until: int) -> float:
+    """Answered calls of the hours before one."""
+    return 0.0 if tally is None else sum(tally.counts[: bisect_left(tally.hours, until)])
+
+
+def _read(
+    tx: Connection,
+    begin: datetime,
+    end: datetime,
+    names: Mapping[str, Collection[str]],
+    *,
+    as_of: datetime,
+    past: Collection[str],
+    late: dict[str, int],
+) -> dict[str, dict[str, Tally]]:
+    """The calls of some days by account and name; notes in `late` what was read late."""
+    decode, decode_seen = msgspec.json.Decoder(list[_Hour]).decode, msgspec.json.Decoder(list[_SeenHour]).decode
+    found: dict[str, dict[str, Tally]] = {key: {} for key in names}
+    c = schema.calls.c
+    days = (c.day >= begin.date().isoformat()) & (c.day < end.date().isoformat())
+    # By day alone, as the index has them: to sort a month of them by name would take as long as to read them.
+    query = select(c.account, c.deployment, c.day, type_coerce(c.hours, Text)).where(days).order_by(c.day)
+    for key, name, day, text in plain_rows(tx, query):
+        wanted = names.get(key)
+        if wanted is None or (name not in wanted and key not in past):
             continue
-        tally = names.get(name)
+        tally = found[key].get(name)
         if tally is None:
-            tally = names[name] = Tally()
+            tally = found[key][name] = Tally()
         first = _first_hour(day)
-        if account in past:
-            _add(tally, first, list(_known(decode_seen(text), first, as_of, account, late)), is_named=bool(name))
+        if key in past:
+            _add(tally, first, list(_known(decode_seen(text), first, as_of, key, late)), is_named=bool(name))
         else:
             _add(tally, first, decode(text), is_named=bool(name))
-    return Tallies(begin=begin, as_of=as_of, of=found, late=late)
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -148,17 +214,19 @@ def _known(
 
 
 def usage_as_of(
-    tx: Connection, usage: Mapping[tuple[str, str], Usage], tallies: Tallies
+    tx: Connection, usage: Mapping[tuple[str, str], Usage], tallies: Tallies, past: Collection[str]
 ) -> dict[str, dict[str, Usage]]:
     """What was known of calls by then, by account's key and name.
 
     What was read later is taken back: of a name that was called since, the last call before is found in its calls.
+    Where no calls of it are kept by the hour, a call of that time is believed all the same, and of one that is called
+    since, nothing is known: it is left out, as nobody can say that it was idle.
     """
     found: dict[str, dict[str, Usage]] = {}
     older: dict[tuple[str, str], Usage] = {}
     for place, noun in usage.items():
         account, name = place
-        if noun.read_to > tallies.as_of - DELAY:
+        if account in past and noun.read_to > tallies.as_of - DELAY:
             span = tallies.coverage(account, Coverage(spans=((noun.read_from, noun.read_to),))).spans
             if not span or span[0][0] >= span[0][1]:
                 continue
@@ -177,10 +245,30 @@ def usage_as_of(
                 last_unclear_at=max(unclear, default=_before(noun.last_unclear_at, tallies.begin)),
             )
         found.setdefault(account, {})[name] = noun
-    for (account, name), at in _older(tx, older, tallies.begin).items():
-        noun = found[account][name]
-        if at >= noun.read_from:
-            found[account][name] = replace(noun, last_success_at=at)
+    known = _older(tx, older, tallies.begin)
+    kept = _kept(tx, older.keys() - known.keys())
+    for (account, name), noun in older.items():
+        now, last = found[account][name], noun.last_success_at
+        at = known.get((account, name))
+        if at is None and (account, name) not in kept:
+            if last is not None and last < now.read_to:
+                at = last
+            else:
+                del found[account][name]
+                continue
+        if at is not None and at >= noun.read_from:
+            found[account][name] = replace(now, last_success_at=at)
+    return found
+
+
+def _kept(tx: Connection, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of which any call is kept by the hour."""
+    c = schema.calls.c
+    found = set()
+    for account in sorted({account for account, _ in places}):
+        for some in chunks(sorted(name for of, name in places if of == account)):
+            names = tx.execute(select(c.deployment).where(c.account == account, c.deployment.in_(some)).distinct())
+            found.update((account, name) for name in names.scalars())
     return found
 
 

@@ -16,6 +16,7 @@ from watcher.resources.lineage import Model
 from watcher.resources.model import CustomModel
 from watcher.store import as_of as history_of
 from watcher.store import schema
+from watcher.store.period_rows import plain_rows
 
 _BATCH = 2000
 _ENDED = [status.value for status in ENDED]
@@ -99,8 +100,18 @@ def _phases(tx: Connection, is_relevant: object, as_of: datetime) -> dict[tuple[
     return found
 
 
-#: Lines of a log that may tell of a refusal, in whatever level they come: see `rules.rai`.
-_TELLING = ("%tokens billed%", "%RAI%", "%responsible AI%", "%deployed%", "%content safety%", "%moderation%", "%harm%")
+#: Lines of a log that may tell of a price or a refusal, in whatever level they come: see `costs.training`, `rules.rai`.
+_TELLING = (
+    "%tokens billed%",
+    "job succeeded%",
+    "%results file%",
+    "%RAI%",
+    "%responsible AI%",
+    "%deployed%",
+    "%content safety%",
+    "%moderation%",
+    "%harm%",
+)
 
 
 def _logs(tx: Connection, is_relevant: object, as_of: datetime) -> dict[tuple[str, str], list[JobEvent]]:
@@ -144,12 +155,13 @@ def kept(
 
 def _add_listed_models(tx: Connection, found: Mapping[str, Kept], as_of: datetime) -> None:
     c = schema.models.c
-    query = select(c.account, c.left_at, type_coerce(c.noun, Text).label("noun")).where(c.first_seen_at <= as_of)
+    is_still = or_(c.left_at.is_(None), c.left_at > as_of)
+    query = select(c.account, is_still, type_coerce(c.noun, Text)).where(c.first_seen_at <= as_of)
     decode = msgspec.json.Decoder(CustomModel).decode
-    for account, left_at, text in tx.execute(query.order_by(c.account, c.id).execution_options(yield_per=_BATCH)):
+    for account, listed, text in plain_rows(tx, query.order_by(c.account, c.id)):
         if (one := found.get(account)) is None:
             continue
-        noun, is_listed = decode(text), left_at is None or left_at > as_of
+        noun, is_listed = decode(text), bool(listed)
         one.lists_models = one.lists_models or is_listed
         one.models[noun.id] = Model(
             id=noun.id,
@@ -167,17 +179,14 @@ def _add_made_models(
 ) -> None:
     """The models that jobs have made, and the files that jobs name which are listed, or whose model is."""
     c = schema.jobs.c
-    query = select(
-        c.account, c.id, c.left_at, c.fine_tuned_model, c.status_since, type_coerce(c.noun, Text).label("noun")
-    ).where(c.first_seen_at <= as_of)
+    is_still = or_(c.left_at.is_(None), c.left_at > as_of)
+    query = select(c.account, c.id, is_still, c.fine_tuned_model, type_coerce(c.noun, Text))
+    query = query.where(c.first_seen_at <= as_of)
     decode = msgspec.json.Decoder(_Job).decode
     unmade = _unmade(tx, as_of) if past else frozenset()
-    for account, id_, left_at, name, _, text in tx.execute(
-        query.order_by(c.account, c.id).execution_options(yield_per=_BATCH)
-    ):
+    for account, id_, is_listed, name, text in plain_rows(tx, query.order_by(c.account, c.id)):
         if (one := found.get(account)) is None:
             continue
-        is_listed = left_at is None or left_at > as_of
         if account in past and (account, id_) in unmade:
             name = ""
         if not (name or is_listed):
@@ -223,11 +232,11 @@ def _add_made(kept: Kept, id_: str, name: str, job: _Job, owner: str) -> None:
 def _add_files(tx: Connection, found: Mapping[str, Kept], as_of: datetime, past: Collection[str]) -> None:
     """Those that no job names: the others, by far the most, are nobody's leftovers."""
     c = schema.files.c
-    query = select(c.account, c.id, type_coerce(c.noun, Text).label("noun"))
+    query = select(c.account, c.id, type_coerce(c.noun, Text))
     query = query.where(c.first_seen_at <= as_of, or_(c.left_at.is_(None), c.left_at > as_of))
     decode = msgspec.json.Decoder(File).decode
     changed = _changed_files(tx, as_of) if past else {}
-    for account, id_, text in tx.execute(query.order_by(c.account, c.id).execution_options(yield_per=_BATCH)):
+    for account, id_, text in plain_rows(tx, query.order_by(c.account, c.id)):
         if (one := found.get(account)) is None or id_ in one.users:
             continue
         noun = decode(text)

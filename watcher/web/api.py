@@ -1,449 +1,25 @@
-"""The JSON API: what the commands print with `--json`, by pages, and what operators do.
+"""The JSON API: lets in who may, and answers with problem+json what cannot be answered otherwise."""
 
-Records are those of `watcher.report.records`. Errors are problem+json. Every operation stands in `OPERATIONS`, from
-which the routes and the OpenAPI document are made, so that neither can forget the other.
-"""
-
-import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watcher.answers import acts, deliveries, listings
-from watcher.answers.query import BadCursor, Frame, Page, Query
-from watcher.answers.status import load as load_summary
+from watcher.answers.query import BadCursor
 from watcher.errors import DatabaseUnavailableError, Refused
-from watcher.report.holdings import file_record, model_record
-from watcher.report.records import Record, document, keep_record, silence_record, transition_record
-from watcher.report.summary_record import summary_record
-from watcher.rules.text import rfc3339
 from watcher.web.access import Door, Person, Right
-from watcher.web.asking import BadQuestion, body_of, limit_of, moment_of, query_of, span_of
+from watcher.web.asking import BadQuestion, known_alone
+from watcher.web.operation import Call, Operation
+from watcher.web.operations import OPERATIONS, PREFIX
 from watcher.web.problem import ProblemError, problem
-from watcher.web.site import ReportAsked, Site
+from watcher.web.site import Site
 
-PREFIX = "/api/v1"
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+__all__ = ["OPERATIONS", "PREFIX", "routes"]
 
-Answer = Callable[["Call"], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request to the API, let in."""
-
-    request: Request
-    site: Site
-    person: Person
-    frame: Frame
-
-    @property
-    def now(self) -> datetime:
-        return self.frame.now
-
-    def query(self) -> Query:
-        return query_of(self.request.query_params, now=self.now, zone=self.site.settings().zone)
-
-    async def body(self) -> Mapping[str, Any]:
-        """The JSON object that was sent.
-
-        Raises:
-            ProblemError: There is none, or too much, or it came too slowly.
-        """
-        if self.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise ProblemError(415, "send application/json")
-        received = await body_of(self.request)
-        try:
-            found = json.loads(received)
-        except (ValueError, RecursionError):
-            raise ProblemError(400, "the body is no JSON") from None
-        if not isinstance(found, dict):
-            raise ProblemError(400, "the body is no JSON object")
-        return found
-
-    def author(self, body: Mapping[str, Any]) -> str:
-        """Who acts: whom the token names, else whom the body names."""
-        if self.person.is_named:
-            return self.person.name
-        return text_in(body, "author")
-
-
-def text_in(body: Mapping[str, Any], name: str) -> str:
-    """A text that must be there.
-
-    Raises:
-        ProblemError: It is not, or is empty, or is something else.
-    """
-    found = body.get(name)
-    if not isinstance(found, str) or not found.strip():
-        raise ProblemError(422, f"{name} is missing: a text that is not empty")
-    return found.strip()
-
-
-def _texts_in(body: Mapping[str, Any], name: str) -> list[str]:
-    found = body.get(name)
-    if not isinstance(found, list) or not found or not all(isinstance(one, str) and one for one in found):
-        raise ProblemError(422, f"{name} is missing: a list of texts")
-    return found
-
-
-async def _status(call: Call) -> Response:
-    since = call.query().since
-    summary = await call.site.store.read(load_summary, call.frame, since)
-    return JSONResponse(summary_record(summary, name=call.site.settings().name, since=since))
-
-
-def _listing(
-    name: str,
-    find: Callable[..., Page[Any]],
-    record: Callable[[Any, Frame], Record],
-) -> Answer:
-    """Answers with a page of a listing."""
-
-    def load(tx: Connection, call: Call, limit: int) -> tuple[list[Record], str | None]:
-        params = call.request.query_params
-        page = find(tx, call.frame, call.query(), limit=limit, cursor=params.get("cursor", ""))
-        return [record(item, call.frame) for item in page.items], page.cursor
-
-    async def answer(call: Call) -> Response:
-        limit = limit_of(call.request.query_params)
-        records, cursor = await call.site.store.read(load, call, limit)
-        return JSONResponse(document(name, records, now=call.now, cursor=cursor))
-
-    return answer
-
-
-async def _explain_alert(call: Call) -> Response:
-    wanted = call.request.path_params["id"]
-
-    def load(tx: Connection) -> Record | None:
-        query = Query(since=_EVER)
-        found = [row for row in listings.alerts(tx, call.frame, query).items if row.alert.id == wanted]
-        return found[0].record() if found else None
-
-    found = await call.site.store.read(load)
-    if found is None:
-        raise ProblemError(404, f"no alert has the id {wanted}")
-    return JSONResponse(document("alert", found, now=call.now))
-
-
-async def _add_silence(call: Call) -> Response:
-    body = await call.body()
-    ends_at = _ends_at(body, call)
-    is_forced = body.get("is_forced", False)
-    if not isinstance(is_forced, bool):
-        raise ProblemError(422, "is_forced is true or false")
-    done = await call.site.store.write(
-        acts.silence,
-        _texts_in(body, "matchers"),
-        ends_at=ends_at,
-        author=call.author(body),
-        comment=text_in(body, "comment"),
-        is_forced=is_forced,
-        known=call.site.settings().known,
-        now=call.now,
-    )
-    call.site.wake()
-    record = silence_record(done.silence, now=call.now) | {
-        "quiets": [alert.id for alert in done.quiets],
-        "comes_through": [alert.id for alert in done.comes_through],
-        "warnings": list(done.warnings),
-    }
-    address = f"{PREFIX}/silences/{done.silence.id}"
-    return JSONResponse(document("silence", record, now=call.now), 201, headers={"location": address})
-
-
-def _ends_at(body: Mapping[str, Any], call: Call) -> datetime:
-    """From `ends_at`, or `for`."""
-    given = [name for name in ("ends_at", "for") if name in body]
-    if len(given) != 1:
-        raise ProblemError(422, 'give one of ends_at ("2026-12-31T18:00:00Z") and for ("3d")')
-    text = text_in(body, given[0])
-    if given[0] == "for":
-        return call.now + span_of(text, name="for")
-    at = moment_of(text, name="ends_at", zone=call.site.settings().zone)
-    if at <= call.now:
-        raise ProblemError(422, "ends_at is past")
-    return at
-
-
-async def _expire_silence(call: Call) -> Response:
-    body = await call.body() if call.request.headers.get("content-type") else {}
-    comment = body.get("comment", "")
-    author = call.author(body)
-    if not isinstance(comment, str):
-        raise ProblemError(422, "comment is a text")
-    wanted = [call.request.path_params["id"]]
-    (silence,) = await call.site.store.write(acts.expire, wanted, author=author, comment=comment.strip(), now=call.now)
-    call.site.wake()
-    return JSONResponse(document("silence", silence_record(silence, now=call.now), now=call.now))
-
-
-async def _acknowledge(call: Call) -> Response:
-    body = await call.body()
-    wanted = call.request.path_params["id"]
-    (done,) = await call.site.store.write(
-        acts.acknowledge, [wanted], author=call.author(body), comment=text_in(body, "comment"), now=call.now
-    )
-    call.site.wake()
-    return JSONResponse(
-        document(
-            "ack", {"alert": done.alert.id, "acked_at": rfc3339(call.now), "acked_by": call.author(body)}, now=call.now
-        )
-    )
-
-
-async def _keeps(call: Call) -> Response:
-    rows = await call.site.store.read(acts.keeps, call.now)
-    records = [keep_record(row.keep, row.label) | {"deployment": row.name} for row in rows]
-    return JSONResponse(document("keeps", records, now=call.now, cursor=None))
-
-
-async def _add_keep(call: Call) -> Response:
-    body = await call.body()
-    until = moment_of(text_in(body, "until"), name="until", zone=call.site.settings().zone, is_end=True)
-    if until <= call.now:
-        raise ProblemError(422, "until is past")
-    done = await call.site.store.write(
-        acts.keep,
-        call.frame,
-        text_in(body, "deployment"),
-        until=until,
-        author=call.author(body),
-        reason=text_in(body, "reason"),
-    )
-    call.site.wake()
-    record = keep_record(done.keep, done.row.seen.account.label) | {"warnings": list(done.warnings)}
-    return JSONResponse(document("keep", record, now=call.now), 201)
-
-
-async def _drop_keep(call: Call) -> Response:
-    body = await call.body()
-    wanted = f"{call.request.path_params['account']}/{call.request.path_params['deployment']}"
-    row, warnings = await call.site.store.write(
-        acts.drop, wanted, author=call.author(body), reason=text_in(body, "reason"), now=call.now
-    )
-    call.site.wake()
-    record = keep_record(row.keep, row.label) | {"deployment": row.name, "warnings": list(warnings)}
-    return JSONResponse(document("keep", record, now=call.now))
-
-
-async def _retry(call: Call) -> Response:
-    body = await call.body()
-    wanted = call.request.path_params["id"]
-    author = call.author(body)
-    count = await call.site.store.write(deliveries.retry, [wanted], author=author, comment="", now=call.now)
-    call.site.wake()
-    return JSONResponse(document("retried", count, now=call.now))
-
-
-async def _report(call: Call) -> Response:
-    params = call.request.query_params
-    asked = ReportAsked(
-        format="json", period=params.get("period", "7d"), as_of=params.get("as_of", ""), owner=params.get("owner", "")
-    )
-    return Response(await call.site.report(asked), media_type="application/json")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """A member of a body, or a parameter of an address."""
-
-    name: str
-    text: str
-    kind: str = "string"  #: of JSON Schema; `array` is one of strings
-    is_required: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One thing that the API does."""
-
-    name: str
-    path: str
-    method: str
-    text: str
-    answer: Answer
-    params: tuple[Field, ...] = ()  #: of the query
-    body: tuple[Field, ...] = ()
-    result: str  #: the member of the answer that holds it
-    is_list: bool = False
-    status: int = 200
-
-    @property
-    def right(self) -> Right:
-        return Right.READ if self.method == "GET" else Right.WRITE
-
-
-_FILTERS = (
-    Field(name="account", text="only accounts of this name or label; a glob, may be repeated"),
-    Field(name="status", text="only what has this status; a glob, may be repeated"),
-    Field(name="owner", text="only what this owner has; a glob, may be repeated"),
-    Field(name="since", text='a span back ("12h"), a date or an RFC 3339 time'),
-)
-_PAGES = (
-    Field(name="limit", text="items on a page, 1 to 1000", kind="integer"),
-    Field(name="cursor", text="of the page before: what follows it"),
-)
-_AUTHOR = Field(name="author", text="who acts; needed where no token names somebody")
-_COMMENT = Field(name="comment", text="why; kept in the audit", is_required=True)
-
-
-def _list(name: str, text: str, answer: Answer, params: tuple[Field, ...] = (*_FILTERS, *_PAGES)) -> Operation:
-    return Operation(
-        name=f"list_{name}",
-        path=f"/{name}",
-        method="GET",
-        text=text,
-        answer=answer,
-        params=params,
-        result=name,
-        is_list=True,
-    )
-
-
-OPERATIONS: tuple[Operation, ...] = (
-    Operation(
-        name="status",
-        path="/status",
-        method="GET",
-        text="One screen: what could be seen and as of when, and what needs attention.",
-        answer=_status,
-        params=_FILTERS[-1:],
-        result="status",
-    ),
-    _list(
-        "accounts",
-        "Accounts, and how much of each could be seen.",
-        _listing("accounts", listings.accounts, lambda one, _: listings.watched_record(one)),
-    ),
-    _list("jobs", "Fine-tuning jobs, the newest first.", _listing("jobs", listings.jobs, lambda one, f: one.record(f))),
-    _list(
-        "deployments",
-        "Deployments and the time they have left; with `since` also those that ended since then.",
-        _listing("deployments", listings.deployments, lambda one, f: one.record(f)),
-    ),
-    _list("models", "Custom models.", _listing("models", listings.models, lambda one, _: model_record(one))),
-    _list("files", "Files of fine-tuning.", _listing("files", listings.files, lambda one, _: file_record(one))),
-    _list(
-        "transitions",
-        "What changed, the newest first.",
-        _listing("transitions", listings.transitions, lambda one, _: transition_record(one.label, one.one)),
-    ),
-    _list(
-        "alerts",
-        "What fires, and what happened or ended in the last 7 days, or since `since`; the newest first.",
-        _listing("alerts", listings.alerts, lambda one, _: one.record()),
-    ),
-    Operation(
-        name="read_alert",
-        path="/alerts/{id}",
-        method="GET",
-        text="One alert.",
-        answer=_explain_alert,
-        result="alert",
-    ),
-    Operation(
-        name="acknowledge_alert",
-        path="/alerts/{id}/ack",
-        method="POST",
-        text="Say that somebody looks after an alert: its reminders and its escalation stop.",
-        answer=_acknowledge,
-        body=(_COMMENT, _AUTHOR),
-        result="ack",
-    ),
-    _list(
-        "silences",
-        "Silences, the newest first; with `since` also those that ended since then.",
-        _listing("silences", listings.silences, lambda one, frame: silence_record(one, now=frame.now)),
-        (_FILTERS[-1], *_PAGES),
-    ),
-    Operation(
-        name="add_silence",
-        path="/silences",
-        method="POST",
-        text="Keep quiet what all the matchers match. A deletion less than 24 h away comes through, unless forced.",
-        answer=_add_silence,
-        body=(
-            Field(name="matchers", text='rule=deployment_idle, account=~"dev-.*"', kind="array", is_required=True),
-            Field(name="for", text='how long: "3d"; or give ends_at'),
-            Field(name="ends_at", text="until when, RFC 3339; or give for"),
-            Field(name="is_forced", text="also hide the last 24 h before a deletion", kind="boolean"),
-            _COMMENT,
-            _AUTHOR,
-        ),
-        result="silence",
-        status=201,
-    ),
-    Operation(
-        name="expire_silence",
-        path="/silences/{id}",
-        method="DELETE",
-        text="End a silence now. What it kept quiet and still fires is told.",
-        answer=_expire_silence,
-        body=(Field(name="comment", text="why; kept in the audit"), _AUTHOR),
-        result="silence",
-    ),
-    _list("keeps", "Deployments that somebody wants kept, the next to end first.", _keeps, ()),
-    Operation(
-        name="add_keep",
-        path="/keeps",
-        method="POST",
-        text="Keep a deployment until a time: no waste advice and no early steps. Azure knows nothing of it.",
-        answer=_add_keep,
-        body=(
-            Field(name="deployment", text="[ACCOUNT/]DEPLOYMENT", is_required=True),
-            Field(name="until", text="a date (to its end) or an RFC 3339 time", is_required=True),
-            Field(name="reason", text="why; kept in the audit", is_required=True),
-            _AUTHOR,
-        ),
-        result="keep",
-        status=201,
-    ),
-    Operation(
-        name="drop_keep",
-        path="/keeps/{account}/{deployment}",
-        method="DELETE",
-        text="Keep a deployment no longer.",
-        answer=_drop_keep,
-        body=(Field(name="reason", text="why; kept in the audit", is_required=True), _AUTHOR),
-        result="keep",
-    ),
-    _list(
-        "notifications",
-        "Notifications that wait or are dead, in the order in which they were decided; `status` names other states.",
-        _listing("notifications", deliveries.notifications, lambda one, _: one.record()),
-        (_FILTERS[1], *_PAGES),
-    ),
-    Operation(
-        name="retry_notification",
-        path="/notifications/{id}/retry",
-        method="POST",
-        text="Try a notification again now.",
-        answer=_retry,
-        body=(_AUTHOR,),
-        result="retried",
-    ),
-    Operation(
-        name="report",
-        path="/report",
-        method="GET",
-        text="The cost hygiene report.",
-        answer=_report,
-        params=(
-            Field(name="period", text='a span back ("7d", "30d"), or "month"'),
-            Field(name="as_of", text="a date or an RFC 3339 time: what was known then"),
-            Field(name="owner", text="what this owner has alone"),
-        ),
-        result="report",
-    ),
-)
+#: Where the OpenAPI document is found.
+DESCRIPTION = f"{PREFIX}/openapi.json"
 
 
 def routes(site: Site, door: Door, document: Mapping[str, Any]) -> list[Route]:
@@ -452,24 +28,37 @@ def routes(site: Site, door: Door, document: Mapping[str, Any]) -> list[Route]:
     Args:
         document: The OpenAPI document, served beside them.
     """
-    made = [Route(PREFIX + one.path, _endpoint(one, site, door), methods=[one.method]) for one in OPERATIONS]
 
     async def describe(request: Request) -> Response:
+        if door.who(request, site.clock()) is None:
+            return _unknown()
         return JSONResponse(dict(document))
 
-    return [Route(f"{PREFIX}/openapi.json", describe), *made]
+    made = [Route(PREFIX + one.path, _endpoint(one, site, door), methods=[one.method]) for one in OPERATIONS]
+    return [Route(DESCRIPTION, describe, methods=["GET"]), *made]
+
+
+def _unknown() -> Response:
+    return problem(401, "a bearer token is needed", headers={"www-authenticate": "Bearer"})
 
 
 def _endpoint(operation: Operation, site: Site, door: Door) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        person = door.who(request, site.clock())
+        if person is None:
+            return _unknown()
         try:
-            frame = site.frame()
-            person = door.who(request, site.clock())
-            if person is None:
-                raise ProblemError(401, "a bearer token is needed", headers={"www-authenticate": "Bearer"})
             if operation.right is Right.WRITE:
                 _must_write(person, request, door)
-            return await operation.answer(Call(request=request, site=site, person=person, frame=frame))
+            known_alone(request.query_params, [field.name for field in operation.params])
+            call = Call(
+                request=request,
+                site=site,
+                person=person,
+                frame=site.frame(),
+                members=tuple(field.name for field in operation.body),
+            )
+            return await operation.answer(call)
         except ProblemError as exc:
             return problem(exc.status, exc.detail, headers=exc.headers)
         except (BadQuestion, BadCursor) as exc:
@@ -484,13 +73,12 @@ def _endpoint(operation: Operation, site: Site, door: Door) -> Callable[[Request
 
 def _must_write(person: Person, request: Request, door: Door) -> None:
     if not person.may_write:
-        raise ProblemError(403, f"the token {person.name} may only read")
-    if not door.is_proven(person, request, request.headers.get("x-csrf-token", "")) and not _is_script_free(
-        person, request
-    ):
-        raise ProblemError(403, "this request comes from another site's page, or lacks the page's own proof")
+        raise ProblemError(403, f"{person.name} may only read")
+    if _is_program(request, door) or door.is_proven(person, request, request.headers.get("x-csrf-token", "")):
+        return
+    raise ProblemError(403, "this request comes from another site's page, or lacks the page's own proof")
 
 
-def _is_script_free(person: Person, request: Request) -> bool:
-    """Whether somebody on this machine asks by a program: a browser would say where the request comes from."""
-    return not person.is_named and not any(name in request.headers for name in ("origin", "sec-fetch-site", "referer"))
+def _is_program(request: Request, door: Door) -> bool:
+    """Whether a program on this machine asks, where all may: a browser would say where the request comes from."""
+    return door.is_open and not any(name in request.headers for name in ("origin", "sec-fetch-site", "referer"))

@@ -5,9 +5,7 @@ like. All else needs a token where one is set.
 """
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,19 +16,19 @@ from starlette.types import ASGIApp, ExceptionHandler
 
 from watcher.errors import DatabaseUnavailableError, Refused
 from watcher.rules.text import rfc3339
-from watcher.web import api, login, static_files
+from watcher.web import api, live, login, static_files
 from watcher.web.access import Door, Rules
 from watcher.web.metrics import Metrics
 from watcher.web.openapi import describe
-from watcher.web.pages import Room, trouble
-from watcher.web.problem import problem
+from watcher.web.pages import Room, acts, alerts, deliveries, deployments, jobs, overview, report, trouble
+from watcher.web.problem import ProblemError, problem
 from watcher.web.render import Pages
 from watcher.web.shield import Crowd, KnownHosts, SecurityHeaders
 from watcher.web.site import Site
 
 #: Of programs: they get a line of text in place of a page.
 _PROGRAMS = frozenset({"/metrics", "/calendar.ics", "/healthz", "/readyz", "/events"})
-_PAGES = ("overview", "jobs", "deployments", "alerts", "acts", "deliveries", "report")
+_PAGES = (overview, jobs, deployments, alerts, acts, deliveries, report)
 
 
 def create_app(site: Site, *, metrics: Metrics, rules: Rules, hosts: Sequence[str] = ("*",)) -> ASGIApp:
@@ -51,20 +49,14 @@ def create_app(site: Site, *, metrics: Metrics, rules: Rules, hosts: Sequence[st
 
 def routes(room: Room, metrics: Metrics) -> list[BaseRoute]:
     """Every address that there is."""
-    pages: list[BaseRoute] = []
-    for name in [*(f"pages.{page}" for page in _PAGES), "live"]:
-        try:
-            pages += import_module(f"watcher.web.{name}").routes(room)
-        except ModuleNotFoundError as exc:
-            if exc.name != f"watcher.web.{name}":
-                raise
     return [
         *_probes(room.site),
         *_guarded(room, metrics),
         *static_files.routes(),
         *login.routes(room),
         *api.routes(room.site, room.door, describe()),
-        *pages,
+        *live.routes(room),
+        *(route for page in _PAGES for route in page.routes(room)),
     ]
 
 
@@ -97,7 +89,8 @@ def _guarded(room: Room, metrics: Metrics) -> list[Route]:
     async def exposition(request: Request) -> Response:
         if room.door.who(request, site.clock()) is None:
             return _unknown()
-        return Response(await run_in_threadpool(generate_latest, metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        text, media_type = await run_in_threadpool(metrics.exposition, request.headers.get("accept", ""))
+        return Response(text, media_type=media_type)
 
     async def calendar(request: Request) -> Response:
         if room.door.who(request, site.clock()) is None:
@@ -106,6 +99,8 @@ def _guarded(room: Room, metrics: Metrics) -> list[Route]:
             made = await site.calendar(request.query_params.get("owner", ""))
         except Refused as exc:
             return PlainTextResponse(f"{exc}\n", 404)
+        except ProblemError as exc:
+            return PlainTextResponse(f"{exc}\n", exc.status, dict(exc.headers or {}))
         except DatabaseUnavailableError as exc:
             return PlainTextResponse(f"{exc}\n", 503, {"retry-after": "5"})
         return Response(made, media_type="text/calendar; charset=utf-8")
@@ -126,7 +121,8 @@ def _refused(room: Room) -> ExceptionHandler:
 
     async def answer(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)
-        text, headers = _TEXTS.get(exc.status_code, exc.detail), dict(exc.headers or {})
+        text = _TEXTS.get(exc.status_code, exc.detail)
+        headers = {name.lower(): value for name, value in (exc.headers or {}).items()}
         if exc.status_code == 405:
             headers["allow"] = ", ".join(_allowed(request))
             text += f": it takes {headers['allow']}."

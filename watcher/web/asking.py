@@ -1,12 +1,15 @@
 """What an address, a form or a body asks for: filters, pages, spans and times, read as the commands read them."""
 
 import asyncio
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from difflib import get_close_matches
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 
 from watcher.answers.query import Query
+from watcher.rules.text import clean, one_line
 from watcher.web.problem import ProblemError
 
 #: Of a body; whoever sends more is refused.
@@ -37,6 +40,25 @@ def query_of(params: QueryParams, *, now: datetime, zone: tzinfo) -> Query:
         owners=tuple(params.getlist("owner")),
         since=since_of(text, now=now, zone=zone) if text else None,
     )
+
+
+def known_alone(given: Iterable[str], known: Collection[str], *, what: str = "parameter here") -> None:
+    """Refuse a name that nobody heeds: a filter with a slip in its name would show everything.
+
+    Raises:
+        BadQuestion: There is one; with the nearest known.
+    """
+    for name in given:
+        if name not in known:
+            raise BadQuestion(f"{one_line(clean(name))[:80]} is no {what}; {_nearest(name, known)}")
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    close += [one for one in known if name and (name.lower() in one or one in name.lower())]
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known are {', '.join(known)}" if known else "there is none"
 
 
 def limit_of(params: QueryParams) -> int:

@@ -11,6 +11,9 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+#: The parser measures a head between pieces alone: one that came whole could be as large as what the socket gives.
+_PIECE = 16 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lobby:
@@ -49,7 +52,9 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         is_late = self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
-        super().data_received(data)
+        for start in range(0, len(data), _PIECE):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + _PIECE])
         if is_late:
             self._unread += len(data)
             if self._unread > self._lobby.most_unread:
@@ -71,7 +76,8 @@ class Connection(H11Protocol):
         if self._is_answering:
             return
         self._unread = 0
-        self._wait(self._lobby.head_timeout_s)  # also for a client to take the last of an answer
+        is_taken = self.transport.get_write_buffer_size() == 0
+        self._wait(self._lobby.head_timeout_s if is_taken else self._lobby.read_timeout_s)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -94,9 +100,16 @@ class Connection(H11Protocol):
     def _wait(self, timeout_s: float) -> None:
         """It is the client's turn."""
         self._stop_timer()
-        self._timer = self.loop.call_later(timeout_s, self.abort)
+        self._timer = self.loop.call_later(timeout_s, self._expire, self.transport.get_write_buffer_size())
         self._lobby.waiting.pop(self, None)
         self._lobby.waiting[self] = None
+
+    def _expire(self, untaken: int) -> None:
+        """The time is up; but whoever reads, however slowly, may go on."""
+        if 0 < self.transport.get_write_buffer_size() < untaken:
+            self._wait(self._lobby.read_timeout_s)
+        else:
+            self.abort()
 
     def _work(self) -> None:
         """It is ours."""

@@ -6,7 +6,7 @@ answers with a redirect, so that a refresh does not send it again.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -25,6 +25,7 @@ from watcher.web.said import Said, leading
 #: Of one field.
 _LONGEST = 2_000
 _LONGEST_NAME = 200
+_FURTHEST = timedelta(days=3_660)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,8 @@ def time_in(typed: QueryParams, name: str, *, now: datetime, zone: tzinfo) -> da
             raise Wrong(**{name: 'write "4h", "3d", "2026-12-31" or "2026-12-31T18:00"'}) from None
     if at <= now:
         raise Wrong(**{name: "is past"})
+    if at - now > _FURTHEST:
+        raise Wrong(**{name: "is more than ten years ahead"})
     return at
 
 

@@ -1,11 +1,12 @@
 """What many visitors see, made once for all of them, and again when the store has changed.
 
-Whoever comes is given what is kept at once, if it is nearly right: what polls have changed meanwhile may be some seconds
-late, so that a fleet which changes all the time is not gone through for each visitor. What an operator did shows at once,
-and a page that was told of a change gets that change.
+Whoever comes is given what is kept at once, if it is nearly right: what polls have changed meanwhile may be some
+seconds late, so that a fleet that changes all the time is not gone through for each visitor. What an operator did shows
+at once, and a page that was told of a change gets that change.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 LONGEST_S = 30.0
 #: It is made again so many times its own cost later at the earliest: visitors never take more than that part of a core.
 PACE = 20
+
+#: A page that was told of a change waits no longer for its turn.
+LIVE_S = 5.0
 
 
 class Kept(Generic[T]):
@@ -40,23 +44,29 @@ class Kept(Generic[T]):
         """The value.
 
         Args:
-            is_live: Nothing less than what the store says now will do.
+            is_live: It is a page that was told of a change: nothing older than that will do.
         """
         loop = asyncio.get_running_loop()
         mark, acts = await self._store.read(_look)
-        age = loop.time() - self._made_at
-        if self._value is not None and mark == self._mark and age < LONGEST_S:
-            return self._value[0]
-        if self._value is None or is_live or acts != self._acts or age > LONGEST_S + self._pace * self._cost:
-            while self._mark != mark or loop.time() - self._made_at >= LONGEST_S or self._value is None:
-                seen = self._mark
-                await asyncio.shield(self._begin())
-                if self._mark == seen and self._value is not None:
-                    break
-            return self._value[0]
-        if age > self._pace * self._cost:
-            self._begin()
+        age, rest = loop.time() - self._made_at, self._pace * self._cost
+        if self._value is None or acts != self._acts or age > LONGEST_S + rest:
+            await self._fresh(mark)
+        elif mark != self._mark or age >= LONGEST_S:
+            if is_live:
+                await asyncio.sleep(min(max(rest - age, 0.0), LIVE_S))
+                await self._fresh(mark)
+            elif age > rest:
+                self._begin()
+        assert self._value is not None
         return self._value[0]
+
+    async def _fresh(self, mark: str) -> None:
+        """Wait for a value that is as new as the store was when `mark` was read."""
+        if self._making is not None and not self._making.done():
+            await asyncio.shield(self._making)
+            if self._mark == mark:
+                return  # else it had read the store before that
+        await asyncio.shield(self._begin())
 
     def _begin(self) -> "asyncio.Task[None]":
         """The making that goes on, or a new one."""
@@ -66,14 +76,12 @@ class Kept(Generic[T]):
         return self._making
 
     async def _remake(self) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        (self._mark, self._acts), value = await self._store.read(self._read)
-        self._value, self._made_at = (value,), loop.time()
-        self._cost = self._made_at - began
+        (self._mark, self._acts), value, self._cost = await self._store.read(self._read)
+        self._value, self._made_at = (value,), asyncio.get_running_loop().time()
 
-    def _read(self, tx: Connection) -> tuple[tuple[str, int], T]:
-        return _look(tx), self._make(tx)
+    def _read(self, tx: Connection) -> tuple[tuple[str, int], T, float]:
+        began = time.thread_time()
+        return _look(tx), self._make(tx), time.thread_time() - began
 
 
 def _look(tx: Connection) -> tuple[str, int]:

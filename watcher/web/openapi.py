@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 from watcher import __version__
-from watcher.web.api import OPERATIONS, PREFIX, Field, Operation
+from watcher.web.operation import Field, Operation
+from watcher.web.operations import OPERATIONS, PREFIX
+from watcher.web.schemas import record_schema
 
 _PARAMETER = re.compile(r"{(\w+)}")
 _PROBLEM = {
@@ -31,6 +33,7 @@ def describe() -> dict[str, Any]:
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {
+                **{name: record_schema(name) for name in sorted({one.result for one in OPERATIONS})},
                 "Problem": {
                     "type": "object",
                     "required": ["type", "title", "status", "detail"],
@@ -40,7 +43,7 @@ def describe() -> dict[str, Any]:
                         "status": {"type": "integer"},
                         "detail": {"type": "string"},
                     },
-                }
+                },
             },
         },
     }
@@ -79,7 +82,7 @@ def _parameter(field: Field) -> dict[str, Any]:
         "in": "query",
         "required": field.is_required,
         "description": field.text,
-        "schema": {"type": field.kind},
+        "schema": {"type": "array", "items": {"type": field.kind}} if field.is_repeated else {"type": field.kind},
     }
 
 
@@ -90,7 +93,7 @@ def _schema(field: Field) -> dict[str, Any]:
 
 
 def _answer(one: Operation) -> dict[str, Any]:
-    record: dict[str, Any] = {"type": "object"} if one.result != "retried" else {"type": "integer"}
+    record = {"$ref": f"#/components/schemas/{one.result}"}
     properties: dict[str, Any] = {
         "version": {"const": 1},
         "as_of": {"type": "string", "format": "date-time"},

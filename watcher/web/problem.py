@@ -1,9 +1,16 @@
-"""What goes wrong, as `application/problem+json` (RFC 9457) for programs."""
+"""What programs are answered: a document as JSON, or what went wrong as `application/problem+json` (RFC 9457)."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+
+
+def written(document: Mapping[str, object], status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
+    """The document in pure ASCII: whatever stands in a name can be written, and nothing of it is obeyed."""
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    return Response(text, status, headers, media_type="application/json")
 
 
 class ProblemError(Exception):

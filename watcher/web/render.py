@@ -83,6 +83,11 @@ class Pages:
         )
         return HTMLResponse(html, status_code=status)
 
+    def part(self, template: str, *, now: datetime, **context: Any) -> Markup:
+        """A part of a page that is the same for everybody, as of `now`."""
+        words = Words(now=now, zone=self._site.settings().zone)
+        return Markup(self._templates.get_template(template).render(**context, now=now, w=words))
+
 
 class Words:
     """How a page writes times. All of it is HTML."""

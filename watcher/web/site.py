@@ -29,7 +29,9 @@ class ReportAsked:
     """Which report."""
 
     format: str  #: as `watcher report --format`
-    period: str = "7d"
+    period: str = "7d"  #: a span back, "month" so far, or "last-month"; `begin` comes before it
+    begin: str = ""  #: a date, which is its beginning, or a time
+    end: str = ""  #: a date, which is its end, or a time; "": as_of
     as_of: str = ""  #: a date or a time; "": now
     owner: str = ""
 

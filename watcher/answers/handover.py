@@ -1,4 +1,4 @@
-"""What whoever begins a shift is told by `status --since`: what happened, what was done about it, what comes next."""
+"""What whoever begins a shift is told (`status --since`): what happened, what was done about it, what comes next."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from watcher.alerts.keep import Keep
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.routing import Routing, receivers
 from watcher.alerts.silence import Silence
-from watcher.cli.deliveries import STATES
+from watcher.answers.deliveries import STATES
 from watcher.cycles import decide
 from watcher.report.records import Record, alert_record, keep_record, silence_record
 from watcher.rules.text import counted, rfc3339

@@ -1,0 +1,137 @@
+"""Every address there is, found in the application itself: none forgets to ask who comes, or where a form is from."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from starlette.routing import Route
+
+from watcher.store import alerts
+from watcher.web.access import SESSION, Door, Rules
+from watcher.web.api import PREFIX
+from watcher.web.app import routes
+from watcher.web.metrics import Figures, Metrics
+from watcher.web.pages import Room
+from watcher.web.render import Pages
+
+from .rig import HOST, READER, WRITER, asking, make_app, make_site, with_keys
+
+OPEN = {"/healthz", "/readyz", "/login"}
+FOR_PROGRAMS = {"/metrics", "/calendar.ics", "/events"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # nothing here depends on it
+
+
+@pytest.fixture
+def site(store, clock):
+    return make_site(store, clock)
+
+
+@pytest.fixture
+def app(site):
+    return make_app(site, with_keys())
+
+
+def every(site, method: str) -> list[str]:
+    """Addresses that take a method, with something in place of each parameter."""
+    found = routes(Room(site, Door(Rules()), Pages(site)), Metrics(Figures))
+    assert all(isinstance(route, Route) for route in found)
+    return [re.sub(r"{\w+(:\w+)?}", "x", one.path) for one in found if isinstance(one, Route) and method in one.methods]
+
+
+def is_page(path: str) -> bool:
+    return not path.startswith((PREFIX, "/static/")) and path not in OPEN | FOR_PROGRAMS
+
+
+async def test_whoever_is_unknown_is_led_to_the_door_and_back(app, site) -> None:
+    pages = [path for path in every(site, "GET") if is_page(path)]
+    assert {"/", "/jobs", "/deployments", "/alerts", "/deliveries", "/report"} <= set(pages)
+    async with asking(app) as client:
+        for path in pages:
+            for method in ("GET", "HEAD"):
+                answer = await client.request(method, f"{path}?a=b%26c")
+                assert answer.status_code == 303, path
+                door = urlsplit(answer.headers["location"])
+                assert (door.netloc, door.path, parse_qs(door.query)["next"]) == ("", "/login", [f"{path}?a=b%26c"])
+
+
+async def test_programs_that_are_unknown_are_told_so(app, site) -> None:
+    async with asking(app) as client:
+        for path in every(site, "GET"):
+            if path.startswith(PREFIX) or path in FOR_PROGRAMS:
+                answer = await client.get(path)
+                assert answer.status_code == 401, path
+                assert path == "/events" or answer.headers["www-authenticate"] == "Bearer", path
+
+
+async def test_no_form_is_taken_from_whoever_is_unknown(app, site, store) -> None:
+    async with asking(app) as client:
+        for path in every(site, "POST"):
+            if is_page(path):
+                assert (await client.post(path, headers=FORM)).status_code == 401, path
+    assert store.read_now(alerts.audit) == ()
+
+
+async def proof_of(client) -> str:
+    found = re.search(r'name="proof" value="(\w+)"', (await client.get("/nowhere")).text)
+    assert found is not None
+    return found[1]
+
+
+async def test_who_may_only_look_sees_no_form_and_sends_none(app, site, store) -> None:
+    async with asking(app) as client:
+        await client.post("/login", data={"token": READER})
+        proof = await proof_of(client)
+        for path in every(site, "GET"):
+            if is_page(path):
+                page = await client.get(path)
+                forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]*)"', page.text)
+                assert set(forms) <= {"/logout"}, path
+                assert re.findall(r'<form[^>]*action="([^"]*)"[^>]*method="post"', page.text) == [], path
+        acts = [path for path in every(site, "POST") if is_page(path) and path != "/logout"]
+        assert acts
+        for path in acts:
+            assert (await client.post(path, data={"proof": proof})).status_code == 403, path
+    assert store.read_now(alerts.audit) == ()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param({}, id="no proof"),
+        pytest.param({"origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}, id="ours, but no proof"),
+        pytest.param({"origin": "https://evil.example"}, id="another origin"),
+        pytest.param({"origin": "null"}, id="a hidden origin"),
+        pytest.param({"sec-fetch-site": "cross-site"}, id="another site"),
+        pytest.param({"sec-fetch-site": "same-site"}, id="a neighbour"),
+        pytest.param({"host": "evil.example"}, id="another name that leads here"),
+    ],
+)
+@pytest.mark.parametrize("is_open", [False, True], ids=["session", "loopback"])
+async def test_a_page_elsewhere_can_send_no_form(site, store, forged: dict[str, str], is_open: bool) -> None:
+    """Where the origin is another's, not even with the right proof."""
+    async with asking(make_app(site, None if is_open else with_keys())) as client:
+        fields = {}
+        if not is_open:
+            await client.post("/login", data={"token": WRITER})
+            if "sec-fetch-site" not in forged or forged["sec-fetch-site"] != "same-origin":
+                fields = {"proof": await proof_of(client)} if forged else {}
+        for path in every(site, "POST"):
+            if is_page(path):
+                answer = await client.post(path, data=fields, headers={**FORM, **forged})
+                assert answer.status_code == (400 if "host" in forged else 403), path
+    assert store.read_now(alerts.audit) == ()
+
+
+async def test_a_session_that_has_ended_is_led_to_the_door(app, clock) -> None:
+    async with asking(app) as client:
+        await client.post("/login", data={"token": WRITER})
+        assert (await client.get("/jobs")).status_code == 200
+        client.cookies.jar.clear_expired_cookies()
+        clock.move(SESSION)
+        assert (await client.get("/jobs")).status_code == 303
+        assert (await client.get("/api/v1/jobs")).status_code == 401

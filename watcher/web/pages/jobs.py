@@ -1,0 +1,140 @@
+"""`/jobs`: all fine-tuning jobs; and the page of one: how it went, what it said, what it cost, what became of it."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from watcher.answers import sheets
+from watcher.resources.account import Account
+from watcher.resources.fine_tuning import ENDED, JobStatus
+from watcher.rules.labels import owner_of
+from watcher.store import listings
+from watcher.store.listings import RecordedJob
+from watcher.web.access import Person
+from watcher.web.kept import Kept
+from watcher.web.pages import Room, get
+from watcher.web.pages.job_words import job_shown, status_kind
+from watcher.web.pages.listed import Asked, Kind, found
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLine:
+    """A job's row: little of it, as there may be tens of thousands."""
+
+    account: str
+    id: str
+    suffix: str
+    model: str
+    made: str
+    status: str
+    raw_status: str
+    owner: str
+    method: str
+    since: datetime
+    created_at: datetime | None
+    estimated_finish_at: datetime | None
+    is_listed: bool
+
+    @property
+    def kind(self) -> str:
+        return status_kind(self.status)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in _ENDED
+
+
+_ENDED = frozenset(status.value for status in ENDED)
+
+
+def line_of(account: Account, one: RecordedJob, owner_tag: str) -> JobLine:
+    """The row of a job. Words that many share are one in memory."""
+    job = one.job
+    return JobLine(
+        account=account.label,
+        id=job.id,
+        suffix=sys.intern(job.suffix),
+        model=sys.intern(job.model),
+        made=job.fine_tuned_model,
+        status=job.status.value,
+        raw_status=sys.intern(job.raw_status),
+        owner=sys.intern(owner_of(account, job=job, owner_tag=owner_tag).name),
+        method=sys.intern(job.method),
+        since=one.status_since,
+        created_at=job.created_at,
+        estimated_finish_at=job.estimated_finish_at,
+        is_listed=one.is_listed,
+    )
+
+
+KIND: Kind[JobLine] = Kind(
+    path="/jobs",
+    shows={
+        "under_way": ("Under way", lambda row: not row.has_ended),
+        "failed": ("Failed", lambda row: row.status == JobStatus.FAILED.value),
+        "succeeded": ("Succeeded", lambda row: row.status == JobStatus.SUCCEEDED.value),
+        "cancelled": ("Cancelled", lambda row: row.status == JobStatus.CANCELLED.value),
+        "all": ("All", lambda row: True),
+    },
+    facets={
+        "status": lambda row: row.status,
+        "account": lambda row: row.account,
+        "owner": lambda row: row.owner,
+        "model": lambda row: row.model,
+    },
+    sorts={
+        "created": (lambda row: (row.created_at or _NEVER, row.id), True),
+        "since": (lambda row: (row.since, row.id), True),
+        "job": (lambda row: ((row.suffix or row.id).lower(), row.id), False),
+        "status": (lambda row: (row.status, row.id), False),
+        "account": (lambda row: (row.account.lower(), row.id), False),
+        "model": (lambda row: (row.model.lower(), row.id), False),
+        "owner": (lambda row: (row.owner.lower(), row.id), False),
+    },
+    searched=lambda row: f"{row.id}\n{row.suffix}\n{row.made}\n{row.account}".lower(),
+)
+
+
+def routes(room: Room) -> list[Route]:
+    """`/jobs`, and one job."""
+    site = room.site
+
+    def make(tx: Connection) -> tuple[JobLine, ...]:
+        tag = site.frame().owner_tag
+        watched = {one.account.key: one.account for one in listings.accounts(tx)}
+        found = listings.jobs(tx)
+        return tuple(line_of(watched[one.job.account], one, tag) for one in found if one.job.account in watched)
+
+    kept = Kept(site.store, make)
+
+    async def listing(request: Request, person: Person) -> Response:
+        asked = Asked.of(KIND, request.query_params)
+        rows = await kept.get(is_live="x-live" in request.headers)
+
+        def page() -> Response:
+            return room.pages.page("jobs.html", person, at="/jobs", title="Jobs", f=found(rows, asked))
+
+        return await asyncio.to_thread(page)
+
+    async def one(request: Request, person: Person) -> Response:
+        account, id_ = request.path_params["account"], request.path_params["job"]
+        settings = site.settings()
+        sheet = await site.store.read(
+            sheets.job, site.frame(), account, id_, routing=settings.routing, book_of=settings.book
+        )
+
+        def page() -> Response:
+            shown = job_shown(sheet, now=site.clock(), zone=settings.zone)
+            return room.pages.page("job.html", person, at="/jobs", title=shown.title, sheet=sheet, shown=shown)
+
+        return await asyncio.to_thread(page)
+
+    return [get(room, "/jobs", listing), get(room, "/jobs/{account}/{job}", one)]
