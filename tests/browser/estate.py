@@ -140,7 +140,7 @@ def hostile(at: datetime, *, failed: Collection[str] = ()) -> Snapshot:
 
 
 def _job(id_: str, at: datetime, *, has_failed: bool) -> FineTuningJob:
-    changes: dict[str, Any] = {"account": HOSTILE.key, "created_at": NOW - 5 * HOUR, "suffix": MARKUP}
+    changes: dict[str, Any] = {"account": HOSTILE.key, "created_at": at - 20 * MINUTE, "suffix": MARKUP}
     if has_failed:
         changes |= {"error": JobError(message=f"{MARKUP} {LONG}", code="<script>"), "finished_at": at}
     return make_job(id_, "failed" if has_failed else "running", **changes)

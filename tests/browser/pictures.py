@@ -14,12 +14,13 @@ from playwright.async_api import async_playwright
 from tests.browser import estate
 from tests.browser.sites import serve
 from tests.story import tell
+from watcher.store import alerts
 
 FOLDER = Path(__file__).parents[2] / "docs"
 #: File, address, colours and size of what is shown.
 PICTURES = (
     ("overview.png", "/", "light", {"width": 1280, "height": 860}),
-    ("deployment.png", "/deployments/contoso-ft/support-bot-v2", "dark", {"width": 1280, "height": 860}),
+    ("job.png", "/jobs/contoso-ft/{overfitting}", "dark", {"width": 1280, "height": 1060}),
 )
 
 
@@ -29,9 +30,11 @@ async def take(told: Path, folder: Path) -> None:
         async with serve(estate.copy(told, Path(own))) as site, async_playwright() as playwright:
             binary = shutil.which("chromium")
             browser = await playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+            listed = await site.store.read(alerts.listed)
+            job = next(one.labels["job"] for one in listed if one.finding.rule == "job_overfitting")
             for name, address, scheme, size in PICTURES:
                 page = await browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
-                await page.goto(site.address + address)
+                await page.goto(site.address + address.format(overfitting=job))
                 await page.screenshot(path=folder / name)
                 print(f"{folder / name}: {(folder / name).stat().st_size // 1000} kB")
             await browser.close()

@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.world import SEEN_AT, World, good
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_deployment, make_job, make_snapshot, make_usage
+from watcher.resources.calls import Calls, HourOfCalls
 from watcher.resources.snapshot import Listing
 
 OWNERS = """
@@ -177,7 +178,10 @@ def test_where_all_was_seen_it_is_done(tmp_path: Path) -> None:
     world = World(tmp_path)
     born = make_deployment("fresh-bot", created_at=NOW - 3 * HOUR)
     called = make_usage("fresh-bot", read_from=NOW - DAY, read_to=NOW, last_success_at=NOW - HOUR)
-    seen = make_snapshot(account=good().account, at=NOW, jobs=[], deployments=[born], usage=[called])
+    hours = Calls(deployment="fresh-bot", hours={NOW - HOUR: HourOfCalls(ok=3.0)})
+    seen = make_snapshot(
+        account=good().account, at=NOW, jobs=[], deployments=[born], usage=[called], calls={"fresh-bot": hours}
+    )
     world.record(replace(seen, files=Listing(digest="", items=()), models=Listing(digest="", items=())))
     done = world.watcher("report", "--period", "2h")
     assert report(world, "--period", "2h")["unseen"] == []

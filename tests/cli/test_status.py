@@ -11,6 +11,7 @@ from watcher.store import state
 KEYS = [
     "name",
     "last_complete_cycle_at",
+    "counts",
     "since",
     "coverage",
     "jobs",

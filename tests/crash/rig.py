@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.crash.sink import SIGNING_SECRET, Sink, serve_sink
 from tests.crash.story import Story, accounts
 from tests.crash.verdict import Stored, Verdict, judge
 from tests.flows.conftest import now
-from tests.flows.forked import fork
+from tests.flows.forked import exit_code, fork, kill
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.simulator import TOKEN, Scenario, World
 from watcher.simulator.server import Running, serve
@@ -91,13 +91,12 @@ class Life:
 
     @property
     def is_over(self) -> bool:
-        return self.process.exitcode is not None
+        return exit_code(self.process) is not None
 
     async def end(self) -> int:
         """Kill it, if it still lives; returns its exit code."""
-        if not self.is_over:
-            self.process.kill()
-        while (code := self.process.exitcode) is None:
+        kill(self.process)
+        while (code := exit_code(self.process)) is None:
             await asyncio.sleep(0.005)
         return code
 
@@ -175,14 +174,22 @@ class Rig:
     async def _until_a_message(self, life: Life, within: float) -> bool:
         """Kill it when a message of it has come in, before the answer goes out."""
         came: list[bool] = []
-        self.sink.on_message = lambda: (life.process.kill(), came.append(True))
+        self.sink.on_message = lambda: (kill(life.process), came.append(True))
         try:
             return await until(lambda: came, within)
         finally:
             self.sink.on_message = lambda: None
 
     def _is_all_told(self, telling: "asyncio.Task[None] | None") -> bool:
-        return (telling is None or telling.done()) and self.is_at_rest()
+        return (telling is None or telling.done()) and self._has_looked() and self.is_at_rest()
+
+    _looked: tuple[datetime, ...] = ()
+
+    def _has_looked(self) -> bool:
+        """Whether two cycles were completed since this was asked first: the second began after that."""
+        if (at := self._completed_at()) is not None and at not in self._looked:
+            self._looked += (at,)
+        return len(self._looked) > 2
 
     async def rest(self, telling: "asyncio.Task[None] | None" = None) -> None:
         """A daemon that nobody kills, until the story has come to its end and all is told; then it is told to stop."""
@@ -209,10 +216,14 @@ class Rig:
 
     def _has_first_sight(self) -> bool:
         """Whether everything was read once."""
+        return self._completed_at() is not None
+
+    def _completed_at(self) -> datetime | None:
+        """When the newest complete cycle ended."""
         engine = connect(self.url)
         try:
             with engine.execution_options(readonly=True).begin() as tx:
-                return revision(tx) is not None and state.at(tx, state.CYCLE_COMPLETED) is not None
+                return None if revision(tx) is None else state.at(tx, state.CYCLE_COMPLETED)
         finally:
             engine.dispose()
 
@@ -224,7 +235,16 @@ class Rig:
             self._calm_since = len(self.sink.receipts), time.monotonic()
         if time.monotonic() - self._calm_since[1] < self.calm_s:
             return False
-        return not any(one.state == "pending" for one in self.stored().deliveries)
+        return not (self._has_unsettled() or any(one.state == "pending" for one in self.stored().deliveries))
+
+    def _has_unsettled(self) -> bool:
+        """Whether somebody is still to be told of an event, or of an end."""
+        engine = connect(self.url)
+        try:
+            with engine.execution_options(readonly=True).begin() as tx:
+                return any(one.is_event or one.ends_at is not None for one in alerts.unsettled(tx))
+        finally:
+            engine.dispose()
 
     def stored(self) -> Stored:
         engine = connect(self.url)

@@ -8,6 +8,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -28,6 +29,8 @@ _LOADED = (
     "uvloop",
 )
 _BEAT_S = 0.01
+#: A start asks for the ends of all before it, in its own thread; of two who read one exit code at once, one gets 255.
+_DOOR = threading.Lock()
 
 
 def fork(body: Callable[..., None], *arguments: Any, **options: Any) -> BaseProcess:
@@ -35,8 +38,21 @@ def fork(body: Callable[..., None], *arguments: Any, **options: Any) -> BaseProc
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", body.__module__, *_LOADED])
     process = context.Process(target=body, args=arguments, kwargs=options, daemon=True)
-    process.start()
+    with _DOOR:
+        process.start()
     return process
+
+
+def exit_code(process: BaseProcess) -> int | None:
+    """Of a forked process; `None`: it runs."""
+    with _DOOR:
+        return process.exitcode
+
+
+def kill(process: BaseProcess) -> None:
+    """Kill a forked process, if it runs."""
+    with _DOOR:
+        process.kill()
 
 
 def become(*, out: Path, err: Path, folder: Path, environ: Mapping[str, str]) -> None:
@@ -69,7 +85,7 @@ class Forked:
 
     @property
     def returncode(self) -> int | None:
-        return self.process.exitcode
+        return exit_code(self.process)
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.returncode is None:

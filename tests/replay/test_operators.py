@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 TEXT = CONFIGURATION.replace('repeat_interval = "24h"', 'repeat_interval = "36h"')
 
 #: Of a kept deployment the steps of "7d" and "3d" are not told. By when the first of them comes since the start.
-IDLE = {"kept": 2 * DAY, "let-go": 2 * DAY, "tagged": 2 * DAY, "late": 8.5 * DAY}
+IDLE = {"kept": 2 * DAY, "let-go": 2 * DAY, "tagged": 2 * DAY, "still-tagged": 2 * DAY, "late": 8.5 * DAY}
 
 
 def story() -> Scenario:
@@ -76,10 +76,10 @@ def silence(tx, now):
     alerts.add_silence(tx, ["rule=job_failed"], ends_at=now + 20 * DAY, author="ann", comment="known", now=now)
 
 
-def tag(name, value):
+def tag(value, *names):
     def change(world):
         def tagged(one):
-            return replace(one, tags={KEEP_TAG: value} if value else {}) if one.name == name else one
+            return replace(one, tags={KEEP_TAG: value} if value else {}) if one.name in names else one
 
         accounts = (
             replace(account, deployments=tuple(map(tagged, account.deployments))) for account in world.scenario.accounts
@@ -103,7 +103,7 @@ def recorded():
             ),
             4 * DAY: let_go("let-go"),
         },
-        changes={5 * DAY: tag("tagged", "2099-12-31"), 7 * DAY: tag("tagged", "")},
+        changes={5 * DAY: tag("2099-12-31", "tagged", "still-tagged"), 7 * DAY: tag("", "tagged")},
     )
 
 
@@ -130,6 +130,7 @@ def test_they_are_as_they_are_told_here():
     assert steps("kept", sent) == [("1d", 8.0), ("6h", 8.75), ("", 9.0)]
     assert steps("let-go", sent)[:3] == [("7d", 4.25), ("3d", 6.0), ("1d", 8.0)]
     assert steps("tagged", sent)[:3] == [("7d", 2.0), ("3d", 7.0), ("1d", 8.0)]
+    assert steps("still-tagged", sent)[:2] == [("7d", 2.0), ("1d", 8.0)]
     assert steps("late", sent) == []
     assert [one.receiver for one in sent if one.alert.labels.get("cause") == "account_gone"] == ["all"]
     rules = [one.alert.finding.rule for one in sent if one.receiver == "all"]

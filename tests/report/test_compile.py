@@ -504,7 +504,7 @@ def test_what_was_called_in_the_last_hour_that_was_read_is_not_idle_however_long
     recorded = make_recorded(
         make_life(usage=usage),
         calls={"support-bot": {NOW - 37 * HOUR: 9.0}},
-        coverage=Coverage(((BEGAN, NOW - 36 * HOUR),)),
+        coverage=Coverage(spans=((BEGAN, NOW - 36 * HOUR),)),
     )
     statement = stated(recorded, terms=patient)
     assert (statement.hosted[0].idle_since, statement.advice, statement.unseen) == (None, (), ())

@@ -152,3 +152,8 @@ def test_refusals(message, stage):
 )
 def test_what_is_no_refusal(message):
     assert read_refusal(message) is None
+
+
+@pytest.mark.parametrize("hidden", ["\u034f", "\u061c", "\u180e", "\u200c", "\u206a", "\ufe0f", "\U000e0041", "\u202e"])
+def test_what_hides_in_a_text_is_taken_out_of_it_printable_or_not(hidden):
+    assert text.one_line(f"sup{hidden}port  b\u00f6t") == "support b\u00f6t"

@@ -57,8 +57,8 @@ def empty(tx):
 class World:
     """An account whose deployments, jobs and calls are as a test says, and polls that record it."""
 
-    def __init__(self, began=NOW):
-        self.store = scratch()
+    def __init__(self, began=NOW, store=None):
+        self.store = store or scratch()
         self.store.write_now(empty)
         self.store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=began)
         self.calls = {}
@@ -374,3 +374,63 @@ def test_a_time_in_the_past_is_stated_as_it_was_stated_then(found):
         told.append((at, world.statement(at)))
     for then, statement in told:
         assert world.statement(then) == statement
+
+
+def lived_in(world):
+    """Two deployments over a month, one of which is called until it is replaced; and the times at which it was read."""
+    quiet, busy = make_deployment("quiet-bot"), make_deployment("busy-bot")
+    renewed = replace(busy, incarnation="2", created_at=NOW + 20 * HOUR)
+    world.call("quiet-bot", NOW - 18 * DAY)
+    for hours in range(2, 19 * 24, 3):
+        world.call("busy-bot", NOW - hours * HOUR, 7.0)
+    job = make_job(status="succeeded", fine_tuned_model=MODEL, finished_at=NOW - DAY, trained_tokens=1000)
+    world.poll(NOW, [quiet, busy], [job], [make_file("file-old")])
+    world.poll(NOW + DAY, [quiet, renewed], [job], [make_file("file-old")])
+    return NOW, NOW + DAY
+
+
+def test_every_database_gives_the_same_statement(store):
+    """Rows come from the driver in SQLite and by SQLAlchemy elsewhere."""
+    world = World(store=store)
+    then, now = lived_in(world)
+    here = world.statement(then), world.statement(now)
+    other = World()
+    lived_in(other)
+    assert here == (other.statement(then), other.statement(now))
+    assert {line.name: line.calls for line in here[0].hosted} == {"quiet-bot": 0, "busy-bot": 56 * 7.0}
+
+
+def test_calls_of_the_time_before_the_period_are_loaded_of_what_is_quiet_alone():
+    world = World()
+    then, _ = lived_in(world)
+    (account,) = world.load(NOW + DAY - HOUR, 7 * DAY).accounts  # a time in the past needs all of them
+    assert account.answered["busy-bot"].within(NOW - 18 * DAY, NOW - 8 * DAY)
+    world = World()
+    world.call("quiet-bot", then - 18 * DAY)
+    for hours in range(2, 19 * 24, 3):
+        world.call("busy-bot", then - hours * HOUR, 7.0)
+    world.poll(then, [make_deployment("quiet-bot"), make_deployment("busy-bot")])
+    (account,) = world.load(then).accounts
+    assert account.answered["quiet-bot"].within(then - 19 * DAY, then) == 3
+    assert not account.answered["busy-bot"].within(then - 18 * DAY, then - 8 * DAY)
+
+
+def test_a_call_of_which_no_hour_is_kept_is_no_idleness():
+    """The newest call is known, and no calls by the hour are."""
+    world, one = World(), make_deployment()
+    world.call("support-bot", NOW - 3 * HOUR)
+    world.poll(NOW, [one])
+    world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
+    (line,) = world.statement(NOW).hosted
+    assert (line.last_call_at, line.idle_since, line.calls) == (NOW - 3 * HOUR, None, None)
+    assert world.statement(NOW).advice == ()
+    world.poll(NOW + DAY, [one])
+    world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
+    (before,) = world.load(NOW).accounts
+    assert before.lives[0].usage.last_success_at == NOW - 3 * HOUR
+    # Of the time before a later call it is not known when it was called last, and so nothing is said.
+    world.call("support-bot", NOW + 30 * HOUR)
+    world.poll(NOW + 2 * DAY, [one])
+    world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
+    (before,) = world.load(NOW).accounts
+    assert before.lives[0].usage is None

@@ -156,7 +156,7 @@ def drop(tx: Connection, wanted: Sequence[str], *, author: str, comment: str, no
     """
     ids, issues = _parted(tx, wanted)
     _note(tx, (*ids, *issues), "outbox.drop", author=author, comment=comment, now=now)
-    return redelivery.drop(tx, ids, now=now)
+    return redelivery.drop(tx, ids, now=now) + reports.drop(tx, issues, now=now)
 
 
 def _note(tx: Connection, ids: Sequence[str], action: str, *, author: str, comment: str, now: datetime) -> None:

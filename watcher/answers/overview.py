@@ -115,7 +115,9 @@ def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook
         heard=tuple(one for one in loud if not is_hushed(one)),
         hushed=tuple(one for one in loud if is_hushed(one)),
         advice=tuple(sorted(rules.items(), key=lambda one: (-one[1], one[0]))),
-        bars=tuple(Bar(one=one, money=_money(one, rates, frame.now), keep=_keep(one, keeps)) for one in standings[:BARS]),
+        bars=tuple(
+            Bar(one=one, money=_money(one, rates, frame.now), keep=_keep(one, keeps)) for one in standings[:BARS]
+        ),
         fine_tuned=len(standings),
         idle=total((one.so_far if isinstance(one, IdleMoney) else one for one in idle if one), book.currency),
         idle_per_day=total((one.per_day if isinstance(one, IdleMoney) else one for one in idle if one), book.currency),

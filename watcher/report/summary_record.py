@@ -8,11 +8,19 @@ from watcher.rules.labels import owner_of
 from watcher.rules.text import rfc3339
 
 
-def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Record:
-    """The whole screen, without its cuts."""
+def summary_record(summary: Summary, *, name: str, since: datetime | None, most: int | None = None) -> Record:
+    """The whole screen, without its cuts; `most` items of each list, where somebody asks for no more."""
     status = {
         "name": name,
         "last_complete_cycle_at": rfc3339(summary.last_complete_cycle_at),
+        "counts": {
+            "jobs": len(summary.jobs),
+            "deployments_at_risk": len(summary.at_risk),
+            "deployments_unknown": len(summary.unknown),
+            "alerts": len(summary.firing),
+            "undelivered": len(summary.undelivered),
+            "happened": len(summary.happened),
+        },
         "since": rfc3339(since),
         "coverage": {
             "accounts": summary.accounts,
@@ -52,12 +60,12 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
                 "estimated_finish_at": rfc3339(one.job.estimated_finish_at),
                 "as_of": rfc3339(one.as_of),
             }
-            for one in summary.jobs
+            for one in summary.jobs[:most]
         ],
         "jobs_unknown_in": summary.jobs_unknown_in,
-        "deployments_at_risk": [_standing_record(one, summary.owner_tag) for one in summary.at_risk],
-        "deployments_unknown": [_standing_record(one, summary.owner_tag) for one in summary.unknown],
-        "alerts": [alert_record(one.alert, silenced_by=one.silences) for one in summary.firing],
+        "deployments_at_risk": [_standing_record(one, summary.owner_tag) for one in summary.at_risk[:most]],
+        "deployments_unknown": [_standing_record(one, summary.owner_tag) for one in summary.unknown[:most]],
+        "alerts": [alert_record(one.alert, silenced_by=one.silences) for one in summary.firing[:most]],
         "undelivered": [
             {
                 "id": one.id,
@@ -70,11 +78,11 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None) -> Re
                 "attempts": one.attempts,
                 "last_error": one.last_error or None,
             }
-            for one in summary.undelivered
+            for one in summary.undelivered[:most]
         ],
         "happened": [
             {"at": rfc3339(one.at), "what": one.what, "summary": one.summary, "alert": one.alert or None}
-            for one in summary.happened
+            for one in summary.happened[:most]
         ],
         "clock_skew_seconds": None if summary.clock is None else int(summary.clock.skew.total_seconds()),
         "clock_skew_at": rfc3339(summary.clock.at) if summary.clock else None,

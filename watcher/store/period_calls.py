@@ -264,7 +264,7 @@ def usage_as_of(
 def _kept(tx: Connection, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of which any call is kept by the hour."""
     c = schema.calls.c
-    found = set()
+    found: set[tuple[str, str]] = set()
     for account in sorted({account for account, _ in places}):
         for some in chunks(sorted(name for of, name in places if of == account)):
             names = tx.execute(select(c.deployment).where(c.account == account, c.deployment.in_(some)).distinct())

@@ -1,4 +1,4 @@
-"""Rows as the driver has them, for what is read by the ten thousand: making them SQLAlchemy's takes most of the time."""
+"""Rows as the driver has them, for what is read by the ten thousand: SQLAlchemy's own take most of the time."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

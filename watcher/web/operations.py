@@ -30,10 +30,11 @@ PREFIX = "/api/v1"
 
 async def _status(call: Call) -> Response:
     settings, since = call.site.settings(), call.query().since
+    most = limit_of(call.request.query_params)
 
     def load(tx: Connection) -> Response:
         summary = load_summary(tx, call.frame, since)
-        record = summary_record(summary, name=settings.name, since=since)
+        record = summary_record(summary, name=settings.name, since=since, most=most)
         shift = None if since is None else handover.load(tx, summary, settings.routing, since)
         record["status"]["handover"] = None if shift is None else handover.handover_record(shift, call.now)
         return written(record)
@@ -237,7 +238,7 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         text="One screen: what could be seen and as of when, and what needs attention.",
         answer=_status,
-        params=_FILTERS[-1:],
+        params=(_FILTERS[-1], Field(name="limit", text="items of each list, 1 to 1000", kind="integer")),
         result="status",
     ),
     _list(

@@ -40,9 +40,9 @@ _KEEP = "account text, account_id text, deployment text, until time, author text
 #: By the name of the member that holds them.
 _RECORDS: Mapping[str, str] = {
     "status": """
-        name text, last_complete_cycle_at time?, since time?, coverage map, jobs list, jobs_unknown_in whole,
-        deployments_at_risk list, deployments_unknown list, alerts list, undelivered list, happened list,
-        clock_skew_seconds whole?, clock_skew_at time?, clock_host text?, handover map?
+        name text, last_complete_cycle_at time?, counts map, since time?, coverage map, jobs list,
+        jobs_unknown_in whole, deployments_at_risk list, deployments_unknown list, alerts list, undelivered list,
+        happened list, clock_skew_seconds whole?, clock_skew_at time?, clock_host text?, handover map?
     """,
     "accounts": """
         id text, name text, label text, kind text, cloud text, location text, subscription text, resource_group text,

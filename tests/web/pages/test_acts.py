@@ -100,9 +100,14 @@ async def test_every_mistake_is_told_at_once(house: House) -> None:
 
 
 async def test_a_silence_is_ended(house: House) -> None:
-    await house.done("/silences/new", matchers='rule="metrics_stale"', comment="known", **{"for": "1d"}, **NAME)
+    blind = [one for one in await house.store.read(alerts.listed) if one.finding.rule == "account_forbidden"]
+    await house.done("/silences/new", matchers='rule="account_forbidden"', comment="known", **{"for": "1d"}, **NAME)
     (made,) = await house.store.read(alerts.silences, since=NOW)
-    assert f"/silences/{made.id}/expire" in read(await house.get("/alerts?show=silenced")).links
+    silenced, firing = [read(await house.get(f"/alerts?show={show}")).links for show in ("silenced", "firing")]
+    assert f"/silences/{made.id}/expire" in silenced
+    assert blind
+    for alert in blind:
+        assert (f"/alerts/{alert.id}" in silenced, f"/alerts/{alert.id}" in firing) == (True, False)
     house.world.now = NOW + HOUR
     page = await house.done(f"/silences/{made.id}/expire", **NAME)
     assert "has ended" in page

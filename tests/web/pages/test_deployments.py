@@ -108,6 +108,7 @@ async def test_calls_are_drawn_by_hour_and_day_and_unread_time_is_not_quiet(show
     assert "22 Nov 04:00: 3 answered, 1 refused or failed" in html
     assert "22 Nov 02:00: 0 answered" in html, "read, and quiet"
     assert "22 Nov 08:00: not all of it was read" in html, "newer than what was read"
+    assert html.count('<rect class="unread" x=') > 27, "days before the metrics begin, and the last hours"
     assert "Fri 20 Nov: 4 answered" in html
     assert "Mon 16 Nov: not all of it was read" in html
     assert "Sun 22 Nov: 3 answered" in html, "the day goes on, and what could be read of it was"

@@ -75,7 +75,6 @@ async def test_another_failure_is_told_in_the_services_words(show: Show) -> None
 
 async def test_each_step_is_dated_by_the_service_or_said_to_be_seen(show: Show) -> None:
     begun = NOW - 5 * HOUR
-    started = make_event("Job started.", at=NOW - 3.5 * HOUR)
     waiting = make_job("ftjob-1", "pending", created_at=begun)
     running = make_job("ftjob-1", "running", created_at=begun)
     done = make_job("ftjob-1", "succeeded", created_at=begun, finished_at=NOW - HOUR, fine_tuned_model=MADE)
@@ -104,7 +103,7 @@ async def test_the_hours_of_reinforcement_count_from_their_order_even_where_step
     html = await show(
         snapshot(at=NOW - 19 * HOUR, jobs=[waiting]), snapshot(jobs=[done], events={"ftjob-1": events}), path=JOB
     )
-    assert "1000.00 USD" in html, "ten hours at 100 USD"
+    assert "1,000.00 USD" in html, "ten hours at 100 USD"
 
 
 async def test_the_curve_marks_the_best_step_and_what_follows_it(show: Show) -> None:

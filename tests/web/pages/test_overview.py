@@ -56,7 +56,7 @@ async def test_what_could_not_be_seen_comes_first_with_its_cure_and_keeps_the_ve
     gap = make_gap(Section.METRICS, GapReason.NETWORK, at=NOW - DAY, message="Public access is disabled")
     html = await show(snapshot(usage=None, gaps=(gap,)))
     assert verdict(html).startswith("Look today contoso-ft refuses watcher on Azure Monitor")
-    assert "the only account could be seen" in text_of(html)
+    assert "The only account could not be seen whole" in text_of(html)
     assert html.index('id="coverage"') < html.index('id="firing"')
     seen = text_of(html[html.index('id="coverage"') : html.index('id="firing"')])
     assert "a firewall or private endpoint keeps watcher out" in seen
@@ -70,7 +70,7 @@ async def test_where_not_all_was_seen_nothing_is_well_though_nothing_fires(show:
     store.write_now(scope.save_accounts, [make_account("tailspin")], is_complete=False, now=NOW)
     html = await show()
     assert verdict(html) == "Unclear Nothing that was seen needs you, but not all was seen."
-    assert "Not all of 1 of 2 accounts could be seen, so there may be more." in html
+    assert "1 of 2 accounts could not be seen whole, so there may be more." in html
 
 
 async def test_a_deployment_about_to_go_is_the_first_sentence_and_the_first_bar(show: Show) -> None:
@@ -102,6 +102,16 @@ async def test_what_nobody_called_but_could_not_be_read_is_unknown_and_not_idle(
     towards = html[html.index('id="towards"') : html.index('id="under-way"')]
     assert "unknown</span>" in towards and "idle" not in text_of(towards).replace("its calls", "")
     assert "Whether 1 deployment will be deleted soon is unknown." in html
+
+
+async def test_idle_money_is_not_claimed_where_the_calls_could_not_be_read_since(show: Show) -> None:
+    one, usage = make_deployment(), make_usage("support-bot", last_success_at=NOW - 13 * DAY)
+    gap = make_gap(Section.METRICS, GapReason.ROLE, at=NOW - MINUTE)
+    before = snapshot(at=NOW - 6 * HOUR, deployments=[one], usage=[usage])
+    assert "idle</div>" in await show(before)
+    html = await show(snapshot(deployments=[one], usage=None, gaps=(gap,)))
+    assert "not verified: the metrics could not be read" in html
+    assert "idle</div>" not in html and "1.70 USD an hour</div>" in html
 
 
 async def test_thousands_are_a_dozen_and_a_link(show: Show) -> None:
@@ -155,7 +165,7 @@ async def test_the_estate_tells_what_is_dead_and_what_was_never_read(house: Hous
     html = text_of(await house.get("/"))
     assert "not seen anything of tailspin : not read yet" in html
     assert "dead to hook" in html
-    assert "Not all of 2 of 3 accounts could be seen" in html or "2 of 3 accounts" in html
+    assert "2 of 3 accounts could not be seen whole" in html
 
 
 async def test_what_an_operator_silences_leaves_the_first_sentence_at_once(house: House) -> None:

@@ -26,7 +26,7 @@ from watcher.web.kept import Kept
 from watcher.web.pages import Room, get
 from watcher.web.pages.deployment_words import deletion_bar, deletion_when, deployment_shown, risk_badge
 from watcher.web.pages.listed import Asked, Kind, found
-from watcher.web.pages.money import cost_words
+from watcher.web.pages.money import cost_words, grouped
 from watcher.web.render import Words
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -179,7 +179,15 @@ def routes(room: Room) -> list[Route]:
             words = Words(now=now, zone=site.settings().zone)
             f = found(lines, asked)
             rows = [_shown(line, words, now) for line in f.rows]
-            return room.pages.page("deployments.html", person, at="/deployments", title="Deployments", f=f, rows=rows)
+            return room.pages.page(
+                "deployments.html",
+                person,
+                at="/deployments",
+                title="Deployments",
+                said=room.pages.board.find(request),
+                f=f,
+                rows=rows,
+            )
 
         return await asyncio.to_thread(page)
 
@@ -199,10 +207,12 @@ def routes(room: Room) -> list[Route]:
                 person,
                 at="/deployments",
                 title=shown.title,
+                said=room.pages.board.find(request),
                 sheet=sheet,
                 shown=shown,
                 keep_of=f"{account}/{name}",
                 kept=sheet.file.keep,
+                grouped=grouped,
             )
 
         return await asyncio.to_thread(page)

@@ -22,6 +22,7 @@ from watcher.rules.curve import LEAST_POINTS, RISE, Parting, parting
 from watcher.rules.pace import percentile
 from watcher.rules.rai import Refusal, refusal_of
 from watcher.rules.text import counted, duration, one_line, sentence
+from watcher.web.pages.money import grouped
 
 _KINDS = {
     "succeeded": "good",
@@ -122,7 +123,7 @@ def job_shown(sheet: JobSheet, *, now: datetime, zone: ZoneInfo) -> JobShown:
         overfitting=_overfitting(parted),
         refusal=refusal_of(job, file.events),
         usual=tuple(_usual(file, now)),
-        cost="unknown" if isinstance(cost, Unknown) else cost.text,
+        cost="unknown" if isinstance(cost, Unknown) else grouped(cost.text),
         basis=" ".join(
             _sentences(dict.fromkeys((*([cost.because] if isinstance(cost, Unknown) else []), sheet.cost.basis)))
         ),

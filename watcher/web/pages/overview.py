@@ -32,7 +32,7 @@ from watcher.web.kept import Kept
 from watcher.web.pages import Room, get
 from watcher.web.pages.deployment_words import deletion_bar, deletion_when, risk_badge
 from watcher.web.pages.job_words import status_kind
-from watcher.web.pages.money import cost_words
+from watcher.web.pages.money import cost_words, grouped
 from watcher.web.render import Words
 from watcher.web.site import Health
 
@@ -74,6 +74,7 @@ def body(room: Room, found: Overview, health: Health) -> Markup:
         verdict=verdict(found, health, zone),
         counts={one.value: severities[one.value] for one in Severity},
         reasons=REASONS,
+        grouped=grouped,
         seldom={section.value for section in SELDOM},
         summary_of=lambda alert: localise(summary_at(alert.finding, now), zone),
         blind=bool(found.blind) or not summary.accounts or not summary.is_discovery_complete,
@@ -136,8 +137,8 @@ def _beside(found: Overview, health: Health) -> Iterator[str]:
         yield f"The watcher itself has not moved on{since}: what stands here may be old."
     blind = summary.accounts - summary.whole
     if blind:
-        of = "the only account" if summary.accounts == 1 else f"{blind} of {summary.accounts} accounts"
-        yield f"Not all of {of} could be seen, so there may be more."
+        of = "The only account" if summary.accounts == 1 else f"{blind} of {summary.accounts} accounts"
+        yield f"{of} could not be seen whole, so there may be more."
     elif not summary.is_discovery_complete:
         yield "Discovery was incomplete: there may be accounts that are not known."
     if summary.unknown:
