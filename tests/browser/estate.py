@@ -75,7 +75,7 @@ async def trouble(machine: Machine) -> None:
     """Add what the story lacks: hostile words, gaps, a dead message and one that waits."""
     at = now() - 2 * MINUTE
     record(machine.store, hostile(at - HOUR), blind(at - HOUR))
-    record(machine.store, hostile(at, failed=("ftjob-slow",)), blind(at))
+    record(machine.store, hostile(at), blind(at))
     await tell(machine, Refusing())
     fail(machine)
     await rounds.announce(machine)
@@ -90,7 +90,8 @@ async def trouble(machine: Machine) -> None:
 def fail(machine: Machine) -> str:
     """A poll that finds that one more job has failed; returns its id."""
     id_ = f"ftjob-{next(_COUNT)}"
-    record(machine.store, hostile(now(), failed=("ftjob-slow", id_)))
+    record(machine.store, hostile(now(), running=(id_,)))
+    record(machine.store, hostile(now(), failed=(id_,)))
     return id_
 
 
@@ -121,13 +122,16 @@ async def tell(machine: Machine, hook: Any) -> None:
     )
 
 
-def hostile(at: datetime, *, failed: Collection[str] = ()) -> Snapshot:
+def hostile(at: datetime, *, running: Collection[str] = (), failed: Collection[str] = ()) -> Snapshot:
     """The account whose words want to be markup, to turn the page round, or to burst it."""
     return make_snapshot(
         account=HOSTILE,
         at=at,
-        jobs=[_job(id_, at, has_failed=id_ in failed) for id_ in ("ftjob-hostile", *failed)],
-        events={"ftjob-hostile": [make_event(f"{MARKUP} {LONG} {TURNED}", at=BORN + HOUR)]},
+        jobs=[_job(id_, at, has_failed=id_ in failed) for id_ in ("ftjob-hostile", *running, *failed)],
+        events={
+            "ftjob-hostile": [make_event(f"{MARKUP} {LONG} {TURNED}", at=BORN + HOUR)],
+            **{id_: [make_event(MARKUP, at=at, level="error")] for id_ in failed},
+        },
         deployments=[
             make_deployment(name, account=HOSTILE, created_at=BORN, tags={"owner": MARKUP, "note": LONG})
             for name in (MARKUP, LONG, TURNED)

@@ -150,7 +150,8 @@ async def test_it_is_sent_when_it_is_due_and_once(process, inbox):
     [message] = inbox.got
     assert message.id == reported.issue.id
     assert message.notes == ()
-    assert message.link == "https://watcher.example.com/report"
+    span = "from=2026-11-15T23%3A00%3A00Z&to=2026-11-22T23%3A00%3A00Z&as_of=2026-11-23T07%3A00%3A00Z"
+    assert message.link == f"https://watcher.example.com/report?{span}"  # the same figures, whenever it is opened
     assert inbox.periods == [("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")]  # Monday to Sunday, in Berlin
 
 

@@ -64,7 +64,7 @@ class Rates:
 def is_idle(standing: Standing, now: datetime) -> bool:
     """Whether it had no call for a day, as reports have it, and that is surely known."""
     since = standing.idle_since
-    return since is not None and now - since >= DAY 
+    return since is not None and now - since >= DAY and not standing.unknown_because
 
 
 def money_of(account: Account, deployment: Deployment, standing: Standing, rates: Rates, now: datetime) -> Money:
