@@ -607,6 +607,18 @@ def test_a_tag_keeps_a_deployment_as_the_command_does(watched):
     assert dispatch(watched, now=NOW + MINUTE).notifications
 
 
+def test_a_tag_that_is_gone_takes_no_operators_word_with_it(watched):
+    def seen(at, **tags):
+        tagged = make_deployment(created_at=NOW - 20 * DAY, tags=tags)
+        save(watched, at=at, jobs=[], deployments=[tagged], usage=[make_usage(last_success_at=LAST_CALL)])
+        return watched.read_now(alerts.keeps, since=NOW)
+
+    (tagged,) = seen(NOW, **{"watcher-keep-until": "2027-01-01"})
+    said = replace(tagged, author="ops", reason="a customer asked", until=NOW + 90 * DAY)
+    watched.write_now(alerts.save_keep, said, now=NOW)
+    assert seen(NOW + MINUTE) == (said,)
+
+
 async def test_total_blindness_is_told_until_discovery_sees_again(store):
     def blind(at):
         gap = make_gap(Section.ACCOUNT, GapReason.CREDENTIAL, message="no token", at=at)

@@ -34,8 +34,8 @@ KINDS = {
     "calendar": r"/calendar\.ics",
 }
 #: So many addresses of one kind are asked for, and as many that filter or sort; of reports, which take long, fewer.
-_MOST = 12
-_MOST_REPORTS = 3
+_MOST = 8
+_MOST_REPORTS = 2
 
 
 class _Links(HTMLParser):

@@ -210,8 +210,8 @@ def _keep_by_tag(tx: Connection, previous: Reading, current: Reading, *, now: da
                 reason="the deployment's own tag",
             )
             alerts.save_keep(tx, by_tag, now=now)
-        else:
-            alerts.drop_keep(tx, current.account.key, deployment.name)
+        elif alerts.drop_keep(tx, current.account.key, deployment.name, by=f"tag {KEEP_TAG}"):
+            # What somebody has said by command since stays.
             subject, comment = f"{current.account.key}/{deployment.name}", "the tag is gone"
             alerts.record(tx, author=f"tag {KEEP_TAG}", action="keep.drop", subject=subject, comment=comment, now=now)
 

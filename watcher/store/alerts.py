@@ -350,10 +350,11 @@ def keeps(tx: Connection, *, since: datetime) -> tuple[Keep, ...]:
     )
 
 
-def drop_keep(tx: Connection, account: str, deployment: str) -> None:
-    """End an exception."""
+def drop_keep(tx: Connection, account: str, deployment: str, *, by: str | None = None) -> bool:
+    """End an exception; with `by` only that author's. Returns whether there was one."""
     c = schema.keeps.c
-    tx.execute(delete(schema.keeps).where(c.account == account, c.deployment == deployment.lower()))
+    where = and_(c.account == account, c.deployment == deployment.lower(), *([] if by is None else [c.author == by]))
+    return tx.execute(delete(schema.keeps).where(where)).rowcount > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Text, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Text, or_, select, tuple_, type_coerce
 
 from watcher.costs.training import billed_tokens
 from watcher.report.recorded import RecordedJob
@@ -69,13 +69,16 @@ def jobs(
     return found
 
 
-def _phases(tx: Connection, is_relevant: object, as_of: datetime) -> dict[tuple[str, str], list[Transition]]:
+def _phases(
+    tx: Connection, is_relevant: ColumnElement[bool], as_of: datetime
+) -> dict[tuple[str, str], list[Transition]]:
     """How the status of these jobs changed, oldest first, later changes included."""
     c, t = schema.jobs.c, schema.transitions.c
     query = (
         select(t.account, t.name, t.change, t.before, t.after, t.observed_at, t.occurred_at, t.source, t.is_history)
-        .join(schema.jobs, (c.account == t.account) & (c.id == t.name) & (t.attribute == STATUS))
-        .where(is_relevant, t.kind == ResourceKind.JOB.value)  # type: ignore[arg-type]  # a clause
+        # Not a join: SQLite would go through all transitions, and look up the job of each.
+        .where(tuple_(t.account, t.name).in_(select(c.account, c.id).where(is_relevant)))
+        .where(t.attribute == STATUS, t.kind == ResourceKind.JOB.value)
         .order_by(t.id)
     )
     found: dict[tuple[str, str], list[Transition]] = {}
@@ -114,14 +117,14 @@ _TELLING = (
 )
 
 
-def _logs(tx: Connection, is_relevant: object, as_of: datetime) -> dict[tuple[str, str], list[JobEvent]]:
+def _logs(tx: Connection, is_relevant: ColumnElement[bool], as_of: datetime) -> dict[tuple[str, str], list[JobEvent]]:
     """Of these jobs' logs the lines that tell what was billed and what was refused, oldest first."""
     c, e = schema.jobs.c, schema.job_events.c
     is_telling = or_(e.level != "info", *(e.message.ilike(words) for words in _TELLING))
     query = (
         select(e.account, e.job, e.id, e.created_at, e.level, e.type, e.message)
-        .join(schema.jobs, (c.account == e.account) & (c.id == e.job))
-        .where(is_relevant, is_telling, e.created_at <= as_of)  # type: ignore[arg-type]  # a clause
+        .where(tuple_(e.account, e.job).in_(select(c.account, c.id).where(is_relevant)))
+        .where(is_telling, e.created_at <= as_of)
         .order_by(e.account, e.job, e.created_at, e.id)
     )
     found: dict[tuple[str, str], list[JobEvent]] = {}
