@@ -10,6 +10,7 @@ peak of its memory; `as of` is one that is asked for a week later, about a time 
 """
 
 import argparse
+import gc
 import json
 import random
 import resource
@@ -308,6 +309,8 @@ def measure(path: str, name: str) -> None:
     spent = period_before(as_of, length, ZONE)
     made = engine.connect(f"sqlite:///{path}")
     terms = ReportTerms(watcher="bench", zone=ZONE, tag_labels=("environment", "cost-center"))
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # as the daemon's loop has it
     idle_mib = _peak_mib()
     with made.connect() as tx:
         tx.exec_driver_sql("SELECT 1")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from watcher import config
 from watcher.assembly import tariff_of, terms_of
-from watcher.assembly_report import reporting_of
+from watcher.assembly_report import edition_of, reporting_of
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience
 
@@ -62,7 +62,7 @@ def test_reports_go_by_the_configuration():
     assert (monthly.length, monthly.period_name, monthly.audience) == ("month", "month", Audience.FINANCE)
     [own] = found.owners
     assert (own.owner, own.receivers) == ("Search", ("screen",))
-    assert [own.concerns({"owner": owner}) for owner in ("chat", "other")] == [True, False]
+    assert [own.concerns({"owner": owner}) for owner in ("chat", "Search", "other")] == [True, True, False]
     terms = found.terms
     assert (terms.watcher, terms.zone, terms.owner_tag, terms.tag_labels) == ("prod", berlin, "team", ("cost-center",))
     assert (terms.trickle.max_calls, terms.wasting_after, terms.lifetimes.idle) == (
@@ -71,7 +71,7 @@ def test_reports_go_by_the_configuration():
         timedelta(days=10),
     )
     assert terms.book.terms.discount_percent == Decimal(10)
-    assert terms.metrics_stale_after == timedelta(hours=24)
+    assert terms.metrics_stale_after == timedelta(hours=12 * 12 + 1)  # so long they rest far from any end
 
 
 def test_an_owner_whom_no_report_can_reach_is_warned_of():
@@ -82,3 +82,11 @@ def test_an_owner_whom_no_report_can_reach_is_warned_of():
         "owners[0].receivers: none of them takes reports, so Search gets no edition of them"
     ]
     assert config.warnings(config.parse(TEXT, environ={})) == []
+
+
+def test_an_owner_is_sent_what_the_page_shows():
+    loaded = config.parse(TEXT, environ={})
+    [own] = reporting_of(loaded, terms_of(loaded), tariff_of(loaded)).owners
+    _, concerns = edition_of(loaded, "Search")
+    seen = [{"owner": owner} for owner in ("Search", "search", "chat", "other", "")]
+    assert [own.concerns(one) for one in seen] == [concerns(one) for one in seen] == [True, True, True, False, False]

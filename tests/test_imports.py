@@ -15,6 +15,7 @@ ORDER = {
     "errors": 1,
     "resources": 1,
     "logs": 1,
+    "patterns": 1,
     "simulator": 1,
     "transport": 1,
     "config": 2,

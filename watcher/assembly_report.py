@@ -1,17 +1,16 @@
 """Configuration → what reports are made by: a part of assembly with a subject of its own."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from watcher.alerts.matcher import matches, parse_matchers
+from watcher.alerts.matcher import parse_matchers
 from watcher.config import Config, format_duration
 from watcher.costs.hosting import Period
 from watcher.costs.idle import Trickle
 from watcher.costs.prices import Terms, book_of
 from watcher.cycles import Tariff
-from watcher.cycles.editions import Concerns, statements
+from watcher.cycles.editions import Concerns, concerning, statements
 from watcher.cycles.reporting import OwnEdition, Reporting, Scheduled
 from watcher.errors import Refused
 from watcher.report.schedule import Timetable
@@ -80,11 +79,7 @@ def edition_of(config: Config, owner: str | None, audience: str = "all") -> tupl
     if owner is None:
         return Edition(audience=Audience(audience)), None
     tables = [parse_matchers(one.match) for one in config.owners if one.name == owner]
-
-    def concerns(labels: Mapping[str, str]) -> bool:
-        return labels.get("owner") == owner or any(matches(matchers, labels) for matchers in tables)
-
-    return Edition(audience=Audience.OWNER, owner=owner), concerns
+    return Edition(audience=Audience.OWNER, owner=owner), concerning(owner, tables)
 
 
 def statement_of(

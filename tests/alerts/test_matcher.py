@@ -37,6 +37,7 @@ def test_parses(text: str, expected: tuple[str, str, str]) -> None:
         pytest.param('rule="x" y', "put it in quotes", id="more after the value"),
         pytest.param("rule=a b", "put it in quotes", id="unquoted space"),
         pytest.param('rule=~"("', "is not a regular expression", id="faulty regex"),
+        pytest.param('rule=~"(.|.)*!"', "could take for ever", id="regex without end"),
     ],
 )
 def test_refuses_with_a_clear_text(text: str, complaint: str) -> None:

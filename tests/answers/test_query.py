@@ -1,5 +1,6 @@
 """Pages of a listing: all of them together are the whole, whatever comes and goes meanwhile."""
 
+import base64
 from datetime import UTC, datetime
 
 import pytest
@@ -66,3 +67,9 @@ def test_globs_heed_no_case_and_none_at_all_mean_all():
     assert fits((), "any")
     assert fits(("CONTOSO-*", "x"), "contoso-ft", "other")
     assert not Query(accounts=("dev-*",)).fits_account("prod-1")
+
+
+def test_a_cursor_of_any_depth_is_refused():
+    deep = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
+    with pytest.raises(BadCursor):
+        decode_cursor(deep)

@@ -78,6 +78,7 @@ def test_what_fires_for_reports_alone_is_counted_apart(world: World) -> None:
     lines = screen(world)
     assert section(lines, "Fires now")[0] == "Fires now: 3, all new"
     assert "For reports alone: 2 deployment_wasting: watcher alerts --status firing" in lines
+    assert "For reports alone: 2 deployment_wasting: watcher alerts --status firing" in world.watcher("status").out
     named = "match = ['rule=\"deployment_idle|deployment_wasting\"']".replace('="', '=~"')
     world.config.write_text(world.config.read_text().replace("match = ['rule=\"deployment_idle\"']", named))
     assert section(screen(world), "Fires now")[0] == "Fires now: 5, all new"  # a route asks for them by their rule

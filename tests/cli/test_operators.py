@@ -112,6 +112,7 @@ def test_silences_are_ended_by_the_beginnings_of_their_ids_with_who_and_why(worl
     [
         pytest.param(["rule", "--for", "3d", "--comment", "x"], id="no matcher"),
         pytest.param(['rule=~"["', "--for", "3d", "--comment", "x"], id="bad expression"),
+        pytest.param(['rule=~"(.|.)*!"', "--for", "3d", "--comment", "x"], id="endless expression"),
         pytest.param(['rule=~".*"', "--for", "3d", "--comment", "x"], id="matches everything"),
         pytest.param(["rule=x", "--for", "soon", "--comment", "x"], id="bad span"),
         pytest.param(["rule=x", "--for", "0s", "--comment", "x"], id="no length"),

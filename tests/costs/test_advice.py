@@ -19,6 +19,7 @@ def case(**changes: Any) -> Case:
         "account": "contoso-ft",
         "name": "support-bot",
         "price": PRICE,
+        "calls": 0.0,
         "delete": "az delete",
         "developer": "az put developer",
     }
@@ -68,6 +69,19 @@ def test_a_trial_deployment_says_what_is_lost():
 def test_a_successor_that_nobody_calls_is_a_risk():
     assert "Nobody is known to call v2" in advise(case(successor="v2"), NOW).risk
     assert "Nobody" not in advise(case(successor="v2", is_successor_called=True), NOW).risk
+
+
+@pytest.mark.parametrize(("calls", "said"), [(84_000.0, "84,000 calls"), (1.0, "1 call "), (None, "not known")])
+def test_what_is_called_or_may_be_is_not_deleted_for_its_successor(calls, said):
+    found = advise(case(successor="v2", is_successor_called=True, calls=calls), NOW)
+    assert (found.move, found.command, found.saving_per_month) == (Move.CONSOLIDATE, "", None)
+    assert said in found.because and "move its callers there first" in found.because
+
+
+def test_what_nobody_calls_is_deleted_for_its_successor():
+    found = advise(case(successor="v2"), NOW)
+    assert (found.command, found.saving_per_month.text) == ("az delete", "1224.00 USD")
+    assert "callers" not in found.because
 
 
 def test_an_exception_says_who_until_when_and_why():

@@ -228,6 +228,34 @@ def test_failed_calls_are_no_use():
     assert states(split_by_day(make_tenancy(), failed, READ, BOOK, THREE_DAYS, UTC_ZONE))[21] == {"idle": 24}
 
 
+@pytest.mark.parametrize(
+    ("answered", "unclear", "expected"),
+    [
+        pytest.param({}, {7, 8}, {"unknown": 2, "idle": 22}, id="never answered"),
+        pytest.param({3: 1, 27: 9}, {7}, {"unknown": 1, "trickle": 23}, id="a trickle"),
+        pytest.param({3: 9, 27: 9}, {7}, {"used": 24}, id="used"),
+        pytest.param({3: 9}, {1, 7}, {"used": 3, "unknown": 1, "idle": 20}, id="after the last answered call"),
+        pytest.param({}, {-1, 24}, {"idle": 24}, id="of other days"),
+        pytest.param({}, set(range(-30, 50)), {"unknown": 24}, id="all the time"),
+    ],
+)
+def test_hours_of_calls_that_may_be_its_own_are_unknown_unless_it_was_used(answered, unclear, expected):
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    hours = {day + hour * HOUR: HourOfCalls(ok=count) for hour, count in answered.items()}
+    for hour in unclear:
+        hours[day + hour * HOUR] = HourOfCalls(ok=answered.get(hour, 0), other=2, unclear=2)
+    calls = Calls(deployment="support-bot", hours=hours)
+    assert states(split_by_day(make_tenancy(), calls, READ, BOOK, THREE_DAYS, UTC_ZONE))[20] == expected
+
+
+def test_an_hour_that_may_be_used_is_unknown_on_both_sides_of_a_midnight():
+    """In India days begin at half past."""
+    calls = Calls(deployment="", hours={datetime(2026, 11, 20, 18, tzinfo=UTC): HourOfCalls(other=1, unclear=1)})
+    days = split_by_day(make_tenancy(), calls, READ, BOOK, THREE_DAYS, ZoneInfo("Asia/Kolkata"))
+    found = states(days)
+    assert (found[20], found[21]) == ({"unknown": 0.5, "idle": 23.5}, {"unknown": 0.5, "idle": 23.5})
+
+
 def test_the_threshold_of_a_trickle_is_given():
     calls = calls_at(d20h10=3, d21h06=5)
     days = split_by_day(make_tenancy(), calls, READ, BOOK, THREE_DAYS, UTC_ZONE, trickle=3)

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 
 from tests.costs.factories import make_book, own
 from tests.factories import DAY, HOUR, MINUTE, NOW, SECOND, make_event, make_job, make_transition
-from watcher.costs.money import Unknown, money
+from watcher.costs.money import Unknown
 from watcher.costs.training import (
     CapStep,
     billed_tokens,
-    by_month,
     cap_watch,
     epochs,
     resumed_at_cap,
@@ -170,6 +169,16 @@ def test_what_reinforcement_costs(status, trained, options, expected):
     assert told(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [(0 * SECOND, "33.00 h"), (5 * SECOND, "33.00 h"), (MINUTE, "33.00 to 33.02 h")],
+    ids=["one time", "written alike", "an interval"],
+)
+def test_hours_that_are_written_alike_are_written_once(more, words):
+    found = spent(make_job(status="succeeded", **RFT), make_book(), trained=(33 * HOUR, 33 * HOUR + more))
+    assert found.basis.startswith(f"{words} of training; ")
+
+
 def test_a_discount_comes_off_the_cap_too():
     book = make_book(discount_percent=Decimal(10))
     assert told(spent(make_job(status="paused", **RFT), book, trained=(60 * HOUR, 60 * HOUR))) == "4500.00 USD"
@@ -278,9 +287,14 @@ def test_which_resume_lifts_the_cap():
     assert not resumed_at_cap(early, created_at=NOW - 70 * HOUR)
 
 
-def test_costs_by_month():
-    one, two, three = money(1, "USD"), money(2, "USD"), Unknown(because="x")
-    assert by_month([(NOW, one), (NOW - 40 * DAY, two), (NOW - DAY, three)]) == {
-        (2026, 11): (one, three),
-        (2026, 10): (two,),
-    }
+def test_the_evaluation_of_the_model_is_free_though_the_status_stays_running():
+    phases = [
+        make_transition(make_job(status="running"), None, observed_at=NOW - 10 * HOUR, occurred_at=NOW - 10 * HOUR)
+    ]
+    known = {"created_at": NOW - 11 * HOUR, "until": NOW}
+    over = make_event("Completed results file: file-1", at=NOW - 4 * HOUR)
+    late = make_event("Job succeeded", at=NOW + HOUR)
+    assert trained_for(phases, **known) == (10 * HOUR, 10 * HOUR)
+    assert trained_for(phases, **known, events=[over]) == (6 * HOUR, 10 * HOUR)
+    assert trained_for(phases, **known, events=[over, late]) == (10 * HOUR, 10 * HOUR)
+    assert trained_for([], **known, events=[over]) is None

@@ -13,6 +13,7 @@ from tests.notify.servers import mail_server
 from tests.notify.test_reports import mailer, parse
 from watcher import cycles
 from watcher.alerts.matcher import parse_matchers
+from watcher.cycles import reporting
 from watcher.cycles.pricing import Tariff
 from watcher.cycles.reporting import OwnEdition, Reporting, Scheduled, report
 from watcher.errors import DeliveryError
@@ -457,6 +458,74 @@ async def test_what_cannot_be_made_stands_in_the_outbox_and_is_tried_again(proce
     process.reporting = whole
     await process.look(MINUTE)
     assert len(inbox.got) == 1
+
+
+class Confused(OwnEdition):
+    """Whose edition cannot be made."""
+
+    def concerns(self, labels):
+        raise RuntimeError("confused")
+
+
+async def test_an_edition_that_cannot_be_made_keeps_none_of_the_others(process, inbox, store):
+    account = make_account("shared", owner="platform")
+    bot = make_deployment("chat-bot", account=account, tags={"owner": "chat"}, created_at=MONDAY - 9 * DAY)
+    store.write_now(scope.save_accounts, [account], is_complete=True, now=MONDAY - 9 * DAY)
+    snapshot = make_snapshot(account=account, at=MONDAY - 9 * DAY, deployments=[bot])
+    store.write_now(cycles.record, snapshot, cycles.Judgement(rules=()))
+    process.receivers += [Inbox("search"), chat := Inbox("chat")]
+    confused = Confused(owner="search", matchers=(), receivers=("search",))
+    process.reporting = reporting_of(owners=(confused, own("chat", "chat")))
+    await process.look()
+    done = await process.look(5 * MINUTE)
+    assert sorted(states(process)) == [
+        ("all", "finops", "delivered"),
+        ("owner chat", "chat", "delivered"),
+        ("owner search", "search", "pending"),
+    ]
+    assert (len(inbox.got), len(chat.got)) == (1, 1)
+    [failed] = [one for one in done if one.state == "pending"]
+    assert failed.detail == "server: the report could not be made: RuntimeError"
+
+
+class SlowStore:
+    """A store that is slow to say that an issue is claimed."""
+
+    def __init__(self, store, clock, by):
+        self._store, self._clock, self._by = store, clock, by
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def write(self, fn, *args, **kwargs):
+        made = await self._store.write(fn, *args, **kwargs)
+        if fn is reports.claim:
+            self._clock.move(self._by)
+        return made
+
+
+@pytest.mark.parametrize(("late", "sends"), [(8, 1), (9, 0)])
+async def test_nothing_is_sent_that_another_might_send_before_it_has_ended(process, inbox, late, sends):
+    await process.look()
+    slow = SlowStore(process.store, process.clock, timedelta(seconds=late))
+    assert len(await replace(process, store=slow).look(5 * MINUTE)) == sends
+    assert len(inbox.got) == sends
+    await process.look(LEASE)
+    assert len(inbox.got) == 1
+
+
+async def test_a_receiver_that_never_answers_is_left_in_time(process, monkeypatch):
+    class Mute(Inbox):
+        async def send_report(self, message, *, now):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(reporting, "_LONGEST_SEND", timedelta(milliseconds=20))
+    process.receivers = [Mute()]
+    await process.look()
+    [failed] = await process.look(5 * MINUTE)
+    assert (failed.state, failed.detail) == ("pending", "timeout: the receiver did not answer in time")
+    [issue] = process.store.read_now(reports.listed)
+    assert issue.is_uncertain
 
 
 @pytest.mark.parametrize(

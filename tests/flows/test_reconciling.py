@@ -40,10 +40,10 @@ def asked(flow, api="costs"):
 
 async def test_estimate_and_bill_agree_where_nothing_was_hidden(tmp_path):
     async with stepped(tmp_path, ACCOUNT, prices=True, more=RECONCILE) as flow:
-        flow.clock.advance(3 * DAY)
+        flow.clock.advance(5 * DAY)
         await rounds.once(flow.machine)
         now, store = flow.clock(), flow.machine.store
-        end = now.astimezone(UTC).replace(hour=0, minute=0, second=0)
+        end = now.astimezone(UTC).replace(hour=0, minute=0, second=0) - 2 * DAY
         period = Period(begin=end - 2 * DAY, end=end)
         retail = flow.machine.judgement.tariff.latest
         book = book_of(assembly.terms_of(flow.machine.config), retail)
@@ -89,14 +89,14 @@ async def compiled(flow, begin, end):
 
 
 async def test_a_report_shows_the_bill_beside_the_estimate_of_the_same_days(tmp_path):
-    """From the middle of one day to that of another: the bill knows whole days, and of those none but the past."""
+    """From the middle of one day to that of another: the bill knows whole days, and none of the two that may grow."""
     provisioned = ft("ptu", 40 * H, sku="ProvisionedManaged")
     account = replace(ACCOUNT, deployments=(*ACCOUNT.deployments, provisioned))
     async with stepped(tmp_path, account, prices=True, more=RECONCILE) as flow:
-        flow.clock.advance(3 * DAY)
+        flow.clock.advance(5 * DAY)
         await rounds.once(flow.machine)
         now = flow.clock()
-        statement = await compiled(flow, now - 2 * DAY - 5 * H, now)
+        statement = await compiled(flow, now - 4 * DAY - 5 * H, now)
         (line,) = statement.actuals
         assert (line.account, line.days, line.drift_percent) == ("ft", 1, 0.0)
         assert line.estimate.known.low == 24 * (Fraction("1.7") + Fraction("1.87"))
@@ -118,9 +118,9 @@ async def test_a_bill_that_tells_of_more_than_was_seen_shows_as_drift(tmp_path):
         flow.world.faults.add(Fault(plane="arm", api="deployment*", hide=("extra",)))
         more = replace(ACCOUNT, deployments=(*ACCOUNT.deployments, ft("extra", H)))
         flow.world.scenario = replace(flow.world.scenario, accounts=(more,))
-        flow.clock.advance(3 * DAY)
+        flow.clock.advance(5 * DAY)
         await rounds.once(flow.machine)
-        statement = await compiled(flow, flow.clock() - 3 * DAY, flow.clock())
+        statement = await compiled(flow, flow.clock() - 5 * DAY, flow.clock())
         (line,) = statement.actuals
         assert line.drift_percent == pytest.approx(100 * 1.7 / (1.7 + 1.87), abs=0.1)
         assert "+47.6 %" in FORMATS["text"](statement)
@@ -129,7 +129,7 @@ async def test_a_bill_that_tells_of_more_than_was_seen_shows_as_drift(tmp_path):
 async def test_an_account_whose_bill_was_not_read_says_so(tmp_path):
     other = replace(ACCOUNT, name="other", subscription="00000000-0000-0000-0000-000000000002")
     async with stepped(tmp_path, ACCOUNT, prices=True, more=RECONCILE) as flow:
-        flow.clock.advance(3 * DAY)
+        flow.clock.advance(5 * DAY)
         await rounds.once(flow.machine)
         flow.world.scenario = replace(
             flow.world.scenario,
@@ -138,7 +138,7 @@ async def test_an_account_whose_bill_was_not_read_says_so(tmp_path):
         )
         await flow.discover()
         await flow.step()
-        statement = await compiled(flow, flow.clock() - 3 * DAY, flow.clock())
+        statement = await compiled(flow, flow.clock() - 5 * DAY, flow.clock())
         ft_, unread = statement.actuals
         assert (ft_.account, ft_.drift_percent) == ("ft", 0.0)
         assert (unread.account, unread.days, unread.drift_percent) == ("other", 0, None)
@@ -157,7 +157,7 @@ async def test_it_asks_once_a_day_and_from_the_start_of_the_month_before(tmp_pat
         known = await flow.machine.store.read(actuals.load, since=date.min, until=date.max)
         (span,) = known.spans.values()
         now = flow.clock()
-        assert (span.until, span.read_at) == (now.date(), now)
+        assert (span.until, span.read_at) == (now.date() - 2 * DAY, now)
         assert (span.since.day, (now.date().replace(day=1) - span.since).days in (28, 29, 30, 31)) == (1, True)
 
 

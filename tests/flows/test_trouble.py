@@ -17,11 +17,12 @@ async def test_refuses_a_database_that_a_newer_watcher_has_written(build):
     flow = await build(Account(name="ft"))
     flow.configure()
     flow.sql("UPDATE alembic_version SET version_num = '9999'")
-    before = flow.raw_database()
+    before = flow.database_file.read_bytes()
     program = await flow.start("run", "--config", str(flow.config))
     assert await program.wait() in (1, 2)
     assert "install the newer watcher again" in _one_error(program)
-    assert flow.raw_database() == before
+    assert flow.database_file.read_bytes() == before
+    assert not any(log.stat().st_size for log in flow.folder.glob("watcher.db-wal"))
 
 
 async def test_names_a_folder_that_does_not_exist(build):

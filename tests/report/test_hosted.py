@@ -4,8 +4,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tests.costs.factories import make_book, own
-from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_job
-from tests.report.recorded import BEGAN, WEEK, make_life, make_recorded, make_terms, stated
+from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_job, make_model, make_usage
+from tests.report.factories import make_actual
+from tests.report.recorded import BEGAN, WEEK, every, make_life, make_recorded, make_records, make_terms, stated
+from watcher.costs.advice import Move
+from watcher.costs.hosting import State
 from watcher.report.recorded import RecordedJob
 from watcher.resources.calls import Coverage
 from watcher.resources.lineage import Model
@@ -60,3 +63,96 @@ def test_calls_of_hours_that_may_still_grow_are_not_counted():
     assert line.calls == 40.0
     assert sum(day.calls for day in line.days) == 40.0
     assert line.stood == (timedelta(days=7), timedelta(days=7))
+
+
+def bot(called=None, **usage):
+    """Created long ago."""
+    one = make_deployment("bot", created_at=BEGAN)
+    return make_life(one, usage=make_usage("bot", read_from=BEGAN, last_success_at=called, **usage))
+
+
+def test_nameless_calls_every_hour_leave_its_use_unknown():
+    """They may all be its own: nobody can say that it is idle, nor that it may be deleted."""
+    unclear = {"": every(HOUR, NOW - 20 * DAY, NOW, 100.0)}
+    statement = stated(make_recorded(bot(last_unclear_at=NOW - HOUR), unclear=unclear))
+    (line,) = statement.hosted
+    assert statement.advice == ()
+    assert (line.calls, line.state, line.idle_since) == (None, State.UNKNOWN, None)
+    assert set(line.by_state) == {State.UNKNOWN}
+    assert any("without a deployment's name" in said and "/bot" in said for said in statement.unseen)
+    assert not any("were not read in all" in said for said in statement.unseen)
+
+
+def test_a_nameless_call_long_ago_makes_its_idleness_an_interval():
+    statement = stated(make_recorded(bot(last_unclear_at=NOW - 5 * DAY), unclear={"": {NOW - 5 * DAY: 1.0}}))
+    (line,) = statement.hosted
+    assert line.by_state[State.UNKNOWN].text == "1.70 USD"
+    assert (line.calls, line.state) == (None, State.IDLE)
+    assert line.idle_since == (BEGAN, NOW - 5 * DAY)
+    assert [one.move for one in statement.advice] == [Move.DELETE]
+
+
+def test_what_is_called_all_the_time_keeps_its_calls_whatever_came_without_a_name():
+    calls = {"bot": every(HOUR, NOW - 7 * DAY, NOW, 2.0)}
+    life = bot(called=NOW - HOUR, last_unclear_at=NOW - 3 * DAY)
+    (line,) = stated(make_recorded(life, calls=calls, unclear={"": {NOW - 3 * DAY: 1.0}})).hosted
+    assert (line.calls, line.state) == (336.0, State.USED)
+
+
+def test_who_is_refused_calls_it_all_the_same():
+    statement = stated(make_recorded(bot(last_failure_at=NOW - HOUR)))
+    (line,) = statement.hosted
+    assert statement.advice == ()
+    assert line.state is State.IDLE  # by Azure's clock, which only answered calls start anew
+    assert any("somebody calls it" in said for said in line.remarks)
+    assert stated(make_recorded(bot(last_failure_at=NOW - 3 * DAY))).advice[0].move is Move.DELETE
+
+
+# Successors
+
+
+OLD, HEIR = (f"{MADE[:-1]}{number}" for number in "12")
+
+
+def lineage(*, called, heirs_owner="Ads"):
+    """An old model's deployment of Search, and one of its heir, of somebody else."""
+    ours, theirs = make_account("ours", owner="Search"), make_account("theirs", owner=heirs_owner)
+    old = make_life(make_deployment("bot", account=ours, model=OLD, created_at=BEGAN), called=called)
+    heir = make_life(make_deployment("secret-v2", account=theirs, model=HEIR, created_at=NOW - DAY), called=NOW - HOUR)
+    models = (
+        make_model(OLD, account=ours.key, created_at=BEGAN),
+        make_model(HEIR, account=ours.key, created_at=NOW - 3 * DAY, base=OLD),
+    )
+    calls = {"bot": {called: 84_000.0}} if called else {}
+    return make_records(
+        make_recorded(old, account=ours, models=models, calls=calls),
+        make_recorded(heir, account=theirs, calls={"secret-v2": {NOW - HOUR: 5.0}}),
+    )
+
+
+def test_what_is_called_is_not_to_be_deleted_for_its_successor():
+    statement = stated(lineage(called=NOW - HOUR))
+    (advice,) = statement.advice
+    assert (advice.move, advice.command, advice.saving_per_month) == (Move.CONSOLIDATE, "", None)
+    assert "84,000 calls" in advice.because and "move its callers there first" in advice.because
+    assert statement.saving_per_month.text == "0.00 USD"
+
+
+def test_an_owner_is_not_told_the_names_of_others():
+    records = lineage(called=NOW - HOUR)
+    of = {"Search": lambda labels: labels.get("owner") == "Search"}
+    whole, own = stated(records), stated(records, matches=of["Search"])
+    assert "secret-v2" in str(whole.hosted) and "secret-v2" in str(whole.advice)
+    assert len(own.hosted) == len(own.advice) == 1
+    assert "secret-v2" not in str(own) and "theirs" not in str(own)
+    assert "another owner's deployment" in own.advice[0].because
+    both = stated(lineage(called=NOW - HOUR, heirs_owner="Search"), matches=of["Search"])
+    assert "secret-v2 in theirs" in both.advice[0].because
+
+
+def test_an_owner_is_not_shown_the_bill_of_a_whole_account():
+    billed = make_actual("ours")
+    records = lineage(called=NOW - HOUR)
+    assert stated(records, actuals=(billed,)).actuals == (billed,)
+    own = stated(records, actuals=(billed,), matches=lambda labels: labels.get("owner") == "Search")
+    assert own.hosted and own.actuals == ()

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
-from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_gap, make_job, make_transition, make_view
+from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_event, make_gap, make_job, make_transition, make_view
 from tests.rules.ask import ask, the_doubt, the_finding, verdict
 from watcher.alerts.step import is_nearer
 from watcher.costs.prices import Terms
@@ -136,3 +137,10 @@ def test_it_counts_to_the_last_sight():
     assert the_doubt(RULE, view).on_last_evidence.step == "25h"
     assert ask(RULE, stale) == []
     assert stale.reading.jobs_at > NOW - DAY
+
+
+def test_while_its_model_is_evaluated_nothing_is_spent():
+    seen = trained((30, "running"))
+    over = make_event("Completed results file: file-1", at=NOW - 6 * HOUR)
+    assert verdict(RULE, seen) == "found"
+    assert verdict(RULE, replace(seen, events={"ftjob-1": (over,)})) == "none"

@@ -50,6 +50,11 @@ def view(*, called=NOW - 5 * DAY, created=NOW - 30 * DAY, usage=True, gaps=(), m
         pytest.param(view(created=None), "found", id="of unknown age, but called"),
         pytest.param(view(called=None, created=None), "undecided", id="nothing dates it"),
         pytest.param(view(usage=None), "undecided", id="its calls are not known"),
+        pytest.param(view(usage={"last_failure_at": NOW - HOUR}), "undecided", id="refused an hour ago"),
+        pytest.param(view(usage={"last_unclear_at": NOW - HOUR}), "undecided", id="a nameless call an hour ago"),
+        pytest.param(view(usage={"last_failure_at": NOW - 2 * DAY}), "undecided", id="refused just within the time"),
+        pytest.param(view(usage={"last_failure_at": NOW - 3 * DAY}), "found", id="refused long ago"),
+        pytest.param(view(usage={"last_unclear_at": NOW - 3 * DAY}), "found", id="a nameless call long ago"),
         pytest.param(view(usage={"read_to": NOW - DAY}), "undecided", id="its calls are known up to yesterday"),
         pytest.param(view(gaps=[make_gap(Section.METRICS)]), "undecided", id="metrics unread"),
         pytest.param(view(gaps=[make_gap(Section.DEPLOYMENTS)]), "undecided", id="deployments unread"),
@@ -161,3 +166,10 @@ def test_paused_ones_are_said_to_be_charged_by_assumption():
     assert "assumed that its idle clock runs on and its fee is charged" in finding.description
     assert "at least 408.00 USD more if nobody acts" in finding.description
     assert ACCOUNT.label in finding.summary
+
+
+def test_calls_that_were_not_answered_are_the_reason_not_to_decide():
+    unclear, failed = (the_doubt(RULE, view(usage={key: NOW - HOUR})) for key in ("last_unclear_at", "last_failure_at"))
+    assert "may be its own" in unclear.because
+    assert "somebody calls it" in failed.because
+    assert (unclear.on_last_evidence, failed.on_last_evidence) == (None, None)

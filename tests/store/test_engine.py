@@ -185,6 +185,31 @@ async def test_a_closed_store_refuses_instead_of_waiting_for_ever(open_store):
         await store.write(add_one)
 
 
+async def test_reads_beside_hold_up_no_others_and_end_with_the_store(open_store):
+    store = open_store()
+    beside = store.beside()
+    held, let_go = threading.Semaphore(0), threading.Event()
+
+    def hold(_tx):
+        held.release()
+        let_go.wait(30)
+
+    asked = [asyncio.ensure_future(beside.read(hold)) for _ in range(8)]
+    try:
+        await asyncio.to_thread(held.acquire)
+        await asyncio.to_thread(held.acquire)
+        assert await asyncio.wait_for(store.read(lambda _tx: "read"), 20) == "read"
+        assert not held.acquire(blocking=False)  # the others wait for the first two
+    finally:
+        let_go.set()
+        await asyncio.gather(*asked)
+    store.close()
+    with pytest.raises(DatabaseUnavailableError, match="closed"):
+        await beside.write(add_one)
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await beside.read(hold)
+
+
 # Columns and single statements
 
 

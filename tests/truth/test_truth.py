@@ -165,7 +165,7 @@ def test_finds_files_of_jobs_that_are_taken_for_leftovers(monkeypatch: pytest.Mo
 
 
 def test_finds_leftovers_and_ends_that_nobody_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileOrphaned, "_orphans", lambda *_: iter(()))
+    monkeypatch.setattr(FileOrphaned, "orphans", lambda *_: iter(()))
     monkeypatch.setattr(retirement, "step_crossed", lambda *_: None)
     found = _found_of_stock()
     assert any("no file_orphaned" in what for what in found), found

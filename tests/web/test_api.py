@@ -283,6 +283,9 @@ BODIES = [
     pytest.param(b'{"matchers": ["rule=x"], "for": "soon", "comment": "c", "author": "a"}', 422, id="no time"),
     pytest.param(b'{"matchers": ["rule"], "for": "1d", "comment": "c", "author": "a"}', 422, id="no matcher"),
     pytest.param(b'{"matchers": ["rule=~\\"(\\""], "for": "1d", "comment": "c", "author": "a"}', 422, id="no pattern"),
+    pytest.param(
+        b'{"matchers": ["rule=~\\"(.|.)*!\\""], "for": "1d", "comment": "c", "author": "a"}', 422, id="endless pattern"
+    ),
     pytest.param(b'{"matchers": ["a=b"], "for": "9999999d", "comment": "c", "author": "a"}', 422, id="for ever"),
     pytest.param(b'{"matchers": ["a=b"], "ends_at": "2020-01-01", "comment": "c", "author": "a"}', 422, id="past"),
     pytest.param(b'{"matchers": ["a=b"], "fro": "1d", "comment": "c", "author": "a"}', 422, id="a slip in a name"),

@@ -1,5 +1,6 @@
 """Every address there is, found in the application itself: none forgets to ask who comes, or where a form is from."""
 
+import base64
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -135,3 +136,39 @@ async def test_a_session_that_has_ended_is_led_to_the_door(app, clock) -> None:
         clock.move(SESSION)
         assert (await client.get("/jobs")).status_code == 303
         assert (await client.get("/api/v1/jobs")).status_code == 401
+
+
+DEEP = base64.urlsafe_b64encode(b"[" * 40_000).decode().rstrip("=")
+TOO_FAR = ("999999d", "3661d", "999999d" * 50, "0001-01-01", "9999-12-31", "0001-01-01T00:00:00%2B23:59")
+
+
+async def test_no_address_is_too_much(site) -> None:
+    async with asking(make_app(site)) as client:
+        for path in ("/jobs", "/deployments", "/alerts", "/deliveries", f"{PREFIX}/jobs", f"{PREFIX}/alerts", "/"):
+            for query in [f"since={since}" for since in TOO_FAR] + ["limit=9999999999", f"cursor={DEEP}"]:
+                for show in ("", "&show=events", "&show=delivered"):
+                    answer = await client.get(f"{path}?{query}{show}")
+                    assert answer.status_code < 500, (path, query[:40], show)
+        said = await client.get(f"{PREFIX}/jobs?since=3661d")
+        assert (said.status_code, said.json()["detail"]) == (422, "since is at most 3660d")
+
+
+async def test_no_page_of_another_site_has_us_work(site) -> None:
+    """Where what a browser sends along by itself, or nothing, lets it in."""
+    elsewhere = {"sec-fetch-site": "cross-site"}
+    followed = {**elsewhere, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    for rules, token in ((Rules(), ""), (with_keys(), "")):
+        async with asking(make_app(site, rules), token=token) as client:
+            if rules.keys:
+                await client.post("/login", data={"token": READER})
+            for path in every(site, "GET"):
+                if path in ("/healthz", "/readyz", "/events"):
+                    continue
+                for mode, dest in (("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("", "document")):
+                    headers = {**elsewhere, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+                    assert (await client.get(path, headers=headers)).status_code == 403, (path, mode)
+            for headers in (followed, {"sec-fetch-site": "none"}, {"sec-fetch-site": "same-origin"}, {}):
+                assert (await client.get("/jobs", headers=headers)).status_code == 200
+            assert (await client.get("/healthz", headers=elsewhere)).status_code == 200
+    async with asking(make_app(site, with_keys()), token=READER, headers=elsewhere) as program:
+        assert (await program.get(f"{PREFIX}/jobs")).status_code == 200

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from watcher.web.access import Rules
-from watcher.web.login import MOST_FAILURES, local_path
+from watcher.web.asking import local_path
+from watcher.web.login import MOST_FAILURES
 
 from .rig import HOST, READER, SHARED, WRITER, asking, make_app, make_site, with_keys
 
@@ -64,11 +65,33 @@ async def test_guesses_are_slowed_for_all_together(app, clock) -> None:
             assert (await client.post("/login", data={"token": f"guess {number}"})).status_code == 401
             clock.move(timedelta(seconds=1))
     async with asking(app, peer="10.0.1.1") as client:
-        answer = await client.post("/login", data={"token": WRITER})
+        answer = await client.post("/login", data={"token": "one more"})
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "50")
         assert "set-cookie" not in answer.headers
         clock.move(timedelta(seconds=50))
+        assert (await client.post("/login", data={"token": "one more"})).status_code == 401
+
+
+async def test_guesses_lock_nobody_out(app) -> None:
+    async with asking(app) as client:
+        for _ in range(MOST_FAILURES + 5):
+            last = await client.post("/login", data={"token": "x"})
+        assert last.status_code == 429
         assert (await client.post("/login", data={"token": WRITER})).status_code == 303
+
+
+async def test_wrong_tokens_of_programs_are_counted_by_address(app, clock) -> None:
+    async with asking(app, token="wrong") as guessing, asking(app, token=READER) as right:
+        for path in ("/api/v1/jobs", "/metrics", "/login", "/jobs", "/events") * 2:
+            assert (await guessing.get(path)).status_code != 429
+        for path in ("/api/v1/jobs", "/metrics", "/"):
+            answer = await guessing.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+        assert (await right.get("/api/v1/jobs")).status_code == 200
+        async with asking(app, token="wrong", peer="10.0.0.2") as elsewhere:
+            assert (await elsewhere.get("/api/v1/jobs")).status_code == 401
+        clock.move(timedelta(seconds=60))
+        assert (await guessing.get("/api/v1/jobs")).status_code == 401
 
 
 async def test_programs_and_sessions_are_not_slowed(app) -> None:

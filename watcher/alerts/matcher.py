@@ -1,10 +1,14 @@
-"""Alertmanager's label matchers, shared by routes, silences and inhibitions. A label that is missing equals ""."""
+"""Alertmanager's label matchers, shared by routes, silences and inhibitions. A label that is missing equals "".
+
+A regular expression that could take for ever is refused like one that is none, wherever it comes from.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+
+from watcher.patterns import compiled
 
 
 class Operator(StrEnum):
@@ -25,8 +29,12 @@ class Matcher:
     value: str
 
     def __post_init__(self) -> None:
-        if self.operator in (Operator.REGEX, Operator.NOT_REGEX):
-            _compiled(self.value)
+        if self.is_pattern:
+            compiled(self.value)
+
+    @property
+    def is_pattern(self) -> bool:
+        return self.operator in (Operator.REGEX, Operator.NOT_REGEX)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         value = labels.get(self.name, "")
@@ -34,19 +42,11 @@ class Matcher:
             return value == self.value
         if self.operator is Operator.NOT_EQUAL:
             return value != self.value
-        return (_compiled(self.value).fullmatch(value) is not None) is (self.operator is Operator.REGEX)
+        return (compiled(self.value).fullmatch(value) is not None) is (self.operator is Operator.REGEX)
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.name}{self.operator}"{escaped}"'
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as exc:
-        raise ValueError(f"{pattern!r} is not a regular expression: {exc}") from exc
 
 
 # A tag that becomes a label keeps its name, hence the hyphen and the dot, which Prometheus would not allow.

@@ -15,7 +15,7 @@ from watcher.alerts.lint import Known, odd_matchers
 from watcher.alerts.matcher import Matcher, parse_matchers
 from watcher.alerts.silence import Silence, hushed
 from watcher.answers.listings import DeploymentRow
-from watcher.answers.listings import deployments as list_deployments
+from watcher.answers.listings import living as living_of
 from watcher.answers.query import Frame
 from watcher.errors import Refused
 from watcher.resources.deployment import KEEP_TAG
@@ -169,11 +169,10 @@ def _to_acknowledge(tx: Connection, wanted: str) -> Alert:
     """The alert that is meant: of several that begin so, the one that is not over."""
     alert = alerts.find(tx, wanted) if wanted else None
     if alert is None:
-        every = alerts.listed(tx) if wanted else ()
-        like = [one for one in every if one.id.startswith(wanted) or one.fingerprint.startswith(wanted)]
-        standing = [one for one in like if one.status is AlertStatus.FIRING]
+        like = alerts.named(tx, wanted) if wanted else ()
+        standing = [one for one in like if not one.is_over]
         if len(standing) == 1:
-            return standing[0]
+            return alerts.of_ids(tx, [standing[0].id])[0]
         if not like:
             raise Refused(f"no alert has an id that begins with {wanted or 'nothing'}: see `watcher alerts`")
         names = ", ".join(one.id for one in (standing or like)[:3]) + (", …" if len(standing or like) > 3 else "")
@@ -202,12 +201,9 @@ def keep(tx: Connection, frame: Frame, wanted: str, *, until: datetime, author: 
     place, _, name = wanted.rpartition("/")
     living = [
         row
-        for row in list_deployments(tx, frame).items
+        for row in living_of(tx, frame, name)
         if row.one.deployment.key == wanted.lower()
-        or (
-            row.one.deployment.name.lower() == name.lower()
-            and place.lower() in ("", row.seen.account.label.lower(), row.seen.account.name.lower())
-        )
+        or place.lower() in ("", row.seen.account.label.lower(), row.seen.account.name.lower())
     ]
     if not living:
         raise Refused(f"{wanted} is no living deployment: see `watcher deployments`")

@@ -1,6 +1,5 @@
 """What whoever begins a shift is told (`status --since`): what happened, what was done about it, what comes next."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +10,11 @@ from watcher.alerts.dispatch import MUTED_BY
 from watcher.alerts.escalation import escalations
 from watcher.alerts.flapping import damped_because
 from watcher.alerts.keep import Keep
-from watcher.alerts.route import REPORT_ONLY_RULES
+from watcher.alerts.notification import Told
 from watcher.alerts.routing import Routing, receivers
 from watcher.alerts.silence import Silence
 from watcher.answers.deliveries import STATES
+from watcher.answers.status import is_for_reports, unrouted
 from watcher.cycles import decide
 from watcher.report.records import Record, alert_record, keep_record, silence_record
 from watcher.rules.text import counted, rfc3339
@@ -91,7 +91,7 @@ class HandOver:
     ahead: datetime  #: how far ahead was looked
     firing: tuple["FiringAlert", ...]  #: all that fire now and are told, in the summary's order
     fired: tuple[Alert, ...]  #: of these, the conditions that began since then
-    for_reports: tuple[Alert, ...]  #: what fires for reports and the page alone: nobody on a shift is told of it
+    for_reports: Mapping[str, int]  #: what fires for reports and the page alone, by rule: nobody on a shift is told
     ended: tuple[tuple[Alert, str], ...]  #: each with why nobody was told of it; "": somebody was, or is never
     events: tuple[Alert, ...]
     told: tuple[ToldTo, ...]  #: by receiver
@@ -103,38 +103,39 @@ class HandOver:
 
 
 def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: datetime) -> HandOver:
-    """What is stored of the time from `since` on, beside the summary of now."""
+    """What is stored of the time from `since` on, beside the summary of now, which was made with the same routing."""
     now = summary.now
     ahead = now + min(max(now - since, _LEAST_AHEAD), _MOST_AHEAD)
-    lately = alerts.listed(tx, since=since)
-    told_of = [one for one in summary.firing if not _is_for_reports(one.alert, routing)]
-    firing = [one.alert for one in told_of]
+    quiet = unrouted(routing)
+    lately = [one for one in alerts.listed(tx, since=since, without_rules=quiet) if not is_for_reports(one, routing)]
+    unsettled = () if routing is None else alerts.unsettled(tx, without_rules=quiet)
+    firing = [one.alert for one in summary.firing]
     silences = [(s, sum(s.matches(alert.labels) for alert in firing)) for s in alerts.silences(tx, since=now)]
-    labels = {one.account.key: one.account.label for one in listings.accounts(tx, with_removed=True)}
+    labels = {key: one.account.label for key, one in listings.places(tx, with_removed=True).items()}
     keeps = [(keep, labels.get(keep.account, keep.account)) for keep in alerts.keeps(tx, since=now)]
-    mutes = _mutes(tx, routing, now)
+    mutes = _mutes(tx, unsettled, routing, now)
     told = tuple(_told(outbox.listed(tx, states=STATES, since=since), outbox.listed(tx), channels.listed(tx)))
     coming = [
-        *_escalations(tx, routing, now, ahead),
+        *_escalations(tx, unsettled, routing, now, ahead),
         *_deletions(summary, ahead),
         *_ends(silences, keeps, ahead),
         *_mute_ends(mutes, ahead),
         *_tries(told, now, ahead),
     ]
+    ended = _ended(lately, since)
+    histories = alerts.told_histories(tx, [alert.id for alert in ended])
+    audit = alerts.audit(tx, since=since)
+    acked = {one.id: one for one in alerts.of_ids(tx, {entry.subject for entry in audit if entry.action == "ack"})}
     return HandOver(
         since=since,
         ahead=ahead,
-        firing=tuple(told_of),
+        firing=summary.firing,
         fired=tuple(alert for alert in firing if alert.starts_at >= since),
-        for_reports=tuple(one.alert for one in summary.firing if _is_for_reports(one.alert, routing)),
-        ended=tuple(
-            (alert, _untold(tx, alert, routing))
-            for alert in _ended(lately, since)
-            if not _is_for_reports(alert, routing)
-        ),
+        for_reports=summary.for_reports,
+        ended=tuple((alert, _untold(alert, routing, histories.get(alert.id, ()))) for alert in ended),
         events=tuple(alert for alert in lately if alert.is_event and alert.starts_at >= since),
         told=told,
-        done=tuple(_done(entry, lately, labels) for entry in alerts.audit(tx, since=since)),
+        done=tuple(_done(entry, acked, labels) for entry in audit),
         silences=tuple(silences),
         keeps=tuple(keeps),
         mutes=mutes,
@@ -142,22 +143,15 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
     )
 
 
-def _is_for_reports(alert: Alert, routing: Routing | None) -> bool:
-    """Whether it is one that no receiver gets, unless a route asks for it by its rule."""
-    if alert.finding.rule not in REPORT_ONLY_RULES:
-        return False
-    return routing is None or not receivers(routing, alert.labels)
-
-
 def _ended(lately: Sequence[Alert], since: datetime) -> list[Alert]:
     ended = [(alert.ends_at, alert.id, alert) for alert in lately if alert.ends_at is not None]
     return [alert for at, _, alert in sorted(ended, reverse=True) if at >= since]
 
 
-def _untold(tx: "Connection", alert: Alert, routing: Routing | None) -> str:
+def _untold(alert: Alert, routing: Routing | None, told: Sequence[Told]) -> str:
     if routing is None or not receivers(routing, alert.labels):
         return ""
-    return damped_because(alert, alerts.told_history(tx, alert.id))
+    return damped_because(alert, told)
 
 
 def about(alert: Alert) -> str:
@@ -189,14 +183,15 @@ def _told(
         )
 
 
-def _escalations(tx: "Connection", routing: Routing | None, now: datetime, ahead: datetime) -> Iterator[Coming]:
+def _escalations(
+    tx: "Connection", unsettled: Sequence[Alert], routing: Routing | None, now: datetime, ahead: datetime
+) -> Iterator[Coming]:
     if routing is None:
         return
-    for alert in alerts.unsettled(tx):
-        if alert.status is AlertStatus.RESOLVED:
-            continue
-        told = alerts.told_history(tx, alert.id)
-        for one in escalations(alert, receivers(routing, alert.labels), told):
+    open_ones = [alert for alert in unsettled if alert.status is not AlertStatus.RESOLVED]
+    told = alerts.told_histories(tx, [alert.id for alert in open_ones])
+    for alert in open_ones:
+        for one in escalations(alert, receivers(routing, alert.labels), told.get(alert.id, ())):
             if one.at <= ahead:
                 text = f"escalates to {one.receiver}: {about(alert)}"
                 yield Coming(at=max(one.at, now), what="escalation", about=text, alert=alert.id)
@@ -223,11 +218,10 @@ def _ends(
             yield Coming(at=keep.until, what="keep", about=f"{label}/{keep.deployment} is kept no longer")
 
 
-def _mutes(tx: "Connection", routing: Routing | None, now: datetime) -> tuple[Muted, ...]:
+def _mutes(tx: "Connection", unsettled: Sequence[Alert], routing: Routing | None, now: datetime) -> tuple[Muted, ...]:
     """By what dispatch would hold back now: what is told already, or quiet for another reason, no mute holds."""
     if routing is None or not routing.mutes:
         return ()
-    unsettled = alerts.unsettled(tx)
     known = {alert.id: alert for alert in unsettled}
     found: dict[tuple[datetime, str], list[tuple[str, Alert]]] = {}
     for alert_id, reasons in decide(tx, unsettled, routing, now).held.items():
@@ -263,31 +257,38 @@ def _tries(told: Sequence[ToldTo], now: datetime, ahead: datetime) -> Iterator[C
                 yield Coming(at=at, what="delivery", about=text)
 
 
-def _done(entry: AuditEntry, lately: Sequence[Alert], labels: Mapping[str, str]) -> Done:
+def _done(entry: AuditEntry, acked: Mapping[str, Alert], labels: Mapping[str, str]) -> Done:
     account, slash, name = entry.subject.rpartition("/")
     subject = f"{labels.get(account, account)}/{name}" if slash else entry.subject
-    if entry.action == "ack":
-        subject = next((about(alert) for alert in lately if alert.id == entry.subject), subject)
+    if entry.action == "ack" and entry.subject in acked:
+        subject = about(acked[entry.subject])
     return Done(entry=entry, what=_DONE.get(entry.action, entry.action), about=subject)
 
 
-def handover_record(handover: HandOver, now: datetime) -> Record:
-    """For programs: whole lists, without the screen's cuts."""
+def handover_record(handover: HandOver, now: datetime, *, most: int | None = None) -> Record:
+    """For programs: whole lists, without the screen's cuts; `most` items of each, where somebody asks for no more."""
     return {
+        "counts": {
+            "fired": len(handover.fired),
+            "ended": len(handover.ended),
+            "events": len(handover.events),
+            "done": len(handover.done),
+            "coming": len(handover.coming),
+        },
         "since": rfc3339(handover.since),
         "ahead": rfc3339(handover.ahead),
-        "fired": [alert_record(alert) for alert in handover.fired],
-        "for_reports": dict(sorted(Counter(alert.finding.rule for alert in handover.for_reports).items())),
+        "fired": [alert_record(alert) for alert in handover.fired[:most]],
+        "for_reports": dict(handover.for_reports),
         "ended": [
             {
                 **alert_record(alert),
                 "lasted_seconds": int((alert.ends_at - alert.starts_at).total_seconds()),
                 "untold_because": untold or None,
             }
-            for alert, untold in handover.ended
+            for alert, untold in handover.ended[:most]
             if alert.ends_at is not None
         ],
-        "events": [alert_record(alert) for alert in handover.events],
+        "events": [alert_record(alert) for alert in handover.events[:most]],
         "told": [
             {
                 "receiver": one.receiver,
@@ -309,7 +310,7 @@ def handover_record(handover: HandOver, now: datetime) -> Record:
                 "about": one.about,
                 "comment": one.entry.comment or None,
             }
-            for one in handover.done
+            for one in handover.done[:most]
         ],
         "silences": [
             {**silence_record(silence, now=now), "matches_firing": count} for silence, count in handover.silences
@@ -326,6 +327,6 @@ def handover_record(handover: HandOver, now: datetime) -> Record:
         ],
         "coming": [
             {"at": rfc3339(one.at), "what": one.what, "about": one.about, "alert": one.alert or None}
-            for one in handover.coming
+            for one in handover.coming[:most]
         ],
     }

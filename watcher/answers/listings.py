@@ -3,10 +3,10 @@
 Each row comes with its record for programs; rows are in the order of keys that never change.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from itertools import groupby
 
 from sqlalchemy import Connection
 
@@ -22,16 +22,15 @@ from watcher.report.records import (
     deployment_record,
     job_record,
 )
-from watcher.report.standing import Standing, countdowns, stand
+from watcher.report.standing import COUNTDOWN_RULES, Standing, countdowns, stand
 from watcher.resources.changes import Transition
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.lineage import Inventory
 from watcher.rules.labels import owner_of
+from watcher.store import alert_pages, history, inventory, listings, pauses
 from watcher.store import alerts as stored
-from watcher.store import history, inventory, listings, pauses
-from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
+from watcher.store.listings import Place, RecordedDeployment, RecordedJob, WatchedAccount
 
-Row = TypeVar("Row", "JobRow", "DeploymentRow")
 #: How long what is over is listed, where nobody says since when.
 RECENT = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +42,7 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 class JobRow:
     """A job in its account."""
 
-    seen: WatchedAccount
+    seen: Place
     one: RecordedJob
 
     @property
@@ -57,7 +56,7 @@ class JobRow:
             status_since=self.one.status_since,
             first_seen_at=self.one.first_seen_at,
             is_listed=self.one.is_listed,
-            as_of=self.seen.reading.jobs_at,
+            as_of=self.seen.jobs_at,
             owner_tag=frame.owner_tag,
         )
 
@@ -66,22 +65,22 @@ def jobs(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[JobRow]:
     """Jobs, the newest first; with `since` those created, or changed in status, since then."""
-    watched = by_key(listings.accounts(tx))
+    watched = listings.places(tx)
     rows = (
         row
-        for one in listings.jobs(tx, since=query.since)
+        for one in listings.newest_jobs(tx, since=query.since, until=_up_to(cursor))
         if (seen := watched.get(one.job.account)) is not None
         for row in (JobRow(seen, one),)
         if query.fits_account(seen.account.label, seen.account.name)
         and query.fits_status(one.job.status.value, one.job.raw_status)
         and query.fits_owner(owner_of(seen.account, job=one.job, owner_tag=frame.owner_tag).name)
     )
-    return _in_order(rows, limit=limit, cursor=cursor)
-
-
-def _in_order(rows: Iterable[Row], *, limit: int | None, cursor: str) -> Page[Row]:
-    """A page of rows; a database's collation may know another order than their keys do."""
-    return paged(sorted(rows, key=lambda row: row.key), lambda row: row.key, limit=limit, cursor=cursor)
+    # Read no further than the page reaches. Those of one time are sorted here: a database's collation may know another
+    # order than their keys do.
+    ordered = (
+        row for _, some in groupby(rows, lambda row: row.key[0]) for row in sorted(some, key=lambda row: row.key)
+    )
+    return paged(ordered, lambda row: row.key, limit=limit, cursor=cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +112,35 @@ def deployments(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[DeploymentRow]:
     """Deployments that live, by account; with `since` also those that ended since then."""
-    return _in_order(_standing_rows(tx, frame, query), limit=limit, cursor=cursor)
+    recorded = listings.deployments(tx, ended_since=query.since)
+    firing = stored.listed(tx, firing_only=True, rules=COUNTDOWN_RULES)
+    rows = _standing_rows(tx, frame, query, recorded, listings.accounts(tx), firing)
+    # (Sorted here: a database's collation may know another order than their keys do.)
+    return paged(sorted(rows, key=lambda row: row.key), lambda row: row.key, limit=limit, cursor=cursor)
 
 
-def _standing_rows(tx: Connection, frame: Frame, query: Query) -> Iterator[DeploymentRow]:
-    watched = by_key(listings.accounts(tx))
+def living(tx: Connection, frame: Frame, name: str) -> tuple[DeploymentRow, ...]:
+    """The deployments of this name, in any case, that live; by account."""
+    recorded = [one for one in listings.deployments(tx, name=name) if one.ended_at is None]
+    keys = sorted({one.deployment.account for one in recorded})
+    firing = [alert for key in keys for alert in stored.firing(tx, key)]
+    rows = _standing_rows(tx, frame, ALL, recorded, listings.accounts(tx, keys=keys), firing)
+    return tuple(sorted(rows, key=lambda row: row.key))
+
+
+def _standing_rows(
+    tx: Connection,
+    frame: Frame,
+    query: Query,
+    recorded: Iterable[RecordedDeployment],
+    accounts: Iterable[WatchedAccount],
+    alerts: Sequence[Alert],
+) -> Iterator[DeploymentRow]:
+    watched = by_key(accounts)
     models = listings.custom_models(tx)
-    firing = countdowns(stored.listed(tx, firing_only=True))
+    firing = countdowns(alerts)
     running_since = pauses.running_since(tx)
-    for one in listings.deployments(tx, ended_since=query.since):
+    for one in recorded:
         deployment, seen = one.deployment, watched.get(one.deployment.account)
         if seen is None or not query.fits_account(seen.account.label, seen.account.name):
             continue
@@ -264,7 +283,7 @@ def transitions(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[TransitionRow]:
     """What changed, the newest first, by when it was seen; with `since` what was seen since then."""
-    watched = {one.account.key: one.account for one in listings.accounts(tx, with_removed=True)}
+    watched = {key: one.account for key, one in listings.places(tx, with_removed=True).items()}
     owners = listings.owners(tx, frame.owner_tag) if query.owners else {}
 
     def rows() -> Iterator[TransitionRow]:
@@ -288,6 +307,12 @@ def _seen_by(cursor: str) -> datetime | None:
     if first is not None and (not isinstance(first, int) or not -_LAST < first <= 0):
         raise BadCursor("the cursor belongs to another listing")
     return None if first is None else _EPOCH - timedelta(microseconds=first)
+
+
+def _up_to(cursor: str) -> datetime | None:
+    """The same of what happened elsewhere, by clocks that may know times before 1970."""
+    first = decode_cursor(cursor)[0] if cursor else None
+    return _EPOCH if isinstance(first, int) and first > 0 else _seen_by(cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,19 +345,28 @@ def alerts(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[AlertRow]:
     """What fires, and what happened or ended lately (`RECENT`), or since `since`; the newest first."""
-    names: Mapping[str, str] = {one.account.key: one.account.name for one in listings.accounts(tx, with_removed=True)}
-    found = stored.listed(tx, since=query.since or frame.now - RECENT)
+    names = {key: one.account.name for key, one in listings.places(tx, with_removed=True).items()}
+    found = alert_pages.newest(tx, since=query.since or frame.now - RECENT, behind=_behind(cursor))
     silences = stored.silences(tx, since=frame.now)
-    rows = [
+    rows = (
         row
-        for alert in found
+        for alert in found  # in the order of their keys
         for row in (AlertRow(alert, silenced_by(alert, silences, frame.now)),)
         if query.fits_account(alert.labels.get("account", ""), names.get(alert.account, ""))
         and query.fits_status(*row.words)
         and query.fits_owner(alert.labels.get("owner", ""))
-    ]
-    rows.sort(key=lambda row: row.key)
+    )
     return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+
+
+def _behind(cursor: str) -> tuple[datetime, str] | None:
+    """When the last alert of the page before began, and its id."""
+    at, id_ = _seen_by(cursor), decode_cursor(cursor)[1:] if cursor else ()
+    if at is None:
+        return None
+    if len(id_) != 1 or not isinstance(id_[0], str):
+        raise BadCursor("the cursor belongs to another listing")
+    return at, id_[0]
 
 
 def silences(

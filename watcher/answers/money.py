@@ -12,7 +12,7 @@ from watcher.costs.hosting import Period
 from watcher.costs.idle import DAY, IdleMoney, idle_money
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price, PriceBook
-from watcher.costs.training import Spent, billed_tokens, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.costs.training import Spent, billed_tokens, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
 from watcher.report.standing import Standing
 from watcher.resources.account import Account
 from watcher.resources.changes import STATUS, Transition
@@ -62,9 +62,15 @@ class Rates:
 
 
 def is_idle(standing: Standing, now: datetime) -> bool:
-    """Whether it had no call for a day, as reports have it, and that is surely known."""
-    since = standing.idle_since
-    return since is not None and now - since >= DAY and not standing.unknown_because
+    """Whether it had no call for a day, as reports have it, and that is surely known.
+
+    Only hours that were read count: those since the metrics were read last may be full of calls.
+    """
+    since, usage = standing.idle_since, standing.usage
+    if since is None or standing.unknown_because:
+        return False
+    known_to = now if standing.expires or usage is None else min(usage.read_to, now)
+    return known_to - since >= DAY
 
 
 def money_of(account: Account, deployment: Deployment, standing: Standing, rates: Rates, now: datetime) -> Money:
@@ -131,7 +137,7 @@ def training_cost(
     until = ended_at or jobs_at
     hours, is_uncapped = None, False
     if is_reinforcement(job) and until is not None:
-        hours = trained_for(phases, created_at=job.created_at, until=until)
+        hours = trained_for(phases, created_at=job.created_at, until=until, events=events)
         is_uncapped = resumed_at_cap(phases, created_at=job.created_at)
     is_refused = job.status is not JobStatus.CANCELLED and refusal_of(job, events) is not None
     return spent(
@@ -140,18 +146,7 @@ def training_cost(
         location=account.location,
         billed=billed_tokens(events),
         trained=hours,
-        has_begun=_has_begun(job, events, phases),
+        has_begun=has_begun(phases, events, shows_training=has_trained(job, events)),
         is_refused=is_refused and job.status.has_ended,
         is_uncapped=is_uncapped,
     )
-
-
-def _has_begun(job: FineTuningJob, events: Sequence[JobEvent], phases: Sequence[Transition]) -> bool | None:
-    """Whether it ever trained; `None`: nobody can tell."""
-    if has_trained(job, events) or any(
-        "running" in ((t.before or "").lower(), (t.after or "").lower()) for t in phases
-    ):
-        return True
-    # Seen from its waiting on, and by the service's own times: no step of it was missed.
-    is_whole = len(phases) > 1 and all(one.occurred_at is not None for one in phases[1:])
-    return False if is_whole and events else None

@@ -102,13 +102,14 @@ def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook
     """The overview as of the frame's time."""
     book = book_of(tx)
     watched = listings.accounts(tx)
-    summary = status.summary_of(tx, watched, frame)
+    summary = status.summary_of(tx, watched, frame, but_raised=True)
     standings = (*summary.at_risk, *summary.unknown, *summary.safe)
     rates = Rates(book)
     idle = [_money(one, rates, frame.now).idle for one in standings if is_idle(one.standing, frame.now)]
     keeps = {(keep.account.lower(), keep.deployment.lower()): keep for keep in alerts.keeps(tx, since=frame.now)}
     loud = sorted((one for one in summary.firing if one.alert.severity is not Severity.INFO), key=_urgency)
     rules = Counter(one.alert.finding.rule for one in summary.firing if one.alert.severity is Severity.INFO)
+    rules.update(summary.for_reports)
     return Overview(
         summary=summary,
         blind=tuple(_blind(summary.unseen, watched)),

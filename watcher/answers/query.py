@@ -111,7 +111,7 @@ def decode_cursor(cursor: str) -> Key:
     """
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         raise BadCursor("this is no cursor") from None
     if not isinstance(found, list) or not found or not all(type(part) in (int, str) for part in found):
         raise BadCursor("this is no cursor")

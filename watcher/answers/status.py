@@ -1,13 +1,18 @@
 """The summary of what is stored: what `status` and the overview show."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from watcher.alerts.alert import Alert
+from watcher.alerts.route import REPORT_ONLY_RULES
+from watcher.alerts.routing import Routing, receivers
 from watcher.answers.query import Frame
 from watcher.report.summary import Happened, Summary, Undelivered, summarize
 from watcher.resources.fine_tuning import ENDED, JobStatus
+from watcher.rules.finding import Severity
 from watcher.store import alerts, listings, outbox, pauses, reports, state
 from watcher.store.listings import WatchedAccount
 
@@ -15,20 +20,48 @@ _UNDER_WAY = [status.value for status in JobStatus if status not in ENDED]
 _DONE = {"ack": "acknowledged", "silence.add": "silenced", "keep": "kept"}
 
 
-def load(tx: Connection, frame: Frame, since: datetime | None = None) -> Summary:
-    """The summary; with `since` also what happened since then."""
-    return summary_of(tx, listings.accounts(tx), frame, since)
+def load(tx: Connection, frame: Frame, since: datetime | None = None, *, routing: Routing | None = None) -> Summary:
+    """The summary; with `since` also what happened since then.
+
+    Args:
+        routing: Who is told of what. Alerts for reports alone are counted, and left out.
+    """
+    return summary_of(tx, listings.accounts(tx), frame, since, routing=routing)
+
+
+def unrouted(routing: Routing | None) -> frozenset[str]:
+    """The rules for reports alone that no route asks for: nobody is told of their alerts, whatever their labels."""
+    routes = () if routing is None else (*routing.root.walk(), *routing.owners)
+    return frozenset(rule for rule in REPORT_ONLY_RULES if not any(route.names_rule(rule) for route in routes))
+
+
+def is_for_reports(alert: Alert, routing: Routing | None) -> bool:
+    """Whether it is one that no receiver gets, unless a route asks for it by its rule."""
+    if alert.finding.rule not in REPORT_ONLY_RULES:
+        return False
+    return routing is None or not receivers(routing, alert.labels)
 
 
 def summary_of(
-    tx: Connection, watched: Sequence[WatchedAccount], frame: Frame, since: datetime | None = None
+    tx: Connection,
+    watched: Sequence[WatchedAccount],
+    frame: Frame,
+    since: datetime | None = None,
+    *,
+    routing: Routing | None = None,
+    but_raised: bool = False,
 ) -> Summary:
-    """The same of accounts that were loaded."""
+    """The same of accounts that were loaded.
+
+    Args:
+        but_raised: Alerts for reports alone that are more severe than info are not left out.
+    """
+    firing, for_reports = _firing(tx, routing, but_raised)
     under_way = {job.id for account in watched for job in account.reading.jobs or ()}
     recorded = listings.jobs(tx, statuses=_UNDER_WAY) if under_way else ()
     return summarize(
         [account.reading for account in watched],
-        alerts.listed(tx, firing_only=True),
+        firing,
         now=frame.now,
         custom_models=listings.custom_models(tx),
         status_since={(one.job.account, one.job.id): one.status_since for one in recorded},
@@ -61,19 +94,38 @@ def summary_of(
             )
             for issue in reports.listed(tx)
         ],
-        happened=list(_happened(tx, since)) if since is not None else (),
+        happened=list(_happened(tx, since, routing)) if since is not None else (),
         last_complete_cycle_at=state.at(tx, state.CYCLE_COMPLETED),
         is_discovery_complete=not state.value(tx, state.DISCOVERED),
         clock=max(state.clocks(tx), key=lambda clock: abs(clock.skew), default=None),
         lifetimes=frame.lifetimes,
         running_since=pauses.running_since(tx),
         owner_tag=frame.owner_tag,
+        for_reports=for_reports,
     )
 
 
-def _happened(tx: Connection, since: datetime) -> Iterator[Happened]:
+def _firing(tx: Connection, routing: Routing | None, but_raised: bool) -> tuple[list[Alert], Counter[str]]:
+    """What fires, and by rule how much more for reports alone: that may be thousands, and most is not even read."""
+    quiet, info = unrouted(routing), Severity.INFO.value
+    counted: Counter[str] = Counter()
+    for (rule, severity), count in alerts.counts(tx).items():
+        if rule in quiet and not (but_raised and severity != info):
+            counted[rule] += count
+    firing = []
+    for alert in alerts.listed(tx, firing_only=True, without_rules=quiet, but_raised=but_raised):
+        if is_for_reports(alert, routing) and not (but_raised and alert.severity is not Severity.INFO):
+            counted[alert.finding.rule] += 1
+        else:
+            firing.append(alert)
+    return firing, counted
+
+
+def _happened(tx: Connection, since: datetime, routing: Routing | None) -> Iterator[Happened]:
     """What fired, was resolved, or was done by an operator since a time."""
-    for alert in alerts.listed(tx, since=since):
+    for alert in alerts.listed(tx, since=since, without_rules=unrouted(routing)):
+        if is_for_reports(alert, routing):
+            continue
         if alert.starts_at >= since:
             what = "happened" if alert.is_event else "fired"
             yield Happened(at=alert.starts_at, what=what, summary=alert.finding.summary, alert=alert.id)

@@ -1,6 +1,5 @@
 """The hand-over of a shift as two screens at most: what is now and what comes first, then what was."""
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,7 @@ def handover_lines(handover: HandOver, summary: "Summary", width: int) -> Iterat
     text = f"Besides: {jobs}; {counted(len(summary.at_risk), 'deployment')} at risk{unknown}: watcher status"
     yield from wrap(text, width, style="dim")
     if handover.for_reports:
-        rules = Counter(alert.finding.rule for alert in handover.for_reports)
-        named = ", ".join(f"{count} {rule}" for rule, count in sorted(rules.items()))
+        named = ", ".join(f"{count} {rule}" for rule, count in handover.for_reports.items())
         yield from wrap(f"For reports alone: {named}: watcher alerts --status firing", width, style="dim")
     yield ()
 

@@ -40,10 +40,10 @@ def status(
     now = desk.now()
     since_at = since_of(since, now=now, zone=settings.watcher.timezone)
     with desk.store(settings) as store:
-        summary = store.read_now(load, frame_of(settings, now), since_at)
-        shift = None
+        routing, shift = routing_of(settings), None
+        summary = store.read_now(load, frame_of(settings, now), since_at, routing=routing)
         if since_at is not None:
-            shift = store.read_now(handover.load, summary, routing_of(settings), since_at)
+            shift = store.read_now(handover.load, summary, routing, since_at)
     if as_json:
         document = summary_record(summary, name=settings.watcher.name, since=since_at)
         document["status"]["handover"] = handover.handover_record(shift, now) if shift is not None else None
@@ -200,6 +200,10 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
         since = past(one.alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([one.alert.id[:12], severity(one.alert.severity), since, about])
     yield from section("Firing alerts", columns, rows, width, nothing="none", more="alerts")
+    if summary.for_reports:
+        named = ", ".join(f"{count} {rule}" for rule, count in summary.for_reports.items())
+        yield from wrap(f"For reports alone: {named}: watcher alerts --status firing", width, style="dim")
+        yield ()
 
 
 def _undelivered(summary: "Summary", width: int) -> Iterator[Line]:

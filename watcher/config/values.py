@@ -26,6 +26,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from watcher.patterns import compiled
+
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -287,9 +289,9 @@ def _matcher(text: str) -> str:
             re.sub(r'\\(["\\n])', lambda m: "\n" if m[1] == "n" else m[1], value[1:-1]) if value[:1] == '"' else value
         )
         try:
-            re.compile(f"^(?:{pattern})$")
-        except re.error as exc:
-            raise Invalid(f"has a faulty regular expression ({exc.msg})", "mend the expression") from None
+            compiled(pattern)
+        except ValueError as exc:
+            raise Invalid(f"has a faulty regular expression ({exc})", "mend the expression") from None
     return text
 
 

@@ -18,7 +18,7 @@ class Move(StrEnum):
     """What to do."""
 
     DELETE = "delete"  #: nobody calls it
-    CONSOLIDATE = "consolidate"  #: a newer model of its line serves in its place
+    CONSOLIDATE = "consolidate"  #: a newer model of its line could serve in its place
     DEVELOPER = "developer"  #: it is called so seldom that a trial deployment would do
     KEEP = "keep"  #: somebody wants it, or nothing is known against it
 
@@ -41,6 +41,7 @@ class Case:
     owner: str = ""
     price: Price | Unknown
     idle: IdleMoney | Unknown | None = None  #: `None`: it is called, or nobody knows
+    calls: float | None = None  #: answered ones in the report's period; `None`: that is not known
     is_wasting: bool = False  #: uncalled for longer than allowed, by metrics that were read
     trickle_calls: float | None = None  #: answered calls in the window; `None`: that is no trickle, or not known
     trickle_days: int = 0  #: how long that window is
@@ -60,7 +61,7 @@ class Advice:
     owner: str
     move: Move
     because: str
-    saving_per_month: Cost | None  #: `None`: it is kept, and nothing is saved
+    saving_per_month: Cost | None  #: `None`: nothing is saved, as it is kept, or is called
     saving_until_deletion: Cost | None  #: `None`: Azure will not delete it by itself soon, as far as is known
     risk: str
     command: str  #: "" where there is nothing to do
@@ -91,12 +92,22 @@ def advise(case: Case, now: datetime) -> Advice | None:
             else f"Nobody is known to call {case.successor} yet. {_DELETE_RISK}"
         )
         because = f"a newer model of its line is deployed as {case.successor}"
+        if case.calls != 0:
+            # It serves somebody, or may: nothing is saved before its callers have moved.
+            because = f"{because}, but {_use(case.calls)}: move its callers there first"
+            return _advice(case, Move.CONSOLIDATE, because, None, risk, "")
         return _advice(case, Move.CONSOLIDATE, because, monthly, risk, case.delete)
     if case.trickle_calls is not None:
         because = f"{case.trickle_calls:g} calls in {case.trickle_days} d"
         command = f"{case.delete}\n{case.developer}"
         return _advice(case, Move.DEVELOPER, because, monthly, _DEVELOPER_RISK, command)
     return None
+
+
+def _use(calls: float | None) -> str:
+    if calls is None:
+        return "how often it is called is not known"
+    return f"it had {calls:,.10g} {'call' if calls == 1 else 'calls'} in this period"
 
 
 def advise_all(cases: Iterable[Case], now: datetime) -> tuple[Advice, ...]:
@@ -112,7 +123,7 @@ def _rank(advice: Advice) -> tuple[bool, float, str, str]:
 
 
 def _advice(
-    case: Case, move: Move, because: str, monthly: Cost, risk: str, command: str, *, until: bool = False
+    case: Case, move: Move, because: str, monthly: Cost | None, risk: str, command: str, *, until: bool = False
 ) -> Advice:
     rest = case.idle.until_deletion if until and isinstance(case.idle, IdleMoney) else None
     return Advice(

@@ -224,7 +224,9 @@ def split_by_day(
                 for state, least, most in use.spent
             ),
         )
-        for use in use_by_day(tenancy, Answered.of(calls), coverage, period, zone, trickle=trickle)
+        for use in use_by_day(
+            tenancy, Answered.of(calls), coverage, period, zone, trickle=trickle, unclear=_unclear(calls)
+        )
     )
 
 
@@ -264,6 +266,7 @@ class Use(NamedTuple):
     day: date
     calls: float  #: that went well, as far as they were read
     spent: Spent
+    is_clear: bool = True  #: `False`: more may have gone well, as some were of unknown status, or of no name
 
 
 def use_by_day(
@@ -274,6 +277,7 @@ def use_by_day(
     zone: ZoneInfo,
     *,
     trickle: float = TRICKLE_A_DAY,
+    unclear: Sequence[int] = (),
 ) -> tuple[Use, ...]:
     """Divide the time in which it stood in `period` by local day and by use.
 
@@ -281,11 +285,12 @@ def use_by_day(
     answered call of the period on is `idle` (from its beginning, where there was none), as Azure's own clock counts it.
     Before that, a local day decides for itself: without a call it is `idle`, with at most `trickle` calls it is
     `trickle`, with more it is `used`. Only answered calls count, and only of this life. An hour of calls belongs to the
-    day in which it begins.
+    day in which it begins. What would not be `used` is `unknown` in the hours of calls that may be answered ones.
 
     Args:
         coverage: What was read whole of the account's metrics.
         zone: Whose midnights part the days; such a day may have 23 or 25 hours.
+        unclear: Hours since 1970, in order, with calls that may be answered ones of it.
     """
     end = micros(min(period.end, tenancy.end[1]) if tenancy.end else period.end)
     begin = micros(max(period.begin, tenancy.begin))
@@ -314,13 +319,16 @@ def use_by_day(
         within, came = sum(counts[done : min(after, counted)], 0.0), sum(counts[done:after], 0.0)
         done = after
         before = _IDLE if not came else _TRICKLE if came <= trickle else _USED
-        if read_from <= low and high <= read_to and high <= idle_from:  # as nearly always
+        doubts = _doubtful(unclear, max(low, idle_from) if before is _USED else low, high) if unclear else ()
+        if doubts:
+            spent = _spent(low, high, before, idle_from, _without(spans, doubts), sure)
+        elif read_from <= low and high <= read_to and high <= idle_from:  # as nearly always
             spent = _whole(before, high - low)
         elif read_from <= low and high <= read_to and (idle_from <= low or before is _IDLE):
             spent = _whole(_IDLE, high - low)
         else:
             spent = _spent(low, high, before, idle_from, spans, sure)
-        days.append(Use(dates[number], within, spent))
+        days.append(Use(dates[number], within, spent, not doubts))
         low, number = high, number + 1
     return tuple(days)
 
@@ -350,7 +358,36 @@ def _hours_before(hours: Sequence[int], at: int) -> int:
     return bisect_left(hours, -(-at // _HOUR))
 
 
+def _unclear(calls: Calls | None) -> list[int]:
+    return sorted(micros(hour) // _HOUR for hour, one in calls.hours.items() if one.unclear) if calls else []
+
+
+def doubtful(unclear: Sequence[int], begin: datetime, end: datetime) -> bool:
+    """Whether any of these hours has a part in [begin, end)."""
+    return bool(unclear) and bool(_doubtful(unclear, micros(begin), micros(end)))
+
+
+def _doubtful(unclear: Sequence[int], low: int, high: int) -> Sequence[int]:
+    """Those of the hours that have a part in [low, high)."""
+    return unclear[bisect_left(unclear, low // _HOUR) : _hours_before(unclear, high)]
+
+
 _Spans = list[tuple[int, int]]
+
+
+def _without(spans: _Spans, hours: Sequence[int]) -> _Spans:
+    """The spans less some hours, in order."""
+    found: _Spans = []
+    for low, high in spans:
+        for hour in hours:
+            begin, end = hour * _HOUR, (hour + 1) * _HOUR
+            if low < end and begin < high:
+                if low < begin:
+                    found.append((low, begin))
+                low = end
+        if low < high:
+            found.append((low, high))
+    return found
 
 
 def _spent(low: int, high: int, before: State, idle_from: int, covered: _Spans, sure: int) -> Spent:

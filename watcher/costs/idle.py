@@ -68,6 +68,8 @@ def idle_money(
 
 
 def _between(price: Price, least: timedelta, most: timedelta) -> Amount:
+    if least == most:  # as nearly always
+        return price.over(least)
     return Amount(low=price.rate.low * hours(least), high=price.rate.high * hours(most), currency=price.currency)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,7 +48,7 @@ class Amount:
         return Amount(low=self.low + other.low, high=self.high + other.high, currency=self.currency)
 
     def __mul__(self, factor: "Number") -> "Amount":
-        exact = fraction(factor)
+        exact = factor if isinstance(factor, Fraction) else fraction(factor)
         if exact < 0:
             raise ValueError("an amount is multiplied by nothing less than 0")
         low = self.low * exact
@@ -115,6 +116,7 @@ def nothing(currency: str) -> Amount:
     return money(0, currency)
 
 
+@lru_cache(maxsize=4096)
 def hours(span: timedelta) -> Fraction:
     """Exactly, down to microseconds; a negative span is none."""
     return Fraction(max(span // _MICROSECOND, 0), 3_600_000_000)

@@ -7,7 +7,7 @@ Source: Azure's page on the cost of fine-tuning.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -149,7 +149,8 @@ def _by_hours(
         unknown = Unknown(because="how long a reinforcement job has trained is not known")
         return Spent(cost=unknown, basis=unknown.because)
     least, most = (float(hours(each)) for each in trained)
-    basis = f"{least:.2f} h of training" if least == most else f"{least:.2f} to {most:.2f} h of training"
+    low, high = f"{least:.2f}", f"{most:.2f}"
+    basis = f"{low} h of training" if low == high else f"{low} to {high} h of training"
     basis += "; what its graders cost comes on top, and is not known"
     if isinstance(price, Unknown):
         return Spent(cost=price, basis=basis, price=None)
@@ -160,16 +161,32 @@ def _by_hours(
 
 
 def trained_for(
-    changes: Sequence[Transition], *, created_at: datetime | None, until: datetime
+    changes: Sequence[Transition],
+    *,
+    created_at: datetime | None,
+    until: datetime,
+    events: Iterable[JobEvent] = (),
 ) -> tuple[timedelta, timedelta] | None:
     """How long a job trained, at least and at most, by the changes of its status in any order; `None`: nobody knows.
 
-    A change that the service does not date came after the sight of the one before it, and before its own.
+    A change that the service does not date came after the sight of the one before it, and before its own. A job's
+    status goes on as it was while its model is evaluated, which its log alone tells, and which is free.
 
     Args:
         created_at: Of the job; before that it cannot have trained.
         until: Of one that trains on: the last sight of it.
+        events: Lines of its log.
     """
+    trained = _by_status(changes, created_at=created_at, until=until)
+    over_at = evaluated_from(events)
+    if trained is None or over_at is None:
+        return trained
+    return max(trained[0] - max(until - over_at, timedelta()), timedelta()), trained[1]
+
+
+def _by_status(
+    changes: Sequence[Transition], *, created_at: datetime | None, until: datetime
+) -> tuple[timedelta, timedelta] | None:
     ordered = sorted(changes, key=lambda change: change.observed_at)
     if not ordered:
         return None
@@ -199,6 +216,21 @@ def trained_for(
     least += max(until - latest, timedelta()) if status in _TRAINS else timedelta()
     most += max(until - earliest, timedelta()) if status in _MAY_TRAIN else timedelta()
     return least, most
+
+
+def has_begun(changes: Sequence[Transition], events: Sequence[JobEvent], *, shows_training: bool) -> bool | None:
+    """Whether a job ever trained; `None`: nobody can tell.
+
+    Args:
+        changes: Of its status, oldest first.
+        events: Lines of its log.
+        shows_training: It, or its log, shows a sign of it.
+    """
+    if shows_training or any("running" in ((t.before or "").lower(), (t.after or "").lower()) for t in changes):
+        return True
+    # Seen from its waiting on, and by the service's own times: no step of it was missed.
+    is_whole = len(changes) > 1 and all(one.occurred_at is not None for one in changes[1:])
+    return False if is_whole and events else None
 
 
 class CapStep(IntEnum):
@@ -252,11 +284,3 @@ def resumed_at_cap(changes: Sequence[Transition], *, created_at: datetime | None
             if trained is not None and hours(trained[1]) >= _CAP_HOURS * CapStep.NEAR / 100:
                 return True
     return False
-
-
-def by_month(costs: Iterable[tuple[datetime, Cost]]) -> Mapping[tuple[int, int], tuple[Cost, ...]]:
-    """Costs by calendar month, UTC."""
-    months: dict[tuple[int, int], list[Cost]] = {}
-    for at, cost in costs:
-        months.setdefault((at.year, at.month), []).append(cost)
-    return {month: tuple(several) for month, several in months.items()}

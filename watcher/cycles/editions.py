@@ -4,7 +4,7 @@ Each takes seconds of a thread where there is much to tell, so nobody calls it o
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import Connection
 
+from watcher.alerts.matcher import Matcher, matches
 from watcher.costs.hosting import Period
 from watcher.costs.prices import book_of
 from watcher.cycles.pricing import Tariff
@@ -37,6 +38,16 @@ log = structlog.get_logger()
 Concerns = Callable[[Mapping[str, str]], bool] | None
 
 
+def concerning(owner: str, tables: Iterable[Sequence[Matcher]]) -> Callable[[Mapping[str, str]], bool]:
+    """What an owner's edition holds, whoever asks for it: what bears the name, and what a table's matchers match."""
+    known = tuple(tables)
+
+    def concerns(labels: Mapping[str, str]) -> bool:
+        return labels.get("owner") == owner or any(matches(matchers, labels) for matchers in known)
+
+    return concerns
+
+
 def statements(
     tx: Connection,
     editions: Mapping[str, tuple[Edition, Concerns]],
@@ -46,11 +57,13 @@ def statements(
     as_of: datetime,
     terms: ReportTerms,
     tariff: Tariff,
+    failures: dict[str, Exception] | None = None,
 ) -> dict[str, Statement]:
     """Statements of one period as of one time, by the keys of `editions`; what they rest on is read once.
 
     Args:
         terms: Whose book of prices is exchanged for one with the list that is stored.
+        failures: Takes what came of editions that cannot be made, so that the others are; `None`: it is raised.
     """
     terms = replace(terms, book=book_of(terms.book.terms, tariff.of(tx)))
     most_calls = terms.trickle.max_calls
@@ -58,19 +71,24 @@ def statements(
     told = Period(begin=min(period.begin, as_of), end=min(period.end, as_of))
     bill = actuals.load(tx, since=told.begin.astimezone(UTC).date(), until=told.end.astimezone(UTC).date())
     known = billed(records, terms, bill, told)
-    return {
-        key: compile_statement(
-            records,
-            period=period,
-            period_name=period_name,
-            as_of=as_of,
-            terms=terms,
-            edition=edition,
-            matches=concerns,
-            actuals=known,
-        )
-        for key, (edition, concerns) in editions.items()
-    }
+    made = {}
+    for key, (edition, concerns) in editions.items():
+        try:
+            made[key] = compile_statement(
+                records,
+                period=period,
+                period_name=period_name,
+                as_of=as_of,
+                terms=terms,
+                edition=edition,
+                matches=concerns,
+                actuals=known,
+            )
+        except Exception as error:
+            if failures is None:
+                raise
+            failures[key] = error
+    return made
 
 
 def address_of(page: str, statement: Statement) -> str:

@@ -17,6 +17,9 @@ from watcher.store.engine import Store
 
 log = structlog.get_logger()
 
+#: Usage comes to the bill hours late, and later than a day at times: the newest days are not whole yet.
+_LATE = timedelta(days=2)
+
 
 class ReadBill(Protocol):
     """Reads what a subscription was billed, both days included. Raises `AzureError` where it cannot."""
@@ -48,7 +51,7 @@ async def refresh_actuals(read: ReadBill | None, *, store: Store, clock: Clock) 
             cure = "grant Cost Management Reader, or set reconcile = false" if isinstance(exc, ForbiddenError) else ""
             log.warning("actuals.unread", subscription=subscription, reason=exc.message, cure=cure or "tried tomorrow")
             continue
-        await store.write(actuals.save, subscription, lines, since=since, until=today, now=now)
+        await store.write(actuals.save, subscription, lines, since=since, until=today - _LATE, now=now)
         log.info("actuals.read", subscription=subscription, lines=len(lines))
         count += 1
     return count

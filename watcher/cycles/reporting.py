@@ -14,14 +14,14 @@ import structlog
 from sqlalchemy import Connection
 
 from watcher import logs
-from watcher.alerts.matcher import Matcher, matches
+from watcher.alerts.matcher import Matcher
 from watcher.clock import Clock
 from watcher.costs.hosting import Period
-from watcher.cycles.editions import Concerns, address_of, message, statements
+from watcher.cycles.editions import Concerns, address_of, concerning, message, statements
 from watcher.cycles.pricing import Tariff
 from watcher.cycles.settling import clean
 from watcher.errors import DatabaseUnavailableError, DeliveryError
-from watcher.notify.notifier import Notifier, Receipt, RetryPolicy, TryAgain
+from watcher.notify.notifier import SEND_TIMEOUT, Notifier, Receipt, RetryPolicy, TryAgain
 from watcher.notify.report import ReportMessage, takes_reports
 from watcher.report.periods import Length, period_before
 from watcher.report.schedule import Timetable, due
@@ -35,6 +35,10 @@ log = structlog.get_logger()
 
 #: A schedule that was followed further than this ahead was followed by a clock that was put back since.
 _CLOCKS_APART = timedelta(hours=1)
+#: A send ends here, whatever its notifier does; a little after the notifiers' own limit, which they tell of better.
+_LONGEST_SEND = SEND_TIMEOUT + timedelta(seconds=1)
+#: What is left of a lease when a send begins: less, and another process might send the same before this one has ended.
+_ENOUGH = SEND_TIMEOUT + timedelta(seconds=2)
 _OWNER = "owner "
 
 
@@ -59,7 +63,7 @@ class OwnEdition:
     receivers: tuple[str, ...]
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
-        return matches(self.matchers, labels)
+        return concerning(self.owner, [self.matchers])(labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,40 +227,42 @@ class _Sender:
 
     async def send(self, issues: Sequence[Issue]) -> list[Reported]:
         """Send the issues of one period: what is known of it is read once, and each edition made once."""
-        made: Mapping[str, ReportMessage] = {}
-        failure: DeliveryError | None = None
-        try:
-            made = await self._make(issues)
-        except DatabaseUnavailableError:
-            raise
-        except Exception as error:  # a fault of ours must not go round for ever unseen: it stands in the outbox
-            log.exception("report.failed", report=issues[0].name, period_end=issues[0].end)
-            text = f"the report could not be made: {type(error).__name__}"
-            failure = DeliveryError(text, permanent=False, kind="server")
+        made = await self._make(issues)
         lanes: dict[str, list[Issue]] = {}
         for issue in issues:
             lanes.setdefault(issue.receiver, []).append(issue)
-        results = await asyncio.gather(*(self._send_in_turn(lane, made, failure) for lane in lanes.values()))
+        results = await asyncio.gather(*(self._send_in_turn(lane, made) for lane in lanes.values()))
         return [one for lane in results for one in lane]
 
-    async def _make(self, issues: Sequence[Issue]) -> dict[str, ReportMessage]:
-        """The messages by edition, with the id of none."""
+    async def _make(self, issues: Sequence[Issue]) -> dict[str, ReportMessage | DeliveryError]:
+        """The messages by edition, with the id of none; where one cannot be made, why, and the others are."""
         first = issues[0]
         editions = {one.edition: found for one in issues if (found := self._edition(one.edition)) is not None}
-        made: dict[str, Statement] = await self.store.read(
-            statements,
-            editions,
-            period=Period(begin=first.begin, end=first.end),
-            period_name=first.period_name,
-            as_of=first.as_of,
-            terms=self.reporting.terms,
-            tariff=self.reporting.tariff,
-        )
+        stated: dict[str, Statement] = {}
+        failures: dict[str, Exception] = {}
+        try:
+            stated = await self.store.read(
+                statements,
+                editions,
+                period=Period(begin=first.begin, end=first.end),
+                period_name=first.period_name,
+                as_of=first.as_of,
+                terms=self.reporting.terms,
+                tariff=self.reporting.tariff,
+                failures=failures,
+            )
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            failures = dict.fromkeys(editions, error)
         wanting = {one.edition for one in issues if getattr(self.notifiers[one.receiver], "wants_pictures", False)}
-        return {
-            key: await asyncio.to_thread(self._message, statement, first, key in wanting)
-            for key, statement in made.items()
-        }
+        made: dict[str, ReportMessage | DeliveryError] = {}
+        for key, statement in stated.items():
+            try:
+                made[key] = await asyncio.to_thread(self._message, statement, first, key in wanting)
+            except Exception as error:
+                failures[key] = error
+        return made | {key: _not_made(first, key, error) for key, error in failures.items()}
 
     def _message(self, statement: Statement, first: Issue, with_pictures: bool) -> ReportMessage:
         return message(
@@ -276,7 +282,7 @@ class _Sender:
         return None if own is None else (Edition(audience=Audience.OWNER, owner=name), own.concerns)
 
     async def _send_in_turn(
-        self, lane: Sequence[Issue], made: Mapping[str, ReportMessage], failure: DeliveryError | None
+        self, lane: Sequence[Issue], made: Mapping[str, ReportMessage | DeliveryError]
     ) -> list[Reported]:
         done = []
         for issue in lane:
@@ -284,7 +290,14 @@ class _Sender:
             if claimed is None:
                 continue  # in other hands by now
             at = self.wall_clock()
-            result = failure or await self._try(claimed, replace(made[issue.edition], id=issue.id))
+            found = made[issue.edition]
+            if isinstance(found, DeliveryError):
+                result: Receipt | DeliveryError = found
+            elif claimed.lease_until is None or claimed.lease_until - at < _ENOUGH:
+                log.warning("report.put_off", **_facts(issue))  # it is tried again when its lease has ended
+                continue
+            else:
+                result = await self._try(claimed, replace(found, id=issue.id))
             reported = await self.store.write(self._settle, claimed, result, at)
             if reported is None:
                 log.warning("delivery.lease_lost", notification=issue.id, receiver=issue.receiver)
@@ -297,8 +310,12 @@ class _Sender:
         notifier = self.notifiers[issue.receiver]
         assert takes_reports(notifier)
         try:
-            receipt = await notifier.send_report(made, now=self.clock())
+            async with asyncio.timeout(_LONGEST_SEND.total_seconds()):
+                receipt = await notifier.send_report(made, now=self.clock())
             return replace(receipt, detail=logs.clean(receipt.detail))
+        except TimeoutError:
+            text = "the receiver did not answer in time"
+            return DeliveryError(text, permanent=False, kind="timeout", maybe_delivered=True)
         except DeliveryError as error:
             return clean(error)
         except Exception as error:  # a notifier may be other people's
@@ -329,6 +346,12 @@ class _Sender:
             tx, issue, at=at, state=state, detail=detail, due_at=due_at, is_uncertain=error.maybe_delivered
         )
         return Reported(issue=issue, state=state, detail=detail) if is_held else None
+
+
+def _not_made(issue: Issue, edition: str, error: Exception) -> DeliveryError:
+    """A fault of ours must not go round for ever unseen: it stands in the outbox."""
+    log.error("report.failed", report=issue.name, edition=edition, period_end=issue.end, exc_info=error)
+    return DeliveryError(f"the report could not be made: {type(error).__name__}", permanent=False, kind="server")
 
 
 def _log(reported: Reported) -> None:

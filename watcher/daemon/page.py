@@ -86,7 +86,7 @@ def site_of(machine: Callable[[], Machine], *, health: Callable[[], Health], wak
     reports = Reports(machine)
     clock: Clock = machine().clock
     return Site(
-        store=machine().store,
+        store=machine().store.beside(),
         clock=clock,
         settings=settings,
         health=health,

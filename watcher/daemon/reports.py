@@ -5,9 +5,10 @@ and so do other readers of the store.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watcher.assembly import Machine, tariff_of, terms_of
@@ -24,7 +25,10 @@ from watcher.web.site import ReportAsked
 
 #: What the calendar looks back on: the dates to come rest on what there is, and not on the period.
 _CALENDAR = timedelta(days=1)
-_LONGEST = timedelta(days=3_660)
+#: Of a period: nothing is kept for longer by default.
+_LONGEST = timedelta(days=400)
+#: Before this there was no Azure; arithmetic ends at a calendar's beginning.
+_EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 #: So many may wait for their turn.
 _MOST_WAITING = 8
 
@@ -47,6 +51,7 @@ class Reports:
         self._machine = machine
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._seated: set[str] = set()
 
     async def report(self, asked: ReportAsked) -> str:
         """The text of a report.
@@ -62,37 +67,55 @@ class Reports:
             span = _span(asked, self._machine().clock(), zone)
         except BadQuestion as exc:
             raise Refused(str(exc), code=2) from None
-        statement = await self._statement(span, asked.owner)
-        return await asyncio.to_thread(FORMATS[asked.format], statement)
+        except (OverflowError, ValueError):
+            raise Refused("this is no time that a report can speak of", code=2) from None
+        async with self._seat(asked.person):
+            statement = await self._statement(span, asked.owner)
+            return await asyncio.to_thread(FORMATS[asked.format], statement)
 
     async def calendar(self, owner: str) -> bytes:
         """The dates to come of one owner ("": of all) as iCalendar."""
         config, now = self._machine().config, self._machine().clock()
         period = Period(begin=now - _CALENDAR, end=now)
-        statement = await self._statement(_Span(period=period, name="1d", as_of=now, is_past=False), owner)
-        name, link = config.watcher.name, config.watcher.public_url or ""
-        return await asyncio.to_thread(calendar, statement.dates, watcher=name, as_of=now, link=link)
+        async with self._seat(""):
+            statement = await self._statement(_Span(period=period, name="1d", as_of=now, is_past=False), owner)
+            name, link = config.watcher.name, config.watcher.public_url or ""
+            return await asyncio.to_thread(calendar, statement.dates, watcher=name, as_of=now, link=link)
+
+    @asynccontextmanager
+    async def _seat(self, person: str) -> AsyncIterator[None]:
+        """A place in the queue, and then the turn.
+
+        Raises:
+            ProblemError: Too many wait, or this person does.
+        """
+        later = {"retry-after": "10"}
+        if person and person in self._seated:
+            raise ProblemError(503, "A report is being made for you: wait for it, or try again soon.", headers=later)
+        if self._waiting >= _MOST_WAITING:
+            raise ProblemError(503, "Too many reports are being made: try again soon.", headers=later)
+        self._waiting += 1
+        self._seated.add(person)
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting -= 1
+            self._seated.discard(person)
 
     async def _statement(self, span: _Span, owner: str) -> Statement:
         machine = self._machine()
         config = machine.config
-        if self._waiting >= _MOST_WAITING:
-            raise ProblemError(503, "Too many reports are being made: try again soon.", headers={"retry-after": "10"})
-        self._waiting += 1
-        try:
-            async with self._turn:
-                return await machine.store.read(
-                    statement_of,
-                    edition_of(config, owner or None),
-                    period=span.period,
-                    period_name=span.name,
-                    as_of=span.as_of,
-                    is_past=span.is_past,
-                    terms=report_terms_of(config, terms_of(config)),
-                    tariff=tariff_of(config),
-                )
-        finally:
-            self._waiting -= 1
+        return await machine.store.read(
+            statement_of,
+            edition_of(config, owner or None),
+            period=span.period,
+            period_name=span.name,
+            as_of=span.as_of,
+            is_past=span.is_past,
+            terms=report_terms_of(config, terms_of(config)),
+            tariff=tariff_of(config),
+        )
 
 
 def _span(asked: ReportAsked, now: datetime, zone: ZoneInfo) -> _Span:
@@ -123,6 +146,8 @@ def _between(asked: ReportAsked, as_of: datetime, zone: ZoneInfo) -> Period:
         raise Refused("say from when: from=2026-11-01", code=2)
     begin = moment_of(asked.begin, name="from", zone=zone)
     end = min(moment_of(asked.end, name="to", zone=zone, is_end=True) if asked.end else as_of, as_of)
+    if begin < _EARLIEST:
+        raise Refused("from is before 2010", code=2)
     if begin >= end:
         raise Refused("from is not before to, or still to come", code=2)
     if end - begin > _LONGEST:

@@ -7,10 +7,11 @@ dispatch and delivery, housekeeping, and the watchdog.
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
@@ -130,8 +131,11 @@ class Daemon:
         self._stop.set()
 
     def _schedule(self) -> None:
-        add = self._scheduler.add_job
         now = datetime.now(UTC)
+
+        def add(work: Callable[[], Awaitable[None]], *args: str, **options: Any) -> None:
+            self._scheduler.add_job(self._ended_by_stop(work), *args, **options)
+
         discovery_s = DISCOVERY_INTERVAL.total_seconds()
         add(self._poller.tick, "interval", seconds=TICK.total_seconds(), next_run_time=now, id="tick")
         add(self._poller.discover, "interval", seconds=discovery_s, next_run_time=now, id="discover")
@@ -146,6 +150,18 @@ class Daemon:
         if watchdog is not None:
             add(self._feed_watchdog, "interval", seconds=watchdog, next_run_time=now, id="watchdog")
         self._scheduler.add_listener(lambda _: self.metrics.overruns.inc(), EVENT_JOB_MAX_INSTANCES)
+
+    def _ended_by_stop(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """The work, which may be cut off when all ends: the scheduler would log that as a failure."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                if not self._stop.is_set():
+                    raise
+
+        return run
 
     def _run_at(self, job: str, at: datetime) -> None:
         self._scheduler.modify_job(job, next_run_time=at)

@@ -130,7 +130,7 @@ def _open(out: Console, scenario: Scenario, azure: str, hook: str, page: str | N
     out.print(Text(f"{scenario.title}: {scenario.length.days} days, told in steps", "bold"))
     out.print(Text(f"Simulated Azure at {azure}, webhook receiver at {hook}"))
     if page is not None:
-        out.print(Text(f"Page at {page} (/healthz, /readyz, /metrics)"))
+        out.print(Text(f"Page at {page}"))
     out.print(Text("Day and time, then: · a change, ● an alert, ✓ its end; → who was told of it\n"))
 
 

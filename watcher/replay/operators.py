@@ -42,4 +42,7 @@ def _keep(keep: Keep, at: datetime) -> Act:
 
 
 def _drop(account: str, deployment: str) -> Act:
-    return lambda tx: alerts.drop_keep(tx, account, deployment)
+    def act(tx: Connection) -> None:
+        alerts.drop_keep(tx, account, deployment)
+
+    return act

@@ -25,15 +25,12 @@ from watcher.report.unseen import is_seen, remarks, unseen
 from watcher.resources.lineage import Lineage
 from watcher.rules.labels import account_labels, deployment_labels, job_labels, owner_of
 
-__all__ = ["ReportTerms", "compile_statement", "owned_by"]
+__all__ = ["ReportTerms", "compile_statement"]
 
 #: Whether something with these labels belongs to an edition.
 Matches = Callable[[Mapping[str, str]], bool]
 
-
-def owned_by(owner: str) -> Matches:
-    """What bears this owner's name."""
-    return lambda labels: labels.get("owner", "").lower() == owner.lower()
+_ANOTHERS = "another owner's deployment"
 
 
 def compile_statement(
@@ -101,7 +98,8 @@ def compile_statement(
         realised=realised,
         days=by_day(lines, currency),
         prices=prices_used(chosen.hosted, chosen.trained, as_of),
-        actuals=tuple(one for one in actuals if matches is None or one.account in chosen.labels),
+        # A bill is that of a whole account, in which others may have things too.
+        actuals=tuple(actuals) if matches is None else (),
         unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period)),
         remarks=tuple(
             remarks(records, chosen.hosted, terms.book, period, has_trained=bool(jobs), has_saved=bool(realised))
@@ -120,10 +118,6 @@ class _Worked:
     orphans: tuple[Lying, ...]
     missing: tuple[tuple[Missing, Mapping[str, str]], ...]  #: with the labels of each
     exemptions: tuple[tuple[Exemption, Mapping[str, str]], ...]
-
-    @property
-    def labels(self) -> frozenset[str]:
-        return frozenset(one.account.label for one in self.accounts)
 
 
 def _worked_out(records: Records, terms: ReportTerms, period: Period) -> _Worked:
@@ -194,7 +188,7 @@ def _selected(worked: _Worked, matches: Matches, terms: ReportTerms, lineage: Li
     """What an edition holds, with the accounts in which it is."""
     chosen = replace(
         worked,
-        hosted=tuple(one for one in worked.hosted if matches(_labels(one, terms))),
+        hosted=tuple(_unnamed(one, matches) for one in worked.hosted if matches(_labels(one, terms))),
         trained=tuple(
             one
             for one in worked.trained
@@ -209,6 +203,14 @@ def _selected(worked: _Worked, matches: Matches, terms: ReportTerms, lineage: Li
     held |= {lying.leftover.place.account_id.lower() for lying in (*chosen.undeployed, *chosen.orphans)}
     accounts = tuple(one for one in worked.accounts if one.account.key in held or matches(account_labels(one.account)))
     return replace(chosen, accounts=accounts)
+
+
+def _unnamed(one: Hosted, matches: Matches) -> Hosted:
+    """Without the name of what serves in its place where that is no part of the edition."""
+    if not one.line.successor or matches(one.successor_labels):
+        return one
+    case = None if one.case is None else replace(one.case, successor=_ANOTHERS)
+    return replace(one, line=replace(one.line, successor=_ANOTHERS), case=case)
 
 
 def _labels(one: Hosted, terms: ReportTerms) -> Mapping[str, str]:

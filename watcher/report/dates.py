@@ -72,7 +72,7 @@ def _retirements(records: Records, terms: ReportTerms, hosted: Iterable[Hosted])
     users: dict[tuple[str, str, bool, datetime], tuple[End, list[Hosted]]] = {}
     known: dict[tuple[str, str, datetime | None], tuple[End | None, End | None]] = {}
     for one in hosted:
-        base, model = base_behind(inventory.lineage, one.deployment), inventory.lineage.model_behind(one.deployment)
+        base, model = base_behind(inventory.lineage, one.deployment), one.model
         if not base:
             continue
         location = one.account.location

@@ -3,42 +3,41 @@
 The arithmetic is that of the rules and of `watcher.costs`; here it is put together, one life at a time.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from watcher.alerts.keep import Keep
 from watcher.costs import hosting
 from watcher.costs.advice import Case, Wish
-from watcher.costs.hosting import Answered, Period, Spent, State, Tenancy, Use, tenancy_of, use_by_day
+from watcher.costs.hosting import Answered, Period, State, Tenancy, Use, doubtful, tenancy_of, use_by_day
 from watcher.costs.idle import DAY, FoundTrickle, IdleMoney, cost_per_call, idle_money, trickle_of, whole_hour
 from watcher.costs.money import Cost, Unknown
-from watcher.costs.prices import Price
 from watcher.costs.recipe import as_developer, recipe
 from watcher.costs.savings import Deletion
 from watcher.report.ended import ended
 from watcher.report.recorded import RecordedAccount, RecordedLife, Records
 from watcher.report.standing import Standing, stand
-from watcher.report.statement import DayOfUse, HostedLine, Place
+from watcher.report.statement import HostedLine, Place
 from watcher.report.terms import ReportTerms
+from watcher.report.worth import Pricing, Worth
 from watcher.resources.account import Account
 from watcher.resources.calls import Coverage
 from watcher.resources.deployment import Deployment, SkuKind, keep_until
-from watcher.resources.lineage import Lineage
-from watcher.resources.model import base_of, family, is_checkpoint_id
+from watcher.resources.lineage import Lineage, Model
+from watcher.resources.model import base_of, is_checkpoint_id
 from watcher.resources.snapshot import Reading
 from watcher.rules import commands, superseded, trickle, wasting
 from watcher.rules.holdings import last_call, unread_item
 from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.keep_words import keep_doubt
-from watcher.rules.labels import owner_of
+from watcher.rules.labels import deployment_labels, owner_of
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, unread_deployment, unread_usage
 from watcher.rules.text import duration, hours, moment
 
 _NO_CALLS = Answered()
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +47,11 @@ class Hosted:
     line: HostedLine
     account: Account
     deployment: Deployment
+    model: Model | None  #: that it serves; `None`: no known job made it
     case: Case | None  #: `None`: nothing speaks for a change
     deletion: Deletion | None  #: it is gone, and somebody had been told of it
+    successor_labels: Mapping[str, str] = field(default_factory=dict)  #: of what could serve in its place
+    is_unclear: bool = False  #: calls of the period may be its own: they bear no deployment's name, or no status
     expires: bool = False  #: it is deleted for its age, called or not
     keep: Keep | None = None
     read_to: datetime | None = None  #: until when its calls were read; `None`: never
@@ -57,7 +59,7 @@ class Hosted:
 
 def hosted(records: Records, terms: ReportTerms, period: Period) -> Iterator[Hosted]:
     """The lives that stood at some time of the period, by account, name and beginning."""
-    worth, places = _Pricing(terms), Places(terms)
+    worth, places = Pricing(terms), Places(terms)
     lineage = records.inventory.lineage
     for recorded in records.accounts:
         if recorded.lives:
@@ -88,57 +90,6 @@ class Places:
         return self._known[place]
 
 
-class _Worth:
-    """What time costs at one price; most days are alike, and share what is worked out once."""
-
-    def __init__(self, price: Price | Unknown) -> None:
-        self.price = price
-        self._amounts: dict[tuple[int, int], Cost] = {}
-        #: By identity of what was spent, which is kept along with it: most days share it.
-        self._days: dict[int, tuple[Spent, Mapping[State, Cost]]] = {}
-
-    def of(self, least: int, most: int) -> Cost:
-        """Between two times in microseconds."""
-        found = self._amounts.get((least, most))
-        if found is None:
-            found = self._amounts[least, most] = hosting.worth(self.price, least * _MICROSECOND, most * _MICROSECOND)
-        return found
-
-    def day(self, use: Use) -> DayOfUse:
-        day, calls, spent = use
-        known = self._days.get(id(spent))
-        if known is None:
-            known = spent, {state: self.of(least, most) for state, least, most in spent}
-            self._days[id(spent)] = known
-        return DayOfUse(day=day, calls=calls, costs=known[1])
-
-
-class _Pricing:
-    """The prices of deployments; those that cost the same share one."""
-
-    def __init__(self, terms: ReportTerms) -> None:
-        self._book = terms.book
-        self._found: dict[tuple[str, str, int | None, str], _Worth] = {}
-        self._known: dict[object, _Worth] = {}
-
-    def of(self, tenancy: Tenancy) -> _Worth:
-        # Only the operator's table looks at the whole name of a model.
-        model = tenancy.model if self._book.terms.table else family(tenancy.model)
-        asked = model, tenancy.sku, tenancy.capacity, tenancy.location
-        found = self._found.get(asked)
-        if found is None:
-            found = self._found[asked] = self._shared(hosting.price(tenancy, self._book))
-        return found
-
-    def _shared(self, price: Price | Unknown) -> _Worth:
-        key: object
-        if isinstance(price, Unknown):
-            key = price.because
-        else:
-            key = (price.rate.low, price.rate.high, price.source, price.note, price.is_estimate)
-        return self._known.setdefault(key, _Worth(price))
-
-
 class _Lives:
     """The lives of one account."""
 
@@ -149,7 +100,7 @@ class _Lives:
         terms: ReportTerms,
         period: Period,
         lineage: Lineage,
-        pricing: _Pricing,
+        pricing: Pricing,
         places: Places,
     ) -> None:
         self.recorded, self.records, self.terms, self.period = recorded, records, terms, period
@@ -157,6 +108,8 @@ class _Lives:
         self.lineage, self.pricing, self.places = lineage, pricing, places
         holding = recorded.holding
         self.account, self.coverage = holding.account, holding.coverage
+        names = self.account.key, self.account.label.lower()
+        self.keeps = [keep for keep in records.keeps if keep.account.lower() in names]
         self.view = View(
             now=self.now,
             reading=Reading(
@@ -189,25 +142,38 @@ class _Lives:
         if came_at is not None and tenancy.begin < came_at:
             # It came with an account that was moved: what it cost before was charged under that one's former id.
             tenancy = replace(tenancy, begin=came_at, is_created=True)
-        if is_checkpoint_id(one.model) and (model := self.lineage.model_behind(one)) is not None:
+        model = self.lineage.model_behind(one)
+        if model is not None and is_checkpoint_id(one.model):
             tenancy = replace(tenancy, model=model.id)  # the checkpoint's own name tells no price
         answered = self.recorded.answered.get(one.name.lower(), _NO_CALLS)
         coverage = self._coverage(life, answered)
-        uses = use_by_day(tenancy, answered, coverage, self.period, self.terms.zone, trickle=self.terms.trickle_a_day)
+        unclear = self._unclear(one)
+        uses = use_by_day(
+            tenancy,
+            answered,
+            coverage,
+            self.period,
+            self.terms.zone,
+            trickle=self.terms.trickle_a_day,
+            unclear=unclear,
+        )
         if not uses:
             return None
         worth = self.pricing.of(tenancy)
-        present = _Present(self, life, worth.price) if life.end is None else None
+        present = _Present(self, life, model, worth) if life.end is None else None
         how = ended(self.view, life, self.terms.lifetimes) if life.end is not None else None
-        line = self._line(life, tenancy, place, uses, worth, answered, coverage, present, last_sight)
+        line = self._line(life, model, tenancy, place, uses, worth, answered, unclear, coverage, present, last_sight)
         if how is not None:
             line = replace(line, ended_by=how.words)
         return Hosted(
             line=line,
             account=self.account,
             deployment=one,
+            model=model,
             case=None if present is None else present.case(line),
             deletion=None if how is None else _deletion(line, life, how.deadline, how.by),
+            successor_labels=present.successor_labels if present else {},
+            is_unclear=not _are_clear(uses),
             expires=present is not None and present.standing.expires,
             keep=None if present is None else present.keep,
             read_to=max((high for _, high in coverage.spans), default=None),
@@ -223,6 +189,18 @@ class _Lives:
             return self.coverage
         return Coverage(spans=tuple((max(low, last), high) for low, high in self.coverage.spans if high > last))
 
+    def labels(self, account: Account, deployment: Deployment) -> Mapping[str, str]:
+        """By which an edition would hold a deployment."""
+        owner = owner_of(account, deployment=deployment, owner_tag=self.terms.owner_tag).name
+        tags = self.places.of(account, owner, deployment.tags).labels
+        shown = {name: value for name, value in tags.items() if value}
+        return {**deployment_labels(account, deployment, self.terms.owner_tag), **shown}
+
+    def _unclear(self, deployment: Deployment) -> Sequence[int]:
+        """The hours with calls that may be answered ones of it: of unknown status, or of no name."""
+        found = [each.hours for name in (deployment.name.lower(), "") if (each := self.recorded.unclear.get(name))]
+        return found[0] if len(found) == 1 else sorted({hour for hours in found for hour in hours})
+
     def _last_sight(self, life: RecordedLife) -> tuple[datetime, datetime] | None:
         """Of one that may have ended unseen: when it was read last, and now; `None`: it was read lately."""
         read_at = self.recorded.holding.deployments_at
@@ -236,17 +214,18 @@ class _Lives:
     def _line(
         self,
         life: RecordedLife,
+        model: Model | None,
         tenancy: Tenancy,
         place: Place,
         uses: tuple[Use, ...],
-        worth: _Worth,
+        worth: Worth,
         answered: Answered,
+        unclear: Sequence[int],
         coverage: Coverage,
         present: "_Present | None",
         last_sight: tuple[datetime, datetime] | None,
     ) -> HostedLine:
-        one, model = life.deployment, self.lineage.model_behind(life.deployment)
-        spent = _summed(uses)
+        one, spent = life.deployment, _summed(uses)
         stood = tenancy.stood(self.period)
         gone_at = tenancy.end[1] if tenancy.end else self.now
         window = max(self.period.begin, tenancy.begin), min(self.period.end, gone_at)
@@ -268,9 +247,9 @@ class _Lives:
             cost=worth.of(sum(least for least, _ in spent.values()), sum(most for _, most in spent.values())),
             missing=hosting.unseen(tenancy, self.terms.book, self.period),
             by_state={state: worth.of(*spent[state]) for state in State if state in spent},
-            calls=sum((use.calls for use in uses), 0.0) if is_known else None,
+            calls=sum((use.calls for use in uses), 0.0) if is_known and _are_clear(uses) else None,
             last_call_at=last_call(life.usage, one),
-            state=self._state(answered, coverage, *window),
+            state=self._state(answered, unclear, coverage, *window),
             idle_since=present.idle_since if present else None,
             idle=present.idle if present else None,
             deletion=present.deletion if present else None,
@@ -285,7 +264,9 @@ class _Lives:
             remarks=tuple(self._remarks(life, tenancy, last_sight, present)),
         )
 
-    def _state(self, answered: Answered, coverage: Coverage, begin: datetime, end: datetime) -> State:
+    def _state(
+        self, answered: Answered, unclear: Sequence[int], coverage: Coverage, begin: datetime, end: datetime
+    ) -> State:
         """The use that was made of it in the last day before `end` of which the calls were read."""
         read_to = max((high for _, high in coverage.clipped(begin, end)), default=None)
         if read_to is None or end - read_to > max(self.terms.metrics_stale_after, DAY):
@@ -294,7 +275,11 @@ class _Lives:
         if not any(low <= since and read_to <= high for low, high in coverage.spans):
             return State.UNKNOWN
         calls = answered.within(since, read_to)
-        return State.IDLE if not calls else State.TRICKLE if calls <= self.terms.trickle_a_day else State.USED
+        if calls > self.terms.trickle_a_day:
+            return State.USED
+        if doubtful(unclear, since, read_to):
+            return State.UNKNOWN
+        return State.TRICKLE if calls else State.IDLE
 
     def _remarks(
         self,
@@ -321,8 +306,8 @@ class _Lives:
 class _Present:
     """How one that stands, stands now: idle, kept alive by a trickle, superseded, wanted."""
 
-    def __init__(self, lives: _Lives, life: RecordedLife, price: Price | Unknown) -> None:
-        self.lives, self.life, self.price = lives, life, price
+    def __init__(self, lives: _Lives, life: RecordedLife, model: Model | None, worth: Worth) -> None:
+        self.lives, self.life, self.model, self.price = lives, life, model, worth.price
         self.deployment = life.deployment
         self.keep = self._keep()
         self.standing = self._standing()
@@ -333,21 +318,19 @@ class _Present:
         self.known_at = min(read_to, lives.now)
         is_called = self.clock is None or self.known_at - self.clock.idle_since < DAY
         self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
+        if self.idle_since is not None and self.known_at - self.idle_since[1] < DAY:
+            self.idle_since = None  # calls of the last day may be its own
         self.trickle = self._trickle()
+        self.successor_labels: Mapping[str, str] = {}
         self.successor, self.is_successor_called = self._successor()
         self.idle: IdleMoney | Unknown | None = None
         if self.idle_since is not None:
-            self.idle = idle_money(price, now=lives.now, since=self.idle_since, deletion=self.deletion)
+            self.idle = idle_money(self.price, now=lives.now, since=self.idle_since, deletion=self.deletion)
 
     def _keep(self) -> Keep | None:
         """The longest wish of anybody to keep it; its own tag is one."""
         one, lives = self.deployment, self.lives
-        accounts = lives.account.key, lives.account.label.lower()
-        found = [
-            keep
-            for keep in lives.records.keeps
-            if keep.deployment.lower() == one.name.lower() and keep.account.lower() in accounts
-        ]
+        found = [keep for keep in lives.keeps if keep.deployment.lower() == one.name.lower()]
         if (until := keep_until(one)) is not None and all(keep.until != until for keep in found):
             found.append(
                 Keep(
@@ -393,7 +376,9 @@ class _Present:
 
     def _idle_since(self, clock: IdleClock) -> tuple[datetime, datetime]:
         created = self.deployment.created_at
-        return (created or clock.idle_since) if clock.is_bounded else clock.idle_since, clock.idle_since
+        unclear = self.life.usage.last_unclear_at if self.life.usage else None
+        latest = clock.idle_since if unclear is None else max(clock.idle_since, unclear)
+        return (created or clock.idle_since) if clock.is_bounded else clock.idle_since, latest
 
     @property
     def deletion(self) -> tuple[datetime, datetime | None] | None:
@@ -411,16 +396,23 @@ class _Present:
             return f"a {kind} deployment lasts {hours(self.standing.lifetime)}"
         return f"{duration(self.standing.lifetime)} without a call"
 
-    @property
+    @cached_property
     def is_wasting(self) -> bool:
         """As the rule has it, but for the hours that were not read yet: nobody is told to delete what may be in use."""
         return (
             self.clock is not None
             and self.known_at - self.clock.idle_since > self.lives.terms.wasting_after
             and self._is_charged
+            and not self.doubtful_call
         )
 
-    @property
+    @cached_property
+    def doubtful_call(self) -> str:
+        """Why it cannot be said that nobody needs it; "" where nothing speaks against that."""
+        after = self.lives.terms.wasting_after
+        return wasting.doubtful_call(self.life.usage, now=self.known_at, after=after)
+
+    @cached_property
     def _is_charged(self) -> bool:
         is_serving = self.deployment.provisioning_state not in wasting.NOT_STANDING
         is_trial = self.deployment.sku_kind is SkuKind.DEVELOPER
@@ -429,6 +421,9 @@ class _Present:
     def _trickle(self) -> FoundTrickle | None:
         one, lives = self.deployment, self.lives
         limits = lives.terms.trickle
+        answered = lives.recorded.answered.get(one.name.lower(), _NO_CALLS)
+        if not answered.hours:
+            return None
         if not self._is_charged or self.is_wasting or one.provisioning_state in trickle.NOT_STANDING:
             return None
         if one.created_at is None or lives.now - one.created_at < limits.window:
@@ -440,7 +435,6 @@ class _Present:
             return None  # it is not known how often all were called in that time
         if unread_item(lives.recorded.holding, one):
             return None
-        answered = lives.recorded.answered.get(one.name.lower(), _NO_CALLS)
         doubtful = [each for name in (one.name.lower(), "") if (each := lives.recorded.unclear.get(name)) is not None]
         found = trickle_of(
             one,
@@ -465,14 +459,14 @@ class _Present:
         one, lineage = self.deployment, self.lives.lineage
         if one.sku_kind is SkuKind.DEVELOPER or one.provisioning_state in superseded.NOT_STANDING:
             return "", None
-        model = lineage.model_behind(one)
-        newer = superseded.successor_of(lineage, model) if model is not None else None
+        newer = superseded.successor_of(lineage, self.model) if self.model is not None else None
         if newer is None or unread_item(self.lives.recorded.holding, one):
             return "", None
         if unread_item(newer.holding, newer.deployment):
             return "", None
         usage = newer.holding.usage.get(newer.deployment.name.lower())
         is_called = None if usage is None else last_call(usage, newer.deployment) is not None
+        self.successor_labels = self.lives.labels(newer.holding.account, newer.deployment)
         return f"{newer.deployment.name} in {newer.holding.account.label}", is_called
 
     def case(self, line: HostedLine) -> Case | None:
@@ -486,6 +480,7 @@ class _Present:
             owner=line.place.owner,
             price=self.price,
             idle=self.idle,
+            calls=self._calls(line),
             is_wasting=self.is_wasting,
             trickle_calls=self.trickle.calls if self.trickle else None,
             trickle_days=self.lives.terms.trickle.window // DAY,
@@ -496,9 +491,17 @@ class _Present:
             developer=as_developer(self.deployment).command if self.trickle else "",
         )
 
+    def _calls(self, line: HostedLine) -> float | None:
+        """In a period that goes to the present; `None` too where none was answered, and some may have been sent."""
+        if self.lives.period.end < self.lives.now or (not line.calls and (self.unread or self.doubtful_call)):
+            return None
+        return line.calls
+
     def remarks(self) -> Iterator[str]:
         if self.unread is not None:
             yield f"Whether it is called is not known: {self.unread.because}."
+        elif self.idle_since is not None and (doubt := self.doubtful_call):
+            yield f"Whether anybody needs it is not known: {doubt}."
         for doubt in self.standing.doubts:
             yield f"{doubt[:1].upper()}{doubt[1:]}."
 
@@ -527,15 +530,19 @@ def _is_read(coverage: Coverage, begin: datetime, end: datetime, *, until: datet
     return any(low <= begin and min(end, max(until, begin)) <= high for low, high in coverage.spans)
 
 
+def _are_clear(uses: tuple[Use, ...]) -> bool:
+    return all([use.is_clear for use in uses])
+
+
 def _summed(uses: tuple[Use, ...]) -> dict[State, tuple[int, int]]:
-    """The time in each state, at least and at most, in microseconds; days that are alike are counted, not added."""
-    alike = Counter([id(use.spent) for use in uses])
-    found: dict[State, tuple[int, int]] = {}
-    for spent in {id(use.spent): use.spent for use in uses}.values():
-        for state, least, most in spent:
-            low, high = found.get(state, (0, 0))
-            found[state] = low + alike[id(spent)] * least, high + alike[id(spent)] * most
-    return found
+    """The time in each state, at least and at most, in microseconds."""
+    lows: dict[State, int] = {}
+    highs: dict[State, int] = {}
+    for use in uses:
+        for state, least, most in use.spent:
+            lows[state] = lows.get(state, 0) + least
+            highs[state] = highs.get(state, 0) + most
+    return {state: (low, highs[state]) for state, low in lows.items()}
 
 
 def _base(model: str) -> str:

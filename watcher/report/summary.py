@@ -1,7 +1,7 @@
 """What `status` and the overview page say: what could be seen and as of when, and what needs attention. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from watcher.alerts.alert import Alert, AlertStatus
@@ -119,6 +119,8 @@ class Summary:
     owner_tag: str = "owner"
     safe: tuple[DeploymentStanding, ...] = ()  #: fine-tuned, and not to be deleted soon; the first to go first
     exempt: int = 0  #: deployments that Azure never deletes for idleness
+    #: How many fire, by rule, besides `firing`: for reports and the page, and no receiver is told of them.
+    for_reports: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarize(
@@ -137,6 +139,7 @@ def summarize(
     lifetimes: Lifetimes = _USUAL,
     running_since: Mapping[tuple[str, str], datetime] | None = None,
     owner_tag: str = "owner",
+    for_reports: Mapping[str, int] | None = None,
 ) -> Summary:
     """The summary of what is stored.
 
@@ -147,6 +150,7 @@ def summarize(
         status_since: By account's key and job's id.
         running_since: By deployment's key and incarnation: when one that had been paused was seen to run again.
         owner_tag: Names the owner of a deployment or a job.
+        for_reports: How many alerts fire besides, by rule, of which no receiver is told.
     """
     firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING and not alert.is_event]
     standings = tuple(_standings(readings, countdowns(firing), custom_models, now, lifetimes, running_since or {}))
@@ -174,6 +178,7 @@ def summarize(
         owner_tag=owner_tag,
         safe=tuple(sorted((s for s in standings if s.standing.risk is Risk.SAFE), key=_deadline)),
         exempt=sum(s.standing.risk is Risk.EXEMPT for s in standings),
+        for_reports=dict(sorted((for_reports or {}).items())),
     )
 
 

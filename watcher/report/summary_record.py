@@ -18,6 +18,7 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None, most:
             "deployments_at_risk": len(summary.at_risk),
             "deployments_unknown": len(summary.unknown),
             "alerts": len(summary.firing),
+            "for_reports": sum(summary.for_reports.values()),
             "undelivered": len(summary.undelivered),
             "happened": len(summary.happened),
         },

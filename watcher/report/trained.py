@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, nothing
 from watcher.costs.prices import Price
-from watcher.costs.training import Spent, evaluated_from, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.costs.training import Spent, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
 from watcher.report.hosted import Places
 from watcher.report.recorded import RecordedAccount, RecordedJob, Records
 from watcher.report.statement import TrainingLine
@@ -71,10 +70,7 @@ def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, refu
     hours, is_uncapped = None, False
     until = one.ended_at or recorded.holding.jobs_at
     if is_reinforcement(job) and until is not None:
-        hours = trained_for(one.phases, created_at=job.created_at, until=until)
-        over_at = evaluated_from(one.events)
-        if hours is not None and job.status.has_ended and over_at is not None:
-            hours = max(hours[0] - max(until - over_at, timedelta()), timedelta()), hours[1]
+        hours = trained_for(one.phases, created_at=job.created_at, until=until, events=one.events)
         is_uncapped = resumed_at_cap(one.phases, created_at=job.created_at)
     return spent(
         job,
@@ -82,20 +78,10 @@ def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, refu
         location=recorded.account.location,
         billed=one.billed,
         trained=hours,
-        has_begun=_has_begun(one),
+        has_begun=has_begun(one.phases, one.events, shows_training=has_trained(job, one.events)),
         is_refused=refusal is not None,
         is_uncapped=is_uncapped,
     )
-
-
-def _has_begun(one: RecordedJob) -> bool | None:
-    """Whether it ever trained; `None`: nobody can tell."""
-    statuses = [((t.before or "").lower(), (t.after or "").lower()) for t in one.phases]
-    if has_trained(one.job, one.events) or any("running" in pair for pair in statuses):
-        return True
-    # Seen from its waiting on, and by the service's own times: no step of it was missed.
-    is_whole = bool(one.phases) and all(t.occurred_at is not None for t in one.phases[1:])
-    return False if is_whole and len(one.phases) > 1 and one.events else None
 
 
 def _trained(

@@ -41,13 +41,20 @@ def unseen(
     yield from _gaps(accounts)
     yield from _never_read(accounts)
     yield from _unread_before(accounts, period)
-    unread = [one for one in hosted if one.line.calls is None]
+    unknown = [one for one in hosted if one.line.calls is None]
+    unread = [one for one in unknown if not one.is_unclear]
     if unread:
         names = [f"{one.line.place.account}/{one.line.name}" for one in unread]
         their = "its" if len(unread) == 1 else "their"
         yield (
             f"The calls of {counted(len(unread), 'deployment')} were not read in all of the period, so what use was "
             f"made of {their} unread time is unknown: {_named(names)}."
+        )
+    if unclear := [one for one in unknown if one.is_unclear]:
+        names = [f"{one.line.place.account}/{one.line.name}" for one in unclear]
+        yield (
+            f"Calls without a deployment's name or a status may be those of {counted(len(unclear), 'deployment')}, so "
+            f"that their use in the hours of such calls is unknown: {_named(names)}."
         )
     for gap in records.undiscovered:
         where = f" of {gap.subject}" if gap.subject else ""

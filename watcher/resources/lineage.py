@@ -103,9 +103,10 @@ class Lineage:
         models = {_key(model): model for holding in inventory.holdings for model in holding.models}
         self._holdings = {holding.account.key: holding for holding in inventory.holdings}
         self._by_name: dict[str, list[Model]] = {}
-        for model in models.values():
-            for name in {model.id.lower(), *(checkpoint.lower() for checkpoint in model.checkpoints)}:
+        for (_, own), model in models.items():
+            for name in {own, *map(str.lower, model.checkpoints)} if model.checkpoints else (own,):
                 self._by_name.setdefault(name, []).append(model)
+        self._found: dict[str, list[Model]] = {}  # what was looked up by name: thousands of models share few bases
         self._parents = _without_circles({key: self._parent_by_name(model) for key, model in models.items()})
         self._roots: dict[_Key, Model] = {}
         self._deployments: dict[_Key, list[Deployment]] = {}
@@ -184,6 +185,8 @@ class Lineage:
 
     def _root(self, model: Model) -> Model:
         """The first of its line; remembered, so that a long line is walked once."""
+        if (known := self._roots.get(_key(model))) is not None:
+            return known
         passed, at = [], model
         while _key(at) not in self._roots and (parent := self.parent(at)) is not None:
             passed.append(at)
@@ -201,7 +204,12 @@ class Lineage:
 
     def _named(self, name: str, places: Sequence[str]) -> Model | None:
         """The model of that name or checkpoint; where several accounts have it, that of the first of `places`."""
-        found = self._by_name.get(name.lower()) or self._by_name.get(model_of(name).lower()) or []
+        found = self._found.get(name)
+        if found is None:
+            found = self._by_name.get(name.lower()) or self._by_name.get(model_of(name).lower()) or []
+            self._found[name] = found
+        if not found:
+            return None
         for place in places:
             if chosen := next((model for model in found if model.account == place), None):
                 return chosen

@@ -87,8 +87,8 @@ class DeploymentExpiring:
             description=f"A {kind} deployment lives for {lived}{basis}, whether it is called or not; after that Azure "
             f"may remove it at any time. The model {deployment.model} itself stays."
             + (" It has no hosting fee." if is_developer else ""),
-            action="Nothing keeps it beyond that time. To go on serving the model, under another name and a SKU that costs "
-            f"by the hour, {commands.redeploy(_as_standard(deployment))}",
+            action="Nothing keeps it beyond that time. To go on serving the model, under another name and a SKU that "
+            f"costs by the hour, {commands.redeploy(_as_standard(deployment))}",
             evidence=_expiry_evidence(view, deployment, lifetime),
             values={
                 "created_at": rfc3339(deployment.created_at),

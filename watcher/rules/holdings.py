@@ -13,7 +13,10 @@ from watcher.rules.text import ago, counted, moment
 
 def unread(holding: Holding, section: Section) -> Unread | None:
     """Why what is known of a section does not count as present, or `None`."""
-    read_at, what = _read_at(holding, section), f"the {section.value} of {holding.account.label}"
+    read_at = _read_at(holding, section)
+    if read_at is not None and not holding.gaps:  # as nearly always
+        return None
+    what = f"the {section.value} of {holding.account.label}"
     gap = next((gap for gap in holding.gaps if gap.section is section and not gap.subject), None)
     if gap is not None:
         return Unread(because=f"{what} could not be read: {REASONS[gap.reason]}", since=read_at)

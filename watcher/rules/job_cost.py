@@ -60,7 +60,8 @@ class JobCost:
 
     def _judge(self, view: View, job: FineTuningJob) -> Finding | None:
         phases = view.phases.get(job.id, ())
-        trained = trained_for(phases, created_at=job.created_at, until=view.reading.jobs_at or view.now)
+        until, events = view.reading.jobs_at or view.now, view.events.get(job.id, ())
+        trained = trained_for(phases, created_at=job.created_at, until=until, events=events)
         if trained is None:
             return None  # nothing dates its training, and no cost is guessed
         watch = cap_watch(job, trained, was_resumed_at_cap=resumed_at_cap(phases, created_at=job.created_at))

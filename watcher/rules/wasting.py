@@ -8,7 +8,7 @@ from typing import ClassVar
 from watcher.costs.idle import IdleMoney, idle_money
 from watcher.costs.money import Unknown
 from watcher.costs.prices import LIST_PRICES, Price, Terms
-from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
+from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, Usage, is_fine_tuned
 from watcher.resources.snapshot import Section
 from watcher.rules import commands, idle_words
 from watcher.rules.causes import ended
@@ -86,6 +86,8 @@ class DeploymentWasting:
             if clock is not None:
                 because = f"its calls are known since {moment(clock.idle_since)} only, which is not long enough"
             yield Undecided(rule=self.name, subject=subject, because=because)
+        elif doubt := doubtful_call(usage, now=view.now, after=self.after):
+            yield Undecided(rule=self.name, subject=subject, because=doubt)
         else:
             yield found
 
@@ -141,6 +143,20 @@ def is_charged(deployment: Deployment, price: Price | Unknown) -> bool:
     if isinstance(price, Unknown):
         return deployment.sku_kind in _HOSTED
     return not price.rate.is_zero
+
+
+def doubtful_call(usage: Usage | None, *, now: datetime, after: timedelta) -> str:
+    """Which calls of late keep it from being said that nobody needs it, as a sentence's part; "" where there are none.
+
+    Whoever is refused calls it all the same, and a call without a name or a status may be an answered one of its own.
+    """
+    since = now - after
+    unclear, failed = (usage.last_unclear_at, usage.last_failure_at) if usage else (None, None)
+    if unclear is not None and unclear >= since:
+        return f"calls in the hour from {moment(unclear)} may be its own: they bear no deployment's name, or no status"
+    if failed is not None and failed >= since:
+        return f"somebody calls it, and was refused or failed in the hour from {moment(failed)}"
+    return ""
 
 
 def money_words(price: Price | Unknown, money: IdleMoney | Unknown, least: str, now: datetime) -> str:

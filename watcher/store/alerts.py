@@ -111,9 +111,15 @@ def _values(alert: Alert) -> dict[str, Any]:
     }
 
 
-def unsettled(tx: Connection) -> tuple[Alert, ...]:
-    """The alerts of which somebody may still have to be told, oldest first: open conditions and unsettled others."""
+def unsettled(tx: Connection, *, without_rules: Collection[str] = ()) -> tuple[Alert, ...]:
+    """The alerts of which somebody may still have to be told, oldest first: open conditions and unsettled others.
+
+    Args:
+        without_rules: Those of these rules are passed over.
+    """
     query = select(schema.alerts).where(schema.IS_UNSETTLED)
+    if without_rules:
+        query = query.where(schema.alerts.c.rule.not_in(sorted(without_rules)))
     return tuple(_alert(row) for row in tx.execute(query.order_by(schema.alerts.c.starts_at, schema.alerts.c.id)))
 
 
@@ -170,10 +176,11 @@ def told(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
 
 def told_history(tx: Connection, alert_id: str) -> tuple[Told, ...]:
     """All that was told of one alert, oldest first."""
-    return tuple(_told_histories(tx, [alert_id]).get(alert_id, ()))
+    return tuple(told_histories(tx, [alert_id]).get(alert_id, ()))
 
 
-def _told_histories(tx: Connection, alert_ids: Sequence[str]) -> dict[str, list[Told]]:
+def told_histories(tx: Connection, alert_ids: Sequence[str]) -> dict[str, list[Told]]:
+    """The same of several, by id; those of which nobody was told are not among them."""
     found: dict[str, list[Told]] = {}
     for some in chunks(alert_ids):
         rows = tx.execute(select(schema.told).where(schema.told.c.alert_id.in_(some)).order_by(schema.told.c.sequence))
@@ -235,23 +242,59 @@ def find(tx: Connection, id_or_prefix: str) -> Alert | None:
     exact = tx.execute(select(schema.alerts).where(c.id == id_or_prefix)).one_or_none()
     if exact is not None:
         return _alert(exact)
-    like = id_or_prefix.replace("%", "").replace("_", r"\_") + "%"
-    rows = tx.execute(
-        select(schema.alerts)
-        .where(or_(c.id.like(like, escape="\\"), c.fingerprint.like(like, escape="\\")))
-        .order_by(c.starts_at.desc())
-    ).all()
-    return _alert(rows[0]) if len({row.fingerprint for row in rows}) == 1 else None
+    names = named(tx, id_or_prefix)
+    if len({one.fingerprint for one in names}) != 1:
+        return None
+    return _alert(tx.execute(select(schema.alerts).where(c.id == names[0].id)).one())
 
 
-def listed(tx: Connection, *, since: datetime | None = None, firing_only: bool = False) -> tuple[Alert, ...]:
-    """Alerts, newest first: open conditions, and since `since` also events and what has ended."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """What an alert is called by."""
+
+    id: str
+    fingerprint: str
+    is_over: bool
+
+
+def named(tx: Connection, beginning: str) -> tuple[Name, ...]:
+    """The names of the alerts whose id or fingerprint begins so, newest first; the alerts themselves are not read."""
+    c = schema.alerts.c
+    begins = or_(*(func.substr(column, 1, len(beginning)) == beginning for column in (c.id, c.fingerprint)))
+    query = select(c.id, c.fingerprint, c.ends_at).where(begins).order_by(c.starts_at.desc(), c.id)
+    return tuple(
+        Name(id=id_, fingerprint=fingerprint, is_over=ends_at is not None)
+        for id_, fingerprint, ends_at in tx.execute(query)
+    )
+
+
+def listed(
+    tx: Connection,
+    *,
+    since: datetime | None = None,
+    firing_only: bool = False,
+    rules: Collection[str] | None = None,
+    without_rules: Collection[str] = (),
+    but_raised: bool = False,
+) -> tuple[Alert, ...]:
+    """Alerts, newest first: open conditions, and since `since` also events and what has ended.
+
+    Args:
+        rules: Of these rules alone.
+        without_rules: Those of these rules are passed over.
+        but_raised: Except for those that are more severe than info.
+    """
     c = schema.alerts.c
     query = select(schema.alerts).order_by(c.starts_at.desc(), c.id)
     if firing_only:
         query = query.where(schema.IS_FIRING)
     elif since is not None:
         query = query.where(schema.IS_FIRING | (c.starts_at >= since) | (c.ends_at >= since))
+    if rules is not None:
+        query = query.where(c.rule.in_(sorted(rules)))
+    if without_rules:
+        others = c.rule.not_in(sorted(without_rules))
+        query = query.where(others | (c.severity != Severity.INFO.value) if but_raised else others)
     return tuple(_alert(row) for row in tx.execute(query))
 
 

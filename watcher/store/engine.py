@@ -9,6 +9,7 @@ deadlock.) Reads have their own connections and, in SQLite's WAL mode, wait for 
 import asyncio
 import concurrent.futures
 import contextlib
+import copy
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -78,12 +79,22 @@ class Store:
         self.engine = engine
         self._reader = engine.execution_options(readonly=True)
         self._readers = concurrent.futures.ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-read")
+        self._beside = concurrent.futures.ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-beside")
         self._most_in_a_batch = _MOST_IN_A_BATCH.get(engine.dialect.name, 1)
         self._jobs: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._door = threading.Lock()
-        self._is_closed = False
+        self._closed = threading.Event()
         self._writer = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
         self._writer.start()
+
+    def beside(self) -> "Store":
+        """The same store, with two threads of its own to read in: however much is asked there, polls need not wait.
+
+        It ends with this one.
+        """
+        other = copy.copy(self)
+        other._readers = self._beside
+        return other
 
     async def read(self, fn: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `fn` in a transaction that only reads."""
@@ -122,16 +133,17 @@ class Store:
     def close(self) -> None:
         """Finish what was handed over, and let go of the database."""
         with self._door:
-            self._is_closed = True
+            self._closed.set()
             self._jobs.put(None)
         self._writer.join()
         self._readers.shutdown()
+        self._beside.shutdown()
         self.engine.dispose()
 
     def _submit(self, fn: Callable[[Connection], R]) -> "concurrent.futures.Future[R]":
         write = _Write(fn)
         with self._door:  # nothing is handed over behind the writer's back, where it would wait for ever
-            if self._is_closed:
+            if self._closed.is_set():
                 raise DatabaseUnavailableError("the database is closed: this process is ending")
             self._jobs.put(write)
         return write.future

@@ -90,8 +90,9 @@ def newest(
         query = query.where(c.observed_at >= since)
     if until is not None:
         query = query.where(c.observed_at <= until)
-    for row in tx.execute(query.execution_options(yield_per=200)):
-        yield row.id, _transition(row)
+    with tx.execute(query.execution_options(yield_per=200)) as rows:  # closed also where nobody wants the rest
+        for row in rows:
+            yield row.id, _transition(row)
 
 
 def of_attribute(

@@ -1,10 +1,11 @@
 """What the listings, `status` and `explain` read: everything at once, in few queries, and nothing locked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select
 
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind
@@ -13,6 +14,17 @@ from watcher.resources.fine_tuning import ENDED, FineTuningJob
 from watcher.resources.snapshot import Gap, Reading
 from watcher.store import schema
 from watcher.store.gaps import gap_of
+from watcher.store.types import UtcDateTime
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An account, and as of when its jobs are known."""
+
+    account: Account
+    jobs_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +60,34 @@ class RecordedDeployment:
     outcome: str  #: "gone" or "replaced"; "" while it lives
 
 
-def accounts(tx: Connection, *, with_removed: bool = False) -> tuple[WatchedAccount, ...]:
-    """Accounts in scope by label, with deployments, usage and gaps, and of the jobs those under way.
+def places(tx: Connection, *, with_removed: bool = False) -> dict[str, Place]:
+    """Accounts in scope alone, by key.
 
     Args:
         with_removed: With those that have left the scope of discovery.
     """
     c = schema.accounts.c
-    query = select(schema.accounts).order_by(c.label)
+    query = select(c.key, c.noun, c.jobs_at)
+    rows = tx.execute(query if with_removed else query.where(c.removed_at.is_(None)))
+    return {key: Place(account=noun, jobs_at=jobs_at) for key, noun, jobs_at in rows}
+
+
+def accounts(
+    tx: Connection, *, with_removed: bool = False, keys: Collection[str] | None = None
+) -> tuple[WatchedAccount, ...]:
+    """Accounts in scope by label, with deployments, usage and gaps, and of the jobs those under way.
+
+    Args:
+        with_removed: With those that have left the scope of discovery.
+        keys: These accounts alone.
+    """
+    c = schema.accounts.c
+    query = _among(select(schema.accounts).order_by(c.label), c.key, keys)
     rows = tx.execute(query if with_removed else query.where(c.removed_at.is_(None))).all()
-    gaps = _gaps(tx)
-    under_way = _jobs_under_way(tx)
-    deployments = _living(tx)
-    usage = _usage(tx)
+    gaps = _gaps(tx, keys)
+    under_way = _jobs_under_way(tx, keys)
+    deployments = _living(tx, keys)
+    usage = _usage(tx, keys)
     return tuple(
         WatchedAccount(
             reading=Reading(
@@ -83,35 +110,40 @@ def accounts(tx: Connection, *, with_removed: bool = False) -> tuple[WatchedAcco
     )
 
 
-def _gaps(tx: Connection) -> dict[str, list[Gap]]:
+def _among(query: Select[Any], column: Column[Any], keys: Collection[str] | None) -> Select[Any]:
+    return query if keys is None else query.where(column.in_(sorted(keys)))
+
+
+def _gaps(tx: Connection, keys: Collection[str] | None) -> dict[str, list[Gap]]:
     c = schema.gaps.c
     found: dict[str, list[Gap]] = {}
-    for row in tx.execute(select(schema.gaps).order_by(c.section, c.subject, c.reason)):
+    for row in tx.execute(_among(select(schema.gaps).order_by(c.section, c.subject, c.reason), c.account, keys)):
         found.setdefault(row.account, []).append(gap_of(row))
     return found
 
 
-def _jobs_under_way(tx: Connection) -> dict[str, list[FineTuningJob]]:
+def _jobs_under_way(tx: Connection, keys: Collection[str] | None) -> dict[str, list[FineTuningJob]]:
     c = schema.jobs.c
     query = select(c.account, c.noun).where(c.is_listed, c.status.not_in([status.value for status in ENDED]))
     found: dict[str, list[FineTuningJob]] = {}
-    for account, noun in tx.execute(query.order_by(c.created_at, c.id)):
+    for account, noun in tx.execute(_among(query.order_by(c.created_at, c.id), c.account, keys)):
         found.setdefault(account, []).append(noun)
     return found
 
 
-def _living(tx: Connection) -> dict[str, list[Deployment]]:
+def _living(tx: Connection, keys: Collection[str] | None) -> dict[str, list[Deployment]]:
     c = schema.deployments.c
     found: dict[str, list[Deployment]] = {}
-    for account, noun in tx.execute(select(c.account, c.noun).where(c.ended_at.is_(None)).order_by(c.key)):
+    query = select(c.account, c.noun).where(c.ended_at.is_(None)).order_by(c.key)
+    for account, noun in tx.execute(_among(query, c.account, keys)):
         found.setdefault(account, []).append(noun)
     return found
 
 
-def _usage(tx: Connection) -> dict[str, dict[str, Usage]]:
+def _usage(tx: Connection, keys: Collection[str] | None) -> dict[str, dict[str, Usage]]:
     c = schema.usage.c
     found: dict[str, dict[str, Usage]] = {}
-    for account, deployment, noun in tx.execute(select(c.account, c.deployment, c.noun)):
+    for account, deployment, noun in tx.execute(_among(select(c.account, c.deployment, c.noun), c.account, keys)):
         found.setdefault(account, {})[deployment] = noun
     return found
 
@@ -132,7 +164,7 @@ def jobs(
         model: Only those that made the model of this name.
     """
     c = schema.jobs.c
-    query = select(c.noun, c.status_since, c.first_seen_at, c.is_listed)
+    query = _JOBS
     if account_keys is not None:
         query = query.where(c.account.in_(sorted(account_keys)))
     if statuses is not None:
@@ -144,10 +176,37 @@ def jobs(
     if model is not None:
         query = query.where(c.fine_tuned_model == model)
     rows = tx.execute(query.order_by(c.created_at.is_(None), c.created_at.desc(), c.account, c.id))
-    return tuple(
-        RecordedJob(job=noun, status_since=status_since, first_seen_at=first_seen_at, is_listed=is_listed)
-        for noun, status_since, first_seen_at, is_listed in rows
-    )
+    return tuple(_job(*row) for row in rows)
+
+
+_JOBS = select(schema.jobs.c.noun, schema.jobs.c.status_since, schema.jobs.c.first_seen_at, schema.jobs.c.is_listed)
+
+
+def _job(noun: FineTuningJob, status_since: datetime, first_seen_at: datetime, is_listed: bool) -> RecordedJob:
+    return RecordedJob(job=noun, status_since=status_since, first_seen_at=first_seen_at, is_listed=is_listed)
+
+
+def newest_jobs(
+    tx: Connection, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[RecordedJob]:
+    """Recorded jobs, newest first, read a few at a time; those of one time, and those of none at the end, in any order.
+
+    Args:
+        since: Only those created, or changed in status, at or after this.
+        until: Only those created at this or before, or at no known time.
+    """
+    c = schema.jobs.c
+    query = _JOBS if since is None else _JOBS.where(or_(c.created_at >= since, c.status_since >= since))
+    dated = query.where(c.created_at > _EPOCH)
+    if until is not None:
+        dated = dated.where(c.created_at <= until)
+    # Two queries, since databases differ in where they put what has no time, and so in whether an index serves them.
+    others = query.where(c.created_at.is_(None) | (c.created_at <= _EPOCH))
+    at = func.coalesce(c.created_at, bindparam("unknown", _EPOCH, UtcDateTime))
+    for part in (dated.order_by(c.created_at.desc()), others.order_by(at.desc())):
+        with tx.execute(part.execution_options(yield_per=100)) as rows:  # closed also where nobody wants the rest
+            for row in rows:
+                yield _job(*row)
 
 
 def deployments(

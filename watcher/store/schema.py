@@ -123,6 +123,7 @@ jobs = Table(
     ForeignKeyConstraint(["account"], ["accounts.key"]),
     Index(None, "fine_tuned_model"),
     Index(None, "status"),
+    Index(None, "created_at"),
 )
 
 job_events = Table(

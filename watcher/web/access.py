@@ -96,9 +96,8 @@ class Door:
 
     def who(self, request: HTTPConnection, now: datetime) -> Person | None:
         """The person that asks; `None`: a token is needed."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            key = self.key_of(given.strip().encode("latin-1"))  # as it came over the wire
+        if (given := bearer_of(request)) is not None:
+            key = self.key_of(given)
             if key is None:
                 return None
             return Person(name=key.name, right=key.right, is_browser=False, is_named=key.is_named)
@@ -188,6 +187,12 @@ class Door:
     def _browser(self, name: str, right: Right, *, is_named: bool = True, has_session: bool = False) -> Person:
         proof = _signed(self._seed, f"form:{name}")
         return Person(name=name, right=right, is_browser=True, proof=proof, is_named=is_named, has_session=has_session)
+
+
+def bearer_of(request: HTTPConnection) -> bytes | None:
+    """The token that a program sends along, as it came over the wire; `None`: it sends none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.strip().encode("latin-1") if scheme.lower() == "bearer" else None
 
 
 def is_same_origin(headers: Mapping[str, str], *, public_host: str = "") -> bool:

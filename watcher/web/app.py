@@ -23,7 +23,7 @@ from watcher.web.openapi import describe
 from watcher.web.pages import Room, acts, alerts, deliveries, deployments, jobs, overview, report, trouble
 from watcher.web.problem import ProblemError, problem
 from watcher.web.render import Pages
-from watcher.web.shield import Crowd, KnownHosts, SecurityHeaders
+from watcher.web.shield import Crowd, KnownHosts, OwnSite, SecurityHeaders
 from watcher.web.site import Site
 
 #: Of programs: they get a line of text in place of a page.
@@ -44,7 +44,8 @@ def create_app(site: Site, *, metrics: Metrics, rules: Rules, hosts: Sequence[st
         exception_handlers={HTTPException: _refused(room), Exception: _broken(room)},
     )
     app.router.redirect_slashes = False
-    return SecurityHeaders(KnownHosts(Crowd(app), hosts=hosts), is_tls=rules.is_tls)
+    guarded = login.Guesses(Crowd(app), door=room.door, clock=site.clock)
+    return SecurityHeaders(KnownHosts(OwnSite(guarded), hosts=hosts), is_tls=rules.is_tls)
 
 
 def routes(room: Room, metrics: Metrics) -> list[BaseRoute]:

@@ -27,6 +27,17 @@ class BadQuestion(ValueError):
     """A parameter cannot be read; its text says which, and how it is written."""
 
 
+class TooLong(BadQuestion):
+    """A span that is longer than any that is asked for."""
+
+
+def local_path(text: str) -> str:
+    """`text` if it leads to a page of ours, else the overview: an address elsewhere would make us somebody's decoy."""
+    if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable() or " " in text:
+        return "/"
+    return "/" if text.split("?")[0] in ("/login", "/logout") else text
+
+
 def query_of(params: QueryParams, *, now: datetime, zone: tzinfo) -> Query:
     """The filters of a listing.
 
@@ -77,13 +88,13 @@ def limit_of(params: QueryParams) -> int:
 
 def since_of(text: str, *, now: datetime, zone: tzinfo) -> datetime:
     """A span back, a date or a time."""
-    span = _span(text)
+    span = _span(text, name="since")
     return now - span if span is not None else moment_of(text, name="since", zone=zone)
 
 
 def span_of(text: str, *, name: str) -> timedelta:
     """A duration: "3d", "12h", "90m"."""
-    span = _span(text)
+    span = _span(text, name=name)
     if span is None or span <= timedelta():
         raise BadQuestion(f'{name} is no duration; write "90m", "12h" or "3d"')
     return span
@@ -103,11 +114,17 @@ def moment_of(text: str, *, name: str, zone: tzinfo, is_end: bool = False) -> da
         ) from None
 
 
+#: Of a span.
+_LONGEST = timedelta(days=3_660)
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def _span(text: str) -> timedelta | None:
-    """`12h`, `1h30m`; `None`: that is none."""
+def _span(text: str, *, name: str) -> timedelta | None:
+    """`12h`, `1h30m`; `None`: that is none.
+
+    Raises:
+        TooLong: It is, and beyond what a calendar could take.
+    """
     total, number = 0, ""
     for char in text:
         if char.isascii() and char.isdigit() and len(number) < 6:
@@ -116,7 +133,11 @@ def _span(text: str) -> timedelta | None:
             total, number = total + int(number) * _UNITS[char], ""
         else:
             return None
-    return timedelta(seconds=total) if text and not number else None
+    if not text or number:
+        return None
+    if total > _LONGEST.total_seconds():
+        raise TooLong(f"{name} is at most {_LONGEST.days}d")
+    return timedelta(seconds=total)
 
 
 async def body_of(request: Request) -> bytes:

@@ -16,8 +16,7 @@ from starlette.routing import Route
 from watcher.errors import Refused
 from watcher.rules.text import clean
 from watcher.web.access import Person
-from watcher.web.asking import BadQuestion, moment_of, span_of
-from watcher.web.login import local_path
+from watcher.web.asking import BadQuestion, TooLong, local_path, moment_of, span_of
 from watcher.web.pages import Room, get, post
 from watcher.web.problem import ProblemError
 from watcher.web.said import Said, leading
@@ -26,6 +25,7 @@ from watcher.web.said import Said, leading
 _LONGEST = 2_000
 _LONGEST_NAME = 200
 _FURTHEST = timedelta(days=3_660)
+_TOO_FAR = "is more than ten years ahead"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +165,8 @@ def time_in(typed: QueryParams, name: str, *, now: datetime, zone: tzinfo) -> da
     text = said_in(typed, name, 'say until when: "4h", "3d", "2026-12-31" or "2026-12-31T18:00"', longest=40)
     try:
         at = now + span_of(text, name=name)
+    except TooLong:
+        raise Wrong(**{name: _TOO_FAR}) from None
     except (BadQuestion, OverflowError):
         try:
             at = moment_of(text, name=name, zone=zone, is_end=True)
@@ -173,7 +175,7 @@ def time_in(typed: QueryParams, name: str, *, now: datetime, zone: tzinfo) -> da
     if at <= now:
         raise Wrong(**{name: "is past"})
     if at - now > _FURTHEST:
-        raise Wrong(**{name: "is more than ten years ahead"})
+        raise Wrong(**{name: _TOO_FAR})
     return at
 
 

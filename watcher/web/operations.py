@@ -33,10 +33,10 @@ async def _status(call: Call) -> Response:
     most = limit_of(call.request.query_params)
 
     def load(tx: Connection) -> Response:
-        summary = load_summary(tx, call.frame, since)
+        summary = load_summary(tx, call.frame, since, routing=settings.routing)
         record = summary_record(summary, name=settings.name, since=since, most=most)
         shift = None if since is None else handover.load(tx, summary, settings.routing, since)
-        record["status"]["handover"] = None if shift is None else handover.handover_record(shift, call.now)
+        record["status"]["handover"] = None if shift is None else handover.handover_record(shift, call.now, most=most)
         return written(record)
 
     return await call.site.store.read(load)
@@ -199,7 +199,11 @@ async def _retry(call: Call) -> Response:
 async def _report(call: Call) -> Response:
     params = call.request.query_params
     asked = ReportAsked(
-        format="json", period=params.get("period", "7d"), as_of=params.get("as_of", ""), owner=params.get("owner", "")
+        format="json",
+        period=params.get("period", "7d"),
+        as_of=params.get("as_of", ""),
+        owner=params.get("owner", ""),
+        person=call.person.name if call.person.is_named else "",
     )
     return Response(await call.site.report(asked), media_type="application/json")
 

@@ -79,6 +79,31 @@ class KnownHosts:
         return name.rstrip(".") in self._hosts
 
 
+class OwnSite:
+    """Refuses what another site's page fetches or frames with what a browser sends along by itself.
+
+    That page could read nothing of it, and yet have us work. A link that somebody follows passes; so does whoever sends
+    a token, which no other site's page can.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES or _is_ours(scope["method"], Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        text = "This was asked for by another site's page: open it by itself.\n"
+        await PlainTextResponse(text, 403)(scope, receive, send)
+
+
+def _is_ours(method: str, headers: Headers) -> bool:
+    if method not in ("GET", "HEAD") or headers.get("sec-fetch-site", "none") in ("same-origin", "same-site", "none"):
+        return True  # what changes something asks for more than this (`access`)
+    is_followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return is_followed or headers.get("authorization", "").lower().startswith("bearer ")
+
+
 class Crowd:
     """Answers 503 to those who are too many at once, so that the others are served; event streams count apart."""
 

@@ -34,6 +34,7 @@ class ReportAsked:
     end: str = ""  #: a date, which is its end, or a time; "": as_of
     as_of: str = ""  #: a date or a time; "": now
     owner: str = ""
+    person: str = ""  #: for whom, where that is known; one is made for each at a time
 
 
 def _documented(tx: Connection) -> PriceBook:

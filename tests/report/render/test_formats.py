@@ -16,6 +16,7 @@ from rich.cells import cell_len
 
 from tests.report.factories import make_advice, make_date, make_hosted, make_quiet, make_statement, sum_of, usd
 from tests.report.render import samples
+from watcher.costs.advice import Move
 from watcher.costs.money import Unknown, money
 from watcher.costs.savings import METHOD
 from watcher.report.render import FORMATS, text
@@ -359,6 +360,20 @@ def test_commands_are_told_whole() -> None:
     assert command in FORMATS["text"](statement) and command in FORMATS["markdown"](statement)
     assert ended.recipe and ended.recipe.command in FORMATS["text"](statement)
     assert ended.recipe.command in Page(FORMATS["html"](statement)).text
+
+
+def test_two_commands_in_one_cell_run_one_after_the_other() -> None:
+    advice = replace(samples.rich().advice[0], move=Move.DEVELOPER, command="az delete a\naz rest --method put")
+    rows = csv.DictReader(StringIO(FORMATS["csv"](replace(samples.rich(), advice=(advice,)))))
+    (row,) = [row for row in rows if row["section"] == "recommendation"]
+    assert row["command"] == "az delete a && az rest --method put"
+
+
+def test_callers_are_to_move_before_anything_is_deleted() -> None:
+    advice = replace(samples.rich().advice[0], move=Move.CONSOLIDATE, command="", saving_per_month=None)
+    text = FORMATS["text"](replace(samples.rich(), advice=(advice,), saving_per_month=sum_of()))
+    assert f"first move the callers of {advice.name}" in " ".join(text.split())
+    assert "by 1 recommendation" not in text
 
 
 def test_the_sum_of_what_is_left_out_says_what_it_does_not_know() -> None:

@@ -248,3 +248,23 @@ async def test_an_event_is_not_silenced_from_its_page(house: House) -> None:
     happened = await event(house)
     page = await house.get(f"/alerts/{happened.id}")
     assert not [link for link in read(page).links if link.startswith("/silences/new")]
+
+
+async def test_an_address_has_nothing_matched_by_its_expressions(house: House) -> None:
+    """Anybody may have written it; what was typed into the form and sent is matched."""
+    shown = {
+        text: await house.get(f"/silences/new?matchers={quote(text, safe='')}")
+        for text in ("rule=deployment_idle", 'rule=~"deployment_idle"', 'rule!~"job_.*"', 'rule=~"(.|.)*!"')
+    }
+    assert [text for text, page in shown.items() if "These would be quiet now" in page] == ["rule=deployment_idle"]
+    sent = await house.submit("/silences/new", matchers='rule=~"deployment_.*"', comment="", **{"for": "1h"}, **NAME)
+    assert sent.status_code == 422
+    assert "These would be quiet now" in sent.text
+
+
+async def test_an_expression_that_could_take_for_ever_is_refused(house: House) -> None:
+    typed = {"matchers": 'subscription=~"(.|.)*!"', "comment": "c", "for": "1h", **NAME}
+    answer = await house.submit("/silences/new", **typed)
+    assert (answer.status_code, act_form(answer.text).invalid) == (422, {"matchers"})
+    assert "could take for ever" in answer.text
+    assert await house.store.read(alerts.silences, since=NOW) == ()

@@ -1,5 +1,6 @@
 """The report's page: the same as is sent, under a policy of its own."""
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -9,7 +10,10 @@ import pytest
 from tests.factories import DAY, NOW
 from tests.web.pages.house import House, read
 from watcher.cycles.editions import address_of
+from watcher.daemon.reports import Reports
 from watcher.web.pages.report import framed
+from watcher.web.problem import ProblemError
+from watcher.web.site import ReportAsked
 
 BAR = re.compile(r'\n<header class="bar-of-report">.*?</form>.*?</header>', re.DOTALL)
 
@@ -118,3 +122,34 @@ def test_the_bar_is_put_in_once_and_the_rest_is_as_it_was() -> None:
     html = "<html><head><style>x</style></head><body><p></head><body></p></body></html>"
     assert framed(html, "BAR").count("BAR") == 1
     assert framed(html, "BAR").endswith("<p></head><body></p></body></html>")
+
+
+async def test_one_report_at_a_time_for_each_who_is_known(house: House) -> None:
+    made = Reports(lambda: house.machine)
+    for people, texts in ((("kim", "kim"), 1), (("kim", "sam"), 2), (("", "", ""), 3), (("",) * 10, 8)):
+        asked = [ReportAsked(format="json", person=person) for person in people]
+        found = await asyncio.gather(*map(made.report, asked), return_exceptions=True)
+        assert [type(one) for one in found] == [str] * texts + [ProblemError] * (len(people) - texts)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            "as_of=0001-01-03",
+            "as_of=0001-01-10",
+            "as_of=0001-02-01&period=month",
+            "as_of=0001-01-01&period=last-month",
+            "as_of=9999-12-31",
+        ),
+        *("period=401d", "period=999999d", "period=999999d999999d", "from=0001-01-02&to=0001-01-03", "to=9999-12-31"),
+        *("from=2025-01-01&to=2026-11-01", "from=9999-12-31", "from=0001-01-01T00:00:00%2B23:59"),
+    ],
+)
+async def test_no_time_is_too_far(house: House, query: str) -> None:
+    await house.get(f"/report?{query}", 422)
+    assert (await house.client.get(f"/report/file?format=csv&{query}")).status_code == 400
+
+
+async def test_a_year_is_not_too_far(house: House) -> None:
+    await house.get("/report?period=400d")

@@ -394,6 +394,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_jobs_account")),
         sa.PrimaryKeyConstraint("account", "id", name=op.f("pk_jobs")),
     )
+    op.create_index(op.f("ix_jobs_created_at"), "jobs", ["created_at"], unique=False)
     op.create_index(op.f("ix_jobs_fine_tuned_model"), "jobs", ["fine_tuned_model"], unique=False)
     op.create_index(op.f("ix_jobs_status"), "jobs", ["status"], unique=False)
     op.create_table(

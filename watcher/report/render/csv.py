@@ -122,7 +122,7 @@ def _advice(statement: Statement) -> Iterator[Cells]:
             "state": each.move.value,
             "currency": statement.currency,
             "note": guarded(f"{each.because}. Risk: {each.risk}"),
-            "command": guarded(each.command),
+            "command": guarded(" && ".join(each.command.splitlines())),
             **_money(each.saving_per_month),
         }
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from watcher.costs.advice import Move
+from watcher.costs.advice import Advice, Move
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.savings import METHOD
@@ -32,7 +32,7 @@ def actions(statement: Statement) -> Iterator[Section]:
             facts.append(f"Risk: {one_line(advice.risk)}")
         actions.append(
             Action(
-                title=f"{_VERBS.get(advice.move, 'Look at')} {cells.name(advice.name)} in {cells.name(advice.account)}",
+                title=f"{_verb(advice)} {cells.name(advice.name)} in {cells.name(advice.account)}",
                 gain=saving_words(advice),
                 facts=tuple(facts),
                 command=lines_of(advice.command),
@@ -53,6 +53,12 @@ def actions(statement: Statement) -> Iterator[Section]:
             actions=tuple(actions),
             worth_words="a month together",
         )
+
+
+def _verb(advice: Advice) -> str:
+    if advice.move is Move.CONSOLIDATE and not advice.command:
+        return "Consolidate: first move the callers of"
+    return _VERBS.get(advice.move, "Look at")
 
 
 def _turned(risks: Mapping[Move, str]) -> dict[str, list[Move]]:

@@ -251,9 +251,12 @@ def percent_of(part: Total, whole: Total) -> str:
 
 
 def _saving_notes(statement: Statement, saving: Total) -> Iterator[str]:
-    count = len(to_do(statement))
+    todo = to_do(statement)
+    count = sum(advice.saving_per_month is not None for advice in todo)
     if count:
         yield f"by {_counted(count, 'recommendation')}"
+    elif todo:
+        yield "before callers have moved"
     elif not saving.is_unknown:
         yield "nothing to recommend" + (" in what was seen" if warning(statement) else "")
     yield from _why(saving)

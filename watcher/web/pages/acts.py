@@ -24,8 +24,8 @@ from watcher.notify.wording import localise, spell_time
 from watcher.rules.text import counted, one_line
 from watcher.store import alerts
 from watcher.web.access import Person
+from watcher.web.asking import local_path
 from watcher.web.forms import Field, Form, Wrong, author_of, gather, routes_of, said_in, text_in, time_in
-from watcher.web.login import local_path
 from watcher.web.pages import Room
 from watcher.web.said import Said
 
@@ -97,7 +97,7 @@ class _Silences(_Acting):
                 raise Refused(f"no alert has the id {wanted}")
             back = f"/alerts/{quote(alert.id, safe='')}"
             text = text or "\n".join(matchers_for(alert))
-        found = await self.room.site.store.read(_matched, _lines(text))
+        found = await self.room.site.store.read(_matched, _lines(text), with_patterns=request.method == "POST")
         return Form(
             title="Silence alerts",
             verb="Silence",
@@ -207,11 +207,18 @@ def _matchers(typed: QueryParams) -> None:
         raise Wrong(matchers=str(exc)) from None
 
 
-def _matched(tx: Connection, lines: Sequence[str]) -> list[Alert]:
-    """What fires and would be quiet, the loudest first; nothing where the matchers cannot be used."""
+def _matched(tx: Connection, lines: Sequence[str], *, with_patterns: bool) -> list[Alert]:
+    """What fires and would be quiet, the loudest first; nothing where the matchers cannot be used.
+
+    Args:
+        with_patterns: Also for regular expressions: a form that was sent proves that somebody typed them here, and
+            an address, which anybody may have written, does not.
+    """
     try:
-        matchers = acts.matchers_of(lines) if lines else ()
+        matchers = acts.matchers_of(lines) if len(lines) <= _MOST_MATCHERS and lines else ()
     except Refused:
+        return []
+    if not with_patterns and any(one.is_pattern for one in matchers):
         return []
     found = [one for one in alerts.listed(tx, firing_only=True) if matchers and _fits(matchers, one.labels)]
     return sorted(found, key=lambda alert: (-alert.severity.rank, alert.starts_at, alert.id))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from watcher.answers.money import is_idle
 from watcher.answers.sheets import DAYS, DeploymentSheet
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Unknown
@@ -141,7 +142,8 @@ def _clock(standing: Standing, words: Words, now: datetime, zone: ZoneInfo) -> I
             yield "Runs", _text(f"{duration(standing.lifetime)} {then}")
         if standing.idle_since is not None:
             least = "at least " if standing.is_bounded else ""
-            yield "Idle", Markup("{}{}").format(least, words.since(standing.idle_since))
+            said = "Idle" if is_idle(standing, now) else "No call seen for"
+            yield said, Markup("{}{}").format(least, words.since(standing.idle_since))
         if standing.deletion_earliest is not None:
             yield "Earliest", words.at(standing.deletion_earliest)
             if not standing.expires:

@@ -67,6 +67,7 @@ def body(room: Room, found: Overview, health: Health) -> Markup:
     zone = room.site.settings().zone
     words = Words(now=now, zone=zone)
     severities = Counter(one.alert.severity.value for one in summary.firing)
+    severities[Severity.INFO.value] += sum(summary.for_reports.values())
     return room.pages.part(
         "_overview.html",
         now=now,

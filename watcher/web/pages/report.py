@@ -45,7 +45,7 @@ def routes(room: Room) -> list[Route]:
         owners = await room.site.store.read(_owners, room.site.frame().owner_tag)
         bar = _bar(params, owners)
         try:
-            html = await room.site.report(asked(params, "html"))
+            html = await room.site.report(asked(params, "html", person))
         except Refused as exc:
             return room.pages.page(
                 "report.html", person, at="/report", title="Report", status=422, problem=str(exc), **bar
@@ -59,7 +59,7 @@ def routes(room: Room) -> list[Route]:
         found = next((one for one in _FILES if one[0] == wanted), None)
         if found is None:
             raise ProblemError(404, f"format is one of {', '.join(one[0] for one in _FILES)}")
-        text = await room.site.report(asked(params, wanted))
+        text = await room.site.report(asked(params, wanted, person))
         name = f"watcher-report.{found[3]}"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         if wanted == "html":
@@ -69,7 +69,7 @@ def routes(room: Room) -> list[Route]:
     return [get(room, "/report", page), get(room, "/report/file", file)]
 
 
-def asked(params: QueryParams, format_: str) -> ReportAsked:
+def asked(params: QueryParams, format_: str, person: Person) -> ReportAsked:
     """What an address asks for."""
     return ReportAsked(
         format=format_,
@@ -78,6 +78,7 @@ def asked(params: QueryParams, format_: str) -> ReportAsked:
         end=params.get("to", ""),
         as_of=params.get("as_of", ""),
         owner=params.get("owner", ""),
+        person=person.name if person.is_named else "",
     )
 
 

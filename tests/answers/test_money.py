@@ -1,0 +1,54 @@
+"""What is called idle where money is told."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_event, make_job, make_transition, make_usage
+from tests.report.recorded import make_recorded, make_terms, stated
+from watcher.answers.money import is_idle, training_cost
+from watcher.report.recorded import RecordedJob
+from watcher.report.standing import Risk, Standing
+
+
+def standing(*, read_to, since=NOW - 2 * DAY, **changes):
+    usage = make_usage(read_to=read_to)
+    return Standing(risk=Risk.SAFE, is_fine_tuned=True, idle_since=since, usage=usage, **changes)
+
+
+@pytest.mark.parametrize(
+    ("read_to", "expected"),
+    [(NOW, True), (NOW - DAY, True), (NOW - DAY - HOUR, False), (NOW - 2 * DAY, False)],
+)
+def test_only_hours_that_were_read_make_a_deployment_idle(read_to, expected):
+    assert is_idle(standing(read_to=read_to), NOW) is expected
+
+
+def test_what_is_unknown_is_not_idle():
+    assert not is_idle(standing(read_to=NOW, unknown_because="its calls were not read"), NOW)
+    assert not is_idle(standing(read_to=NOW, since=None), NOW)
+    assert not is_idle(standing(read_to=NOW, since=NOW - DAY + timedelta(seconds=1)), NOW)
+
+
+def test_a_job_costs_the_same_on_its_page_and_in_the_report():
+    """Its model was evaluated for four hours, which its status does not tell, and its log does."""
+    ended = NOW - DAY
+    job = make_job(
+        status="succeeded",
+        method="reinforcement",
+        model="o4-mini-2025-04-16",
+        created_at=ended - 11 * HOUR,
+        finished_at=ended,
+    )
+    steps = (("running", None, ended - 10 * HOUR), ("succeeded", "running", ended))
+    phases = tuple(
+        make_transition(make_job(status=after), before, observed_at=at, occurred_at=at) for after, before, at in steps
+    )
+    events = (make_event("Completed results file: file-1", at=ended - 4 * HOUR),)
+    page = training_cost(
+        ACCOUNT, job, make_terms().book, events=events, changes=phases[::-1], ended_at=ended, jobs_at=NOW
+    )
+    recorded = RecordedJob(job=job, ended_at=ended, phases=phases, events=events)
+    (line,) = stated(make_recorded(jobs=[recorded])).trained
+    assert page.cost == line.cost
+    assert page.cost.text == "600.00 to 1000.00 USD"
