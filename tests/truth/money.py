@@ -357,12 +357,34 @@ def _again(then: Statement, again: Statement) -> Iterator[str]:
             "deletion",
             "is_paused",
         ):
-            if (old := getattr(one, name)) != (new := getattr(two, name)):
+            old, new = getattr(one, name), getattr(two, name)
+            if old != new and not (name == "by_state" and _has_settled(old, new)):
                 yield f"{one.name} in {one.place.account}: {name} {old}, and again {new}"
     jobs, again_jobs = ({(line.place.account, line.job): line.cost for line in s.trained} for s in (then, again))
     for job in sorted({*jobs, *again_jobs}):
         if jobs.get(job) != again_jobs.get(job):
             yield f"training {job}: {jobs.get(job)}, and again {again_jobs.get(job)}"
+    by_state = ({"idle": said.idle.known, "unread": said.unread.known} for said in (then, again))
+    settled = ("idle", "unread") if _has_settled(*by_state, unknown="unread") else ()
     for name in ("hosting", "training", "idle", "trickle", "unread", "accounts", "saved"):
+        if name in settled:
+            continue
         if (old := getattr(then, name)) != (new := getattr(again, name)):
             yield f"{name} {getattr(old, 'text', old)}, and again {getattr(new, 'text', new)}"
+
+
+def _has_settled(then: Mapping[str, Cost], again: Mapping[str, Cost], *, unknown: str = State.UNKNOWN) -> bool:
+    """Whether nothing differs but hours that were not read then, and in which, as was read since, nothing came.
+
+    When a span of metrics was read is not kept: of such hours the record cannot tell that they were unknown.
+    """
+    names = {*then, *again} - {State.IDLE, unknown}
+    if any(then.get(name) != again.get(name) for name in names):
+        return False
+    zero = Amount(low=Fraction(0), high=Fraction(0), currency="")
+    idle = [said.get(State.IDLE, zero) for said in (then, again)]
+    unread = [said.get(unknown, zero) for said in (then, again)]
+    if not all(isinstance(one, Amount) for one in (*idle, *unread)):
+        return False
+    more, less = idle[1].high - idle[0].high, unread[0].high - unread[1].high
+    return more == less >= 0 and idle[1].low - idle[0].low == unread[0].low - unread[1].low
