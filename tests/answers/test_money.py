@@ -52,3 +52,10 @@ def test_a_job_costs_the_same_on_its_page_and_in_the_report():
     (line,) = stated(make_recorded(jobs=[recorded])).trained
     assert page.cost == line.cost
     assert page.cost.text == "600.00 to 1000.00 USD"
+
+
+def test_whoever_is_refused_calls_it_all_the_same():
+    called = standing(read_to=NOW)
+    assert is_idle(called, NOW)
+    refused = make_usage(read_to=NOW, last_failure_at=NOW - HOUR)
+    assert not is_idle(Standing(risk=Risk.SAFE, is_fine_tuned=True, idle_since=NOW - 2 * DAY, usage=refused), NOW)

@@ -20,6 +20,7 @@ from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
 from watcher.resources.model import family
 from watcher.rules.rai import has_trained, refusal_of
+from watcher.rules.wasting import doubtful_call
 from watcher.store.listings import RecordedDeployment
 
 
@@ -68,6 +69,8 @@ def is_idle(standing: Standing, now: datetime) -> bool:
     """
     since, usage = standing.idle_since, standing.usage
     if since is None or standing.unknown_because:
+        return False
+    if usage is not None and doubtful_call(usage, now=now, after=DAY):
         return False
     known_to = now if standing.expires or usage is None else min(usage.read_to, now)
     return known_to - since >= DAY
