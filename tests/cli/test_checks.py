@@ -31,14 +31,6 @@ def test_every_mistake_is_told_with_its_path_and_its_cure(empty_world: World) ->
     assert len(found["mistakes"]) == len(lines)
 
 
-def test_what_this_version_does_not_do_is_a_warning(empty_world: World) -> None:
-    text = '[[reports]]\nname = "weekly"\nschedule = "mon 08:00"\nreceivers = ["screen"]\n'
-    empty_world.config.write_text(empty_world.config.read_text() + text)
-    done = empty_world.watcher("check-config")
-    assert done.code == 0
-    assert "warning: [[reports]]" in done.out
-
-
 ODD = """
 [[receivers]]
 name = "idle-mail"

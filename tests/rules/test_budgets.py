@@ -78,7 +78,7 @@ def test_a_job_over_its_budget():
 def test_what_only_may_be_over_is_said_so():
     job = ended(None, trained_tokens=4_000_000, hyperparameters={"n_epochs": "3"})
     finding = the_finding(rule(per_job=30), make_inventory(held(job)))
-    assert "cost 12.00 to 36.00 USD" in finding.summary
+    assert "cost 6.00 to 36.00 USD" in finding.summary
     assert "That may be more than the budget" in finding.description
 
 
