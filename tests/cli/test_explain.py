@@ -72,6 +72,25 @@ def test_an_alert_is_found_by_its_id_and_by_the_beginning_of_it(world: World) ->
         assert told["deployment"]["name"] == "support-bot"
 
 
+@pytest.mark.parametrize("wanted", ["ftjob-that-e", "ftjob-that-e…"])
+def test_a_job_is_found_by_the_beginning_of_its_id(world: World, wanted: str) -> None:
+    told = world.watcher("explain", wanted, "--json").json["explanation"]
+    assert told["job"]["id"] == "ftjob-that-ends"
+
+
+def test_a_beginning_that_jobs_share_names_them(world: World) -> None:
+    world.record(good(at=NOW, jobs=[make_job("ftjob-that-ends"), make_job("ftjob-that-waits")]))
+    result = world.watcher("explain", "ftjob-that-")
+    assert result.code == 2
+    assert "ftjob-that- is ambiguous: say which of contoso-ft/ftjob-that-" in result.err
+    assert "contoso-ft/ftjob-that-ends" in result.err
+    assert "contoso-ft/ftjob-that-waits" in result.err
+
+
+def test_a_few_letters_are_no_beginning(world: World) -> None:
+    assert "nothing is known of ftjob-t" in world.watcher("explain", "ftjob-t").err
+
+
 def test_what_is_held_back_says_why(world: World) -> None:
     world.watcher("silence", "add", "rule=account_forbidden", "--for", "1h", "--comment", "known")
     told = world.watcher("explain", alert_id(world, "account_forbidden"), "--json").json["explanation"]

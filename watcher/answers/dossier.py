@@ -33,6 +33,10 @@ from watcher.store.alerts import AuditEntry
 from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
 from watcher.store.outbox import Attempt, Delivery
 
+#: Fewer characters are not taken for the beginning of a job's id.
+_SHORTEST = 8
+#: So many of what may be meant are named.
+_NAMED = 6
 #: Lines of a job's log, and changes, that are shown.
 MOST = 200
 
@@ -116,6 +120,8 @@ def find(
 ) -> Dossier:
     """The dossier of an alert's id, a job's id, or NAME or ACCOUNT/NAME of a deployment.
 
+    Of an alert's or a job's id the beginning is enough, also as a table shows it: ``ftjob-9cf3aa…``.
+
     Args:
         only: What is meant is of this kind, whatever else bears the name; `None`: anything.
 
@@ -151,11 +157,25 @@ def find(
         return _of_job(tx, jobs[0], desk)
     if lives:
         return _of_deployment(tx, lives, desk)
-    if (
-        only is None and (alert := alerts.find(tx, wanted)) is not None
-    ):  # last: a name may look like the beginning of a fingerprint
+    # Beginnings come last: a whole name may look like the beginning of a job's id or of an alert's fingerprint.
+    beginning = name.rstrip(".…")
+    if only is None and not slash and (alert := alerts.find(tx, beginning)) is not None:
         return _of_alert(tx, alert, desk)
+    if only is None and len(beginning) >= _SHORTEST:
+        jobs = [one for one in listings.jobs(tx, beginning=beginning) if one.job.account in places]
+        if len(jobs) > 1:
+            jobs, _ = _present(desk, jobs, ())
+        if len(jobs) > 1:
+            raise Refused(f"{wanted} is ambiguous: say which of {_few(_candidates(watched, jobs, ()))}", code=2)
+        if jobs:
+            return _of_job(tx, jobs[0], desk)
     raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
+
+
+def _few(names: Sequence[str]) -> str:
+    """Some of many names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime) -> AlertFile:

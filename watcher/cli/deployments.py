@@ -79,6 +79,8 @@ def _deployment_row(
     state = deployment.raw_provisioning_state
     if deployment.is_paused:
         state = deployment.deployment_state
+    elif state == "Succeeded":  # as nearly all are: the column goes where it would say nothing else
+        state = ""
     head = [seen.account.label, deployment.name, deployment.sku, state]
     if standing is None:
         return [*head, (one.outcome, "dim"), past(one.ended_at, now), ""]

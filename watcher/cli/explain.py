@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def explain(
     ctx: typer.Context,
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="A job's or alert's id, or [ACCOUNT/]DEPLOYMENT.")],
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="A job's or alert's id, or its beginning, or [ACCOUNT/]NAME.")
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

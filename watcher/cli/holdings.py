@@ -150,7 +150,7 @@ def _account_files(
     owner = owner_of(holding.account).name
     desk.lines(wrap(f"{holding.account.label} ({owner}), {read}", desk.width, style="bold"))
     columns = [
-        Column("FILE", 14, is_id=True),
+        Column("FILE", 14, keeps_end=False),
         Column("NAME", 8),
         Column("PURPOSE", 7, keeps_end=False),
         Column("STATUS", 9),

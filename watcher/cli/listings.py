@@ -59,7 +59,7 @@ def jobs(
         return
     columns = [
         Column("ACCOUNT", 8),
-        Column("JOB", 14, is_id=True),
+        Column("JOB", 14, keeps_end=False),
         Column("MODEL", 8),
         Column("STATUS", 9),
         Column("FOR", 8, is_whole=True),

@@ -132,7 +132,7 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
 
     columns = [
         Column("ACCOUNT", 10),
-        Column("JOB", 12, is_id=True),
+        Column("JOB", 14, keeps_end=False),
         Column("MODEL", 10),
         Column("STATUS", 9),
         Column("FOR", 8, is_whole=True),

@@ -155,12 +155,14 @@ def jobs(
     statuses: Collection[str] | None = None,
     since: datetime | None = None,
     job_id: str | None = None,
+    beginning: str | None = None,
     model: str | None = None,
 ) -> tuple[RecordedJob, ...]:
     """Recorded jobs, newest first; one whose creation is not known comes last.
 
     Args:
         since: Only those created, or changed in status, at or after this.
+        beginning: Only those whose id begins so.
         model: Only those that made the model of this name.
     """
     c = schema.jobs.c
@@ -173,6 +175,8 @@ def jobs(
         query = query.where(or_(c.created_at >= since, c.status_since >= since))
     if job_id is not None:
         query = query.where(c.id == job_id)
+    if beginning is not None:
+        query = query.where(func.substr(c.id, 1, len(beginning)) == beginning)
     if model is not None:
         query = query.where(c.fine_tuned_model == model)
     rows = tx.execute(query.order_by(c.created_at.is_(None), c.created_at.desc(), c.account, c.id))
