@@ -12,8 +12,9 @@ waits for no group. Times are of the system's monotonic clock, from before the f
 What is measured:
 
 - `latency`: one finding at a time, the two in turn; p50 and p99.
-- `burst`: many findings at once, each a message of its own, and in groups, until the last has come. (Alertmanager sends
-  a group's first alerts at once and the others after `group_interval`, which is 1 s here for both.)
+- `burst`: many findings at once, each a message of its own, and in groups, until the last has come; and what CPU time
+  the contender took for each finding, which means something on a busy machine too. (Alertmanager sends a group's first
+  alerts at once and the others after `group_interval`, which is 1 s here for both.)
 - `memory`: resident with many active alerts.
 
 Without `prometheus-alertmanager` (Debian's package of that name) `watcher` is measured alone.
@@ -306,22 +307,26 @@ def report_latency(contenders: list[Start], port: int, came: Connection, samples
 def report_burst(contenders: list[Start], port: int, came: Connection, alerts: int) -> None:
     for grouped in (False, True):
         took: dict[str, list[float]] = {}
+        used_ms: dict[str, list[float]] = {}
         messages: dict[str, int] = {}
         for _ in range(3):
             for start in contenders:
                 with start(port, grouped=grouped) as each:
                     each.post(0, 1, "warm")
                     _next(came)
+                    cpu_s = _cpu_s(each.pid)
                     began = each.post(0, alerts, "burst")
                     count = seen = 0
                     while seen < alerts:
                         at, held = _next(came)
                         count, seen = count + 1, seen + held
+                    used_ms.setdefault(each.name, []).append((_cpu_s(each.pid) - cpu_s) / alerts * 1000)
                 took.setdefault(each.name, []).append(at - began)
                 messages[each.name] = count
         for name, times in took.items():
             what = f"in {messages[name]} messages"
-            print(f"burst, {alerts} findings at once, {what}: {name}: {min(times):.2f} s (of {_list(times)})")
+            cpu = f"{min(used_ms[name]):.2f} ms of CPU a finding"
+            print(f"burst, {alerts} findings at once, {what}: {name}: {min(times):.2f} s (of {_list(times)}), {cpu}")
     print("  aim: within 1 s as messages of their own, better 0.6 s")
 
 
@@ -349,6 +354,11 @@ def _next(came: Connection) -> tuple[float, int]:
         sys.exit(f"nothing came within {PATIENCE_S:g} s")
     found: tuple[float, int] = came.recv()
     return found
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mib(pid: int) -> float:

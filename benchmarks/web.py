@@ -19,7 +19,9 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +123,8 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if found := re.search(r'"sqlite:///(.+)/watcher.db"', self._base):
+            shutil.rmtree(found[1], ignore_errors=True)  # a hundred megabytes
 
 
 @dataclass(frozen=True)

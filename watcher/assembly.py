@@ -49,7 +49,7 @@ from watcher.cycles import (
     Tariff,
 )
 from watcher.cycles.memory import Memory
-from watcher.cycles.reporting import Reporting
+from watcher.cycles.timetables import Reporting
 from watcher.errors import ConfigurationError, CredentialError
 from watcher.notify.notifier import Notifier, RetryPolicy
 from watcher.notify.registry import Context, ReceiverSpec, build_notifiers, pace_of

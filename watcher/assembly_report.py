@@ -11,7 +11,7 @@ from watcher.costs.idle import Trickle
 from watcher.costs.prices import Terms, book_of
 from watcher.cycles import Tariff
 from watcher.cycles.editions import Concerns, concerning, statements
-from watcher.cycles.reporting import OwnEdition, Reporting, Scheduled
+from watcher.cycles.timetables import OwnEdition, Reporting, Scheduled
 from watcher.errors import Refused
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience, Edition, Statement

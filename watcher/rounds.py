@@ -130,6 +130,15 @@ def _gaps(found: cycles.Discovery, recorded: Iterable[cycles.Recorded]) -> tuple
     return (*discovery, *((one.account, gap) for one in recorded for gap in one.gaps))
 
 
+def polls_at_once(machine: Machine) -> int:
+    """How many accounts may be in hand at once.
+
+    Two for each request that may be under way keep those busy though some polls wait for the store or for another try;
+    more would only fill the memory, since each holds what its account says.
+    """
+    return 2 * machine.config.poll.concurrency
+
+
 async def poll_all(
     machine: Machine,
     accounts: Sequence[Account],
@@ -137,19 +146,21 @@ async def poll_all(
     sections: frozenset[Section] | None = None,
     tell: Told = lambda _: None,
 ) -> list[cycles.Recorded]:
-    """Poll accounts side by side. The fault of one, ours or Azure's, keeps none of the others."""
+    """Poll accounts side by side, few enough at once. The fault of one, ours or Azure's, keeps none of the others."""
+    room = asyncio.Semaphore(polls_at_once(machine))
 
     async def one(account: Account) -> cycles.Recorded | None:
         try:
-            recorded = await cycles.poll(
-                account,
-                collect=machine.collect,
-                judgement=machine.judgement,
-                store=machine.store,
-                memory=machine.memory,
-                clock=machine.clock,
-                sections=sections,
-            )
+            async with room:
+                recorded = await cycles.poll(
+                    account,
+                    collect=machine.collect,
+                    judgement=machine.judgement,
+                    store=machine.store,
+                    memory=machine.memory,
+                    clock=machine.clock,
+                    sections=sections,
+                )
         except Exception:  # the cycle's boundary: a defect in one account's poll must not end the others
             log.exception("poll.failed", account=account.label)
             return None

@@ -10,10 +10,9 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import truststore
@@ -107,8 +106,7 @@ def open_client(
     return client_over(_Wire(trust or system_trust(), connections, kept_hosts, keepalive_s, proxies))
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """A whole answer; the body is unpacked."""
 
     status: int
@@ -262,7 +260,7 @@ class _Wire(AsyncBaseTransport):
             headers = {**headers, "connection": "close"}
         timeout = self._timeouts.get(connect_s) or self._timeout(connect_s)
         try:
-            with self._mapped():
+            try:
                 async with session.request(
                     "GET" if question is None else "POST",
                     address,
@@ -277,6 +275,9 @@ class _Wire(AsyncBaseTransport):
                     else:
                         body = await _read(chunks, most)
                     return Fetched(answer.status, answer.headers, body)
+            except Exception:
+                with self._mapped():  # into httpx's errors
+                    raise
         except self._foreign_errors as exc:
             raise RemoteProtocolError(f"{type(exc).__name__}: {exc}") from exc
         except ValueError as exc:  # a port that is none

@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.alerts.matcher import Matcher, Operator, matches, parse_matcher, parse_matchers
+from watcher.alerts.matcher import (
+    Matcher,
+    Operator,
+    UnreadMatcher,
+    matches,
+    parse_matcher,
+    parse_matchers,
+    stored_matchers,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +89,13 @@ def test_all_must_match_and_none_match_everything() -> None:
 def test_reads_back_what_it_writes(name: str, operator: Operator, value: str) -> None:
     matcher = Matcher(name, operator, value)
     assert parse_matcher(str(matcher)) == matcher
+
+
+@pytest.mark.parametrize("text", ["rule=~(a+)+!", "rule!~(a+)+!", "rule=~(", "rule", 'rule="', ""])
+def test_what_was_stored_and_is_none_any_more_matches_nothing(text: str) -> None:
+    one, other = stored_matchers([text, "a=x"])
+    assert isinstance(one, UnreadMatcher)
+    assert (str(one), other) == (text, parse_matcher("a=x"))
+    assert "\n" not in one.because and one.because
+    assert not any(one.matches(labels) for labels in ({}, {"rule": ""}, {"rule": "aaa!"}, {"rule": text}))
+    assert not matches((one,), {}) and not matches((other, one), {"a": "x"})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.alerts.factories import ended, make_alert
-from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_job
+from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_file, make_job
 from watcher.answers import acts, listings
 from watcher.answers.query import Frame, encode_cursor
 from watcher.errors import Refused
@@ -18,7 +18,7 @@ UNREADABLE = "{"
 
 def put_account(tx, place=PLACE):
     row = {"key": place.key, "label": place.label, "noun": place, "first_seen_at": NOW, "jobs_at": NOW}
-    tx.execute(schema.accounts.insert().values(**row, deployments_at=NOW, usage_at=NOW))
+    tx.execute(schema.accounts.insert().values(**row, deployments_at=NOW, usage_at=NOW, files_at=NOW))
 
 
 def put_deployment(tx, name, place=PLACE):
@@ -119,6 +119,62 @@ def test_of_thousands_of_alerts_of_one_time_a_page_reads_a_few(store):
     cursor = encode_cursor((-int(NOW.timestamp() * 1_000_000), made[99].id))
     page = store.read_now(listings.alerts, FRAME, limit=3, cursor=cursor)
     assert [row.alert for row in page.items] == made[100:103]
+
+
+def put_file(tx, id_, place, *, days):
+    noun = make_file(id_, account=place.key, created_at=NOW - days * DAY)
+    row = {"account": place.key, "id": id_, "is_listed": True, "first_seen_at": NOW, "noun": noun}
+    tx.execute(schema.files.insert().values(**row))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_what_goes_by_account_is_in_the_order_of_its_keys_on_every_page(store, monkeypatch, limit):
+    """However few accounts are read at once."""
+    monkeypatch.setattr(listings, "_ACCOUNTS_AT_ONCE", 2)
+    places = [make_account(name) for name in ("west", "West-2", "east", "_odd", "alone", "north")]
+
+    def save(tx):
+        for place in places:
+            put_account(tx, place)
+        for n, place in enumerate(places[:5]):
+            for k in range(n):
+                put_deployment(tx, f"{'bB_'[k % 3]}-{k}", place)
+                put_file(tx, f"file-{n}-{k}", place, days=k % 2)
+
+    store.write_now(save)
+    for find in (listings.deployments, listings.files, listings.accounts):
+        whole = store.read_now(find, FRAME).items
+        assert by_pages(store, find, limit=limit) == list(whole)
+    rows = store.read_now(listings.deployments, FRAME).items
+    assert len(rows) == 10 and [row.key for row in rows] == sorted(row.key for row in rows)
+    files = store.read_now(listings.files, FRAME).items
+    assert len(files) == 10 and [row.account.label for row in files] == sorted(row.account.label for row in files)
+
+
+@pytest.mark.parametrize(
+    ("find", "table"),
+    [(listings.deployments, "deployments"), (listings.files, "files"), (listings.accounts, "deployments")],
+    ids=["deployments", "files", "accounts"],
+)
+def test_a_page_reads_nothing_of_accounts_far_behind_it(store, find, table):
+    places = [make_account(f"place-{n:02}") for n in range(60)]
+
+    def save(tx):
+        for place in places:
+            put_account(tx, place)
+            put_deployment(tx, "bot", place)
+            put_file(tx, "file-1", place, days=1)
+        keys = ", ".join(f"'{place.key}'" for place in (*places[:10], *places[40:]))
+        tx.exec_driver_sql(f"UPDATE {table} SET noun = '{UNREADABLE}' WHERE account IN ({keys})")
+
+    store.write_now(save)
+    behind = {
+        listings.deployments: (places[10].key, ""),
+        listings.files: ("place-10", -(10**18), ""),
+        listings.accounts: ("place-10", ""),
+    }
+    page = store.read_now(find, FRAME, limit=3, cursor=encode_cursor(behind[find]))
+    assert len(page.items) == 3
 
 
 OTHER = make_account("contoso-west")

@@ -1,5 +1,7 @@
 """What changes in the store appears on open pages by itself; what a visitor does meanwhile stays."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -69,6 +71,22 @@ async def test_a_form_is_left_alone(site: Served, visits: Visits) -> None:
         await note(site)
     assert await page.locator("[name=comment]").input_value() == "half a sen"
     assert await is_same(page)
+
+
+async def test_no_click_is_lost_to_a_change_between_its_two_halves(site: Served, visits: Visits) -> None:
+    page, other = await visits.open(f"{site.address}/alerts"), await visits.open(f"{site.address}/alerts")
+    for one in (page, other):
+        await listening(one)
+    link = page.locator("main tbody a").first
+    await page.evaluate("document.querySelector('main h1').dataset.isOld = 'yes'")
+    await link.hover()
+    await page.mouse.down()
+    for _ in range(2):  # when the second has come, the first has come to both
+        async with other.expect_response(lambda answer: answer.request.headers.get("x-live") == "1"):
+            await note(site)
+    await expect(page.locator("main h1[data-is-old]")).to_have_count(1)
+    await page.mouse.up()
+    await expect(page).to_have_url(re.compile(r"/alerts/alr_"))
 
 
 async def test_a_page_that_is_out_of_touch_says_so(site: Served, visits: Visits) -> None:

@@ -180,10 +180,10 @@ def test_a_job_s_inside_is_one_line_and_one_command(tmp_path: Path) -> None:
     world = polls(World(tmp_path), running(NOW - 2 * HOUR), ended(training={"ftjob-now": inside}))
     out = explained(world, "ftjob-now")
     assert "By results.csv: training loss 2.5 → 0.8 over steps 1 to 120; validation loss 2.6 → 1.5" in out
-    assert "best 1.2 at step 80" in out
+    assert "Validation loss was best at step 80 (1.2, by the smoothed curve)." in out
     assert "left out 12 examples or images" in out
     assert "step 120" in out
-    assert "To deploy that of step 80, the best by loss on a batch of validation data: 1.2, and 1.5 at the last" in out
+    assert "To deploy that of step 80, the best: validation loss was best at step 80 (1.2, by the smoothed" in out
     lines = world.watcher("explain", "ftjob-now").out.splitlines()
     (command,) = [line.strip() for line in lines if line.strip().startswith("az ") and "ckpt-step-80" in line]
     assert command.startswith("az cognitiveservices account deployment create ")

@@ -7,6 +7,7 @@ import pytest
 from tests.cli.world import World
 from tests.factories import DAY, HOUR, MINUTE, NOW
 from watcher.store import alerts, reports
+from watcher.store.outbox import Attempt
 from watcher.store.reports import Issue
 
 
@@ -34,8 +35,12 @@ def late(world: World) -> World:
         store.write_now(reports.give_up, dead.id, because="auth: 401", now=NOW - HOUR)
         for issue, state in ((waiting, "pending"), (done, "delivered")):
             claimed = store.write_now(reports.claim, issue.id, "test", clock=lambda: NOW - HOUR)
-            detail = {"detail": "timeout: no answer", "due_at": NOW + 10 * MINUTE, "is_uncertain": True}
-            store.write_now(reports.mark, claimed, at=NOW, state=state, **detail)
+            outcome, detail = ("retry", "timeout: no answer") if state == "pending" else (state, "taken")
+            kind = "timeout" if state == "pending" else ""
+            attempt = Attempt(at=NOW - HOUR, duration_s=1.25, outcome=outcome, kind=kind, detail=detail)
+            store.write_now(
+                reports.mark, claimed, attempt, state=state, due_at=NOW + 10 * MINUTE, is_uncertain=bool(kind)
+            )
     finally:
         store.close()
     return world
@@ -74,11 +79,29 @@ def test_the_document_has_them_with_stable_keys(late: World) -> None:
 def test_by_id_only_that_one_is_told(late: World) -> None:
     shown = late.watcher("outbox", "list", make_issue("hook").id).out.splitlines()
     assert shown[0] == "Reports"
-    assert len(shown) == 5
+    assert [line.strip() for line in shown[4:]] == ["not tried yet", "auth: 401"]
     done = late.watcher("outbox", "list", "rpt_0000")
     assert (done.code, done.out) == (1, "")
     assert done.err == "watcher: rpt_0000 is the id of no report: see `watcher outbox list --all`\n"
     assert late.watcher("outbox", "list", "rpt_").code == 2
+
+
+def test_by_id_each_try_is_told(late: World) -> None:
+    waiting, done = make_issue("screen").id, make_issue("screen", "owner Search").id
+    text = late.watcher("outbox", "list", waiting).out
+    assert "2026-11-22 07:00 UTC  after 1.2 s, failed: timeout: no answer" in " ".join(text.split("\n"))
+    assert text.count("timeout: no answer") == 1
+    assert "after 1.2 s, delivered: taken" in late.watcher("outbox", "list", done).out
+    (one,) = listed(late, waiting)
+    assert one["tries"] == [
+        {
+            "at": "2026-11-22T07:00:00Z",
+            "duration_seconds": 1.25,
+            "outcome": "retry",
+            "kind": "timeout",
+            "detail": "timeout: no answer",
+        }
+    ]
 
 
 def test_retry_and_drop_take_them_and_keep_the_audit(late: World) -> None:

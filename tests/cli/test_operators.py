@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.world import World, good
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_usage
-from watcher.store import alerts
+from watcher.store import alerts, schema
 
 
 def alert(world: World, rule: str) -> Any:
@@ -175,3 +175,24 @@ def test_an_ambiguous_beginning_is_told_with_what_it_may_mean(world: World) -> N
 
 def test_an_unknown_alert_is_not_acknowledged(world: World) -> None:
     assert world.watcher("ack", "alr_nothing", "--comment", "x").code == 1
+
+
+def test_a_silence_that_cannot_be_read_is_shown_with_why_and_hides_nothing(world: World) -> None:
+    added = world.watcher("silence", "add", "rule=deployment_idle", "--for", "1d", "--comment", "known", "--json").json
+    id_ = added["silence"]["id"]
+    assert alert(world, "deployment_idle")["silenced_by"] == [id_]
+    store = world.open()
+    with store.engine.begin() as tx:  # by an older version, or another hand
+        tx.execute(schema.silences.update().values(matchers=['rule=~"(a+)+!"']))
+    store.close()
+    assert alert(world, "deployment_idle")["silenced_by"] == []
+    (silence,) = world.watcher("silence", "list", "--json").json["silences"]
+    assert silence["matchers"] == ['rule=~"(a+)+!"']
+    assert "could take for ever" in silence["unread_because"]
+    head, row, *below = world.watcher("silence", "list").out.splitlines()
+    assert (head.split()[2], row.split()[0], row.split()[4]) == ("HIDES", id_, "none")
+    assert f"{id_} hides nothing, since it cannot be read:" in " ".join(below)
+    for command in (["status"], ["status", "--since", "12h"], ["calendar"], ["report"], ["alerts"]):
+        done = world.watcher(*command)
+        assert done.code in (0, 3), (command, done.err)
+    assert world.watcher("silence", "expire", id_).code == 0

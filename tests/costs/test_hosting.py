@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.costs.factories import make_book, make_tenancy, own
 from tests.factories import DAY, HOUR, MINUTE, NOW, SECOND, make_deployment
-from watcher.costs.hosting import Period, State, cost, price, remarks, split_by_day, tenancy_of, unseen
+from watcher.costs.hosting import Answered, Period, State, cost, price, remarks, tenancy_of, unseen, use_by_day, worth
 from watcher.costs.money import Amount, Unknown, nothing, total
 from watcher.resources.calls import Calls, Coverage, HourOfCalls
 
@@ -175,6 +176,30 @@ def calls_at(**hours):
     )
 
 
+def split_by_day(tenancy, calls, coverage, book, period, zone, **more):
+    """The days of use with their money; calls of unknown status may be answered ones."""
+    hours = sorted(calls.hours.items()) if calls else ()
+    unclear = [int(hour.timestamp()) // 3600 for hour, one in hours if one.unclear]
+    uses = use_by_day(tenancy, Answered.of(calls), coverage, period, zone, unclear=unclear, **more)
+    rate, unit = price(tenancy, book), timedelta(microseconds=1)
+    return [
+        SimpleNamespace(
+            day=use.day,
+            calls=use.calls,
+            shares=[
+                SimpleNamespace(
+                    state=state,
+                    least=least * unit,
+                    most=most * unit,
+                    cost=worth(rate, least * unit, most * unit),
+                )
+                for state, least, most in use.spent
+            ],
+        )
+        for use in uses
+    ]
+
+
 def states(days):
     return {day.day.day: {share.state.value: share.most / HOUR for share in day.shares} for day in days}
 
@@ -221,6 +246,12 @@ THREE_DAYS = Period(begin=datetime(2026, 11, 19, tzinfo=UTC), end=datetime(2026,
 )
 def test_each_hour_has_its_state(calls, coverage, expected):
     assert states(split_by_day(make_tenancy(), calls, coverage, BOOK, THREE_DAYS, UTC_ZONE)) == expected
+
+
+def test_what_was_never_called_is_idle_while_it_stands():
+    begin, end = datetime(2026, 11, 20, 6, tzinfo=UTC), datetime(2026, 11, 21, 12, tzinfo=UTC)
+    days = split_by_day(make_tenancy(begin=begin, end=(end, end)), None, READ, BOOK, THREE_DAYS, UTC_ZONE)
+    assert states(days) == {20: {"idle": 18}, 21: {"idle": 12}}
 
 
 def test_failed_calls_are_no_use():
@@ -278,6 +309,17 @@ def test_a_life_has_only_its_own_calls():
     calls = calls_at(d21h05=9, d21h06=1, d21h08=1)
     (day,) = split_by_day(tenancy, calls, READ, BOOK, THREE_DAYS, UTC_ZONE)
     assert (day.calls, {share.state.value: share.most / HOUR for share in day.shares}) == (2, {"used": 1.5, "idle": 16})
+
+
+def test_calls_of_an_hour_that_was_never_read_whole_are_not_counted():
+    """It ended in the next hour, and what was read since is of the time after."""
+    ended = datetime(2026, 11, 20, 10, 15, tzinfo=UTC)
+    tenancy = make_tenancy(end=(ended, ended))
+    spans = ((NOW - 90 * DAY, ended - 75 * MINUTE), (ended + DAY, NOW))
+    calls = calls_at(d20h08=90, d20h09=71)
+    days = split_by_day(tenancy, calls, Coverage(spans=spans), BOOK, THREE_DAYS, UTC_ZONE)
+    assert [day.calls for day in days] == [0, 90]
+    assert [day.calls for day in split_by_day(tenancy, calls, READ, BOOK, THREE_DAYS, UTC_ZONE)] == [0, 161]
 
 
 @pytest.mark.parametrize(

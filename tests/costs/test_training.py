@@ -179,6 +179,15 @@ def test_hours_that_are_written_alike_are_written_once(more, words):
     assert found.basis.startswith(f"{words} of training; ")
 
 
+def test_a_job_whose_method_is_not_told_is_of_the_only_one_that_its_model_has():
+    """The stable dated API tells no method; o4-mini is trained by reinforcement alone, and not billed by tokens."""
+    book = make_book(table=(own(training_per_million=3),))
+    job = make_job(status="succeeded", method="", model="o4-mini-2025-04-16", trained_tokens=2_000_000)
+    assert told(spent(job, book, billed=1_000_000, trained=(HOUR, HOUR))) == "100.00 USD"
+    other = make_job(status="succeeded", method="", model="gpt-4.1-2025-04-14")
+    assert told(spent(other, book, billed=1_000_000, trained=(HOUR, HOUR))) == "3.00 USD"
+
+
 def test_a_discount_comes_off_the_cap_too():
     book = make_book(discount_percent=Decimal(10))
     assert told(spent(make_job(status="paused", **RFT), book, trained=(60 * HOUR, 60 * HOUR))) == "4500.00 USD"
@@ -221,6 +230,12 @@ def changes(*steps):
         pytest.param([(3, "cancelled", None)], (0, 9), id="over when it was first seen, and not dated"),
         pytest.param([(5, "paused", None), (2, "running", 2)], (2, 9), id="first seen paused"),
         pytest.param([(6, "pausing", 6), (5, "paused", 5)], (0, 7), id="first seen on its way to a pause"),
+        pytest.param(
+            [(8, "running", 8), (5, "paused", 5), (2, "succeeded", 2)],
+            (3, 6),
+            id="succeeded after a pause: resumed unseen",
+        ),
+        pytest.param([(8, "queued", None), (2, "succeeded", 2)], (0, 10), id="succeeded: ran unseen"),
         pytest.param([], None, id="nothing is known"),
     ],
 )

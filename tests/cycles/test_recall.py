@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from tests.alerts.factories import (
     DAY,
@@ -171,3 +172,24 @@ async def test_an_escalation_does_not_say_that_somebody_was_told_who_could_not_b
             "dead": f"escalated: slack could not be told of this at {at}, and nobody has acknowledged it",
         }[state]
     )
+
+
+async def test_a_silence_that_cannot_be_read_is_logged_once_and_hides_nothing(store):
+    """It may have been taken by an older version, or written by hand."""
+    process = Process(store)
+    known = {"ends_at": NOW + DAY, "author": "kim", "comment": "", "now": NOW}
+    unread = store.write_now(alerts.add_silence, ['rule=~"(a+)+!"'], **known)
+    hides = store.write_now(alerts.add_silence, ["deployment=two"], **known)
+    store.write_now(alerts.save, [ONE, make_alert(name="two", severity=Severity.WARNING)])
+    process.clock.move(MINUTE)
+    with structlog.testing.capture_logs() as logged:
+        plan = await process.dispatch()
+        process.clock.move(MINUTE)
+        store.write_now(alerts.save, [make_alert(name="three")])
+        await process.dispatch()
+    assert [entry.alert.labels["deployment"] for one in plan.notifications for entry in one.alerts] == ["one"]
+    assert f"silenced by {hides.id}" in {held.because for found in plan.held.values() for held in found}
+    told = [line for line in logged if line["event"] == "silence.unread" and line["author"] == "kim"]
+    # Each of the two dispatches is rehearsed before by one that remembers nothing, and says it anew.
+    assert [line["silence"] for line in told] == [unread.id] * 3
+    assert "could take for ever" in told[0]["because"]

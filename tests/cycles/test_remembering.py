@@ -23,10 +23,13 @@ from tests.factories import (
 )
 from watcher.cycles import Judgement, record
 from watcher.cycles.memory import Memory
+from watcher.cycles.polling import unchanged
 from watcher.resources.departure import Departure
 from watcher.resources.fine_tuning import JobStatus
-from watcher.resources.snapshot import Section
+from watcher.resources.merging import absorb
+from watcher.resources.snapshot import Listing, Section
 from watcher.rules.registry import build_rules
+from watcher.rules.rule import evaluate
 from watcher.store import alerts, observations, scope
 
 JUDGEMENT = Judgement(rules=build_rules({}, plugins=()).rules)
@@ -89,8 +92,11 @@ def test_what_is_recalled_is_what_was_kept_with_the_times_that_are_stored(watche
     for name, _, recorded in played(watched, STEPS):
         kept = recorded.remembered
         memory.keep(kept)
-        recalled = memory.recall(watched.read_now(scope.due_account, ACCOUNT.key))
-        assert (name, recalled) == (name, kept)
+        due = watched.read_now(scope.due_account, ACCOUNT.key)
+        recalled = memory.recall(due)
+        assert (name, recalled.known_at(due.read_at)) == (name, kept.known)
+        assert (name, recalled.reading_at(due.read_at, due.account)) == (name, kept.view.reading)
+        assert (name, replace(recalled, known=kept.known)) == (name, kept)
         firing |= {alert.finding.rule for alert in recalled.firing}
     assert firing >= {"deployment_idle", "account_unreachable"}
 
@@ -105,12 +111,39 @@ def test_what_is_recalled_is_what_was_kept_with_the_times_that_are_stored(watche
     assert watched.write_now(scope.touch, [touch]) == {touch: True}
     due = watched.read_now(scope.due_account, ACCOUNT.key)
     recalled = memory.recall(due)
-    reading = recalled.view.reading
-    assert (reading.deployments_at, recalled.known.deployments_at) == (later, later)
+    reading = recalled.reading_at(due.read_at, due.account)
+    assert (reading.deployments_at, recalled.known_at(due.read_at).deployments_at) == (later, later)
     assert (reading.jobs_at, reading.usage_at) == (kept.view.reading.jobs_at, kept.view.reading.usage_at)
     assert reading.files_at is None
     assert memory.recall(replace(due, revision=due.revision + 1)) is None
     assert Memory(watched).recall(due) is None
+
+
+def test_an_unchanged_snapshot_is_seen_as_one_that_was_recorded(watched):
+    """It is not recorded, and so nothing but this holds the view that its poll shows the rules against the other."""
+    settled = [make_deployment(), make_deployment("other")], [make_usage(last_success_at=NOW - DAY)]
+    parts = {"jobs": [make_job()], "deployments": settled[0], "usage": settled[1]}
+    kept = watched.write_now(record, make_snapshot(at=NOW - HOUR, **parts), JUDGEMENT).remembered
+    due = watched.read_now(scope.due_account, ACCOUNT.key)
+    snapshot = replace(
+        make_snapshot(at=NOW, asked=DEPLOYMENTS), deployments=Listing(digest=kept.known.deployments_digest, items=None)
+    )
+    view = unchanged(kept, due, snapshot, JUDGEMENT)
+    assert view.reading == absorb(kept.view.reading, snapshot)
+    assert view.reading.deployments_at == NOW
+    assert view.previous_at == {section: NOW - HOUR for section in (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS)}
+    assert unchanged(replace(kept, is_settled=False), due, snapshot, JUDGEMENT) is None
+    assert unchanged(kept, due, replace(snapshot, account=make_account("renamed")), JUDGEMENT) is None
+
+
+def test_a_calm_view_leaves_out_why_something_is_clear_and_nothing_else(watched):
+    told = set()
+    for _, _, recorded in played(watched, STEPS):
+        view = replace(recorded.remembered.view, reading=replace(recorded.remembered.view.reading, usage_at=NOW))
+        loud, calm = (evaluate(JUDGEMENT.rules, replace(view, is_calm=is_calm)) for is_calm in (False, True))
+        assert (calm.findings, calm.undecided) == (loud.findings, loud.undecided)
+        told |= {answer.rule for answer in set(loud.cleared) - set(calm.cleared)}
+    assert told >= {"deployment_failed", "metrics_stale"}
 
 
 def test_a_thousand_accounts_are_remembered_in_a_megabyte_and_a_half(watched):

@@ -15,14 +15,15 @@ from watcher import cycles
 from watcher.alerts.matcher import parse_matchers
 from watcher.cycles import reporting
 from watcher.cycles.pricing import Tariff
-from watcher.cycles.reporting import OwnEdition, Reporting, Scheduled, report
+from watcher.cycles.reporting import report
+from watcher.cycles.timetables import OwnEdition, Reporting, Scheduled
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience
 from watcher.report.terms import ReportTerms
 from watcher.rules.registry import build_rules
-from watcher.store import channels, reports, scope
+from watcher.store import channels, outbox, reports, scope
 from watcher.store.outbox import LEASE
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -283,6 +284,78 @@ async def test_another_schedule_begins_with_its_next_time(process, inbox):
     assert len(inbox.got) == 2
 
 
+EARLIER, LATER = (Timetable(weekday=0, at=time(hour), zone=BERLIN) for hour in (7, 9))
+SUNDAY = Timetable(weekday=6, at=time(20), zone=BERLIN)
+TUESDAY = Timetable(weekday=1, at=time(8), zone=BERLIN)
+
+
+@pytest.mark.parametrize("made_first", [False, True])
+@pytest.mark.parametrize(
+    ("timetable", "got_then"), [(EARLIER, [1, 2]), (LATER, [1, 2]), (SUNDAY, [2, 2]), (TUESDAY, [2, 3])], ids=str
+)
+async def test_what_is_due_when_it_gets_another_schedule_is_made_once(process, inbox, timetable, got_then, made_first):
+    process.clock.now = MONDAY - 2 * DAY
+    await process.look()
+    if made_first:
+        await process.look(2 * DAY)
+    process.reporting = reporting_of(weekly(timetable=timetable))
+    process.clock.now = MONDAY + 6 * HOUR  # it had stood still meanwhile
+    for _ in range(2):
+        await process.look(MINUTE)
+        assert inbox.periods == [("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")]
+    if not made_first:
+        assert inbox.got[0].notes == ("Made 6 h 1 min late: it was due at 2026-11-23 08:00 CET (07:00 UTC).",)
+    got = []
+    for now in (MONDAY + WEEK - 2 * HOUR, MONDAY + 8 * DAY + 2 * HOUR):
+        process.clock.now = now
+        await process.look()
+        got.append(len(inbox.got))
+    assert got == got_then
+
+
+async def test_what_is_due_when_it_gets_another_name_is_made_once(process, inbox):
+    await process.look()
+    process.reporting = reporting_of(weekly(name="costs"))
+    await process.look(2 * HOUR)
+    await process.look(HOUR)
+    assert inbox.periods == [("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")]
+    assert "costs" in {issue.name for issue in process.store.read_now(reports.listed, states=("delivered",))}
+    process.reporting = reporting_of(weekly(name="costs"), weekly(name="another"))
+    await process.look(HOUR)
+    assert len(inbox.got) == 1
+    await process.look(WEEK)
+    assert len(inbox.got) == 3
+
+
+async def test_another_name_for_what_is_not_due_begins_with_its_next_time(process, inbox):
+    await process.look()
+    await process.look(5 * MINUTE)
+    process.reporting = reporting_of(weekly(name="costs"))
+    await process.look(DAY)
+    assert len(inbox.got) == 1
+    await process.look(6 * DAY)
+    assert len(inbox.got) == 2
+
+
+@pytest.mark.parametrize("timetable", [weekly().timetable, TUESDAY], ids=str)
+async def test_a_new_report_takes_up_nothing_of_one_that_was_taken_out_long_ago(process, inbox, timetable):
+    await process.look()
+    process.reporting = reporting_of(weekly(name="other", timetable=LATER))
+    await process.look(6 * DAY)
+    assert inbox.got == []  # whose schedule it is no more
+    process.reporting = reporting_of(weekly(name="other", timetable=LATER), weekly(name="new", timetable=timetable))
+    await process.look(2 * DAY)
+    names = [issue.name for issue in process.store.read_now(reports.listed, states=("delivered",))]
+    assert names == ["other"]
+
+
+async def test_of_two_reports_of_one_schedule_the_one_that_stays_keeps_its_time(process, inbox):
+    await process.look()
+    process.reporting = reporting_of(weekly(name="new"), weekly())
+    await process.look(HOUR)
+    assert [issue.name for issue in process.store.read_now(reports.listed, states=("delivered",))] == ["weekly"]
+
+
 @pytest.mark.parametrize("back", [MINUTE, 2 * HOUR, 10 * DAY, 60 * DAY])
 async def test_a_clock_that_is_put_back_repeats_nothing_and_stops_nothing(process, inbox, back):
     await process.look()
@@ -418,6 +491,19 @@ async def test_what_failed_is_tried_again_with_growing_waits_and_dies_after_thre
     assert process.clock() - MONDAY == timedelta(hours=72)
     [dead] = process.store.read_now(reports.listed)
     assert dead.last_error.endswith("attempts failed; the last: server: 503")
+
+
+async def test_each_try_is_on_record(process, inbox, store):
+    inbox.failures = [DeliveryError("503", permanent=False, kind="server"), None]
+    await process.look()
+    await process.look(5 * MINUTE)
+    await process.look(HOUR)
+    (issue,) = store.read_now(reports.listed, states=("delivered",))
+    failed, taken = store.read_now(outbox.attempts, issue.id)
+    assert (failed.at, failed.outcome, failed.kind) == (MONDAY, "retry", "server")
+    assert failed.detail == "server: 503"
+    assert (taken.at, taken.outcome, taken.kind, taken.detail) == (MONDAY + HOUR, "delivered", "", "taken")
+    assert all(one.duration_s >= 0 for one in (failed, taken))
 
 
 async def test_a_dead_channel_holds_up_no_other(process, inbox):

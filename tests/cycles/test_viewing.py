@@ -229,6 +229,17 @@ def test_metrics_that_are_overdue_by_what_is_new_are_due_at_once(watched, lookin
     assert due(watched)[Section.METRICS] == at
 
 
+def test_metrics_that_cannot_be_read_are_not_asked_for_again_each_time_that_something_else_is_read(watched, looking):
+    """Their last reading is old by then, and the service that fails was to be left alone for a while."""
+    cadence = paced(lambda view: HOUR)
+    show(watched, looking, cadence=cadence, deployments=[make_deployment()], usage=[])
+    at = NOW + HOUR
+    gaps = [make_gap(Section.METRICS, at=at)]
+    show(watched, looking, at, cadence=cadence, gaps=gaps, asked=frozenset({Section.METRICS}))
+    show(watched, looking, at + MINUTE, cadence=cadence, deployments=[make_deployment()], asked=DEPLOYMENTS)
+    assert due(watched)[Section.METRICS] == at + 10 * MINUTE
+
+
 def test_a_refill_leaves_paced_metrics_alone(watched, looking):
     cadence = paced(lambda view: 12 * HOUR)
     show(watched, looking, cadence=cadence, deployments=[], usage=[])

@@ -207,6 +207,21 @@ def test_how_it_ended_names_what_it_is_about_once(because, expected):
     assert outcome(over, UTC) == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"location": "eastus2", "plane": "data"}, "eastus2: two can be read"),
+        ({"receiver": "mail"}, "mail: two can be read"),
+        ({"plane": "data"}, "two can be read"),  # the rule is named beside it by every medium
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
+)
+def test_how_something_ended_that_is_about_no_account_names_its_place(labels, expected):
+    finding = make_finding(rule="azure_unreachable", labels=labels)
+    over = replace(make_alert(finding), ends_at=NOW, ended_because="two can be read")
+    assert outcome(over, UTC) == expected
+
+
 HUGE = "a line of 2026-11-22T07:58:00Z\r\n" * 5000
 
 

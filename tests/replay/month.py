@@ -30,6 +30,7 @@ name = "replayed"
 cloud = "custom"
 management_url = "{AZURE}"
 metrics_url = "{AZURE}"
+prices_url = "{AZURE}"
 credential = "static"
 token_env = "TOKEN"
 [poll]
@@ -117,6 +118,7 @@ async def _watch(
         machine, _ = await assemble(parse(scenario, text), store, clock, world)
         stack.push_async_callback(machine.aclose)
         machine = replace(machine, notifiers={name: _Postbox(name) for name in ("all", "loud")})
+        await rounds.refresh_prices(machine)
         at, waiting, coming = world.start, dict(acts), dict(changes)
         while at <= world.start + scenario.length:
             for since in [since for since in coming if world.start + since <= at]:

@@ -82,7 +82,6 @@ def make_records(*accounts: RecordedAccount, as_of: datetime = NOW, retirements:
             holdings=tuple(one.holding for one in accounts if one.removed_at is None),
             retirements=tuple(retirements),
         ),
-        "calls_begin": BEGAN,
         "begins": BEGAN,
     }
     return Records(**{**defaults, **changes})

@@ -3,8 +3,20 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from tests.costs.factories import make_book, own
-from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_job, make_model, make_usage
+from tests.factories import (
+    DAY,
+    HOUR,
+    NOW,
+    make_account,
+    make_deployment,
+    make_job,
+    make_model,
+    make_transition,
+    make_usage,
+)
 from tests.report.factories import make_actual
 from tests.report.recorded import BEGAN, WEEK, every, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs.advice import Move
@@ -20,7 +32,7 @@ MADE = "gpt-4o-2024-08-06.ft-0123456789abcdef0123456789abcdef"
 def test_what_is_older_than_its_account_counts_from_when_it_came():
     """An account that was moved holds what was charged under its former id until then."""
     account = make_account(created_at=NOW - 2 * DAY)
-    life = make_life(make_deployment("bot", created_at=NOW - 30 * DAY))
+    life = make_life(make_deployment("bot", created_at=NOW - 30 * DAY), first_seen_at=NOW - 2 * DAY)
     job = make_job(status="succeeded", finished_at=NOW - 3 * DAY)
     statement = stated(make_recorded(life, account=account, jobs=[RecordedJob(job=job, ended_at=job.finished_at)]))
     (line,) = statement.hosted
@@ -29,16 +41,30 @@ def test_what_is_older_than_its_account_counts_from_when_it_came():
     assert statement.trained == ()
 
 
+def test_what_stood_in_an_account_that_was_deleted_is_charged_though_another_one_of_its_id_came():
+    account = make_account(created_at=NOW - DAY)
+    ended = NOW - 2 * DAY
+    life = make_life(make_deployment("bot", created_at=NOW - 30 * DAY), end=(ended, ended), outcome="gone")
+    job = make_job(status="succeeded", finished_at=NOW - 3 * DAY)
+    seen = make_transition(job, None, observed_at=NOW - 4 * DAY)
+    jobs = [RecordedJob(job=job, ended_at=job.finished_at, phases=(seen,))]
+    statement = stated(make_recorded(life, account=account, jobs=jobs))
+    assert [(line.begin, line.stood) for line in statement.hosted] == [(NOW - 30 * DAY, (5 * DAY, 5 * DAY))]
+    assert [line.job for line in statement.trained] == [job.id]
+
+
 def test_it_counts_from_when_its_account_was_found_under_another_id():
     life = make_life(make_deployment("bot", created_at=NOW - 30 * DAY), since=NOW - DAY)
     (line,) = stated(make_recorded(life)).hosted
     assert line.stood == (DAY, DAY)
 
 
-def test_a_checkpoint_costs_what_its_model_costs():
+@pytest.mark.parametrize("removed_at", [None, NOW - DAY], ids=["watched", "gone since"])
+def test_a_checkpoint_costs_what_its_model_costs(removed_at):
     """Its own id names no model, so that a price for the model would not be found by it."""
     book = make_book(table=(own(model="gpt-4o*", hosting_per_hour=3), own(hosting_per_hour=1)))
-    life = make_life(make_deployment("bot", model=CHECKPOINT, created_at=BEGAN))
+    end = {"end": (removed_at, removed_at), "outcome": "gone"} if removed_at else {}
+    life = make_life(make_deployment("bot", model=CHECKPOINT, created_at=BEGAN), **end)
     model = Model(
         id=MADE,
         account=make_account().key,
@@ -47,7 +73,7 @@ def test_a_checkpoint_costs_what_its_model_costs():
         created_at=BEGAN,
         checkpoints=frozenset({CHECKPOINT}),
     )
-    recorded = make_recorded(life, models=(model,))
+    recorded = make_recorded(life, models=(model,), removed_at=removed_at)
     (line,) = stated(recorded, terms=make_terms(book=book)).hosted
     assert line.price.rate.most == Decimal("3.00")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.report.schedule import Timetable, due
+from watcher.report.schedule import Timetable, due, remembered
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = timedelta(days=1)
@@ -112,3 +112,17 @@ def test_a_look_a_day_misses_nothing(timetable, start):
     times = [datetime.combine(day, timetable.at) for day in wanted]
     is_at_edge = any(abs(edge - one) <= timedelta(hours=1) for edge in (first, last) for one in times)
     assert abs(made - len(inside)) <= is_at_edge
+
+
+@given(st.integers(0, 6) | st.integers(-28, -1), st.times(), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]))
+def test_it_is_remembered_as_its_text(day, hour, zone):
+    on = {"weekday": day} if day >= 0 else {"day": -day}
+    timetable = Timetable(at=time(hour.hour, hour.minute), zone=ZoneInfo(zone), **on)
+    assert remembered(str(timetable)) == timetable
+
+
+@pytest.mark.parametrize(
+    "text", ["", "mon", "mon 08:00", "mon 8 UTC", "day 08:00 UTC", "on 08:00 UTC", "mon 08:00 Nowhere/Land", "a b c d"]
+)
+def test_what_is_no_timetable_is_remembered_as_none(text):
+    assert remembered(text) is None

@@ -1,10 +1,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.factories import make_checkpoint, make_training
 from watcher.resources.training import Training
-from watcher.rules.checkpoints import choice
+from watcher.rules.checkpoints import best_words, choice
+from watcher.rules.curve import best
 
 LOSSES = {40: 0.2, 60: 0.1, 80: 0.4}
 
@@ -57,8 +60,27 @@ def made(step: int, **metrics: float) -> Any:
                 made(80), made(40), curve={40: {"valid_loss": 0.2}, 60: {"valid_loss": 0.1}, 80: {"valid_loss": 0.4}}
             ),
             40,
-            "the best by loss on a batch of validation data: 0.2, and 0.4",
+            "the nearest to the best: validation loss was best at step 60 (0.1, by the smoothed curve)",
             id="by the curve",
+        ),
+        pytest.param(
+            training(
+                made(60, full_valid_loss=0.9),
+                made(80, full_valid_loss=0.1),
+                curve={20: {"valid_loss": 0.5}, 40: {"valid_loss": 0.2}, 80: {"valid_loss": 0.4}},
+            ),
+            60,
+            "the nearest that is listed: validation loss was best at step 40 (0.2, by the smoothed curve), and none",
+            id="all are from after the best",
+        ),
+        pytest.param(
+            training(
+                *(made(step, valid_loss=1.0) for step in (60, 98)),
+                curve={step: {"valid_loss": 2 - step / 97 if step < 97 else 1.01} for step in range(100)},
+            ),
+            98,
+            "the last one: validation loss was best at step 97",
+            id="a step after it is as good, as finely as the curve tells",
         ),
         pytest.param(
             training(made(80, full_valid_mean_reward=0.4), made(40, full_valid_mean_reward=0.6)),
@@ -79,6 +101,25 @@ def test_which_checkpoint_is_offered(known, step, because):
     assert chosen is not None
     assert chosen.checkpoint.step == step
     assert because in chosen.because
+
+
+@given(
+    st.lists(st.floats(0.1, 5.0), min_size=3, max_size=120),
+    st.sets(st.integers(0, 119), min_size=2, max_size=3),
+    st.booleans(),
+)
+def test_what_is_offered_never_disagrees_with_where_the_curve_was_best(losses, steps, is_full):
+    name = "full_valid_loss" if is_full else "valid_loss"
+    known = training(
+        *(made(step, full_valid_loss=float(step)) for step in steps),
+        curve={step: {name: loss} for step, loss in enumerate(losses)},
+    )
+    found, chosen = best(known.points), choice(known)
+    assert found is not None and chosen is not None
+    assert best_words(found) in chosen.because
+    earlier = [step for step in steps if step <= found.until]
+    assert chosen.checkpoint.step == max(earlier, default=min(steps))
+    assert found.step <= found.until <= found.step + max(1, len(losses) // 20)
 
 
 def test_none_is_offered_where_there_is_none():

@@ -55,6 +55,20 @@ def view(*, called=NOW - 5 * DAY, created=NOW - 30 * DAY, usage=True, gaps=(), m
         pytest.param(view(usage={"last_failure_at": NOW - 2 * DAY}), "undecided", id="refused just within the time"),
         pytest.param(view(usage={"last_failure_at": NOW - 3 * DAY}), "found", id="refused long ago"),
         pytest.param(view(usage={"last_unclear_at": NOW - 3 * DAY}), "found", id="a nameless call long ago"),
+        pytest.param(
+            view(called=NOW - DAY, usage={"last_unclear_at": NOW - 30 * HOUR}),
+            "none",
+            id="called since a nameless call",
+        ),
+        pytest.param(
+            view(called=None, created=NOW - DAY, usage={"last_unclear_at": NOW - 30 * HOUR}),
+            "none",
+            id="created since a nameless call",
+        ),
+        pytest.param(
+            view(usage={"last_unclear_at": NOW - 2 * DAY}), "undecided", id="a nameless call just within the time"
+        ),
+        pytest.param(view(usage={"last_unclear_at": NOW - 2 * DAY - HOUR}), "found", id="and an hour before that"),
         pytest.param(view(usage={"read_to": NOW - DAY}), "undecided", id="its calls are known up to yesterday"),
         pytest.param(view(gaps=[make_gap(Section.METRICS)]), "undecided", id="metrics unread"),
         pytest.param(view(gaps=[make_gap(Section.DEPLOYMENTS)]), "undecided", id="deployments unread"),

@@ -21,6 +21,7 @@ from watcher.simulator.generator import account_month
 from watcher.simulator.jobs import ended_at, phase_at, timeline
 from watcher.simulator.ledger import Ledger, ledger
 from watcher.simulator.loading import inconsistencies
+from watcher.simulator.training import checkpoint_payloads
 
 M, H, D = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ZERO = timedelta(0)
@@ -128,13 +129,17 @@ def test_half_of_the_months_are_calm():
     assert 0.4 < sum(not month.faults for month in months()) / MONTHS < 0.62
 
 
-def test_models_are_deployed_only_once_they_are_there():
+def test_models_and_checkpoints_are_deployed_only_while_they_are_there():
     for month in months():
         for account in month.accounts:
             jobs = {job.name: job for job in account.jobs}
             for deployment in account.deployments:
-                if deployment.job is not None:
-                    assert phase_at(jobs[deployment.job], deployment.created) == "succeeded"
+                if deployment.job is None:
+                    continue
+                job, at = jobs[deployment.job], deployment.created
+                assert phase_at(job, at) == "succeeded"
+                listed = {one["step_number"] for one in checkpoint_payloads(account, job, at, epoch=0)}
+                assert deployment.checkpoint is None or deployment.checkpoint in listed
 
 
 def test_paused_deployments_refuse_their_calls():

@@ -188,3 +188,26 @@ def test_a_later_keep_replaces_an_earlier_one_of_the_same_name(store):
     assert len(store.read_now(alerts.audit)) == 2
     store.write_now(alerts.drop_keep, ACCOUNT, "CHAT")
     assert store.read_now(alerts.keeps, since=NOW) == ()
+
+
+UNREAD = 'rule=~"(a+)+!"'
+
+
+def test_a_silence_that_cannot_be_read_hides_nothing_and_takes_no_other_with_it(store):
+    for matcher in ("rule=job_failed", UNREAD, "rule"):
+        known = {"author": "me", "comment": matcher, "now": NOW}
+        store.write_now(alerts.add_silence, [matcher, "owner=x"], ends_at=NOW + DAY, **known)
+    found = {silence.comment: silence for silence in store.read_now(alerts.silences, since=NOW)}
+    names = ("job_failed", "aaa", "")
+    hidden = [
+        (comment, name)
+        for comment, silence in found.items()
+        for name in names
+        if silence.matches({"rule": name, "owner": "x"})
+    ]
+    assert hidden == [("rule=job_failed", "job_failed")]
+    assert found["rule=job_failed"].unread_because == ""
+    assert "could take for ever" in found[UNREAD].unread_because
+    assert [str(matcher) for matcher in found[UNREAD].matchers] == [UNREAD, 'owner="x"']
+    expired = store.write_now(alerts.expire_silence, found[UNREAD].id, author="you", now=NOW + HOUR)
+    assert expired == replace(found[UNREAD], ends_at=NOW + HOUR)

@@ -26,6 +26,7 @@ from tests.factories import (
 from tests.report.recorded import make_terms
 from watcher.alerts.keep import Keep
 from watcher.costs.hosting import Period, State
+from watcher.costs.idle import Trickle
 from watcher.cycles import Judgement, record
 from watcher.report.compile import compile_statement
 from watcher.resources.calls import DELAY, Calls, HourOfCalls
@@ -52,6 +53,11 @@ def scratch():
 def empty(tx):
     for table in schema.metadata.tables.values():
         tx.execute(table.delete())
+
+
+def made(count):
+    """So many answered calls, or less than nothing: refused ones."""
+    return HourOfCalls(ok=max(count, 0.0), other=max(-count, 0.0))
 
 
 class World:
@@ -84,7 +90,12 @@ class World:
                 deployment=one.name,
                 read_from=self.since[one.name],
                 read_to=read_to,
-                last_success_at=max(read.get(one.name, {}), default=None),
+                last_success_at=max(
+                    (hour for hour, count in read.get(one.name, {}).items() if count > 0), default=None
+                ),
+                last_failure_at=max(
+                    (hour for hour, count in read.get(one.name, {}).items() if count < 0), default=None
+                ),
             )
             for one in deployments
         ]
@@ -98,7 +109,7 @@ class World:
             gaps=() if unread is None else (make_gap(unread, at=at),),
             events=events,
             calls={
-                name: Calls(deployment=name, hours={hour: HourOfCalls(ok=count) for hour, count in hours.items()})
+                name: Calls(deployment=name, hours={hour: made(count) for hour, count in hours.items()})
                 for name, hours in read.items()
                 if hours and unread is not Section.METRICS
             },
@@ -406,12 +417,12 @@ def test_calls_of_the_time_before_the_period_are_loaded_of_what_is_quiet_alone()
     (account,) = world.load(NOW + DAY - HOUR, 7 * DAY).accounts  # a time in the past needs all of them
     assert account.answered["busy-bot"].within(NOW - 18 * DAY, NOW - 8 * DAY)
     world = World()
-    world.call("quiet-bot", then - 18 * DAY)
+    world.call("quiet-bot", then - 16 * DAY)
     for hours in range(2, 19 * 24, 3):
         world.call("busy-bot", then - hours * HOUR, 7.0)
     world.poll(then, [make_deployment("quiet-bot"), make_deployment("busy-bot")])
     (account,) = world.load(then).accounts
-    assert account.answered["quiet-bot"].within(then - 19 * DAY, then) == 3
+    assert account.answered["quiet-bot"].within(then - 17 * DAY, then) == 3
     assert not account.answered["busy-bot"].within(then - 18 * DAY, then - 8 * DAY)
 
 
@@ -434,3 +445,57 @@ def test_a_call_of_which_no_hour_is_kept_is_no_idleness():
     world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
     (before,) = world.load(NOW).accounts
     assert before.lives[0].usage is None
+
+
+def test_calls_are_loaded_as_far_back_as_a_trickle_is_looked_for():
+    world = World()
+    world.call("support-bot", NOW - 19 * DAY, 1.0)
+    world.call("support-bot", NOW - 2 * DAY, 1.0)
+    world.poll(NOW, [make_deployment()])
+    found = [
+        world.store.read_now(
+            period.load, Period(begin=NOW - 7 * DAY, end=NOW), as_of=NOW, owner_tag="owner", trickle=trickle
+        )
+        .accounts[0]
+        .answered["support-bot"]
+        .within(BEGAN, NOW)
+        for trickle in (Trickle(), Trickle(window=18 * DAY), Trickle(window=18 * DAY, max_calls=0))
+    ]
+    assert found == [1, 2, 1]
+
+
+def test_the_last_call_of_a_life_is_known_where_its_name_lived_on():
+    """Usage tells of the last call alone, which is the new life's."""
+    world, again = World(), make_deployment(created_at=NOW - 3 * DAY)
+    world.call("support-bot", NOW - 19 * DAY)
+    world.call("support-bot", NOW - DAY)
+    world.poll(NOW - 5 * DAY, [make_deployment()])
+    world.poll(NOW - 4 * DAY, [])
+    world.poll(NOW, [again])
+    former, new = world.statement(NOW).hosted
+    assert (former.end is None, new.end) == (False, None)
+    assert (former.last_call_at, new.last_call_at) == (NOW - 19 * DAY, NOW - DAY)
+
+
+def test_a_refused_call_of_weeks_ago_is_known_as_of_a_time_in_the_past():
+    world = World()
+    for at in (NOW - 19 * DAY, NOW + DAY):
+        world.call("support-bot", at, -1.0)
+    world.poll(NOW, [make_deployment()])
+    world.poll(NOW + 2 * DAY, [make_deployment()])
+    (before,), (now,) = world.load(NOW).accounts, world.load(NOW + 2 * DAY).accounts
+    assert before.lives[0].usage.last_failure_at == NOW - 19 * DAY
+    assert now.lives[0].usage.last_failure_at == NOW + DAY
+
+
+def test_a_life_ended_after_the_last_sight_of_its_account():
+    """Something else of its account's deployments changed when it was still there."""
+    world, one, other = World(NOW - 6 * DAY), make_deployment(), make_deployment("other-bot")
+    world.poll(NOW - 5 * DAY, [one])
+    world.poll(NOW - 4 * DAY, [one, other])
+    world.poll(NOW - 2 * DAY, [other])
+    (account,) = world.load(NOW - 2 * DAY).accounts
+    assert {life.deployment.name: life.end for life in account.lives} == {
+        "support-bot": (NOW - 4 * DAY, NOW - 2 * DAY),
+        "other-bot": None,
+    }

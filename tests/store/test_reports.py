@@ -6,9 +6,13 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import DAY, HOUR, MINUTE, NOW
-from watcher.store import reports
-from watcher.store.outbox import LEASE
+from watcher.store import outbox, reports
+from watcher.store.outbox import LEASE, Attempt
 from watcher.store.reports import Issue
+
+
+def tried(at, outcome="delivered", kind="", detail=""):
+    return Attempt(at=at, duration_s=0.5, outcome=outcome, kind=kind, detail=detail)
 
 
 def make_issue(receiver="finops", **changes):
@@ -81,12 +85,15 @@ def test_who_claims_holds_it_until_the_lease_ends(store, open_store):
     assert waiting(other, later) == ["finops"]
     theirs = claim(other, make_issue(), later, owner="two")
     assert theirs.fence == 2
-    assert store.write_now(reports.mark, mine, at=later, state="delivered") is False
+    assert store.write_now(reports.mark, mine, tried(later), state="delivered") is False
     [still] = store.read_now(reports.listed)
     assert (still.state, still.attempts) == ("pending", 0)
-    assert other.write_now(reports.mark, theirs, at=later, state="delivered") is True
+    assert other.write_now(reports.mark, theirs, tried(later, detail="taken"), state="delivered") is True
     assert store.read_now(reports.in_other_hands, now=later) is None
     assert waiting(store, later + DAY) == []
+    # Of who had lost it the try is on record all the same.
+    tries = store.read_now(outbox.attempts, mine.id)
+    assert tries == (tried(later), tried(later, detail="taken"))
 
 
 def test_of_many_that_claim_at_once_one_gets_it(store, open_store):
@@ -115,9 +122,8 @@ def test_what_failed_waits_for_its_time_unless_somebody_is_heedless(store):
     queue(store)
     mine = claim(store, make_issue())
     later = NOW + 10 * MINUTE
-    store.write_now(
-        reports.mark, mine, at=NOW, state="pending", detail="timeout: none", due_at=later, is_uncertain=True
-    )
+    attempt = tried(NOW, "retry", "timeout", "timeout: none")
+    store.write_now(reports.mark, mine, attempt, state="pending", due_at=later, is_uncertain=True)
     [issue] = store.read_now(reports.listed)
     assert (issue.attempts, issue.first_tried_at, issue.last_error) == (1, NOW, "timeout: none")
     assert issue.is_uncertain
@@ -146,9 +152,10 @@ def test_the_dead_are_listed_until_they_are_tried_again_or_dropped(store):
 def test_whatever_a_receiver_says_can_be_kept(store, detail):
     queue(store)
     mine = claim(store, make_issue())
-    assert store.write_now(reports.mark, mine, at=NOW, state="dead", detail=detail)
+    assert store.write_now(reports.mark, mine, tried(NOW, "dead", "server", detail), state="dead")
     [issue] = store.read_now(reports.listed)
     assert len(issue.last_error) == len(detail)
+    assert [len(one.detail) for one in store.read_now(outbox.attempts, issue.id)] == [len(detail)]
     assert store.read_now(reports.ids_like, [issue.id[:12]]) == (issue.id,)
 
 

@@ -26,6 +26,7 @@ from watcher.store import (
     history,
     listed,
     outbox,
+    reports,
     retention,
     retirements,
     scope,
@@ -36,6 +37,7 @@ from watcher.store.retention import Pruned
 
 from .dumps import dump, statements
 from .test_outbox import claim, make_notification, mark, put
+from .test_reports import make_issue, tried
 
 BEFORE = NOW + 10 * DAY
 
@@ -67,6 +69,20 @@ def test_what_is_over_and_told_goes_with_all_that_hangs_on_it(store, over):
     left = {name for name, rows in dump(store.engine).items() if rows}
     assert left == {"channels"}  # a row a receiver, for as long as there is one
     assert prune(store) == Pruned()
+
+
+@pytest.mark.parametrize("state", ["delivered", "dead", "pending"])
+def test_a_report_that_is_over_goes_with_its_tries_and_no_others(store, state, over):
+    tell(store, make_notification(over))  # the alert is not settled, so it stays, and its tries too
+    issue = make_issue()
+    store.write_now(reports.add, [issue])
+    for number in range(2):
+        mine = store.write_now(reports.claim, issue.id, "me", clock=lambda: NOW)
+        store.write_now(reports.mark, mine, tried(NOW, "retry"), state=state if number else "pending", due_at=NOW)
+    expected = Pruned() if state == "pending" else Pruned(reports=1, attempts=2)
+    assert prune(store) == expected
+    assert len(store.read_now(outbox.attempts, issue.id)) == (2 if state == "pending" else 0)
+    assert dump(store.engine)["attempts"]
 
 
 def test_what_ended_later_stays(store, over):

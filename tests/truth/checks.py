@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from watcher.simulator.generator import account_month
 
-from . import gone, holdings, idle, jobs, money, sight, stock, telling
+from . import again, gone, holdings, idle, jobs, money, sight, stock, telling
 from .drive import run
 from .record import Record, Violation
 
-SUBJECTS = (jobs, idle, gone, sight, stock, holdings, telling, money)
+SUBJECTS = (jobs, idle, gone, sight, stock, holdings, telling, money, again)
 
 
 def violations(record: Record) -> tuple[Violation, ...]:

@@ -41,8 +41,6 @@ _ORPHANED_AFTER = timedelta(days=14)
 _DAY = timedelta(days=1)
 _RETIRING_STEPS = (7 * _DAY, 30 * _DAY, 90 * _DAY)
 _WAITS = frozenset({"validating", "waiting", "pending", "validating_files", "queued", "created"})
-#: Checkpoints of a job that the service lists.
-_KEPT = 3
 #: Whether they still take a place among the running ones is nobody's to say.
 _BETWEEN = frozenset({"pausing", "resuming"})
 #: A base counts as trained on for this long.
@@ -185,23 +183,8 @@ def retirements(record: Record) -> Iterator[Violation]:
         yield from _false_retirement(record, step, alert, life)
     for life in record.ledger.lives:
         is_plain = life.is_fine_tuned and not is_blurred(record, life) and len(record.accounts[life.account]) == 1
-        if is_plain and not _is_forgotten(record, life):
+        if is_plain:
             yield from _missed_retirement(record, life)
-
-
-def _is_forgotten(record: Record, life: LifeTruth) -> bool:
-    """Whether it serves a checkpoint by its bare id that its job, once it has ended, no longer lists.
-
-    What made it could be read while the job ran, if anybody looked then, and cannot be told later.
-    """
-    source = source_of(record, life)
-    if source.checkpoint is None or source.checkpoint_form != "id":
-        return False
-    jobs = [job for key, job in record.job_sources.items() if key[0] == life.account and job.name == source.job]
-    return any(
-        source.checkpoint not in [job.steps * number // job.epochs for number in range(1, job.epochs + 1)][-_KEPT:]
-        for job in jobs
-    )
 
 
 def _false_retirement(record: Record, step: Step, alert: Alert, life: LifeTruth) -> Iterator[Violation]:
@@ -236,7 +219,10 @@ def _missed_retirement(record: Record, life: LifeTruth) -> Iterator[Violation]:
         if _is_doubtful(record, step, key) or life.appears > step.at - _DAY:
             continue
         # Stock was taken within the last day: what was near then is said to be, at the step of then or a later one.
-        left = _end(base, step.at - _DAY).nearest(is_trained=_is_trained(record, life, step))
+        # Training that has ended since is no longer waited for.
+        until = base.fine_tune_until
+        is_trained = until is not None and step.at <= until and _is_trained(record, life, step)
+        left = _end(base, step.at - _DAY).nearest(is_trained=is_trained)
         due = "" if left is None else retiring_step(left)
         said = alert.finding.step if alert is not None else ""
         if due and (not said or _ORDER.index(said) < _ORDER.index(due)):

@@ -33,11 +33,9 @@ def check(record: Record) -> Iterator[Violation]:
 def _mistakes(record: Record, booked: Booked) -> Iterator[str]:
     statement = booked.statement
     yield from _period(record, booked)
-    yield from _sums(statement)
-    yield from _hosting(record, statement)
+    yield from sums(statement)
+    yield from hosting(record, statement)
     yield from _training(record, statement)
-    if booked.again is not None:
-        yield from _again(statement, booked.again)
 
 
 # The period, and its sums
@@ -51,7 +49,7 @@ def _period(record: Record, booked: Booked) -> Iterator[str]:
         yield f"the period {statement.period}, not from {begin} on"
 
 
-def _sums(statement: Statement) -> Iterator[str]:
+def sums(statement: Statement) -> Iterator[str]:
     """The totals are those of the lines, and count what is unknown."""
     lines, never = (
         statement.hosted,
@@ -97,8 +95,12 @@ def _parts(line: HostedLine, name: str, parts: Sequence[Cost]) -> Iterator[str]:
 # Hosting
 
 
-def _hosting(record: Record, statement: Statement) -> Iterator[str]:
-    """Each life that stood in the period is a line, and each line is a life."""
+def hosting(record: Record, statement: Statement, *, may_be_later: bool = False) -> Iterator[str]:
+    """Each life that stood in the period is a line, and each line is a life.
+
+    Args:
+        may_be_later: The statement was compiled later, and may know what was read only then of the time before.
+    """
     begin, end = statement.period.begin, statement.period.end
     stood: dict[str, list[LifeTruth]] = {}
     for life in record.ledger.lives:
@@ -110,13 +112,18 @@ def _hosting(record: Record, statement: Statement) -> Iterator[str]:
     for id_ in sorted({*stood, *lines}):
         lives, own = stood.get(id_, []), lines.get(id_, [])
         if all(life.shows_created for life in record.lives.get(id_, ())):
-            yield from _told_apart(record, statement, lives, own)
+            yield from _told_apart(record, statement, lives, own, may_be_later=may_be_later)
         else:
             yield from _blurred(record, statement, lives, own)
 
 
 def _told_apart(
-    record: Record, statement: Statement, lives: Sequence[LifeTruth], lines: Sequence[HostedLine]
+    record: Record,
+    statement: Statement,
+    lives: Sequence[LifeTruth],
+    lines: Sequence[HostedLine],
+    *,
+    may_be_later: bool,
 ) -> Iterator[str]:
     by_begin = {line.begin: line for line in lines}
     if len(by_begin) < len(lines):
@@ -124,7 +131,7 @@ def _told_apart(
     for life in lives:
         line = by_begin.pop(life.appears, None)
         if line is not None:
-            yield from _line(record, statement, life, line)
+            yield from _line(record, statement, life, line, may_be_later=may_be_later)
         elif was_seen(record, life, statement.as_of):
             yield f"no line of {life.name} in {life.label}, which stood from {life.created} to {life.ended}"
     ended = {life.appears for life in record.lives.get(lines[0].id.lower(), ())} if lines else set()
@@ -141,7 +148,9 @@ def was_seen(record: Record, life: LifeTruth, at: datetime) -> bool:
     )
 
 
-def _line(record: Record, statement: Statement, life: LifeTruth, line: HostedLine) -> Iterator[str]:
+def _line(
+    record: Record, statement: Statement, life: LifeTruth, line: HostedLine, *, may_be_later: bool
+) -> Iterator[str]:
     """One life whose creation is known."""
     name = f"{line.name} ({line.sku}) in {line.place.account}"
     begin, end = statement.period.begin, statement.period.end
@@ -165,7 +174,7 @@ def _line(record: Record, statement: Statement, life: LifeTruth, line: HostedLin
         if not line.cost.low - slack <= low <= high <= line.cost.high + slack:
             yield f"{name}: {line.cost.text}, and it cost {float(low):.4f}"
     yield from _days(record, statement, life, line, worth)
-    yield from uses.check(record, statement, life, line, worth)
+    yield from uses.check(record, statement, life, line, worth, may_be_later=may_be_later)
 
 
 def _priced(name: str, worth: Worth | None, line: HostedLine) -> Iterator[str]:
@@ -332,59 +341,3 @@ def _was_read(record: Record, job: JobTruth, at: datetime) -> bool:
         and sight.at < job.ended
         and not any(True for _ in record.blinds("data", job.account, seen.at, at))
     )
-
-
-# What was said before
-
-
-def _again(then: Statement, again: Statement) -> Iterator[str]:
-    """Compiled anew from the history, it says what it said at its time."""
-    before, after = ({(line.id, line.begin): line for line in one.hosted} for one in (then, again))
-    for key in sorted({*before, *after}):
-        one, two = before.get(key), after.get(key)
-        if one is None or two is None:
-            yield f"{key[0]} from {key[1]} {'then' if one else 'again'} alone"
-            continue
-        for name in (
-            "cost",
-            "stood",
-            "by_state",
-            "calls",
-            "end",
-            "state",
-            "idle_since",
-            "idle",
-            "deletion",
-            "is_paused",
-        ):
-            old, new = getattr(one, name), getattr(two, name)
-            if old != new and not (name == "by_state" and _has_settled(old, new)):
-                yield f"{one.name} in {one.place.account}: {name} {old}, and again {new}"
-    jobs, again_jobs = ({(line.place.account, line.job): line.cost for line in s.trained} for s in (then, again))
-    for job in sorted({*jobs, *again_jobs}):
-        if jobs.get(job) != again_jobs.get(job):
-            yield f"training {job}: {jobs.get(job)}, and again {again_jobs.get(job)}"
-    by_state = ({"idle": said.idle.known, "unread": said.unread.known} for said in (then, again))
-    settled = ("idle", "unread") if _has_settled(*by_state, unknown="unread") else ()
-    for name in ("hosting", "training", "idle", "trickle", "unread", "accounts", "saved"):
-        if name in settled:
-            continue
-        if (old := getattr(then, name)) != (new := getattr(again, name)):
-            yield f"{name} {getattr(old, 'text', old)}, and again {getattr(new, 'text', new)}"
-
-
-def _has_settled(then: Mapping[str, Cost], again: Mapping[str, Cost], *, unknown: str = State.UNKNOWN) -> bool:
-    """Whether nothing differs but hours that were not read then, and in which, as was read since, nothing came.
-
-    When a span of metrics was read is not kept: of such hours the record cannot tell that they were unknown.
-    """
-    names = {*then, *again} - {State.IDLE, unknown}
-    if any(then.get(name) != again.get(name) for name in names):
-        return False
-    zero = Amount(low=Fraction(0), high=Fraction(0), currency="")
-    idle = [said.get(State.IDLE, zero) for said in (then, again)]
-    unread = [said.get(unknown, zero) for said in (then, again)]
-    if not all(isinstance(one, Amount) for one in (*idle, *unread)):
-        return False
-    more, less = idle[1].high - idle[0].high, unread[0].high - unread[1].high
-    return more == less >= 0 and idle[1].low - idle[0].low == unread[0].low - unread[1].low

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from watcher.simulator import Account, BaseModel, Calls, Deployment, Fault, File, Job, Scenario
 from watcher.simulator.ledger import Ledger
+from watcher.simulator.traffic_shapes import EMPTY
 
 from .drive import Look
 
@@ -246,4 +247,48 @@ def spending() -> Scenario:
         start=datetime(2026, 3, 6, 8, tzinfo=UTC),
         length=5 * DAY,
         accounts=(Account(name="contoso-ft", jobs=jobs, deployments=deployments),),
+    )
+
+
+def doubts() -> Scenario:
+    """What some call may have been, what a job is, and whose a deployment was.
+
+    `bot` is called for two days and then left alone, `busy` is called all the time, and every four hours a call comes
+    that the metrics book under no name. A job of the stable dated API tells no method. One account is deleted, and
+    another one created under its id.
+    """
+    calls = (Calls(from_=DAY, until=3 * DAY, per_hour=4),)
+    nameless = (Calls(from_=2 * HOUR, per_hour=0.25, dimension=EMPTY),)
+    history = Job(name="history", created=-30 * DAY)
+    reinforced = Job(
+        name="reinforced", created=DAY, running_for=5 * HOUR, model="o4-mini-2025-04-16", method="reinforcement"
+    )
+    asked = Account(
+        name="contoso-ft",
+        dialects=("dated",),
+        jobs=(history, reinforced),
+        deployments=(
+            Deployment(name="bot", job="history", created=18 * HOUR, calls=calls),
+            Deployment(name="busy", job="history", created=HOUR, calls=(Calls(from_=DAY, per_hour=60),)),
+            Deployment(name="base", model="gpt-4.1", created=HOUR, calls=nameless),
+        ),
+    )
+    before = Account(
+        name="contoso-lab",
+        jobs=(history, Job(name="early", created=HOUR, running_for=5 * HOUR, training_type="globalStandard")),
+        deployments=(Deployment(name="first", job="history", created=2 * HOUR),),
+        deleted=2 * DAY + HOUR,
+        deleted_by="operator@contoso.example",
+    )
+    after = Account(
+        name="contoso-lab",
+        created=3 * DAY + HOUR,
+        jobs=(Job(name="late", created=3 * DAY + 2 * HOUR, running_for=5 * HOUR),),
+        deployments=(Deployment(name="second", job="late", created=3 * DAY + 20 * HOUR),),
+    )
+    return Scenario(
+        title="doubts",
+        start=datetime(2026, 3, 6, 8, tzinfo=UTC),
+        length=6 * DAY,
+        accounts=(asked, before, after),
     )

@@ -3,7 +3,7 @@
 To patch our own code is right here alone: what is tested is the test.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
@@ -19,20 +19,21 @@ from watcher.costs.hosting import Answered, Period
 from watcher.costs.money import Amount, Unknown, nothing
 from watcher.cycles import inventory as taking
 from watcher.errors import ForbiddenError
-from watcher.report import compile as compile_
-from watcher.report import hosted
+from watcher.report import hosted, worked
 from watcher.resources import changes, merging
 from watcher.resources.fine_tuning import JobStatus
 from watcher.rules import retirement
 from watcher.rules.files import FileOrphaned
+from watcher.simulator import Scenario
 from watcher.simulator.generator import account_month
 from watcher.store import inventory, period_calls, period_lives, retirements
 
-from . import checks, money
+from . import again, checks, money
 from .drive import run
 from .record import is_resolved
 from .scenarios import (
     deleted_accounts,
+    doubts,
     long_blindness,
     narrow_cases,
     one_subscription,
@@ -122,7 +123,7 @@ def test_finds_a_refused_list_that_is_taken_for_empty(monkeypatch: pytest.Monkey
             try:
                 return await get(*args, **kwargs)
             except ForbiddenError:
-                return Answer(b'{"object": "list", "data": [], "value": []}', {}, 200, "")
+                return Answer(body=b'{"object": "list", "data": [], "value": []}', headers={}, status=200)
 
         return lenient
 
@@ -248,7 +249,7 @@ def _all_day(period: Period, zone: ZoneInfo) -> tuple[Any, ...]:
             id="a Developer deployment has a fee",
         ),
         pytest.param(
-            compile_,
+            worked,
             "hosted",
             lambda lines: lambda *args: (one for one in lines(*args) if one.line.end is None),
             "no line of deleted",
@@ -263,7 +264,73 @@ def test_finds_money_that_is_wrong(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, planted: Callable[[Any], Any], expected: str
 ) -> None:
     _plant(monkeypatch, owner, name, planted)
-    found = [one.what for one in money.check(run(spending(), seed=_NEW_YORK, schedule=twice_a_day))]
+    found = _found_of_money(spending())
+    assert any(expected in what for what in found), found
+
+
+def test_what_cannot_be_told_agrees_with_the_truth() -> None:
+    record = run(doubts(), seed=_NEW_YORK, schedule=twice_a_day)
+    assert checks.violations(record) == ()
+    (half_way, end) = (booked.statement for booked in record.booked)
+    assert sorted(line.name for line in end.hosted) == ["bot", "busy", "first", "second"]
+    assert {line.name for line in half_way.hosted if line.calls is None} == {"bot", "busy"}
+    assert len(end.trained) == 3 and end.training.is_known
+
+
+def _found_of_money(story: Scenario) -> list[str]:
+    record = run(story, seed=_NEW_YORK, schedule=twice_a_day)
+    return [one.what for subject in (money, again) for one in subject.check(record)]
+
+
+def _used(use: Callable[..., Any]) -> Callable[..., Any]:
+    """As if every unclear call had been answered, and by this one."""
+
+    def planted(one: Any, answered: Answered, *args: Any, unclear: Sequence[int] = (), **more: Any) -> Any:
+        found = dict(zip(answered.hours, answered.counts, strict=True)) | dict.fromkeys(unclear, 2.0)
+        both = Answered(hours=tuple(sorted(found)), counts=tuple(found[hour] for hour in sorted(found)))
+        return use(one, both, *args, **more)
+
+    return planted
+
+
+def _read_later(known: Callable[..., Any]) -> Callable[..., Any]:
+    """As if what was read in the two days after had been known."""
+
+    def planted(hours: Any, first: int, as_of: datetime, *args: Any) -> Any:
+        return known(hours, first, as_of + timedelta(days=2), *args)
+
+    return planted
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "planted", "expected"),
+    [
+        pytest.param(hosting, "_doubtful", lambda _: lambda *_: (), "unknown for", id="unclear hours are idle"),
+        pytest.param(hosted, "use_by_day", _used, "used for", id="unclear hours are used"),
+        pytest.param(
+            hosted._Lives,
+            "_unclear",
+            lambda _: lambda *_: range(480_000, 500_000),
+            "unknown for",
+            id="all hours are unknown",
+        ),
+        pytest.param(hosted, "_are_clear", lambda _: lambda _: True, "without a name", id="all calls are counted"),
+        pytest.param(period_calls, "_known", _read_later, "and again", id="the past knows two days more"),
+        pytest.param(
+            hosted._Lives,
+            "_came_at",
+            lambda _: lambda lives, _: lives.account.created_at,
+            "no line of first",
+            id="an account that came again forgets",
+        ),
+        pytest.param(training, "_REINFORCED", lambda _: frozenset(), "ftjob", id="reinforcement is billed by tokens"),
+    ],
+)
+def test_finds_doubts_that_are_denied(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, planted: Callable[[Any], Any], expected: str
+) -> None:
+    _plant(monkeypatch, owner, name, planted)
+    found = _found_of_money(doubts())
     assert any(expected in what for what in found), found
 
 

@@ -53,19 +53,18 @@ def make_site(
     def wake() -> None:
         heard.wakes += 1
 
-    def settings() -> Settings:
-        return Settings(
-            name="prod",
-            zone=ZoneInfo("Europe/Berlin"),
-            frame=lambda now: Frame(now=now),
-            known=Known(rules=(), critical_rules=(), labels=None),
-            routing=routing,
-        )
+    settings = Settings(
+        name="prod",
+        zone=ZoneInfo("Europe/Berlin"),
+        frame=lambda now: Frame(now=now),
+        known=Known(rules=(), critical_rules=(), labels=None),
+        routing=routing,
+    )
 
     return Site(
         store=store,
         clock=clock,
-        settings=settings,
+        settings=lambda: settings,
         health=lambda: Health(is_alive=True, not_ready=()),
         report=report,
         calendar=calendar,

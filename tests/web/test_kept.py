@@ -75,6 +75,14 @@ async def test_what_an_operator_did_shows_at_once_however_dear_it_is(store: Stor
     assert await one.get() == (2, 1)
 
 
+async def test_another_configuration_shows_at_once_however_dear_it_is(store: Store) -> None:
+    settings = [object()]
+    one = Kept(store, Counted(), pace=10**9, under=lambda: settings[0])
+    assert await one.get() == await one.get() == (1, 0)
+    settings[0] = object()
+    assert await one.get() == await one.get() == (2, 0)
+
+
 async def test_a_dear_one_is_not_made_for_each_change(store: Store) -> None:
     make = Counted()
     one = Kept(store, make, pace=10**9)

@@ -7,6 +7,7 @@ import subprocess
 import time
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import ANY
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
@@ -243,6 +244,39 @@ def test_without_prices_nothing_is_said_of_money(store):
     silent = PriceBook(terms=Terms(currency="EUR"))  # the example price is in dollars
     money = counted(store, book=silent).money
     assert (money.per_hour, money.idle_so_far, money.unpriced) == ({}, {}, {"contoso-ft": 1})
+
+
+def test_with_a_memory_each_scrape_says_what_one_without_says(store):
+    """Whatever happened in between: a deployment called or gone, an alert told, raised or over, an account left."""
+    memory = counts.Memory()
+    place, other = make_account(), make_account("contoso-west")
+    store.write_now(scope.save_accounts, [place, other], is_complete=True, now=NOW - 20 * DAY)
+
+    def polled(account, at, *names, idle=12, **more):
+        made = [make_deployment(name, account=account, created_at=NOW - 30 * DAY) for name in names]
+        usage = [
+            make_usage(name, read_from=at - 16 * DAY, read_to=at, last_success_at=at - idle * DAY) for name in names
+        ]
+        store.write_now(record, make_snapshot(account=account, at=at, deployments=made, usage=usage, **more), RULES)
+
+    def same(now):
+        fresh = store.read_now(counts.counts, now, book=BOOK)
+        assert store.read_now(counts.counts, now, book=BOOK, memory=memory) == replace(fresh, size=ANY)
+        return fresh
+
+    polled(place, NOW - DAY, "bot", "chat")
+    polled(other, NOW - DAY, "bot")
+    first = same(NOW - DAY)
+    assert first.countdowns == 3 and first.money.idle_so_far
+    polled(place, NOW - HOUR, "bot", "chat", idle=0.1)
+    assert same(NOW - HOUR).countdowns == 1
+    polled(other, NOW, "bot", idle=13.5)
+    assert same(NOW).alerts != first.alerts
+    (alert, *_) = store.read_now(alerts.listed, firing_only=True)
+    store.write_now(alerts.save, [replace(alert, unverified_since=NOW, unverified_because="x")])
+    assert same(NOW).unverified == 1
+    store.write_now(scope.save_accounts, [place], is_complete=True, now=NOW)
+    assert same(NOW + HOUR).deployments == {("Standard", "Succeeded"): 2}
 
 
 def test_the_nearest_end_of_a_deployment_counts(store):

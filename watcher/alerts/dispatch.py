@@ -104,8 +104,7 @@ def plan(
     _note_unrouted((alert for alert in alerts if not taken.get(alert.id, True)), planned)
     due = _stand_in(_due(alerts, taken, known, planned))
     lingering = () if immediate else tuple(alert for alert in ended if lingers_until(alert, now))
-    # Sorting the sources costs as much as all else together, and mostly nothing is due.
-    inhibitor = Inhibitor(routing.inhibitions if due else (), _in_order(alerts, bystanders), lingering)
+    inhibitor = Inhibitor(routing.inhibitions, (*alerts, *bystanders), lingering)
     at_the_end = AtTheEnd(
         inhibitions=routing.inhibitions,
         sources=(*alerts, *bystanders, *ended),
@@ -119,11 +118,6 @@ def plan(
     _await_acknowledgement(notifications, taken, known, planned)
     held = {alert_id: tuple(reasons) for alert_id, reasons in sorted(planned.held.items())}
     return Plan(notifications=notifications, next_at=planned.next_at, held=held, at_rest=planned.at_rest)
-
-
-def _in_order(alerts: Sequence[Alert], bystanders: Sequence[Alert]) -> Sequence[Alert]:
-    """All of them; of several that keep one quiet, the first is named."""
-    return sorted((*alerts, *bystanders), key=lambda alert: (alert.starts_at, alert.id)) if bystanders else alerts
 
 
 @dataclass(slots=True)

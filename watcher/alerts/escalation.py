@@ -68,10 +68,9 @@ def escalated(alert: Alert, routes: Sequence[Route], told: Sequence[Told]) -> Ma
 
 def _ways(alert: Alert, routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
     """Whom the routes name for escalation."""
-    failing = failing_receiver(alert.labels)
     for route in routes:
         for receiver in route.escalate_to:
-            if receiver != failing:
+            if receiver != failing_receiver(alert.labels):
                 yield receiver, route
 
 

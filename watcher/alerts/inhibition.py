@@ -4,9 +4,10 @@ What spans accounts ends with the first accounts that can be read again, before 
 goes on for `LINGER` to keep quiet what began before its end, and would only be told to be resolved a poll later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.matcher import Matcher, matches, parse_matchers
@@ -69,27 +70,38 @@ class _Source:
 
 
 class Inhibitor:
-    """The rules with the sources that fire now or linger, sorted by the labels that must agree."""
+    """The rules with the sources that fire now or linger; of those that keep one quiet the oldest is named.
 
-    def __init__(self, rules: Sequence[InhibitRule], alerts: Sequence[Alert], lingering: Sequence[Alert] = ()) -> None:
-        candidates = [*(alert for alert in alerts if alert.status is AlertStatus.FIRING), *lingering]
-        sources = [(alert, alert.labels) for alert in candidates if not alert.is_event]
-        self._rules = tuple((rule, _sources(rule, sources)) for rule in rules)
+    A rule's sources are sorted by the labels that must agree once something is asked of that it may keep quiet: most of
+    the time nothing is, and thousands may fire.
+    """
+
+    def __init__(self, rules: Sequence[InhibitRule], alerts: Iterable[Alert], lingering: Iterable[Alert] = ()) -> None:
+        self._rules, self._alerts, self._lingering = rules, alerts, lingering
+        self._sources: dict[InhibitRule, Mapping[tuple[str, ...], list[_Source]]] = {}
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
         """The alert that keeps this one quiet, or `None`."""
         labels = alert.labels
-        for rule, sources in self._rules:
-            candidates = sources.get(_agreement(rule, labels), ())
-            if not candidates or not matches(rule.target, labels):
+        for rule in self._rules:
+            if not matches(rule.target, labels):
                 continue
-            on_both_sides = matches(rule.source, labels)
+            if rule not in self._sources:
+                self._sources[rule] = _sources(rule, self._candidates)
+            candidates = self._sources[rule].get(_agreement(rule, labels), ())
+            on_both_sides = bool(candidates) and matches(rule.source, labels)
             for source in candidates:
                 if source.alert.id == alert.id or (on_both_sides and source.is_target):
                     continue
                 if source.alert.ends_at is None or alert.starts_at <= source.alert.ends_at:
                     return source.alert
         return None
+
+    @cached_property
+    def _candidates(self) -> list[tuple[Alert, Mapping[str, str]]]:
+        firing = (alert for alert in self._alerts if alert.status is AlertStatus.FIRING)
+        candidates = [*sorted(firing, key=lambda alert: (alert.starts_at, alert.id)), *self._lingering]
+        return [(alert, alert.labels) for alert in candidates if not alert.is_event]
 
 
 def lingers_until(alert: Alert, now: datetime) -> datetime | None:

@@ -1,6 +1,7 @@
 """Alertmanager's label matchers, shared by routes, silences and inhibitions. A label that is missing equals "".
 
-A regular expression that could take for ever is refused like one that is none, wherever it comes from.
+A regular expression that could take for ever is refused like one that is none, wherever it comes from. What was stored
+before it was refused can be read all the same, and matches nothing.
 """
 
 import re
@@ -49,6 +50,23 @@ class Matcher:
         return f'{self.name}{self.operator}"{escaped}"'
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadMatcher:
+    """What was stored as a matcher and is none by now: another version took it, or another hand wrote it.
+
+    It matches nothing. Guessing what it meant might hide an alert; without it, at worst one too many is told.
+    """
+
+    text: str
+    because: str  #: why it is none, in a line
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.text
+
+
 # A tag that becomes a label keeps its name, hence the hyphen and the dot, which Prometheus would not allow.
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]*")
 _OPERATOR = re.compile(r"\s*(=~|!~|!=|=)\s*")
@@ -86,6 +104,21 @@ def parse_matchers(texts: Iterable[str]) -> tuple[Matcher, ...]:
     return tuple(parse_matcher(text) for text in texts)
 
 
-def matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+def stored_matchers(texts: Iterable[str]) -> tuple[Matcher | UnreadMatcher, ...]:
+    """What was stored, each in order: one that cannot be read does not keep the others from being read."""
+    return tuple(_stored(text) for text in texts)
+
+
+def _stored(text: str) -> Matcher | UnreadMatcher:
+    try:
+        return parse_matcher(text)
+    except ValueError as exc:
+        return UnreadMatcher(text, str(exc))
+
+
+def matches(matchers: Iterable[Matcher | UnreadMatcher], labels: Mapping[str, str]) -> bool:
     """Whether all of them match; none at all match everything."""
-    return all(matcher.matches(labels) for matcher in matchers)
+    for matcher in matchers:  # noqa: SIM110 (`all` takes twice as long, and nothing is asked more often)
+        if not matcher.matches(labels):
+            return False
+    return True

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from watcher.alerts.alert import Alert
 from watcher.alerts.keep import COUNTDOWN_RULES, LAST_STEPS
-from watcher.alerts.matcher import Matcher, matches
+from watcher.alerts.matcher import Matcher, UnreadMatcher, matches
 from watcher.alerts.step import OVERDUE, time_before
 
 
@@ -19,12 +19,17 @@ class Silence:
     """Alerts that all `matchers` match are not told of from `starts_at` until just before `ends_at`."""
 
     id: str
-    matchers: tuple[Matcher, ...]  #: one at least: a silence without any silences nothing
+    matchers: tuple[Matcher | UnreadMatcher, ...]  #: one at least: a silence without any silences nothing
     starts_at: datetime
     ends_at: datetime
     author: str
     comment: str
     is_forced: bool = False  #: also hides the last day before a deletion
+
+    @property
+    def unread_because(self) -> str:
+        """Why it hides nothing: the first of its matchers that cannot be read, and why; "" where all can be."""
+        return next((one.because for one in self.matchers if isinstance(one, UnreadMatcher)), "")
 
     def is_active(self, now: datetime) -> bool:
         return self.starts_at <= now < self.ends_at
@@ -41,6 +46,8 @@ def silenced_by(alert: Alert, silences: Sequence[Silence], now: datetime) -> tup
 
 def _matching(alert: Alert, silences: Sequence[Silence], now: datetime) -> tuple[Silence, ...]:
     """The active silences that match the alert, the longest first."""
+    if not silences:
+        return ()
     labels = alert.labels
     found = (silence for silence in silences if silence.is_active(now) and silence.matches(labels))
     return tuple(sorted(found, key=lambda silence: (silence.ends_at, silence.id), reverse=True))

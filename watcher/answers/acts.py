@@ -248,10 +248,14 @@ class KeepRow:
 
 def keeps(tx: Connection, now: datetime) -> tuple[KeepRow, ...]:
     """What is kept, the next to end first."""
-    watched = {one.account.key: one for one in listings.accounts(tx, with_removed=True)}
-    names = {d.key: d.name for one in watched.values() for d in one.reading.deployments or ()}
+    kept = alerts.keeps(tx, since=now)
+    keys = {each.account for each in kept}
+    watched = listings.places(tx, with_removed=True, keys=keys)
+    names = {
+        one.deployment.key: one.deployment.name for one in (listings.deployments(tx, account_keys=keys) if keys else ())
+    }
     rows = []
-    for each in alerts.keeps(tx, since=now):
+    for each in kept:
         found = watched.get(each.account)
         label = found.account.label if found else each.account
         places = (label.lower(), each.account.lower(), *((found.account.name.lower(),) if found else ()))

@@ -1,7 +1,7 @@
 """The outbox, as it is listed and acted upon: notifications, issues of scheduled reports, and the channels to both."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from watcher.store.reports import Issue
 
 #: Of a notification; the first two are those that somebody may have to look at.
 STATES = ("pending", "dead", "delivered", "dropped", "merged")
+UNDELIVERED = STATES[:2]
 #: What the id of a report's issue begins with.
 REPORT_PREFIX = "rpt_"
 
@@ -37,17 +38,66 @@ class DeliveryRow:
         return delivery_record(self.one, self.attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class IssueRow:
+    """An issue of a report, and each attempt at it."""
+
+    one: Issue
+    attempts: tuple[Attempt, ...]
+
+    def record(self) -> Record:
+        return issue_record(self.one, self.attempts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """What was asked for of it, in the order in which it was decided, and all channels."""
+
+    notifications: tuple[DeliveryRow, ...]
+    issues: tuple[IssueRow, ...]
+    channels: tuple[Channel, ...]
+
+
+def load(tx: Connection, wanted: Sequence[str] | None, states: Sequence[str] = UNDELIVERED) -> Outbox:
+    """What is meant by ids or their beginnings, whatever became of it; without any, what is in some states.
+
+    Raises:
+        Refused: An id means none, or several.
+    """
+    if wanted is not None:
+        ids, report_ids = parted(wanted)
+        ids = _meant(ids, outbox.ids_like(tx, ids), "{} is the id of no such notification")
+        report_ids = _meant(report_ids, reports.ids_like(tx, report_ids), "{} is the id of no report")
+        found, issues = outbox.listed(tx, ids=ids), reports.listed(tx, ids=report_ids)
+    else:
+        found, issues = outbox.listed(tx, states=states), reports.listed(tx, states=states)
+    return Outbox(
+        notifications=tuple(delivery_rows(tx, found)),
+        issues=tuple(issue_rows(tx, issues)),
+        channels=channels.listed(tx),
+    )
+
+
+def delivery_rows(tx: Connection, found: Iterable[Delivery]) -> Iterator[DeliveryRow]:
+    """Each with its attempts."""
+    return (DeliveryRow(one, outbox.attempts(tx, one.notification.id)) for one in found)
+
+
+def issue_rows(tx: Connection, found: Iterable[Issue]) -> Iterator[IssueRow]:
+    """Each with its attempts."""
+    return (IssueRow(one, outbox.attempts(tx, one.id)) for one in found)
+
+
 def notifications(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[DeliveryRow]:
     """Notifications of the states that are asked for, by default those that wait or are dead, in their order."""
     states = (
-        [state for state in STATES if query.statuses and query.fits_status(state)] if query.statuses else STATES[:2]
+        [state for state in STATES if query.statuses and query.fits_status(state)] if query.statuses else UNDELIVERED
     )
     found = (DeliveryRow(one, ()) for one in outbox.listed(tx, states=states))
     page = paged(found, lambda row: row.key, limit=limit, cursor=cursor)
-    rows = (DeliveryRow(row.one, outbox.attempts(tx, row.one.notification.id)) for row in page.items)
-    return Page(tuple(rows), page.cursor)
+    return Page(tuple(delivery_rows(tx, (row.one for row in page.items))), page.cursor)
 
 
 def delivery_record(one: Delivery, attempts: tuple[Attempt, ...]) -> Record:
@@ -80,16 +130,55 @@ def delivery_record(one: Delivery, attempts: tuple[Attempt, ...]) -> Record:
             }
             for told in notification.alerts
         ],
-        "tries": [
-            {
-                "at": rfc3339(attempt.at),
-                "duration_seconds": attempt.duration_s,
-                "outcome": attempt.outcome,
-                "kind": attempt.kind or None,
-                "detail": attempt.detail,
-            }
-            for attempt in attempts
-        ],
+        "tries": _tries(attempts),
+    }
+
+
+def issue_record(one: Issue, attempts: tuple[Attempt, ...]) -> Record:
+    """An issue of a report with its attempts."""
+    return {
+        "id": one.id,
+        "report": one.name,
+        "edition": one.edition,
+        "receiver": one.receiver,
+        "period": one.period_name,
+        "period_begin": rfc3339(one.begin),
+        "period_end": rfc3339(one.end),
+        "scheduled_at": rfc3339(one.as_of),
+        "state": one.state,
+        "due_at": rfc3339(one.due_at) if one.state == "pending" else None,
+        "ended_at": rfc3339(one.ended_at),
+        "attempts": one.attempts,
+        "last_error": one.last_error or None,
+        "may_have_arrived": one.is_uncertain,
+        "tries": _tries(attempts),
+    }
+
+
+def _tries(attempts: Iterable[Attempt]) -> list[Record]:
+    return [
+        {
+            "at": rfc3339(attempt.at),
+            "duration_seconds": attempt.duration_s,
+            "outcome": attempt.outcome,
+            "kind": attempt.kind or None,
+            "detail": attempt.detail,
+        }
+        for attempt in attempts
+    ]
+
+
+def channel_record(channel: Channel) -> Record:
+    """How a channel does."""
+    return {
+        "receiver": channel.receiver,
+        "status": "failing" if channel.is_failing else "ok" if channel.last_ok_at else "unknown",
+        "failing_since": rfc3339(channel.failing_since),
+        "failures": channel.failures,
+        "next_try_at": rfc3339(channel.retry_at),
+        "last_ok_at": rfc3339(channel.last_ok_at),
+        "kind": channel.kind or None,
+        "detail": channel.detail or None,
     }
 
 
@@ -123,40 +212,60 @@ def channel_rows(tx: Connection, receivers: Sequence[str]) -> tuple[ChannelRow, 
     return tuple(row for row in rows if row.is_configured or row.waiting or row.dead)
 
 
-def find(tx: Connection, wanted: str) -> DeliveryRow | Issue:
+def find(tx: Connection, wanted: str) -> DeliveryRow | IssueRow:
     """A notification or an issue of a report, by its id.
 
     Raises:
         Refused: There is none.
     """
-    if wanted.startswith(REPORT_PREFIX):
-        for issue in reports.listed(tx, ids=[wanted]):
+    if is_report(wanted):
+        for issue in issue_rows(tx, reports.listed(tx, ids=[wanted])):
             return issue
-    for one in outbox.listed(tx, ids=[wanted]):
-        return DeliveryRow(one, outbox.attempts(tx, wanted))
+    for one in delivery_rows(tx, outbox.listed(tx, ids=[wanted])):
+        return one
     raise Refused(f"no notification and no report has the id {wanted}; what ended long ago is kept no longer")
 
 
-def retry(tx: Connection, wanted: Sequence[str], *, author: str, comment: str, now: datetime) -> int:
-    """Make notifications and reports that wait or are dead due at once; returns how many are.
+# What is done about it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of what was to be retried or dropped."""
+
+    notifications: int
+    reports: int
+    left: int = 0  #: notifications of which nothing is left to send, see `redelivery.LATER_NEWS`
+
+    @property
+    def count(self) -> int:
+        return self.notifications + self.reports
+
+
+def retry(tx: Connection, wanted: Sequence[str] | None, *, author: str, comment: str, now: datetime) -> Done:
+    """Make notifications and reports that wait or are dead due at once: these, by ids or their beginnings.
+
+    Args:
+        wanted: `None`: all of them.
 
     Raises:
         Refused: One neither waits nor is dead.
     """
-    ids, issues = _parted(tx, wanted)
+    ids, issues = _undelivered(tx, wanted)
     _note(tx, (*ids, *issues), "outbox.retry", author=author, comment=comment, now=now)
-    return redelivery.retry(tx, ids, now=now) + reports.retry(tx, issues, now=now)
+    count = redelivery.retry(tx, ids, now=now)
+    return Done(notifications=count, reports=reports.retry(tx, issues, now=now), left=len(ids) - count)
 
 
-def drop(tx: Connection, wanted: Sequence[str], *, author: str, comment: str, now: datetime) -> int:
-    """Give notifications and reports up that wait or are dead: they are never sent; returns how many are.
+def drop(tx: Connection, wanted: Sequence[str] | None, *, author: str, comment: str, now: datetime) -> Done:
+    """Give notifications and reports up that wait or are dead: they are never sent. Which ones, as for `retry`.
 
     Raises:
         Refused: One neither waits nor is dead.
     """
-    ids, issues = _parted(tx, wanted)
+    ids, issues = _undelivered(tx, wanted)
     _note(tx, (*ids, *issues), "outbox.drop", author=author, comment=comment, now=now)
-    return redelivery.drop(tx, ids, now=now) + reports.drop(tx, issues, now=now)
+    return Done(notifications=redelivery.drop(tx, ids, now=now), reports=reports.drop(tx, issues, now=now))
 
 
 def _note(tx: Connection, ids: Sequence[str], action: str, *, author: str, comment: str, now: datetime) -> None:
@@ -164,20 +273,38 @@ def _note(tx: Connection, ids: Sequence[str], action: str, *, author: str, comme
         alerts.record(tx, author=author, action=action, subject=id_, comment=comment, now=now)
 
 
-def _parted(tx: Connection, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Ids of notifications, and of reports."""
-    issues = [text for text in wanted if text.startswith(REPORT_PREFIX)]
-    others = [text for text in wanted if not text.startswith(REPORT_PREFIX)]
+def _undelivered(tx: Connection, wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Ids of notifications, and of reports: of those that are meant, or of all."""
+    if wanted is None:
+        return [one.notification.id for one in outbox.listed(tx)], [one.id for one in reports.listed(tx)]
+    otherwise = "{} neither waits nor is dead"
+    ids, issues = parted(wanted)
     known = [one.id for one in reports.listed(tx)] if issues else []
-    return _meant(others, outbox.ids_like(tx, others, states=STATES[:2])), _meant(issues, known)
+    return _meant(ids, outbox.ids_like(tx, ids, states=UNDELIVERED), otherwise), _meant(issues, known, otherwise)
 
 
-def _meant(wanted: Sequence[str], undelivered: Sequence[str]) -> list[str]:
+def parted(wanted: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Ids, or beginnings of ids, of notifications and of reports."""
+    wanted = list(wanted)
+    return [text for text in wanted if not is_report(text)], [text for text in wanted if is_report(text)]
+
+
+def is_report(text: str) -> bool:
+    """Whether an id, or the beginning of one, is that of a report's issue."""
+    return text.startswith(REPORT_PREFIX) or (bool(text) and REPORT_PREFIX.startswith(text))
+
+
+def _meant(wanted: Sequence[str], known: Sequence[str], otherwise: str) -> list[str]:
+    """The ids that are meant by themselves or by their beginnings.
+
+    Raises:
+        Refused: One means none, or several.
+    """
     meant: list[str] = []
     for text in wanted:
-        found = [id_ for id_ in undelivered if id_ == text] or [id_ for id_ in undelivered if id_.startswith(text)]
+        found = [id_ for id_ in known if id_ == text] or [id_ for id_ in known if text and id_.startswith(text)]
         if not found:
-            raise Refused(f"{text} neither waits nor is dead: see `watcher outbox list`")
+            raise Refused(f"{otherwise.format(text or 'nothing')}: see `watcher outbox list --all`")
         if len(found) > 1:
             raise Refused(f"{text} is the beginning of {' and '.join(found[:3])}: write more of it", code=2)
         meant += found

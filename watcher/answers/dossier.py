@@ -28,9 +28,9 @@ from watcher.resources.training import Duration, Estimates, Pace, Training
 from watcher.rules.labels import Owner, owner_of
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.pace import pace_key
-from watcher.store import alerts, deployments, history, listings, outbox, scope, trainings
+from watcher.store import alerts, deployments, history, listings, outbox, trainings
 from watcher.store.alerts import AuditEntry
-from watcher.store.listings import RecordedDeployment, RecordedJob, WatchedAccount
+from watcher.store.listings import Place, RecordedDeployment, RecordedJob
 from watcher.store.outbox import Attempt, Delivery
 
 #: Fewer characters are not taken for the beginning of a job's id.
@@ -100,8 +100,6 @@ class Dossier:
 class _Desk:
     """What every search goes by."""
 
-    watched: Mapping[str, WatchedAccount]  #: by key, with those that have left the scope
-    here: frozenset[str]  #: keys of those in scope
     routing: Routing | None
     now: datetime
     owner_tag: str
@@ -128,31 +126,20 @@ def find(
     Raises:
         Refused: there is none, or more than one.
     """
-    watched = {one.account.key: one for one in listings.accounts(tx, with_removed=True)}
+    desk = _Desk(routing=routing, now=now, owner_tag=owner_tag, lifetimes=lifetimes or Lifetimes())
     place, slash, name = wanted.rpartition("/")
-    desk = _Desk(
-        watched=watched,
-        here=frozenset(one.account.key for one in scope.due_accounts(tx)),
-        routing=routing,
-        now=now,
-        owner_tag=owner_tag,
-        lifetimes=lifetimes or Lifetimes(),
-    )
-    places = {key for key, one in watched.items() if not slash or _is_at(one.account, place)}
-    jobs = [one for one in listings.jobs(tx, job_id=name if slash else wanted) if one.job.account in places]
-    lives = [
+    keys = listings.named(tx, place) if slash else None
+    jobs: Sequence[RecordedJob] = () if keys == frozenset() else listings.jobs(tx, account_keys=keys, job_id=name)
+    lives: Sequence[RecordedDeployment] = [
         one
         for one in listings.deployments(tx, name=name)
-        if one.deployment.account in places or one.deployment.key == wanted.lower()
+        if keys is None or one.deployment.account in keys or one.deployment.key == wanted.lower()
     ]
     if only is ResourceKind.JOB:
-        lives = []
+        lives = ()
     elif only is ResourceKind.DEPLOYMENT:
-        jobs = []
-    if len(jobs) + len({one.deployment.key for one in lives}) > 1:
-        jobs, lives = _present(desk, jobs, lives)
-    if len(jobs) + len({one.deployment.key for one in lives}) > 1:
-        raise Refused(f"{wanted} is ambiguous: say which of {', '.join(_candidates(watched, jobs, lives))}", code=2)
+        jobs = ()
+    jobs, lives = _one_of(tx, wanted, jobs, lives)
     if jobs:
         return _of_job(tx, jobs[0], desk)
     if lives:
@@ -161,13 +148,9 @@ def find(
     beginning = name.rstrip(".…")
     if only is None and not slash and (alert := alerts.find(tx, beginning)) is not None:
         return _of_alert(tx, alert, desk)
-    if only is None and len(beginning) >= _SHORTEST:
-        jobs = [one for one in listings.jobs(tx, beginning=beginning) if one.job.account in places]
-        if len(jobs) > 1:
-            jobs, _ = _present(desk, jobs, ())
-        if len(jobs) > 1:
-            raise Refused(f"{wanted} is ambiguous: say which of {_few(_candidates(watched, jobs, ()))}", code=2)
-        if jobs:
+    if only is None and len(beginning) >= _SHORTEST and keys != frozenset():
+        begun = listings.jobs(tx, account_keys=keys, beginning=beginning)
+        if jobs := _one_of(tx, wanted, begun, ())[0]:
             return _of_job(tx, jobs[0], desk)
     raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
 
@@ -187,33 +170,48 @@ def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: dat
     alert = alerts.find(tx, wanted) if wanted else None
     if alert is None:
         raise Refused(f"no alert has the id {wanted}; what ended long ago is kept no longer")
-    desk = _Desk(watched={}, here=frozenset(), routing=routing, now=now, owner_tag="", lifetimes=Lifetimes())
+    desk = _Desk(routing=routing, now=now, owner_tag="", lifetimes=Lifetimes())
     return _files(tx, [alert], desk)[0]
 
 
-def _present(
-    desk: _Desk, jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
-) -> tuple[list[RecordedJob], list[RecordedDeployment]]:
-    """Those in accounts that are watched now, where there are any: one that was moved is meant under its new id."""
-    jobs_here = [one for one in jobs if one.job.account in desk.here]
-    lives_here = [one for one in lives if one.deployment.account in desk.here]
-    return (jobs_here, lives_here) if jobs_here or lives_here else (list(jobs), list(lives))
+def _one_of(
+    tx: Connection, wanted: str, jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
+) -> tuple[Sequence[RecordedJob], Sequence[RecordedDeployment]]:
+    """One job, or the lives of one deployment.
+
+    Of several, that in an account that is watched now: one that was moved is meant under its new id.
+
+    Raises:
+        Refused: there is still more than one.
+    """
+    homes = {*(one.job.account for one in jobs), *(one.deployment.account for one in lives)}
+    if len(jobs) + len({one.deployment.key for one in lives}) <= 1:
+        return jobs, lives
+    places = listings.places(tx, with_removed=True, keys=homes)
+    jobs_here = [one for one in jobs if places[one.job.account].is_watched]
+    lives_here = [one for one in lives if places[one.deployment.account].is_watched]
+    if jobs_here or lives_here:
+        jobs, lives = jobs_here, lives_here
+    if len(jobs) + len({one.deployment.key for one in lives}) > 1:
+        raise Refused(f"{wanted} is ambiguous: say which of {_few(_candidates(places, jobs, lives))}", code=2)
+    return jobs, lives
 
 
 def _candidates(
-    watched: Mapping[str, WatchedAccount], jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
+    places: Mapping[str, Place], jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
 ) -> list[str]:
     """What may be meant, by the account's label, or by its id where two bear one label."""
-    places = [(one.job.account, one.job.id) for one in jobs]
-    places += sorted({(one.deployment.account, one.deployment.name) for one in lives})
-    names = [f"{watched[account].account.label}/{name}" for account, name in places]
+    meant = [(one.job.account, one.job.id) for one in jobs]
+    meant += sorted({(one.deployment.account, one.deployment.name) for one in lives})
+    names = [f"{places[account].account.label}/{name}" for account, name in meant]
     if len(set(names)) == len(names):
         return names
-    return [f"{watched[account].account.id}/{name}" for account, name in places]
+    return [f"{places[account].account.id}/{name}" for account, name in meant]
 
 
-def _is_at(account: Account, place: str) -> bool:
-    return place.lower() in (account.label.lower(), account.name.lower(), account.key)
+def _reading(tx: Connection, key: str) -> Reading:
+    """The newest of an account, though it may have left the scope."""
+    return listings.accounts(tx, with_removed=True, keys=[key])[0].reading
 
 
 def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
@@ -221,8 +219,7 @@ def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
     subject, file = alert.finding.subject, _files(tx, [alert], desk)
     # Alerts over all accounts at once bear none, but may be about what lies in one.
     account = alert.account or subject.id.lower().partition("/deployments/")[0]
-    seen = desk.watched.get(account)
-    if seen is None:
+    if not listings.places(tx, with_removed=True, keys=[account]):
         return Dossier(alerts=file, is_of_alert=True)
     if subject.kind is ResourceKind.JOB:
         jobs = listings.jobs(tx, account_keys=[account], job_id=subject.incarnation)
@@ -234,18 +231,18 @@ def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
         lives.sort(key=lambda one: one.deployment.incarnation == subject.incarnation, reverse=True)
         if lives:
             return replace(_of_deployment(tx, lives, desk, files=file), is_of_alert=True)
-    owner = owner_of(seen.account)
-    return Dossier(reading=seen.reading, gaps=seen.reading.gaps, alerts=file, owner=owner, is_of_alert=True)
+    reading = _reading(tx, account)
+    return Dossier(reading=reading, gaps=reading.gaps, alerts=file, owner=owner_of(reading.account), is_of_alert=True)
 
 
 def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[AlertFile, ...] | None = None) -> Dossier:
-    reading, job = desk.watched[one.job.account].reading, one.job
+    reading, job = _reading(tx, one.job.account), one.job
     if files is None:
         files = _files(tx, alerts.of_subject(tx, job.account, job.id), desk)
     key = pace_key(reading.account, job)
     changes = _transitions(tx, job.account, ResourceKind.JOB, job.id)
     inside = trainings.load(tx, job.account, {job.id}).get(job.id)
-    served = kin.served(_here(desk), job.fine_tuned_model, inside)
+    served = kin.served(tx, job.fine_tuned_model, inside)
     own = trainings.durations(tx, job.account, {job.id}).get(job.id)
     pace = trainings.paces(tx, [key]).get(key)
     unread = trainings.unread(tx, job.account, trainings.read_times(tx, job.account), now=desk.now)
@@ -281,16 +278,12 @@ def _others(pace: Pace, own: Duration) -> Pace | None:
     return Pace(queued=tuple(queued), ran=tuple(ran)) if queued or ran else None
 
 
-def _here(desk: _Desk) -> list[WatchedAccount]:
-    return [one for key, one in desk.watched.items() if key in desk.here]
-
-
 def _of_deployment(
     tx: Connection, lives: Sequence[RecordedDeployment], desk: _Desk, *, files: tuple[AlertFile, ...] | None = None
 ) -> Dossier:
     """The present life where there is one, else the last; with the alerts of all of them."""
     one = lives[0] if files else next((life for life in lives if life.ended_at is None), lives[0])
-    deployment, reading = one.deployment, desk.watched[one.deployment.account].reading
+    deployment, reading = one.deployment, _reading(tx, one.deployment.account)
     if files is None:
         incarnations = {life.deployment.incarnation for life in lives}
         of_all = [alert for life in incarnations for alert in alerts.of_subject(tx, deployment.account, life)]
@@ -303,7 +296,7 @@ def _of_deployment(
             deployment,
             reading,
             alert=firing.get((deployment.key, deployment.incarnation)),
-            custom_models=listings.custom_models(tx),
+            custom_models=listings.custom_models(tx, [deployment]),
             now=desk.now,
             lifetimes=desk.lifetimes,
             running_since=deployments.state_since(tx, deployment.account, [deployment]).get(deployment.key),
@@ -314,7 +307,7 @@ def _of_deployment(
     changes = _transitions(tx, deployment.account, ResourceKind.DEPLOYMENT, deployment.name)
     maker, inside = kin.maker_of(tx, deployment)
     made = maker.job.fine_tuned_model if maker else ""
-    served = kin.served(_here(desk), made or model_of(deployment.model), inside)
+    served = kin.served(tx, made or model_of(deployment.model), inside)
     return Dossier(
         reading=reading,
         deployment=one,
@@ -354,7 +347,11 @@ def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFi
     routing, now = desk.routing, desk.now
     held: Mapping[str, tuple[Held, ...]] = {}
     if routing is not None and found:
-        held = decide(tx, alerts.unsettled(tx), routing, now).held  # of all: one alert may inhibit another
+        alone = decide(tx, found, routing, now)
+        held = alone.held
+        if any(alert.id not in alone.at_rest for alert in found):
+            # Somebody lacks it: what is told, and when, depends on what may inhibit it, and on what goes along.
+            held = decide(tx, alerts.unsettled(tx), routing, now).held
     silences = alerts.silences(tx, since=now)
     return tuple(
         AlertFile(

@@ -8,10 +8,9 @@ from sqlalchemy import Connection
 
 from watcher.resources.deployment import Deployment
 from watcher.resources.model import is_checkpoint_id, model_of
-from watcher.resources.snapshot import Section
 from watcher.resources.training import Training
 from watcher.store import listings, makers, trainings
-from watcher.store.listings import RecordedJob, WatchedAccount
+from watcher.store.listings import RecordedJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,22 +30,24 @@ class Serving:
     as_of: datetime | None = None  #: the oldest of the readings
 
 
-def served(accounts: Sequence[WatchedAccount], model: str, inside: Training | None) -> Serving:
+def served(tx: Connection, model: str, inside: Training | None) -> Serving:
     """Where a model, or one of the checkpoints that were read, is deployed."""
-    names = {name.lower() for one in (inside.checkpoints if inside else ()) for name in (one.id, one.model) if name}
+    checkpoints = inside.checkpoints if inside else ()
+    names = {name for one in checkpoints for name in (one.id, one.model) if name}
     if not model and not names:
         return Serving()
-    found, unread = [], []
-    for one in accounts:
-        gaps = one.reading.gaps
-        if one.reading.deployments is None or any(gap.section is Section.DEPLOYMENTS for gap in gaps):
-            unread.append(one.account.label)
-        for deployment in one.reading.deployments or ():
-            named = deployment.model.lower()
-            if named in names or (model and model_of(named) == model.lower()):
-                found.append(Served(label=one.account.label, deployment=deployment))
-    times = [one.reading.deployments_at for one in accounts if one.reading.deployments_at]
-    return Serving(places=tuple(found), unread_in=tuple(unread), as_of=min(times, default=None))
+    found = listings.serving(tx, {*names, *([model] if model else [])})
+    unread_in, as_of = listings.deployments_seen(tx)
+    mine = {name.lower() for name in names}
+    return Serving(
+        places=tuple(
+            Served(label=label, deployment=one)
+            for label, one in found
+            if one.model.lower() in mine or (model and model_of(one.model.lower()) == model.lower())
+        ),
+        unread_in=unread_in,
+        as_of=as_of,
+    )
 
 
 def maker_of(tx: Connection, deployment: Deployment) -> tuple[RecordedJob | None, Training | None]:

@@ -3,7 +3,7 @@
 Each row comes with its record for programs; rows are in the order of keys that never change.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -30,6 +30,7 @@ from watcher.rules.labels import owner_of
 from watcher.store import alert_pages, history, inventory, listings, pauses
 from watcher.store import alerts as stored
 from watcher.store.listings import Place, RecordedDeployment, RecordedJob, WatchedAccount
+from watcher.store.upsert import chunks
 
 #: How long what is over is listed, where nobody says since when.
 RECENT = timedelta(days=7)
@@ -112,11 +113,37 @@ def deployments(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[DeploymentRow]:
     """Deployments that live, by account; with `since` also those that ended since then."""
-    recorded = listings.deployments(tx, ended_since=query.since)
-    firing = stored.listed(tx, firing_only=True, rules=COUNTDOWN_RULES)
-    rows = _standing_rows(tx, frame, query, recorded, listings.accounts(tx), firing)
-    # (Sorted here: a database's collation may know another order than their keys do.)
-    return paged(sorted(rows, key=lambda row: row.key), lambda row: row.key, limit=limit, cursor=cursor)
+    keys = sorted(
+        key
+        for key, one in listings.places(tx).items()
+        if query.fits_account(one.account.label, one.account.name) and key >= _account_of(cursor)
+    )
+    # Read no further than the page reaches. (Sorted here: a database's collation may know another order.)
+    rows = (
+        row
+        for some in chunks(keys, _ACCOUNTS_AT_ONCE if limit else 500)
+        for row in sorted(standing_in(tx, frame, some, query), key=lambda row: row.key)
+    )
+    return paged(rows, lambda row: row.key, limit=limit, cursor=cursor)
+
+
+#: So many are read at once, where only a page is asked for.
+_ACCOUNTS_AT_ONCE = 20
+
+
+def _account_of(cursor: str) -> str:
+    """Where a page begins that goes by account: what comes before need not be read again."""
+    first = decode_cursor(cursor)[0] if cursor else ""
+    if not isinstance(first, str):
+        raise BadCursor("the cursor belongs to another listing")
+    return first
+
+
+def standing_in(tx: Connection, frame: Frame, keys: Collection[str], query: Query = ALL) -> Iterator[DeploymentRow]:
+    """The deployments of some accounts, in any order."""
+    recorded = listings.deployments(tx, ended_since=query.since, account_keys=keys)
+    firing = alert_pages.firing(tx, rules=COUNTDOWN_RULES, accounts=keys)
+    return _standing_rows(tx, frame, query, recorded, listings.accounts(tx, keys=keys), firing)
 
 
 def living(tx: Connection, frame: Frame, name: str) -> tuple[DeploymentRow, ...]:
@@ -133,13 +160,14 @@ def _standing_rows(
     frame: Frame,
     query: Query,
     recorded: Iterable[RecordedDeployment],
-    accounts: Iterable[WatchedAccount],
+    accounts: Sequence[WatchedAccount],
     alerts: Sequence[Alert],
 ) -> Iterator[DeploymentRow]:
     watched = by_key(accounts)
-    models = listings.custom_models(tx)
+    recorded = tuple(recorded)
+    models = listings.custom_models(tx, (one.deployment for one in recorded if one.ended_at is None))
     firing = countdowns(alerts)
-    running_since = pauses.running_since(tx)
+    running_since = pauses.running_since(tx, watched)
     for one in recorded:
         deployment, seen = one.deployment, watched.get(one.deployment.account)
         if seen is None or not query.fits_account(seen.account.label, seen.account.name):
@@ -167,16 +195,22 @@ def accounts(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[WatchedAccount]:
     """Accounts by label; with `since` those first seen since then."""
+    first = _account_of(cursor)
+    labels = sorted(
+        (one.account.label, key)
+        for key, one in listings.places(tx).items()
+        if query.fits_account(one.account.label, one.account.name)
+        and query.fits_owner(owner_of(one.account).name)
+        and one.account.label >= first
+    )
     rows = (
         one
-        for one in listings.accounts(tx)
-        if query.fits_account(one.account.label, one.account.name)
-        and query.fits_status(account_status(one.reading, one.polled_at))
-        and query.fits_owner(owner_of(one.account).name)
+        for some in chunks(labels, _ACCOUNTS_AT_ONCE if limit else 500)  # no further than the page reaches
+        for one in sorted(listings.accounts(tx, keys=[key for _, key in some]), key=_account_key)
+        if query.fits_status(account_status(one.reading, one.polled_at))
         and (query.since is None or one.first_seen_at >= query.since)
     )
-    ordered = sorted(rows, key=_account_key)
-    return paged(ordered, _account_key, limit=limit, cursor=cursor)
+    return paged(rows, _account_key, limit=limit, cursor=cursor)
 
 
 def _account_key(one: WatchedAccount) -> tuple[str, str]:
@@ -229,9 +263,22 @@ def files(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[FileRow]:
     """Files by account, the newest first; with `since` those uploaded since then."""
-    held = inventory.load(tx, now=frame.now, owner_tag=frame.owner_tag)
-    recorded = (one.job for one in listings.jobs(tx))
-    return files_of(held, recorded, frame, query, limit=limit, cursor=cursor)
+    places = listings.places(tx, keys=inventory.with_files(tx))
+    first = _account_of(cursor)
+    labels = sorted(
+        (one.account.label, key)
+        for key, one in places.items()
+        if query.fits_account(one.account.label, one.account.name) and one.account.label >= first
+    )
+
+    def rows() -> Iterator[FileRow]:
+        for some in chunks(labels, _ACCOUNTS_AT_ONCE):  # no further than the page reaches
+            keys = [key for _, key in some]
+            held = inventory.of_files(tx, now=frame.now, owner_tag=frame.owner_tag, keys=keys)
+            recorded = (one.job for one in listings.jobs(tx, account_keys=keys))
+            yield from _files(held, recorded, frame, query)
+
+    return paged(rows(), _file_key, limit=limit, cursor=cursor)
 
 
 def files_of(
@@ -244,10 +291,14 @@ def files_of(
     cursor: str = "",
 ) -> Page[FileRow]:
     """The same of what was loaded."""
+    return paged(_files(held, recorded, frame, query), _file_key, limit=limit, cursor=cursor)
+
+
+def _files(held: Inventory, recorded: Iterable[FineTuningJob], frame: Frame, query: Query) -> Iterator[FileRow]:
     by_account: dict[str, list[FineTuningJob]] = {}
     for job in recorded:
         by_account.setdefault(job.account, []).append(job)
-    rows = (
+    return (
         row
         for row in file_rows(held, by_account, owner_tag=frame.owner_tag)
         if query.fits_account(row.account.label, row.account.name)
@@ -255,7 +306,6 @@ def files_of(
         and query.fits_owner(row.owner)
         and _is_since(row.file.created_at, query.since)
     )
-    return paged(rows, _file_key, limit=limit, cursor=cursor)
 
 
 def _file_key(row: FileRow) -> tuple[str, int, str]:

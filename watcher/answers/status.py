@@ -63,7 +63,9 @@ def summary_of(
         [account.reading for account in watched],
         firing,
         now=frame.now,
-        custom_models=listings.custom_models(tx),
+        custom_models=listings.custom_models(
+            tx, (one for account in watched for one in account.reading.deployments or ())
+        ),
         status_since={(one.job.account, one.job.id): one.status_since for one in recorded},
         silences=alerts.silences(tx, since=frame.now),
         undelivered=[

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
@@ -46,14 +47,16 @@ _LONGEST_CLOSURE_S = 3600.0
 _PREPARED_HEADERS = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A success: status 2xx."""
 
     body: bytes
     headers: Mapping[str, str]  #: names compare without case
     status: int
-    request_id: str
+
+    @property
+    def request_id(self) -> str:
+        return request_id_of(self.headers)
 
 
 @dataclass(slots=True)
@@ -249,7 +252,7 @@ class AzureClient:
         told, status, body = answer.headers, answer.status, answer.body
         if 200 <= status < 300:
             self._skew.add(told, sent_at=sent_at, received_at=self._clock())
-            return Answer(body, told, status, request_id_of(told))
+            return Answer(body, told, status)
         now = self._clock()
         error = fault_of(status, told, body, url=url, now=now)
         wait = retry_after(told, now)

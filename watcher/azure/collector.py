@@ -43,13 +43,14 @@ from watcher.resources.training import Training
 _SECTION_LIMITS = 3
 #: Follow-up requests (the events of jobs) of one account under way at once.
 _FOLLOW_UPS = 4
+_NO_JOBS: frozenset[str] = frozenset()
 ALL_SECTIONS = frozenset({Section.JOBS, Section.DEPLOYMENTS, Section.METRICS, Section.FILES, Section.MODELS})
 
 
 N = TypeVar("N", File, CustomModel)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: that makes it ten times as dear, and each poll has a handful
 class _Part:
     """What one section gave; everything else stays as it is by default."""
 
@@ -192,7 +193,7 @@ class Collector:
         )
         digest = pages.bodies.digest
         decoded = _JobList(pages.bodies, account.key).decoded
-        statuses, ended = known.statuses or {}, frozenset[str]()
+        statuses, ended = known.statuses or {}, _NO_JOBS
         if digest == known.jobs_digest and known.statuses is not None:
             listing: Listing[FineTuningJob] = Listing(digest=digest, items=None)
             gaps: tuple[Gap, ...] = ()
@@ -283,7 +284,7 @@ class Collector:
     ) -> _Part:
         """The deployments, and of those that are gone what the activity log says."""
         standing = await read_standing(self._management, account, known, at, allowance)
-        gone = [one for one in known.deployments if one.key in standing.absent]
+        gone = [one for one in known.deployments if one.key in standing.absent] if standing.absent else []
         lives = {one.key for one in standing.listing.items or ()}
         again = [one for one in known.departed if one.key not in lives | standing.absent]
         departures = await self._departures.read(

@@ -129,6 +129,8 @@ class Insides:
 
     def _remember(self, account: Account, wanted: Iterable[_Wanted], seen: Seen) -> Mapping[str, int]:
         """What the logs of jobs said of examples that were left out: they say so long before the job's end."""
+        if not seen.events and account.key not in self._skipped:  # as nearly always
+            return {}
         said = {job: number for job, events in seen.events.items() if (number := _skipped(events)) is not None}
         jobs = {job for job, _ in wanted}
         merged = {**self._skipped.get(account.key, {}), **said}

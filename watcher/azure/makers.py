@@ -60,7 +60,10 @@ class Makers:
         by_key: bool,
     ) -> tuple[Mapping[str, Training], tuple[Gap, ...]]:
         """The checkpoints of a few jobs more, by job's id, and why another could not be read, this time or the last."""
-        open_jobs = _not_asked(known, seen) if known.unplaced else frozenset[str]()
+        if not known.unplaced:  # as nearly always
+            self._tries.pop(account.key, None)
+            return {}, ()
+        open_jobs = _not_asked(known, seen)
         tries = {job: one for job, one in self._tries.pop(account.key, {}).items() if job in open_jobs}
         found: dict[str, Training] = {}
         missing = set(known.unplaced)

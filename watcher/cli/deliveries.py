@@ -10,17 +10,12 @@ from watcher.cli import issues
 from watcher.cli.desk import Desk
 from watcher.cli.options import AuthorOption, ConfigOption, JsonOption, WhyOption, author_or_user
 from watcher.cli.table import Column, Line, cut, printable, table, wrap
-from watcher.errors import Refused
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from watcher.report.records import Record
+    from watcher.answers.deliveries import DeliveryRow
     from watcher.store.channels import Channel
-    from watcher.store.outbox import Attempt, Delivery
+    from watcher.store.outbox import Delivery
 
-#: Of a notification.
-STATES = ("pending", "dead", "delivered", "dropped", "merged")
 _STYLES = {"dead": "red", "pending": "yellow"}
 
 IdsArgument = Annotated[
@@ -39,76 +34,27 @@ def outbox_list(
     """Notifications that are waiting, or dead, in the order in which they were decided; by id each attempt at them.
 
     And the channels that take none at present."""
-    from watcher.answers.deliveries import delivery_record
+    from watcher.answers import deliveries
     from watcher.report.records import document
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
-    states = STATES if all_ else ("pending", "dead")
-    notification_ids, report_ids = issues.parted(ids)
+    states = deliveries.STATES if all_ else deliveries.UNDELIVERED
     with desk.store(settings) as store:
-        found, tries, channels = store.read_now(_load, notification_ids, states)
-        reports = store.read_now(issues.load, report_ids, states, of_any=True)
+        found = store.read_now(deliveries.load, ids or None, states)
     if as_json:
-        records = [delivery_record(one, attempts) for one, attempts in zip(found, tries, strict=True)]
-        known = {"channels": [_channel_record(channel) for channel in channels]}
-        known["reports"] = [issues.record(one) for one in reports]
-        desk.document(document("notifications", records, now=now, **known))
+        known = {"channels": [deliveries.channel_record(channel) for channel in found.channels]}
+        known["reports"] = [row.record() for row in found.issues]
+        desk.document(document("notifications", [row.record() for row in found.notifications], now=now, **known))
         return
-    issued = list(issues.listing(reports, now, desk.width))
+    issued = list(issues.listing(found.issues, now, desk.width, with_tries=bool(ids)))
     if ids:
-        lines = [line for one in zip(found, tries, strict=True) for line in _details(*one, now, desk.width)][:-1]
+        lines = [line for row in found.notifications for line in _details(row, now, desk.width)][:-1]
         desk.lines([*lines, *(issued if lines else issued[1:])])
     else:
-        desk.lines([*_listing(found, now, desk.width), *issued, *_failing(channels, now, desk.width)])
-
-
-def _load(
-    tx: "Connection", ids: list[str] | None, states: Sequence[str]
-) -> "tuple[tuple[Delivery, ...], list[tuple[Attempt, ...]], tuple[Channel, ...]]":
-    from watcher.store import channels, outbox
-
-    if ids is not None:
-        found = outbox.listed(tx, ids=ids)
-        if len(found) < len(set(ids)):  # some are beginnings
-            wanted = _meant(outbox.ids_like(tx, ids), ids, "see `watcher outbox list --all`")
-            found = outbox.listed(tx, ids=wanted)
-    else:
-        found = outbox.listed(tx, states=states)
-    return found, [outbox.attempts(tx, one.notification.id) for one in found], channels.listed(tx)
-
-
-def _meant(known: Sequence[str], wanted: Sequence[str], otherwise: str) -> list[str]:
-    """The ids that are meant by themselves or by their beginnings.
-
-    Raises:
-        Refused: one means none, or several.
-    """
-    meant = []
-    for text in wanted:
-        found = [id_ for id_ in known if id_ == text] or [id_ for id_ in known if text and id_.startswith(text)]
-        if not found:
-            raise Refused(f"{text or 'nothing'} is the id of no such notification: {otherwise}")
-        if len(found) > 1:
-            raise Refused(f"{text} is the beginning of {' and '.join(found[:3])}: write more of it", code=2)
-        meant += found
-    return list(dict.fromkeys(meant))
-
-
-def _channel_record(channel: "Channel") -> "Record":
-    from watcher.rules.text import rfc3339
-
-    return {
-        "receiver": channel.receiver,
-        "status": "failing" if channel.is_failing else "ok" if channel.last_ok_at else "unknown",
-        "failing_since": rfc3339(channel.failing_since),
-        "failures": channel.failures,
-        "next_try_at": rfc3339(channel.retry_at),
-        "last_ok_at": rfc3339(channel.last_ok_at),
-        "kind": channel.kind or None,
-        "detail": channel.detail or None,
-    }
+        listed = _listing([row.one for row in found.notifications], now, desk.width)
+        desk.lines([*listed, *issued, *_failing(found.channels, now, desk.width)])
 
 
 def _listing(found: "Sequence[Delivery]", now: datetime, width: int) -> Iterator[Line]:
@@ -195,12 +141,11 @@ def _failing(channels: "Sequence[Channel]", now: datetime, width: int) -> Iterat
     yield from table(columns, rows, width)
 
 
-def _details(one: "Delivery", attempts: "Sequence[Attempt]", now: datetime, width: int) -> Iterator[Line]:
+def _details(row: "DeliveryRow", now: datetime, width: int) -> Iterator[Line]:
     """One notification: what it says, what became of it, and each attempt."""
-    from watcher.cli.told import listed
     from watcher.rules.text import ago, moment
 
-    notification = one.notification
+    one, notification = row.one, row.one.notification
     head = f"{notification.id} to {notification.receiver}: "
     yield ((head, "bold"), (state_of(one), _STYLES.get(one.state, "")))
     group = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
@@ -214,15 +159,7 @@ def _details(one: "Delivery", attempts: "Sequence[Attempt]", now: datetime, widt
         yield from wrap(f"{text}: {alert.finding.summary}{note}", width, indent=2)
     for note in notification.notes:
         yield from wrap(note, width, indent=2)
-    rows = []
-    for attempt in attempts:
-        kind = "" if attempt.detail.startswith(attempt.kind) else attempt.kind
-        outcome = {"retry": "failed", "dead": "failed for good"}.get(attempt.outcome, attempt.outcome)
-        text = ": ".join(filter(None, (outcome, kind, attempt.detail)))
-        rows.append((moment(attempt.at), f"after {attempt.duration_s:.1f} s, {text}"))
-    yield from listed(rows, width)
-    if not attempts:
-        yield from wrap("not tried yet", width, indent=2)
+    yield from issues.tries(row.attempts, width)
     if one.is_uncertain:
         yield from wrap("it may have arrived all the same: no answer came to a try", width, indent=2)
     yield from wrap(_outcome(one, now), width, indent=2, breaks_words=False)
@@ -271,30 +208,16 @@ def outbox_drop(
 def _change(
     ctx: typer.Context, ids: list[str] | None, author: str | None, comment: str, config: Any, *, action: str
 ) -> None:
-    from watcher.store import alerts, outbox, redelivery
+    from watcher.answers import deliveries
+    from watcher.store.redelivery import LATER_NEWS
 
     desk: Desk = ctx.obj
     who = author_or_user(author)
     settings = desk.config(config)
-    now = desk.now()
+    act = deliveries.retry if action == "retry" else deliveries.drop
     with desk.store(settings) as store:
-        undelivered = [one.notification.id for one in store.read_now(outbox.listed)]
-        otherwise = "it is neither waiting nor dead; see `watcher outbox list`"
-        notification_ids, report_ids = issues.parted(ids)
-        wanted = undelivered if notification_ids is None else _meant(undelivered, notification_ids, otherwise)
-        reports = [one.id for one in store.read_now(issues.load, report_ids)]
-
-        def apply(tx: Any) -> int:
-            for id_ in wanted:
-                alerts.record(tx, author=who, action=f"outbox.{action}", subject=id_, comment=comment.strip(), now=now)
-            return (redelivery.retry if action == "retry" else redelivery.drop)(tx, wanted, now=now)
-
-        count = store.write_now(apply) if wanted else 0
-        reported = 0
-        if reports:
-            reported = store.write_now(issues.change, reports, action, author=who, comment=comment.strip(), now=now)
-    done = "made due at once" if action == "retry" else "dropped"
-    rest = len(wanted) - count
-    more = f"; {rest} not: {redelivery.LATER_NEWS}" if rest and action == "retry" else ""
-    also = f" and {reported} report{'' if reported == 1 else 's'}" if reports else ""
-    desk.say(f"{count} notification{'' if count == 1 else 's'}{also} {done}{more}")
+        done = store.write_now(act, ids or None, author=who, comment=comment.strip(), now=desk.now())
+    became = "made due at once" if action == "retry" else "dropped"
+    more = f"; {done.left} not: {LATER_NEWS}" if done.left else ""
+    also = f" and {done.reports} report{'' if done.reports == 1 else 's'}" if done.reports else ""
+    desk.say(f"{done.notifications} notification{'' if done.notifications == 1 else 's'}{also} {became}{more}")

@@ -93,7 +93,8 @@ def _quiet(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]
         rows.append([silence.id, ahead(silence.ends_at, summary.now), silence.author, silence.comment])
         hides = counted(count, "alert") if count else "nothing"
         forced = ", forced" if silence.is_forced else ""
-        below.append(f"hides {hides} now{forced}: {' '.join(map(str, silence.matchers))}")
+        unread = ", since it cannot be read" if silence.unread_because else ""
+        below.append(f"hides {hides} now{unread}{forced}: {' '.join(map(str, silence.matchers))}")
     for keep, label in handover.keeps:
         rows.append(["keep", ahead(keep.until, summary.now), keep.author, keep.reason])
         below.append(f"{label}/{keep.deployment}")

@@ -132,7 +132,7 @@ def silence_list(
         [
             silence.id,
             ahead(silence.ends_at, now) if silence.is_active(now) else (past(silence.ends_at, now), "dim"),
-            ("all", "yellow") if silence.is_forced else "",
+            ("none", "red") if silence.unread_because else ("all", "yellow") if silence.is_forced else "",
             " ".join(str(matcher) for matcher in silence.matchers),
             silence.author,
             silence.comment,
@@ -140,6 +140,11 @@ def silence_list(
         for silence in found
     ]
     desk.lines(table(columns, rows, desk.width))
+    for silence in found:
+        if silence.unread_because:
+            desk.say(f"{silence.id} hides nothing, since it cannot be read: {silence.unread_because}", "red")
+    if any(silence.unread_because for silence in found):
+        desk.say("end it (watcher silence expire ID), and add it anew if it is still wanted", "dim")
     if any(silence.is_forced for silence in found):
         desk.say('HIDES "all": forced, so that the last 24 h before a deletion are hidden too', "dim")
 

@@ -12,7 +12,8 @@ from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
 from watcher.resources.training import CurvePoint
 from watcher.rules import commands
-from watcher.rules.checkpoints import choice, rewards, skipped, usable
+from watcher.rules.checkpoints import best_words, choice, rewards, skipped, usable
+from watcher.rules.curve import best
 from watcher.rules.labels import job_name
 from watcher.rules.pace import pace_key, percentile
 from watcher.rules.sight import REASONS
@@ -186,6 +187,8 @@ def _curve(dossier: "Dossier") -> str:
         if text := _course(inside.points, name):
             parts.append(f"{words} {text}")
     said = [f"By {inside.source.value}: {'; '.join(parts)}." if parts and inside.source else ""]
+    if (found := best(inside.points)) is not None:
+        said.append(sentence(f"V{best_words(found)[1:]}"))
     if not parts:
         said = [f"There is no loss curve{': ' + inside.remark if inside.remark else ''}."]
     said += [rewards(inside), skipped(inside, dossier.events), waiting]
@@ -211,16 +214,14 @@ def _waiting(dossier: "Dossier") -> str:
 
 
 def _course(points: Sequence[CurvePoint], name: str) -> str:
-    """`2.1 → 0.8 (best 0.7 at step 80)`."""
+    """`2.1 → 0.8 over steps 20 to 80`."""
     known = [(point.step, point.metrics[name]) for point in points if name in point.metrics]
     if not known:
         return ""
     (first_step, first), (last_step, last) = known[0], known[-1]
     if first_step == last_step:
         return f"{first:.3g} at step {first_step}"
-    best_step, best = min(known, key=lambda one: one[1])
-    note = f", best {best:.3g} at step {best_step}" if best_step != last_step else ""
-    return f"{first:.3g} → {last:.3g} over steps {first_step} to {last_step}{note}"
+    return f"{first:.3g} → {last:.3g} over steps {first_step} to {last_step}"
 
 
 def _checkpoints(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -148,7 +149,7 @@ def remarks(tenancy: Tenancy, period: Period) -> Iterator[str]:
         yield f"Its creation is not known: its cost is counted from {_day(tenancy.begin)}, when it was first seen."
     if tenancy.end is not None and tenancy.end[0] != tenancy.end[1]:
         yield "When it ended is known only to lie between two sights; so its cost is an interval."
-    if tenancy.was_paused(period):
+    if tenancy.paused and tenancy.was_paused(period):
         yield "It was paused: assumed that its fee was charged all the same, as Azure does not say otherwise."
 
 
@@ -170,64 +171,8 @@ class State(StrEnum):
     UNKNOWN = "unknown"  #: its calls were not read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """How long a deployment was in one state within one day, and at what price: money is made of the sum of many."""
-
-    state: State
-    least: timedelta
-    most: timedelta
-    price: Price | Unknown
-
-    @property
-    def cost(self) -> Cost:
-        return worth(self.price, self.least, self.most)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """One local day of a tenancy; the states in which it spent no time are left out."""
-
-    day: date
-    calls: float  #: that went well, as far as they were read
-    shares: tuple[Share, ...]
-
-
 #: A day with at most so many answered calls is one of a trickle.
 TRICKLE_A_DAY = 1.0
-
-
-def split_by_day(
-    tenancy: Tenancy,
-    calls: Calls | None,
-    coverage: Coverage,
-    book: PriceBook,
-    period: Period,
-    zone: ZoneInfo,
-    *,
-    trickle: float = TRICKLE_A_DAY,
-) -> tuple[Day, ...]:
-    """Divide the cost in `period` by local day and by use; all shares together are the cost, exactly.
-
-    See `use_by_day`.
-
-    Args:
-        calls: By hour; `None`: none were recorded, which within `coverage` means that none came.
-    """
-    rate = price(tenancy, book)
-    return tuple(
-        Day(
-            day=use.day,
-            calls=use.calls,
-            shares=tuple(
-                Share(state=state, least=least * _MICROSECOND, most=most * _MICROSECOND, price=rate)
-                for state, least, most in use.spent
-            ),
-        )
-        for use in use_by_day(
-            tenancy, Answered.of(calls), coverage, period, zone, trickle=trickle, unclear=_unclear(calls)
-        )
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,22 +237,29 @@ def use_by_day(
         zone: Whose midnights part the days; such a day may have 23 or 25 hours.
         unclear: Hours since 1970, in order, with calls that may be answered ones of it.
     """
-    end = micros(min(period.end, tenancy.end[1]) if tenancy.end else period.end)
-    begin = micros(max(period.begin, tenancy.begin))
+    begin, end = _ends(period)
+    begin = max(begin, micros(tenancy.begin))
+    sure = end
+    if tenancy.end is not None:
+        sure, end = min(end, micros(tenancy.end[0])), min(end, micros(tenancy.end[1]))
     if begin >= end:
         return ()
-    sure = micros(tenancy.end[0]) if tenancy.end else end
     hours, counts = answered.hours, answered.counts
     # Of the hour in which it was created it cannot be told whose calls they are; those before are another life's.
     done, last = bisect_left(hours, begin // _HOUR), _hours_before(hours, end)
     idle_from = max(hours[last - 1] * _HOUR, begin) if last > done else begin
-    spans = [(max(micros(low), begin), min(micros(high), end)) for low, high in coverage.spans]
-    spans = [(low, high) for low, high in spans if low < high]
+    read = _spans(coverage)
+    spans = [(max(low, begin), min(high, end)) for low, high in read if low < end and begin < high]
     read_from, read_to = spans[0] if len(spans) == 1 else (end, begin)
     read_to = min(read_to, sure)
-    # Later hours may still grow: of them it is known that calls came, and not how many.
-    counted = bisect_left(hours, micros(coverage.spans[-1][1]) // _HOUR) if coverage.spans else len(hours)
-    midnights, hours_before, dates = _grid(period, zone)
+    unclear = _doubtful(unclear, begin, end) if unclear else ()
+    grid = _grid(period, zone)
+    if last <= done and (read_from, read_to) == (begin, end) and not unclear:  # as very often
+        return _idle_days(grid, begin, end)
+    # Hours beyond what was read may still grow, or never be read again: some calls came, and nobody knows how many.
+    whole = [high for low, high in read if low < end]
+    counted = bisect_left(hours, whole[-1] // _HOUR) if whole else len(hours)
+    midnights, hours_before, dates = grid
     number = bisect_right(midnights, begin)
     days, low = [], begin
     while low < end:
@@ -316,16 +268,15 @@ def use_by_day(
         else:
             high, bound = end, -(-end // _HOUR)
         after = bisect_left(hours, bound, done)
-        within, came = sum(counts[done : min(after, counted)], 0.0), sum(counts[done:after], 0.0)
+        came = sum(counts[done:after], 0.0)
+        within = came if after <= counted else sum(counts[done:counted], 0.0)
         done = after
         before = _IDLE if not came else _TRICKLE if came <= trickle else _USED
         doubts = _doubtful(unclear, max(low, idle_from) if before is _USED else low, high) if unclear else ()
         if doubts:
             spent = _spent(low, high, before, idle_from, _without(spans, doubts), sure)
-        elif read_from <= low and high <= read_to and high <= idle_from:  # as nearly always
-            spent = _whole(before, high - low)
-        elif read_from <= low and high <= read_to and (idle_from <= low or before is _IDLE):
-            spent = _whole(_IDLE, high - low)
+        elif read_from <= low and high <= read_to:  # as nearly always
+            spent = _parted(before, min(max(idle_from - low, 0), high - low), high - low)
         else:
             spent = _spent(low, high, before, idle_from, spans, sure)
         days.append(Use(dates[number], within, spent, not doubts))
@@ -337,10 +288,37 @@ def use_by_day(
 _USED, _TRICKLE, _IDLE = State.USED, State.TRICKLE, State.IDLE
 
 
-@lru_cache(maxsize=1024)
-def _whole(state: State, length: int) -> Spent:
-    """A day in one state: one and the same for all that are alike."""
-    return ((state, length, length),)
+#: The local midnights within a period, how many hours begin before each, and the dates around them.
+_Grid = tuple[tuple[int, ...], tuple[int, ...], tuple[date, ...]]
+
+
+@lru_cache(maxsize=4096)
+def _parted(before: State, idle_from: int, length: int) -> Spent:
+    """A day that was read whole, idle from some time of it on: one and the same for all that are alike."""
+    if before is _IDLE or not idle_from:
+        return ((_IDLE, length, length),)
+    used = (before, idle_from, idle_from)
+    return (used,) if idle_from == length else (used, (_IDLE, length - idle_from, length - idle_from))
+
+
+@lru_cache(maxsize=64)
+def _idle_days(grid: _Grid, begin: int, end: int) -> tuple[Use, ...]:
+    """The days of what was idle all the time, which was read whole."""
+    midnights, _, dates = grid
+    first, last = bisect_right(midnights, begin), bisect_left(midnights, end)
+    bounds = (begin, *midnights[first:last], end)
+    lengths = [high - low for low, high in pairwise(bounds)]
+    return tuple(Use(dates[first + n], 0.0, _parted(_IDLE, 0, length)) for n, length in enumerate(lengths))
+
+
+@lru_cache(maxsize=64)
+def _ends(period: Period) -> tuple[int, int]:
+    return micros(period.begin), micros(period.end)
+
+
+@lru_cache(maxsize=64)
+def _spans(coverage: Coverage) -> tuple[tuple[int, int], ...]:
+    return tuple((micros(low), micros(high)) for low, high in coverage.spans)
 
 
 #: In microseconds.
@@ -356,10 +334,6 @@ def micros(at: datetime) -> int:
 def _hours_before(hours: Sequence[int], at: int) -> int:
     """How many of `hours` begin before `at`."""
     return bisect_left(hours, -(-at // _HOUR))
-
-
-def _unclear(calls: Calls | None) -> list[int]:
-    return sorted(micros(hour) // _HOUR for hour, one in calls.hours.items() if one.unclear) if calls else []
 
 
 def doubtful(unclear: Sequence[int], begin: datetime, end: datetime) -> bool:
@@ -415,8 +389,7 @@ def _spent(low: int, high: int, before: State, idle_from: int, covered: _Spans, 
 
 
 @lru_cache(maxsize=64)
-def _grid(period: Period, zone: ZoneInfo) -> tuple[tuple[int, ...], tuple[int, ...], tuple[date, ...]]:
-    """The local midnights within a period, how many hours begin before each, and the dates around them."""
+def _grid(period: Period, zone: ZoneInfo) -> _Grid:
     bounds: list[int] = []
     dates = [period.begin.astimezone(zone).date()]
     day, begin = dates[0] + _A_DAY, micros(period.begin)

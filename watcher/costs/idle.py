@@ -5,11 +5,11 @@ And the costliest case, which no rule about idleness sees: one kept alive by so 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from watcher.costs.money import Amount, Cost, Unknown, fraction, hours
 from watcher.costs.prices import Price
-from watcher.resources.calls import HOUR, Calls, Coverage
+from watcher.resources.calls import Calls, Coverage
 from watcher.resources.deployment import Deployment
 
 DAY = timedelta(days=1)
@@ -160,4 +160,4 @@ def last_window(deployment: Deployment, coverage: Coverage, now: datetime, windo
 
 def whole_hour(at: datetime) -> datetime:
     """The start of the hour."""
-    return at - timedelta(seconds=at.timestamp() % HOUR.total_seconds())
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

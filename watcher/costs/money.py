@@ -15,6 +15,7 @@ from functools import lru_cache
 from math import lcm
 
 _MICROSECOND = timedelta(microseconds=1)
+_AN_HOUR = timedelta(hours=1) // _MICROSECOND
 _CENTS = 100
 #: How many reasons for what is unknown a text gives before it only counts them.
 _MOST_REASONS = 3
@@ -53,6 +54,15 @@ class Amount:
             raise ValueError("an amount is multiplied by nothing less than 0")
         low = self.low * exact
         high = low if self.high is self.low or self.high == self.low else self.high * exact
+        return Amount(low=low, high=high, currency=self.currency)
+
+    def per_hour(self, span: timedelta) -> "Amount":
+        """What `span` comes to at this amount an hour, exactly, down to microseconds; a negative span is none."""
+        time = max(span // _MICROSECOND, 0)
+        low = Fraction(self.low.numerator * time, self.low.denominator * _AN_HOUR)
+        high = low
+        if self.high is not self.low and self.high != self.low:
+            high = Fraction(self.high.numerator * time, self.high.denominator * _AN_HOUR)
         return Amount(low=low, high=high, currency=self.currency)
 
     def __truediv__(self, divisor: "Number") -> "Amount":
@@ -111,6 +121,7 @@ def money(low: Number, currency: str, *, high: Number | None = None) -> Amount:
     return Amount(low=least, high=least if high is None else fraction(high), currency=currency)
 
 
+@lru_cache
 def nothing(currency: str) -> Amount:
     """What surely costs nothing."""
     return money(0, currency)
@@ -119,7 +130,7 @@ def nothing(currency: str) -> Amount:
 @lru_cache(maxsize=4096)
 def hours(span: timedelta) -> Fraction:
     """Exactly, down to microseconds; a negative span is none."""
-    return Fraction(max(span // _MICROSECOND, 0), 3_600_000_000)
+    return Fraction(max(span // _MICROSECOND, 0), _AN_HOUR)
 
 
 def same_currency(*amounts: "Amount | Total") -> None:
@@ -156,11 +167,10 @@ class Total:
         return bool(self.reasons) and self.unknown == self.parts
 
     def __add__(self, other: "Total") -> "Total":
-        return Total(
-            known=self.known + other.known,
-            parts=self.parts + other.parts,
-            reasons=_ordered(Counter(dict(self.reasons)) + Counter(dict(other.reasons))),
-        )
+        reasons = self.reasons or other.reasons
+        if self.reasons and other.reasons:
+            reasons = _ordered(Counter(dict(self.reasons)) + Counter(dict(other.reasons)))
+        return Total(known=self.known + other.known, parts=self.parts + other.parts, reasons=reasons)
 
     @property
     def text(self) -> str:
@@ -192,6 +202,8 @@ def total(costs: Iterable[Cost], currency: str) -> Total:
     # Thousands are summed: those that are one and the same are counted, and of the others, most over one denominator,
     # whole numbers are added, which is cheap where fractions are not.
     parts = list(costs)
+    if not parts:
+        return Total(known=nothing(currency))
     different = {id(part): part for part in parts}
     alike = Counter(map(id, parts)) if len(different) < len(parts) else None
     reasons: dict[str, int] = {}

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
 from watcher.costs import meters
-from watcher.costs.money import Amount, Unknown, fraction, hours
+from watcher.costs.money import Amount, Unknown, fraction
 from watcher.resources.deployment import SkuKind, sku_kind, sku_spellings
 from watcher.resources.model import family
 from watcher.resources.price import RetailList, RetailPrice
@@ -76,7 +76,7 @@ class Price:
 
     def over(self, span: timedelta) -> Amount:
         """What `span` costs, of a price by the hour."""
-        return self.rate * hours(span)
+        return self.rate.per_hour(span)
 
     def is_stale(self, now: datetime) -> bool:
         return self.as_of is not None and now - self.as_of > STALE_AFTER

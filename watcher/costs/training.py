@@ -18,7 +18,7 @@ from watcher.costs.money import Amount, Cost, Unknown, fraction, hours, nothing
 from watcher.costs.prices import REINFORCEMENT_PER_HOUR, Price, PriceBook
 from watcher.resources.changes import Transition
 from watcher.resources.fine_tuning import WAITING, FineTuningJob, JobEvent, JobStatus
-from watcher.resources.model import base_of
+from watcher.resources.model import base_of, family
 
 _BILLED = re.compile(r"training tokens billed:\s*(\d[\d,._ ]*)", re.IGNORECASE)
 _MILLION = 1_000_000
@@ -27,6 +27,8 @@ _MILLION = 1_000_000
 REINFORCEMENT_CAP = Decimal(5000)
 #: And so many hours of training, at the documented price.
 _CAP_HOURS = fraction(REINFORCEMENT_CAP / REINFORCEMENT_PER_HOUR)
+#: What is trained by reinforcement alone. Source: Azure's table of the models that can be fine-tuned, by method.
+_REINFORCED = frozenset({"o4-mini"})
 #: Training goes on in these; whether the time in the last two is billed is not documented.
 _TRAINS = frozenset({"running"})
 _MAY_TRAIN = frozenset({"running", "pausing", "resuming"})
@@ -65,7 +67,8 @@ def epochs(job: FineTuningJob) -> int | None:
 
 
 def is_reinforcement(job: FineTuningJob) -> bool:
-    return job.method.lower() == "reinforcement"
+    """By its method; where the API tells none, as in its stable dated version, by its model."""
+    return job.method.lower() == "reinforcement" if job.method else family(job.model) in _REINFORCED
 
 
 def spent(
@@ -211,8 +214,11 @@ def _by_status(
             low = max(before.observed_at, earliest) if before.observed_at < change.observed_at else earliest
             high = max(change.observed_at, latest)
         least += max(low - latest, timedelta()) if status in _TRAINS else timedelta()
-        most += max(high - earliest, timedelta()) if status in _MAY_TRAIN else timedelta()
-        earliest, latest, status = low, high, (change.after or "").lower()
+        after = (change.after or "").lower()
+        # What succeeded has trained since it waited or was paused, though nobody saw it.
+        may_have = status in _MAY_TRAIN or after == "succeeded"
+        most += max(high - earliest, timedelta()) if may_have else timedelta()
+        earliest, latest, status = low, high, after
     least += max(until - latest, timedelta()) if status in _TRAINS else timedelta()
     most += max(until - earliest, timedelta()) if status in _MAY_TRAIN else timedelta()
     return least, most

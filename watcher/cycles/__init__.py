@@ -15,9 +15,10 @@ from watcher.cycles.pricing import ReadPrices, Tariff, refresh_prices
 from watcher.cycles.recall import Recall
 from watcher.cycles.reconciling import ReadBill, refresh_actuals
 from watcher.cycles.refreshing import refresh, refreshing
-from watcher.cycles.reporting import Reported, Reporting, plan_now, report
+from watcher.cycles.reporting import Reported, report
 from watcher.cycles.reviewing import Reviewer, note_itself, note_skew, review, review_now
 from watcher.cycles.settling import Delivered
+from watcher.cycles.timetables import Reporting, plan_now
 
 __all__ = [
     "EVERYTHING",

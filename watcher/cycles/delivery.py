@@ -179,6 +179,7 @@ async def _send(desk: Desk, notifier: Notifier, delivery: Delivery) -> Sent:
 
 
 def _log(settled: Settled) -> None:
+    bound = log.bind()  # once: a call by `log` itself sets up a logger anew
     for one in settled.done:
         notification, attempt = one.delivery.notification, one.attempt
         facts = {
@@ -187,14 +188,14 @@ def _log(settled: Settled) -> None:
             "reason": notification.reason.value,
         }
         if attempt.outcome == "delivered":
-            log.info("notification.delivered", **facts, duration_s=attempt.duration_s)
+            bound.info("notification.delivered", **facts, duration_s=attempt.duration_s)
         elif attempt.outcome == "retry":
-            log.warning("delivery.failed", **facts, kind=attempt.kind, detail=attempt.detail, next_at=one.due_at)
+            bound.warning("delivery.failed", **facts, kind=attempt.kind, detail=attempt.detail, next_at=one.due_at)
         else:
-            log.error("delivery.died", **facts, kind=attempt.kind, detail=attempt.detail)
+            bound.error("delivery.died", **facts, kind=attempt.kind, detail=attempt.detail)
     for delivery in settled.lost:
         notification = delivery.notification
-        log.warning("delivery.lease_lost", notification=notification.id, receiver=notification.receiver)
+        bound.warning("delivery.lease_lost", notification=notification.id, receiver=notification.receiver)
     for each in settled.instead:
         _log_instead(each)
 

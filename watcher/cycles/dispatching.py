@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert, AlertStatus
@@ -20,6 +21,8 @@ from watcher.store import alerts, claiming, outbox
 from watcher.store.claiming import Paces
 from watcher.store.engine import Store
 from watcher.store.outbox import Delivery
+
+log = structlog.get_logger()
 
 #: What is told later than this after it fired was held back, and no more is said of how often it came.
 _YOUNG = timedelta(days=1)
@@ -149,6 +152,8 @@ def _dispatch(
     if reviewed:
         found = look(tx, now)
     marked, known = mark(tx, now, found), recall.read(tx, found, routing, now)
+    for silence in recall.newly_unread(marked.silences):
+        log.warning("silence.unread", silence=silence.id, author=silence.author, because=silence.unread_because)
     decided = plan(
         known.awake,
         routing=routing,

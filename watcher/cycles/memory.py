@@ -9,12 +9,14 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import msgspec
 
 from watcher.alerts.alert import Alert
-from watcher.resources.snapshot import Known, Section
+from watcher.resources.account import Account
+from watcher.resources.snapshot import Known, Reading, Section
 from watcher.rules.rule import View
 from watcher.store import scope
 from watcher.store.engine import Store
@@ -25,13 +27,38 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """An account as it was recorded last. It holds for as long as the revision does, but for the times in it."""
+    """An account as it was recorded last. It holds for as long as the revision does, but for the times in it.
+
+    When its sections were read last is not to be taken from it: each poll changes that, and stores it.
+    """
 
     revision: int  #: of the stored account at that time; another one now makes this worthless
-    known: Known
+    known: Known  #: but for what the view has too
     view: View  #: as the rules saw it, without what was new then
     firing: tuple[Alert, ...]
     is_settled: bool  #: no gap is open and no rule waits for more: an unchanged snapshot changes nothing
+
+    def known_at(self, read_at: Mapping[Section, datetime]) -> Known:
+        """What `collect` may take for granted, the sections having been read last at these times."""
+        reading = self.view.reading
+        return replace(
+            self.known,
+            deployments=reading.deployments or (),
+            usage=reading.usage or {},
+            deployments_at=read_at.get(Section.DEPLOYMENTS),
+        )
+
+    def reading_at(self, read_at: Mapping[Section, datetime], account: Account) -> Reading:
+        """The reading, its sections having been read last at these times, and the account as discovery sees it."""
+        return replace(
+            self.view.reading,
+            account=account,
+            jobs_at=read_at.get(Section.JOBS),
+            deployments_at=read_at.get(Section.DEPLOYMENTS),
+            usage_at=read_at.get(Section.METRICS),
+            files_at=read_at.get(Section.FILES),
+            models_at=read_at.get(Section.MODELS),
+        )
 
 
 class Memory:
@@ -58,33 +85,12 @@ class Memory:
     def recall(self, due: scope.DueAccount) -> Remembered | None:
         """What was recorded last of an account; `None` where nothing was, or somebody else has changed it since."""
         packed = self._packed.get(due.account.key)
-        if packed is None or packed.revision != due.revision:
-            return None
-        lean, read_at = packed.opened(), due.read_at
-        reading = replace(
-            lean.view.reading,
-            account=due.account,
-            jobs_at=read_at.get(Section.JOBS),
-            deployments_at=read_at.get(Section.DEPLOYMENTS),
-            usage_at=read_at.get(Section.METRICS),
-            files_at=read_at.get(Section.FILES),
-            models_at=read_at.get(Section.MODELS),
-        )
-        known = replace(
-            lean.known,
-            deployments=reading.deployments or (),
-            usage=reading.usage or {},
-            deployments_at=reading.deployments_at,
-        )
-        return replace(lean, known=known, view=replace(lean.view, reading=reading))
+        return packed.opened() if packed is not None and packed.revision == due.revision else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """What is remembered of an account, in a tenth of its size: that of thousands would fill the memory.
-
-    When its sections were read last is not to be taken from it: each poll changes that, and stores it.
-    """
+    """What is remembered of an account, in a tenth of its size: that of thousands would fill the memory."""
 
     revision: int
     sample: bytes  #: what it was packed by

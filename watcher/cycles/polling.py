@@ -13,7 +13,7 @@ from watcher.clock import Clock
 from watcher.cycles.durations import durations
 from watcher.cycles.judgement import Judgement, advance_stored, advanced
 from watcher.cycles.memory import Memory, Remembered
-from watcher.cycles.viewing import next_due, read_times, remembered_view, view_of
+from watcher.cycles.viewing import next_due, remembered_view, view_of
 from watcher.logs import clean
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind, Transition, diff
@@ -77,11 +77,14 @@ async def poll(
     if not wanted or due is None:
         return None
     remembered = memory.recall(due)
-    known = remembered.known if remembered else await store.read(observations.known, account.key, now=clock())
+    if remembered is not None:
+        known = remembered.known_at(due.read_at)
+    else:
+        known = await store.read(observations.known, account.key, now=clock())
     snapshot = await collect(due.account, known, sections=wanted, at=clock())  # network, and no transaction open
     if snapshot.gaps:
         snapshot = replace(snapshot, gaps=without_secrets(snapshot.gaps))
-    if remembered is not None and (view := unchanged(remembered, snapshot, judgement)) is not None:
+    if remembered is not None and (view := unchanged(remembered, due, snapshot, judgement)) is not None:
         times = next_due(view, snapshot, judgement.cadence)
         touch = scope.Touch(
             account=account.key,
@@ -98,7 +101,7 @@ async def poll(
     return replace(recorded, remembered=None)  # a round over all accounts holds what each came to until its end
 
 
-def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) -> View | None:
+def unchanged(remembered: Remembered, due: scope.DueAccount, snapshot: Snapshot, judgement: Judgement) -> View | None:
     """The view after a snapshot that says nothing new, or `None` where there is something to record. Pure.
 
     Time alone may change what the rules say, so they are asked all the same.
@@ -112,17 +115,18 @@ def unchanged(remembered: Remembered, snapshot: Snapshot, judgement: Judgement) 
             for part in (snapshot.jobs, snapshot.deployments, snapshot.files, snapshot.models)
         )
         and (snapshot.dialect in ("", remembered.known.dialect))
-        and snapshot.account == remembered.view.account
+        and snapshot.account == due.account
     )
     if not says_nothing:
         return None
-    before = remembered.view.reading
+    read_at = {**due.read_at, **dict.fromkeys(snapshot.asked, snapshot.at)}
     view = replace(
         remembered.view,
         now=snapshot.at,
-        reading=absorb(before, snapshot),
-        previous_at=read_times(before),
+        reading=remembered.reading_at(read_at, due.account),
+        previous_at=due.read_at,
         retail=judgement.tariff.latest,
+        is_calm=not remembered.firing,
     )
     evaluation = evaluate(judgement.rules, view)
     if not (remembered.firing or evaluation.findings):

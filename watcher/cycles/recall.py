@@ -102,10 +102,18 @@ class Recall:
     _rests_until: dict[str, datetime | None] = field(default_factory=dict)
     _wakes: list[tuple[datetime, str]] = field(default_factory=list)  #: a heap; some of it is out of date
     _sources: dict[str, Alert] = field(default_factory=dict)  #: those that may keep others quiet
+    _unread: frozenset[str] = frozenset()  #: ids of the silences that cannot be read
 
     def forget(self) -> None:
         """Read all anew next time: what was read may never have been committed."""
         self.quiet, self._read_at = None, None
+
+    def newly_unread(self, silences: Iterable[Silence]) -> tuple[Silence, ...]:
+        """Those that cannot be read, each once in the life of the process."""
+        found = {silence.id: silence for silence in silences if silence.unread_because}
+        fresh = tuple(silence for id_, silence in found.items() if id_ not in self._unread)
+        self._unread |= found.keys()
+        return fresh
 
     @property
     def next_at(self) -> datetime | None:
@@ -120,8 +128,8 @@ class Recall:
         if not is_trusted or routing is not self._routing or found.last_decided < self._last_decided:
             self._begin(tx, found, routing, now)
         # What comes between two of these reads is read twice, or again next time; nothing is missed.
-        fresh = self._take_changes(tx, found)
-        self._take_told(tx, found, fresh)
+        fresh, told = self._take_changes(tx, found)
+        self._take_told(tx, found, fresh, told)
         if any(route.escalate_to for route in routing.root.walk()):
             self._lost = alerts.lost(tx)  # it says how an escalation is worded, and not when it is due
         while (at := self.next_at) is not None and at <= now:
@@ -163,17 +171,18 @@ class Recall:
         for memory in (self._alerts, self._told, self._awake, self._rests_until, self._wakes, self._sources):
             memory.clear()
 
-    def _take_changes(self, tx: Connection, found: Grounds) -> frozenset[str]:
-        """Read the alerts that are new or changed; returns their ids."""
+    def _take_changes(self, tx: Connection, found: Grounds) -> tuple[frozenset[str], frozenset[str]]:
+        """Read the alerts that are new or changed; returns their ids, and of these those of which somebody was told."""
         if (found.unsettled, found.stamps) == (len(self._alerts), self._stamps):
-            return frozenset()
-        fresh = alerts.changed_since(tx, self._newest)  # all of them, where nothing is known yet
+            return frozenset(), frozenset()
+        fresh, told = alerts.changed_since(tx, self._newest)  # all of them, where nothing is known yet
         if not self._adds_up(found, fresh):
             stamps = alerts.stamps(tx)
             for id_ in self._alerts.keys() - stamps.keys():
                 self._drop(id_)
             changed = [id_ for id_, stamp in stamps.items() if self._stamp(id_) != stamp]
             fresh = {alert.id: (stamps[alert.id], alert) for alert in alerts.of_ids(tx, changed)}
+            told = frozenset(fresh)
         for id_, (stamp, alert) in fresh.items():
             self._drop(id_)
             self._alerts[id_] = (stamp, alert)
@@ -182,7 +191,7 @@ class Recall:
             self._awake.add(id_)
             if self._may_inhibit(alert):
                 self._sources[id_] = alert
-        return frozenset(fresh)
+        return frozenset(fresh), told
 
     def _adds_up(self, found: Grounds, fresh: Mapping[str, tuple[int, Alert]]) -> bool:
         """Whether these are all the changes since."""
@@ -199,13 +208,13 @@ class Recall:
         labels = alert.labels
         return any(matches(rule.source, labels) for rule in self._routing.inhibitions)
 
-    def _take_told(self, tx: Connection, found: Grounds, fresh: frozenset[str]) -> None:
+    def _take_told(self, tx: Connection, found: Grounds, fresh: frozenset[str], told: frozenset[str]) -> None:
         if found.last_decided != self._last_decided:
             self._append(row for row in alerts.told_after(tx, self._last_decided) if row.alert_id not in fresh)
             for (receiver, key), at in grounds.groups_after(tx, self._last_decided).items():
                 self._note_group(receiver, key, at)
         self._last_decided = found.last_decided
-        for row in alerts.told_rows(tx, fresh):
+        for row in alerts.told_rows(tx, told):
             self._told[row.alert_id] = (*self._told.get(row.alert_id, ()), row)
 
     def _append(self, rows: Iterable[Told]) -> None:

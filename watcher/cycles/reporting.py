@@ -2,10 +2,12 @@
 
 An issue is queued once a period, whatever happens in between: its key is unique, and how far each schedule was followed
 is stored. It says what was known when it was due, so it is the same whenever it is sent. After a downtime the newest
-missed one is made up for, and says that it is late; a report first heard of begins with its next time.
+missed one is made up for, and says that it is late; so is one that was due when its report got another schedule or
+another name. A report first heard of begins with its next time.
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,67 +16,26 @@ import structlog
 from sqlalchemy import Connection
 
 from watcher import logs
-from watcher.alerts.matcher import Matcher
 from watcher.clock import Clock
 from watcher.costs.hosting import Period
-from watcher.cycles.editions import Concerns, address_of, concerning, message, statements
-from watcher.cycles.pricing import Tariff
+from watcher.cycles.editions import Concerns, address_of, message, statements
 from watcher.cycles.settling import clean
+from watcher.cycles.timetables import OWNER, Reporting, is_any_due, plan_now
 from watcher.errors import DatabaseUnavailableError, DeliveryError
 from watcher.notify.notifier import SEND_TIMEOUT, Notifier, Receipt, RetryPolicy, TryAgain
 from watcher.notify.report import ReportMessage, takes_reports
-from watcher.report.periods import Length, period_before
-from watcher.report.schedule import Timetable, due
 from watcher.report.statement import Audience, Edition, Statement
-from watcher.report.terms import ReportTerms
 from watcher.store import channels, reports
 from watcher.store.engine import Store
+from watcher.store.outbox import Attempt
 from watcher.store.reports import Issue
 
 log = structlog.get_logger()
 
-#: A schedule that was followed further than this ahead was followed by a clock that was put back since.
-_CLOCKS_APART = timedelta(hours=1)
 #: A send ends here, whatever its notifier does; a little after the notifiers' own limit, which they tell of better.
 _LONGEST_SEND = SEND_TIMEOUT + timedelta(seconds=1)
 #: What is left of a lease when a send begins: less, and another process might send the same before this one has ended.
 _ENOUGH = SEND_TIMEOUT + timedelta(seconds=2)
-_OWNER = "owner "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduled:
-    """A report as configured."""
-
-    name: str
-    timetable: Timetable
-    length: Length
-    period_name: str  #: "7d", "month"
-    audience: Audience = Audience.ALL
-    receivers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnEdition:
-    """Somebody who gets what concerns them, of every report that is for all."""
-
-    owner: str
-    matchers: tuple[Matcher, ...]
-    receivers: tuple[str, ...]
-
-    def concerns(self, labels: Mapping[str, str]) -> bool:
-        return concerning(self.owner, [self.matchers])(labels)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reporting:
-    """What the configuration says of reports."""
-
-    scheduled: tuple[Scheduled, ...] = ()
-    owners: tuple[OwnEdition, ...] = ()
-    terms: ReportTerms
-    tariff: Tariff
-    link: str = ""  #: address of the page that shows the report; "": there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +65,7 @@ async def report(
         heedless: Also try what failed, before its time.
         but: Ids of issues that are not tried.
     """
-    is_due: bool = await store.read(_is_any_due, reporting, clock())
+    is_due: bool = await store.read(is_any_due, reporting, clock())
     if is_due:
         takers = frozenset(name for name, notifier in notifiers.items() if takes_reports(notifier))
         await store.write(plan_now, reporting, takers, now=clock(), wall_now=wall_clock())
@@ -130,68 +91,6 @@ async def report(
     for issues in groups.values():
         done += await sender.send(issues)
     return tuple(done)
-
-
-# What is due
-
-
-def _is_any_due(tx: Connection, reporting: Reporting, now: datetime) -> bool:
-    return any(_step(tx, one, now) is not None for one in reporting.scheduled)
-
-
-def plan_now(
-    tx: Connection, reporting: Reporting, takers: Collection[str], *, now: datetime, wall_now: datetime
-) -> int:
-    """Queue the issues that are due by `now`; returns how many are new.
-
-    Args:
-        takers: Receivers that take reports.
-        wall_now: From which they are to be sent.
-    """
-    reports.take_turns_at_planning(tx)
-    count = 0
-    for one in reporting.scheduled:
-        step = _step(tx, one, now)
-        if step is None:
-            continue
-        at, is_wanted = step
-        reports.note_made(tx, one.name, until=at, timetable=str(one.timetable))
-        if is_wanted:
-            count += reports.add(tx, issues_of(one, reporting.owners, takers, at=at, wall_now=wall_now))
-    return count
-
-
-def _step(tx: Connection, one: Scheduled, now: datetime) -> tuple[datetime, bool] | None:
-    """Until when the schedule is followed now, and whether it wants an issue for then; `None`: nothing is due."""
-    until, timetable = reports.made_until(tx, one.name)
-    if until is None or timetable != str(one.timetable) or until > now + _CLOCKS_APART:
-        return now, False
-    at = due(one.timetable, since=until, now=now)
-    return None if at is None else (at, True)
-
-
-def issues_of(
-    one: Scheduled, owners: Sequence[OwnEdition], takers: Collection[str], *, at: datetime, wall_now: datetime
-) -> list[Issue]:
-    """The issues of a report due at `at`: to its receivers, and of one for all each owner's edition to theirs."""
-    period = period_before(at, one.length, one.timetable.zone)
-    for_whom = [(one.audience.value, receiver) for receiver in one.receivers]
-    if one.audience is Audience.ALL:
-        for_whom += [(_OWNER + own.owner, name) for own in owners for name in own.receivers if name in takers]
-    return [
-        Issue(
-            name=one.name,
-            edition=edition,
-            receiver=receiver,
-            period_name=one.period_name,
-            begin=period.begin,
-            end=period.end,
-            as_of=at,
-            due_at=wall_now,
-            queued_at=wall_now,
-        )
-        for edition, receiver in dict.fromkeys(for_whom)
-    ]
 
 
 # Sending it
@@ -275,9 +174,9 @@ class _Sender:
         )
 
     def _edition(self, key: str) -> tuple[Edition, Concerns] | None:
-        if not key.startswith(_OWNER):
+        if not key.startswith(OWNER):
             return Edition(audience=Audience(key)), None
-        name = key.removeprefix(_OWNER)
+        name = key.removeprefix(OWNER)
         own = next((own for own in self.reporting.owners if own.owner == name), None)
         return None if own is None else (Edition(audience=Audience.OWNER, owner=name), own.concerns)
 
@@ -289,7 +188,7 @@ class _Sender:
             claimed = await self.store.write(reports.claim, issue.id, self.owner, clock=self.wall_clock)
             if claimed is None:
                 continue  # in other hands by now
-            at = self.wall_clock()
+            at, began = self.wall_clock(), time.monotonic()
             found = made[issue.edition]
             if isinstance(found, DeliveryError):
                 result: Receipt | DeliveryError = found
@@ -298,7 +197,8 @@ class _Sender:
                 continue
             else:
                 result = await self._try(claimed, replace(found, id=issue.id))
-            reported = await self.store.write(self._settle, claimed, result, at)
+            took = round(time.monotonic() - began, 3)
+            reported = await self.store.write(self._settle, claimed, result, at, took)
             if reported is None:
                 log.warning("delivery.lease_lost", notification=issue.id, receiver=issue.receiver)
                 continue
@@ -323,15 +223,19 @@ class _Sender:
             text = f"the notifier failed: {type(error).__name__}"
             return DeliveryError(text, permanent=False, kind="server", maybe_delivered=True)
 
-    def _settle(self, tx: Connection, issue: Issue, result: Receipt | DeliveryError, at: datetime) -> Reported | None:
-        """Record a try and what follows from it; `None`: the lease was lost meanwhile.
+    def _settle(
+        self, tx: Connection, issue: Issue, result: Receipt | DeliveryError, at: datetime, took: float
+    ) -> Reported | None:
+        """Record a try, which began at `at` and took so many seconds, and what follows from it; `None`: the lease was
+        lost meanwhile.
 
         A failure is told of the report alone: a page that is refused for its size must not hold up alerts.
         """
         channel = channels.locked(tx, issue.receiver)
+        attempt = Attempt(at=at, duration_s=took, outcome="delivered", kind="", detail="")
         if isinstance(result, Receipt):
             channels.put(tx, channel, channel.took(at=at))
-            is_held = reports.mark(tx, issue, at=at, state="delivered")
+            is_held = reports.mark(tx, issue, replace(attempt, detail=result.detail), state="delivered")
             return Reported(issue=issue, state="delivered", detail=result.detail) if is_held else None
         now = self.wall_clock()
         error = self.policy.refused(result, since=issue.first_tried_at, now=now)
@@ -339,12 +243,11 @@ class _Sender:
             error, notification_id=issue.id, attempts=issue.attempts + 1, queued_at=issue.queued_at, now=now
         )
         if isinstance(decision, TryAgain):
-            state, detail, due_at = "pending", f"{error.kind}: {error.message}", decision.at
+            outcome, state, detail, due_at = "retry", "pending", f"{error.kind}: {error.message}", decision.at
         else:
-            state, detail, due_at = "dead", decision.because, None
-        is_held = reports.mark(
-            tx, issue, at=at, state=state, detail=detail, due_at=due_at, is_uncertain=error.maybe_delivered
-        )
+            outcome, state, detail, due_at = "dead", "dead", decision.because, None
+        attempt = replace(attempt, outcome=outcome, kind=error.kind, detail=detail)
+        is_held = reports.mark(tx, issue, attempt, state=state, due_at=due_at, is_uncertain=error.maybe_delivered)
         return Reported(issue=issue, state=state, detail=detail) if is_held else None
 
 

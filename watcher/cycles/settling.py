@@ -81,7 +81,9 @@ def settle(
         unsent: What is claimed and not tried yet. It is given back where the channel fails.
         heedless: Go on with it all the same.
     """
-    refused_since = channels.of(tx, [receiver]).get(receiver, Channel(receiver=receiver)).refused_since
+    refused_since = None
+    if any(one.failure for one in sent):
+        refused_since = channels.of(tx, [receiver]).get(receiver, Channel(receiver=receiver)).refused_since
     sent = [_judged(one, policy, refused_since, wall_now) for one in sent]
     outcomes = [_outcome(one, policy, refused_since, wall_now) for one in sent]
     if any(one.is_of_channel and one.failure and not one.failure.permanent for one in sent):
@@ -160,15 +162,10 @@ def _judged(one: Sent, policy: RetryPolicy, refused_since: datetime | None, now:
 
 def _outcome(one: Sent, policy: RetryPolicy, refused_since: datetime | None, now: datetime) -> Outcome:
     """What a try means for its message."""
-    attempt = Attempt(at=one.at, duration_s=one.duration_s, outcome="delivered", kind="", detail="")
     if one.failure is None:
         receipt = one.receipt or Receipt("")
-        return Outcome(
-            delivery=one.delivery,
-            attempt=replace(attempt, detail=receipt.detail),
-            state="delivered",
-            reference=receipt.reference,
-        )
+        attempt = Attempt(at=one.at, duration_s=one.duration_s, outcome="delivered", kind="", detail=receipt.detail)
+        return Outcome(delivery=one.delivery, attempt=attempt, state="delivered", reference=receipt.reference)
     decision = policy.decide(
         one.failure,
         notification_id=one.delivery.notification.id,
@@ -182,9 +179,10 @@ def _outcome(one: Sent, policy: RetryPolicy, refused_since: datetime | None, now
             due_at = min(due_at, (refused_since or now) + policy.refusals_pass_within)
     else:
         outcome, detail, state, due_at = "dead", decision.because, "dead", None
+    attempt = Attempt(at=one.at, duration_s=one.duration_s, outcome=outcome, kind=one.failure.kind, detail=detail)
     return Outcome(
         delivery=one.delivery,
-        attempt=replace(attempt, outcome=outcome, kind=one.failure.kind, detail=detail),
+        attempt=attempt,
         state=state,
         due_at=due_at,
         is_uncertain=one.failure.maybe_delivered,

@@ -106,7 +106,7 @@ def next_due(
 ) -> dict[Section, datetime]:
     """When the sections that were asked are due again; metrics earlier too where what is new no longer lets them wait.
 
-    What could not be read is tried again at the pace of the jobs, however seldom it is read otherwise.
+    What could not be read is tried again at the pace of the jobs, however seldom it is read otherwise, and no sooner.
 
     Args:
         metrics_due: When metrics are due as stored; `None`: at once, or nothing new was read.
@@ -116,7 +116,7 @@ def next_due(
     if cadence.metrics_pace is not None:
         if Section.METRICS in snapshot.asked:
             due[Section.METRICS] = snapshot.at + cadence.metrics_pace(view)
-        elif metrics_due is not None and metrics_due > snapshot.at:
+        elif metrics_due is not None and metrics_due > snapshot.at and view.gap(Section.METRICS) is None:
             wanted = max(snapshot.at, (view.reading.usage_at or snapshot.at) + cadence.metrics_pace(view))
             if wanted < metrics_due:
                 due[Section.METRICS] = wanted

@@ -69,19 +69,30 @@ def rules_of(config: Config) -> Rules:
     )
 
 
+def settings_of(machine: Machine) -> Settings:
+    """What the configuration of a machine says to the site."""
+    config = machine.config
+    return Settings(
+        name=config.watcher.name,
+        zone=config.watcher.timezone,
+        frame=lambda now: frame_of(config, now),
+        known=known_of(config),
+        routing=machine.routing,
+        book=lambda tx: book_of(terms_of(config), machine.judgement.tariff.of(tx)),
+    )
+
+
 def site_of(machine: Callable[[], Machine], *, health: Callable[[], Health], wake: Callable[[], None]) -> Site:
     """The site over the machine in force."""
+    made: list[tuple[Machine, Settings]] = []
 
     def settings() -> Settings:
-        config = machine().config
-        return Settings(
-            name=config.watcher.name,
-            zone=config.watcher.timezone,
-            frame=lambda now: frame_of(config, now),
-            known=known_of(config),
-            routing=machine().routing,
-            book=lambda tx: book_of(terms_of(config), machine().judgement.tariff.of(tx)),
-        )
+        """One for each machine, so that whoever keeps what rests on it sees that it is another."""
+        now, last = machine(), made[-1:]
+        if last and last[0][0] is now:
+            return last[0][1]
+        made[:] = [(now, found := settings_of(now))]
+        return found
 
     reports = Reports(machine)
     clock: Clock = machine().clock
@@ -106,12 +117,17 @@ def _hosts(host: str, public_url: str | None) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
-def figures(machine: Machine, now: datetime) -> Figures:
-    """What the store says now. It waits for the database: call it in a thread, not in the loop."""
+def figures(machine: Machine, now: datetime, memory: counts.Memory | None = None) -> Figures:
+    """What the store says now. It waits for the database: call it in a thread, not in the loop.
+
+    Args:
+        memory: Of the store, so that what has not changed is not read again.
+    """
     return machine.store.read_now(
         counts.counts,
         now,
         machine.host,
         book=book_of(terms_of(machine.config), machine.judgement.tariff.latest),
         receivers=machine.notifiers.keys(),
+        memory=memory,
     )

@@ -30,9 +30,6 @@ from watcher.web.metrics import Metrics
 log = structlog.get_logger()
 
 TICK = timedelta(seconds=1)
-#: Polls under way for each request that may be: enough to keep those busy though some polls wait for the store or for
-#: another try, and no more, since each holds in memory what its account says.
-_POLLS_A_REQUEST = 2
 
 
 class Poller:
@@ -169,7 +166,7 @@ class Poller:
         """Start the polls that are due, those that have waited longest first, as far as there is room."""
         if self._is_closed:
             return
-        now, room = self._clock(), _POLLS_A_REQUEST * self._current.machine.config.poll.concurrency
+        now, room = self._clock(), rounds.polls_at_once(self._current.machine)
         while self._heap and self._heap[0][0] <= now and len(self.polls) < room:
             _, key = heapq.heappop(self._heap)
             account = self._accounts.get(key)
@@ -236,7 +233,9 @@ class Poller:
             )
             if recorded is None or recorded.is_stale:  # another process was here meanwhile
                 stored = await machine.store.read(scope.due_account, account.key)
-                next_at = (stored.at if stored is not None else None) or next_at
+                # What is due all the same waits: with a clock that stands or was put back it would be stale each time.
+                if stored is not None and stored.at is not None and stored.at > began_at:
+                    next_at = stored.at
                 outcome = "elsewhere"
             else:
                 next_at = recorded.next_at or next_at

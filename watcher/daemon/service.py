@@ -31,7 +31,7 @@ from watcher.daemon.systemd import sd_notify, watchdog_interval
 from watcher.daemon.teller import BACKSTOP, Teller
 from watcher.errors import StoreError, WatcherError
 from watcher.loop import new_event_loop
-from watcher.store import retention
+from watcher.store import counts, retention
 from watcher.store.engine import Store
 from watcher.web.metrics import Metrics
 from watcher.web.site import Health
@@ -63,7 +63,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._reporting: asyncio.Task[None] | None = None  #: reports that are being sent
         self._progress = Progress()
-        self.metrics = Metrics(lambda: page.figures(current.machine, clock()))
+        memory = counts.Memory()
+        self.metrics = Metrics(lambda: page.figures(current.machine, clock(), memory))
         self._teller = Teller(current, clock=clock, metrics=self.metrics, progress=self._progress)
         self._poller = Poller(
             current,

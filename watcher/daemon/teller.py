@@ -172,8 +172,9 @@ class Teller:
         await self._send(done.claimed)
         for alert in done.reviewed:
             log_alert(alert)
+        bound = log.bind()  # once: a call by `log` itself sets up a logger anew
         for notification in done.plan.notifications:
-            log.info(
+            bound.info(
                 "notification.planned",
                 notification=notification.id,
                 receiver=notification.receiver,

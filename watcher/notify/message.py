@@ -313,10 +313,11 @@ def outcome(alert: Alert, zone: tzinfo) -> str:
     """What a resolved alert is about, and how it ended."""
     labels = alert.finding.labels
     name, account = labels.get("deployment") or labels.get("job"), labels.get("account")
-    about = f"{name} in {account}" if name and account else name or account or alert.finding.rule
+    elsewhere = labels.get("receiver") or labels.get("location") or ""
+    about = f"{name} in {account}" if name and account else name or account or elsewhere
     because = alert.ended_because or "this is over"
     # What became of a deployment is told as it was told of itself, and begins with its name.
-    says_so = because.removeprefix("Deployment ").startswith(f"{about} ")
+    says_so = not about or because.removeprefix("Deployment ").startswith(f"{about} ")
     return localise(one_line(because if says_so else f"{about}: {because}"), zone)
 
 

@@ -79,12 +79,10 @@ async def replay(
     began_before = begins is not None and begins < begin
     player = _Player(recorded, judgement, routing, begin)
     done = list(acts(recorded))
-    wakes = [at for at, _ in done]
-    wakes += [row[name] for row in recorded.silences for name in ("starts_at", "ends_at")]
     looks = steps(
         recorded.pasts,
         recorded.judged,
-        [*wakes, since],
+        [*(at for at, _ in done), since],  # the end of a silence is waited for, like that of a mute
         begin=begin,
         end=until,
         before=judgement.cadence.deployments,
@@ -115,7 +113,7 @@ async def replay(
         messages=messages,
         sent=recorded.sent,
         comparison=compare(entries(messages), entries(recorded.sent)),
-        blind=tuple(_blind(recorded, since)),
+        blind=tuple(_blind(recorded, since, begin if began_before else None)),
     )
 
 
@@ -270,14 +268,20 @@ def _without_keep_tags(listing: Listing[Deployment] | None) -> Listing[Deploymen
     return replace(listing, items=tuple(items))
 
 
-def _blind(recorded: Recording, since: datetime) -> Iterable[str]:
-    """What could not be replayed, the same of many accounts once."""
+def _blind(recorded: Recording, since: datetime, stood_at: datetime | None) -> Iterable[str]:
+    """What could not be replayed, the same of many accounts once.
+
+    Args:
+        stood_at: When it began, if that was not when the record did: what held then is taken for told at that time.
+    """
     begins = recorded.begins
     if begins is None:
         yield "nothing is recorded yet"
         return
     if begins > since:
         yield f"nothing is recorded of the time before {begins:%Y-%m-%d %H:%M} UTC"
+    if stood_at is not None:
+        yield f"when reminders came of what fired before {stood_at:%Y-%m-%d %H:%M} UTC: they are counted from then"
     accounts: dict[str, list[str]] = {}
     for past in recorded.pasts:
         for what in past.blind(since):

@@ -5,18 +5,16 @@ which the bill had been read. Provisioned deployments are left out: their meters
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
+from watcher.costs import hosting
 from watcher.costs.hosting import Period
 from watcher.costs.money import Cost, Total, Unknown, total
 from watcher.costs.reconcile import Reconciled, reconcile, whole_days
-from watcher.report.bills import costs_of
-from watcher.report.hosted import hosted
 from watcher.report.recorded import RecordedAccount, Records
 from watcher.report.statement import Actual
 from watcher.report.terms import ReportTerms
-from watcher.report.trained import trained
+from watcher.report.worked import Worked, worked_out
 from watcher.resources.deployment import SkuKind
 from watcher.resources.price import Actuals, BilledSpan
 from watcher.rules.text import moment
@@ -32,9 +30,8 @@ def billed(records: Records, terms: ReportTerms, actuals: Actuals, period: Perio
     parts: dict[Period | None, list[RecordedAccount]] = {}
     for one in records.accounts:
         parts.setdefault(_known(whole, _span(one, actuals)), []).append(one)
-    found = [
-        line for known, accounts in parts.items() for line in _lines(records, terms, actuals, whole, known, accounts)
-    ]
+    worked = worked_out(records, terms, period)
+    found = [line for known, some in parts.items() for line in _lines(worked, terms, actuals, known or whole, some)]
     return tuple(sorted(found, key=lambda line: line.account))
 
 
@@ -55,17 +52,11 @@ def _midnight(day: date) -> datetime:
 
 
 def _lines(
-    records: Records,
-    terms: ReportTerms,
-    actuals: Actuals,
-    whole: Period,
-    known: Period | None,
-    accounts: Iterable[RecordedAccount],
+    worked: Worked, terms: ReportTerms, actuals: Actuals, compared: Period, accounts: Iterable[RecordedAccount]
 ) -> Iterator[Actual]:
     """Those of the accounts of which the bill is known for the same days."""
     own = {one.account.key: one for one in accounts}
-    compared = known or whole
-    costs, without = _costs(replace(records, accounts=tuple(own.values()), worked_out={}), terms, compared)
+    costs, without = _costs(worked, terms, compared, own)
     estimates = {key: total(costs.get(key, ()), terms.book.currency) for key in own}
     for each in reconcile(estimates, actuals, compared):
         one = own.get(each.account)
@@ -76,22 +67,29 @@ def _lines(
         yield _line(one, each, each.estimate, _span(one, actuals), without=one.account.key in without)
 
 
-def _costs(records: Records, terms: ReportTerms, period: Period) -> tuple[Mapping[str, list[Cost]], frozenset[str]]:
-    """What is estimated, by account's key, and where something was left out."""
+def _costs(
+    worked: Worked, terms: ReportTerms, period: Period, own: Mapping[str, RecordedAccount]
+) -> tuple[Mapping[str, list[Cost]], frozenset[str]]:
+    """What is estimated for a part of the whole period, by account's key, and where something was left out."""
     costs: dict[str, list[Cost]] = {}
     without = set()
-    for one in hosted(records, terms, period):
-        if one.deployment.sku_kind is SkuKind.PROVISIONED:
-            without.add(one.account.key)
+    for one in worked.hosted:
+        key, tenancy = one.account.key, one.tenancy
+        if key not in own or not tenancy.stood(period)[1]:
             continue
-        costs.setdefault(one.account.key, []).extend(costs_of(one.line))
-    for job in trained(records, terms, period):
-        if job.line.finished_at is not None and job.line.finished_at < period.end:
-            costs.setdefault(job.account.key, []).append(job.line.cost)
-    for each in records.accounts:
+        if one.deployment.sku_kind is SkuKind.PROVISIONED:
+            without.add(key)
+            continue
+        unseen = hosting.unseen(tenancy, terms.book, period)
+        costs.setdefault(key, []).extend([hosting.cost(tenancy, terms.book, period), *([unseen] if unseen else [])])
+    for job in worked.trained:
+        key, at = job.account.key, job.line.finished_at
+        if key in own and at is not None and period.begin <= at < period.end:
+            costs.setdefault(key, []).append(job.line.cost)
+    for key, each in own.items():
         if each.removed_at is None and None in (each.holding.deployments_at, each.holding.jobs_at):
             unread = Unknown(because="the deployments or the jobs of an account have never been read")
-            costs.setdefault(each.account.key, []).append(unread)
+            costs.setdefault(key, []).append(unread)
     return costs, frozenset(without)
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from fractions import Fraction
 
 from watcher.costs.hosting import State
 from watcher.costs.money import Cost, Total, Unknown, total
@@ -110,7 +111,11 @@ def _bill(
         )
         for value, share in shares.items()
     ]
-    return Bill(by=by, lines=tuple(sorted(lines, key=lambda line: (-line.total.known.high, line.value))))
+    return Bill(by=by, lines=tuple(sorted(lines, key=_dearest)))
+
+
+def _dearest(line: BillLine) -> tuple[Fraction, str]:
+    return -(line.hosting.known.high + line.training.known.high), line.value
 
 
 def costs_of(line: HostedLine) -> Iterator[Cost]:
@@ -144,19 +149,23 @@ def by_day(lines: Iterable[HostedLine], currency: str) -> tuple[DayOfCost, ...]:
     )
 
 
-def prices_used(hosted: Iterable[Hosted], trained: Iterable[Trained], now: datetime) -> tuple[PriceUsed, ...]:
+def prices_used(hosted: Sequence[Hosted], trained: Iterable[Trained], now: datetime) -> tuple[PriceUsed, ...]:
     """The prices behind the figures, those that were used most first."""
     found: dict[tuple[str, object], tuple[Price | Unknown, int]] = {}
+    keys: dict[int, object] = {}  # by identity: thousands share few prices
 
     def use(what: str, price: Price | Unknown) -> None:
-        key = price.because if isinstance(price, Unknown) else (price.rate.low, price.rate.high, price.source)
+        key = keys.get(id(price))
+        if key is None:
+            key = price.because if isinstance(price, Unknown) else (price.rate.low, price.rate.high, price.source)
+            keys[id(price)] = key
         known, uses = found.get((what, key), (price, 0))
         found[what, key] = known, uses + 1
 
+    names = {name: family(name) or "unknown model" for name in {one.line.base or one.line.model for one in hosted}}
     for one in hosted:
         line = one.line
-        name = family(line.base or line.model) or "unknown model"
-        use(f"hosting, {line.sku or 'unknown SKU'}, {name}", line.price)
+        use(f"hosting, {line.sku or 'unknown SKU'}, {names[line.base or line.model]}", line.price)
     for job in trained:
         if job.price is not None or isinstance(job.line.cost, Unknown):
             kind = f", {job.line.training_type}" if job.line.training_type else ""

@@ -4,26 +4,24 @@ What is costly is worked out once for all editions of a period; an edition is a 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from watcher.alerts.keep import Keep
 from watcher.costs.advice import advise_all
 from watcher.costs.hosting import Period, State
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Cost, Unknown, total
 from watcher.costs.savings import saved, saving
-from watcher.report.bills import Missing, bills, by_day, costs_of, in_state, prices_used
+from watcher.report.bills import bills, by_day, costs_of, in_state, prices_used
 from watcher.report.dates import dates
-from watcher.report.hosted import Hosted, Places, hosted
-from watcher.report.leftovers import Lying, orphans, undeployed
-from watcher.report.recorded import RecordedAccount, Records
-from watcher.report.statement import Actual, Edition, Exemption, HostedLine, Realised, Statement
+from watcher.report.hosted import Hosted, labels_of
+from watcher.report.recorded import Records
+from watcher.report.statement import Actual, Edition, HostedLine, Realised, Statement
 from watcher.report.terms import ReportTerms
-from watcher.report.trained import Trained, trained
 from watcher.report.unseen import is_seen, remarks, unseen
+from watcher.report.worked import Worked, labels_in, shown, worked_out
 from watcher.resources.lineage import Lineage
-from watcher.rules.labels import account_labels, deployment_labels, job_labels, owner_of
+from watcher.rules.labels import account_labels, job_labels
 
 __all__ = ["ReportTerms", "compile_statement"]
 
@@ -51,7 +49,7 @@ def compile_statement(
         matches: Selects by the labels that an alert about it would bear; `None`: all.
     """
     period = Period(begin=min(period.begin, as_of), end=min(period.end, as_of))
-    worked = _worked_out(records, terms, period)
+    worked = worked_out(records, terms, period)
     chosen = worked if matches is None else _selected(worked, matches, terms, records.inventory.lineage)
     lines = tuple(one.line for one in chosen.hosted)
     jobs = tuple(one.line for one in chosen.trained)
@@ -107,92 +105,15 @@ def compile_statement(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Worked:
-    """What is common to all editions."""
-
-    accounts: tuple[RecordedAccount, ...]
-    hosted: tuple[Hosted, ...]
-    trained: tuple[Trained, ...]
-    undeployed: tuple[Lying, ...]
-    orphans: tuple[Lying, ...]
-    missing: tuple[tuple[Missing, Mapping[str, str]], ...]  #: with the labels of each
-    exemptions: tuple[tuple[Exemption, Mapping[str, str]], ...]
-
-
-def _worked_out(records: Records, terms: ReportTerms, period: Period) -> _Worked:
-    known = records.worked_out.get("worked")
-    if isinstance(known, tuple) and known[0] is terms and known[1] == period:
-        found: _Worked = known[2]
-        return found
-    lines = tuple(hosted(records, terms, period))
-    worked = _Worked(
-        accounts=tuple(one for one in records.accounts if one.removed_at is None),
-        hosted=lines,
-        trained=tuple(trained(records, terms, period)),
-        undeployed=undeployed(records, terms),
-        orphans=orphans(records, terms),
-        missing=tuple(_missing(records, terms)),
-        exemptions=tuple(_exemptions(records, terms, lines, period)),
-    )
-    records.worked_out["worked"] = (terms, period, worked)
-    return worked
-
-
-def _missing(records: Records, terms: ReportTerms) -> list[tuple[Missing, Mapping[str, str]]]:
-    """Accounts of which the deployments or the jobs were never read: what they cost is no zero."""
-    places = Places(terms)
-    never = "the {} of an account have never been read"
-    return [
-        (
-            Missing(
-                place=places.of(one.account, owner_of(one.account).name),
-                hosting=Unknown(because=never.format("deployments")) if one.holding.deployments_at is None else None,
-                training=Unknown(because=never.format("jobs")) if one.holding.jobs_at is None else None,
-            ),
-            account_labels(one.account),
-        )
-        for one in records.accounts
-        if one.removed_at is None and (one.holding.deployments_at is None or one.holding.jobs_at is None)
-    ]
-
-
-def _exemptions(
-    records: Records, terms: ReportTerms, lines: Sequence[Hosted], period: Period
-) -> list[tuple[Exemption, Mapping[str, str]]]:
-    """Who wants what kept, and what ran out in the period; the first to end first."""
-    accounts = {name: one.account for one in records.accounts for name in (one.account.label.lower(), one.account.key)}
-    standing = {(one.account.key, one.line.name.lower()): one for one in lines if one.line.end is None}
-    keeps: dict[tuple[str, str, datetime], Keep] = {}
-    for keep in (*records.keeps, *(one.keep for one in lines if one.keep is not None)):
-        if (account := accounts.get(keep.account.lower())) is not None and keep.until > period.begin:
-            keeps.setdefault((account.key, keep.deployment.lower(), keep.until), keep)
-    places = Places(terms)
-    found: list[tuple[Exemption, Mapping[str, str]]] = []
-    for (key, name, until), keep in sorted(keeps.items(), key=lambda pair: (pair[0][2], pair[0][:2])):
-        holder, account = standing.get((key, name)), accounts[key]
-        place = holder.line.place if holder else places.of(account, owner_of(account).name)
-        exemption = Exemption(
-            place=place,
-            name=holder.line.name if holder else keep.deployment,
-            until=until,
-            by=keep.author,
-            reason=keep.reason,
-            is_over=until <= records.as_of,
-        )
-        found.append((exemption, _labels(holder, terms) if holder else account_labels(account)))
-    return found
-
-
-def _selected(worked: _Worked, matches: Matches, terms: ReportTerms, lineage: Lineage) -> _Worked:
+def _selected(worked: Worked, matches: Matches, terms: ReportTerms, lineage: Lineage) -> Worked:
     """What an edition holds, with the accounts in which it is."""
     chosen = replace(
         worked,
-        hosted=tuple(_unnamed(one, matches) for one in worked.hosted if matches(_labels(one, terms))),
+        hosted=tuple(_unnamed(one, matches, terms) for one in worked.hosted if matches(labels_in(one, terms))),
         trained=tuple(
             one
             for one in worked.trained
-            if matches({**job_labels(one.account, one.job, terms.owner_tag), **_shown(one.line.place.labels)})
+            if matches({**job_labels(one.account, one.job, terms.owner_tag), **shown(one.line.place.labels)})
         ),
         undeployed=tuple(one for one in worked.undeployed if matches(one.labels(lineage))),
         orphans=tuple(one for one in worked.orphans if matches(one.labels(lineage))),
@@ -205,20 +126,13 @@ def _selected(worked: _Worked, matches: Matches, terms: ReportTerms, lineage: Li
     return replace(chosen, accounts=accounts)
 
 
-def _unnamed(one: Hosted, matches: Matches) -> Hosted:
+def _unnamed(one: Hosted, matches: Matches, terms: ReportTerms) -> Hosted:
     """Without the name of what serves in its place where that is no part of the edition."""
-    if not one.line.successor or matches(one.successor_labels):
+    newer = one.successor
+    if newer is None or matches(labels_of(newer.holding.account, newer.deployment, terms)):
         return one
     case = None if one.case is None else replace(one.case, successor=_ANOTHERS)
     return replace(one, line=replace(one.line, successor=_ANOTHERS), case=case)
-
-
-def _labels(one: Hosted, terms: ReportTerms) -> Mapping[str, str]:
-    return {**deployment_labels(one.account, one.deployment, terms.owner_tag), **_shown(one.line.place.labels)}
-
-
-def _shown(labels: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in labels.items() if value}
 
 
 def _until_deletion(lines: Sequence[HostedLine]) -> Iterator[Cost]:

@@ -11,7 +11,7 @@ from watcher.report.terms import ReportTerms
 from watcher.resources.ends import End, Ends
 from watcher.resources.model import Certainty
 from watcher.rules import commands
-from watcher.rules.retirement import base_behind, trained_lately
+from watcher.rules.retirement import trained_lately
 from watcher.rules.text import counted, moment
 
 #: How far ahead is looked.
@@ -72,7 +72,7 @@ def _retirements(records: Records, terms: ReportTerms, hosted: Iterable[Hosted])
     users: dict[tuple[str, str, bool, datetime], tuple[End, list[Hosted]]] = {}
     known: dict[tuple[str, str, datetime | None], tuple[End | None, End | None]] = {}
     for one in hosted:
-        base, model = base_behind(inventory.lineage, one.deployment), one.model
+        base, model = one.line.base, one.model
         if not base:
             continue
         location = one.account.location
@@ -123,12 +123,15 @@ def _exception_end(one: Exemption) -> Date:
 def _silence_ends(records: Records) -> Iterator[Date]:
     for silence in records.silences:
         matchers = " ".join(map(str, silence.matchers))
+        then = "Alerts that it mutes are told again from then on."
+        if silence.unread_because:
+            then = f"It hides nothing, since it cannot be read: {silence.unread_because}."
         yield Date(
             uid=_uid("silence", silence.id),
             kind=DateKind.SILENCE_END,
             at=silence.ends_at,
             title=f"the silence of {matchers} ends",
-            text=f"Silenced by {silence.author}: {silence.comment}. Alerts that it mutes are told again from then on.",
+            text=f"Silenced by {silence.author}: {silence.comment}. {then}",
         )
 
 

@@ -1,8 +1,8 @@
 """What lies about: custom models that are deployed nowhere, and uploaded files that no job uses. As the rules say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from watcher.report.hosted import Places
 from watcher.report.recorded import Records
@@ -10,13 +10,12 @@ from watcher.report.statement import Leftover
 from watcher.report.terms import ReportTerms
 from watcher.resources.lineage import Holding, Lineage, Model
 from watcher.rules.files import FileOrphaned, orphans_doubt
-from watcher.rules.holdings import model_labels, model_owner, unread_deployments
+from watcher.rules.holdings import model_labels, unread_deployments
 from watcher.rules.labels import account_labels, owner_of
 from watcher.rules.undeployed import ModelUndeployed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lying:
+class Lying(NamedTuple):
     """A leftover, and what tells the labels by which it is somebody's: seldom asked for, of thousands."""
 
     leftover: Leftover
@@ -31,13 +30,14 @@ class Lying:
 
 def undeployed(records: Records, terms: ReportTerms) -> tuple[Lying, ...]:
     """The models of which it is known, the oldest first."""
-    inventory, lineage = records.inventory, records.inventory.lineage
-    places, unseen = Places(terms), unread_deployments(records.inventory.holdings)
+    inventory, places = records.inventory, Places(terms)
+    unseen = unread_deployments(inventory.holdings)
+    owners = {holding.account.key: owner_of(holding.account).name for holding in inventory.holdings}
     note = f"it may be deployed in another subscription unseen: {unseen.because}" if unseen else ""
     found = [
         Lying(
             leftover=Leftover(
-                place=places.of(holding.account, model_owner(holding, lineage, model).name),
+                place=places.of(holding.account, model.owner or owners[model.account]),
                 id=model.id,
                 name=model.id,
                 since=model.created_at,

@@ -1,7 +1,7 @@
 """What a period's statement is compiled from: all accounts as they were known at one time, with the period's history.
 
 Nothing in it was observed after `as_of`, except where the record cannot tell: tags, owners and regions are as they are
-now.
+now; an hour whose calls were still coming has as many as came; and the last hours before `as_of` count as read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,10 +81,9 @@ class Records:
     keeps: tuple[Keep, ...] = ()  #: that had been said by then, with those that ran out in the period
     silences: tuple[Silence, ...] = ()  #: that were active then
     undiscovered: tuple[Gap, ...] = ()  #: what discovery could not read, so that accounts may be missing
-    calls_begin: datetime  #: calls of the time before were not loaded
-    #: What was answered more often than this in the period was loaded no further back; what stands in `answered` then
-    #: tells that it is no trickle, of which so many calls are the most.
-    most_calls: float = Trickle().max_calls
+    #: For which the calls were loaded: what was called more often in the period was loaded no further back, as that
+    #: tells already that it is none.
+    trickle: Trickle = field(default_factory=Trickle)
     begins: datetime | None = None  #: when the first account was seen; `None`: none ever was
     #: What was worked out of it, kept for the next edition.
     worked_out: dict[object, object] = field(default_factory=dict, repr=False)

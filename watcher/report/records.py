@@ -257,6 +257,7 @@ def silence_record(silence: Silence, *, now: datetime) -> Record:
         "author": silence.author,
         "comment": silence.comment,
         "is_forced": silence.is_forced,
+        "unread_because": silence.unread_because or None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: Among so many days there is one of each month and each week.
@@ -38,6 +38,22 @@ class Timetable:
         """As it is remembered: another text is another timetable."""
         day = f"day {self.day}" if self.weekday is None else _WEEKDAYS[self.weekday]
         return f"{day} {self.at:%H:%M} {self.zone}"
+
+
+def remembered(text: str) -> Timetable | None:
+    """The timetable that was remembered as this text; `None`: none was, or its zone is known no more."""
+    try:
+        day, at, zone = text.removeprefix("day ").split(" ")
+        weekday = _WEEKDAYS.index(day) if day in _WEEKDAYS else None
+        found = Timetable(
+            weekday=weekday,
+            day=int(day) if weekday is None else None,
+            at=time.fromisoformat(at),
+            zone=ZoneInfo(zone),
+        )
+    except (ValueError, ZoneInfoNotFoundError):
+        return None
+    return found if str(found) == text else None
 
 
 def due(timetable: Timetable, *, since: datetime | None, now: datetime) -> datetime | None:

@@ -7,8 +7,9 @@ is the rules' own.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
@@ -99,92 +100,104 @@ def stand(
     if not is_fine_tuned(deployment.model, custom_models):
         return Standing(risk=Risk.EXEMPT, is_fine_tuned=False, usage=usage)
     view = view or View(now=now, reading=reading)
-    expiry, idle = lifetimes.expiry_of(deployment), lifetimes.idle_of(deployment)
-    ends = [] if expiry is None else [_by_age(view, deployment, expiry)]
-    ends += [] if idle is None else [_by_idleness(view, deployment, usage, idle, running_since)]
-    if not ends:
+    found = deadlines(deployment, usage, lifetimes, running_since=running_since)
+    if not found:
         basis = f"the configuration says that Azure never deletes deployments of SKU {deployment.sku or 'unknown'}"
         return Standing(risk=Risk.EXEMPT, is_fine_tuned=True, usage=usage, basis=basis)
-    end = min(ends, key=lambda one: (one.earliest is None, one.earliest or now))
-    if alert is not None or (end.is_near and end.earliest is not None and end.unread is None):
+    end, clock = nearest(found), found[-1].clock
+    unread, is_near = end.unread(view, deployment), end.is_near(now)
+    if alert is not None or (is_near and end.earliest is not None and unread is None):
         risk = Risk.AT_RISK
-    elif end.earliest is None or end.is_near:
+    elif end.earliest is None or is_near:
         risk = Risk.UNKNOWN
     else:
         risk = Risk.SAFE
-    undated = "" if end.unread or end.earliest is not None else "neither its creation nor any call is known"
+    undated = "" if unread or end.earliest is not None else "neither its creation nor any call is known"
     is_dated = risk is not Risk.UNKNOWN  # what was not read is no idleness, and dates nothing
     return Standing(
         risk=risk,
         is_fine_tuned=True,
         deletion_earliest=end.earliest if is_dated else None,
         deletion_latest=end.latest if is_dated else None,
-        left=end.left if is_dated else None,
-        idle_since=end.idle_since if is_dated else None,
+        left=end.left(now) if is_dated else None,
+        idle_since=end.clock.idle_since if is_dated and end.clock and usage is not None else None,
         usage=usage,
         basis=end.basis,
         doubts=end.doubts if is_dated else (),
         lifetime=end.lifetime,
         expires=end.expires,
-        clock=ends[-1].clock,
-        is_bounded=is_dated and end.is_bounded,
-        unknown_because=end.unread.because if end.unread else undated,
-        unknown_since=end.unread.since if end.unread else None,
+        clock=clock,
+        is_bounded=is_dated and end.clock is not None and end.clock.is_bounded,
+        unknown_because=unread.because if unread else undated,
+        unknown_since=unread.since if unread else None,
         alert=alert,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _End:
-    """What one of the two clocks says."""
+class Deadline(NamedTuple):
+    """When Azure deletes a deployment by one of its two clocks."""
 
     lifetime: timedelta
-    expires: bool
-    earliest: datetime | None
-    latest: datetime | None = None
-    left: timedelta | None
-    idle_since: datetime | None = None
-    clock: IdleClock | None = None
-    basis: str
-    doubts: tuple[str, ...] = ()
-    is_bounded: bool = False
-    is_near: bool
-    unread: Unread | None
+    created_at: datetime | None
+    expires: bool  #: for its age, called or not; else for idleness, by `clock`
+    clock: IdleClock | None = None  #: `None`: nothing dates it, or it expires
+
+    @property
+    def earliest(self) -> datetime | None:
+        if self.expires:
+            return self.created_at + self.lifetime if self.created_at else None
+        return self.clock.deletion_earliest if self.clock else None
+
+    @property
+    def latest(self) -> datetime | None:
+        return self.clock.deletion_latest if self.clock else None
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        return self.clock.doubts if self.clock else ()
+
+    @property
+    def basis(self) -> str:
+        if self.expires:
+            return f"created {moment(self.created_at)}" if self.created_at else ""
+        return self.clock.basis if self.clock else ""
+
+    def left(self, now: datetime) -> timedelta | None:
+        if self.clock is not None:
+            return self.clock.left(now)
+        return None if self.earliest is None else max(self.earliest - now, timedelta())
+
+    def is_near(self, now: datetime) -> bool:
+        return self.expires if self.earliest is None else self.earliest - now <= NEAR
+
+    def unread(self, view: View, deployment: Deployment) -> Unread | None:
+        """What could not be read of that on which it rests."""
+        found = unread_deployment(view, deployment)
+        if found is not None or self.expires:
+            return found
+        # Far from its deletion the calls are read seldom, and that is no doubt: a later call only puts it off.
+        return unread_usage(view, deployment, STALE_AFTER if self.is_near(view.now) else timedelta(days=400))
+
+    def is_dated(self, view: View, deployment: Deployment) -> bool:
+        """Whether it is known: what was not read is no idleness, and dates nothing."""
+        return self.earliest is not None and (not self.is_near(view.now) or self.unread(view, deployment) is None)
 
 
-def _by_age(view: View, deployment: Deployment, lifetime: timedelta) -> _End:
-    created = deployment.created_at
-    earliest = created + lifetime if created else None
-    return _End(
-        lifetime=lifetime,
-        expires=True,
-        earliest=earliest,
-        left=max(earliest - view.now, timedelta()) if earliest else None,
-        basis=f"created {moment(created)}" if created else "",
-        is_near=earliest is None or earliest - view.now <= NEAR,
-        unread=unread_deployment(view, deployment),
-    )
+def deadlines(
+    deployment: Deployment, usage: Usage | None, lifetimes: Lifetimes, *, running_since: datetime | None
+) -> list[Deadline]:
+    """Of a custom deployment: for its age, for idleness, or both; none where the configuration says that it stays."""
+    expiry, idle = lifetimes.expiry_of(deployment), lifetimes.idle_of(deployment)
+    found = [] if expiry is None else [Deadline(expiry, deployment.created_at, expires=True)]
+    if idle is not None:
+        running_since = None if deployment.is_paused else running_since
+        clock = idle_clock(deployment, usage, idle, running_since=running_since)
+        found.append(Deadline(idle, deployment.created_at, expires=False, clock=clock))
+    return found
 
 
-def _by_idleness(
-    view: View, deployment: Deployment, usage: Usage | None, lifetime: timedelta, running_since: datetime | None
-) -> _End:
-    running_since = None if deployment.is_paused else running_since
-    clock = idle_clock(deployment, usage, lifetime, running_since=running_since)
-    is_near = clock is not None and clock.deletion_earliest - view.now <= NEAR
-    # Far from its deletion the calls are read seldom, and that is no doubt: a later call only puts it off.
-    stale_after = STALE_AFTER if is_near else timedelta(days=400)
-    return _End(
-        lifetime=lifetime,
-        expires=False,
-        earliest=clock.deletion_earliest if clock else None,
-        latest=clock.deletion_latest if clock else None,
-        left=clock.left(view.now) if clock else None,
-        clock=clock,
-        idle_since=clock.idle_since if clock and usage is not None else None,
-        basis=clock.basis if clock else "",
-        doubts=clock.doubts if clock else (),
-        is_bounded=clock is not None and clock.is_bounded,
-        is_near=is_near,
-        unread=unread_deployment(view, deployment) or unread_usage(view, deployment, stale_after),
-    )
+def nearest(some: Sequence[Deadline]) -> Deadline:
+    return some[0] if len(some) == 1 else min(some, key=lambda one: (one.earliest is None, one.earliest or _NEVER))
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from watcher.costs.advice import Advice
 from watcher.costs.hosting import Period, State
@@ -49,8 +50,7 @@ class Place:
     labels: Mapping[str, str] = field(default_factory=dict)  #: of `tag_labels`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayOfUse:
+class DayOfUse(NamedTuple):
     """One local day of one deployment."""
 
     day: date

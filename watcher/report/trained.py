@@ -31,15 +31,25 @@ def trained(records: Records, terms: ReportTerms, period: Period) -> Iterator[Tr
     """The jobs by account, the last to end first."""
     places = Places(terms)
     for recorded in records.accounts:
-        # What ended before its account was created came with it from another id, under which it was charged.
-        begin = max(filter(None, (period.begin, recorded.account.created_at)))
-        ended = [one for one in recorded.jobs if one.ended_at is not None and begin <= one.ended_at < period.end]
+        ended = [one for one in recorded.jobs if one.ended_at is not None and _is_charged(recorded, one, period)]
         ended.sort(key=lambda one: (-one.ended_at.timestamp() if one.ended_at else 0.0, one.job.id))
         for one in ended:
             yield _ended(recorded, one, terms, places)
         for one in recorded.jobs:
             if (one.ended_at is None or one.ended_at >= period.end) and _had_begun(one, period):
                 yield _under_way(recorded, one, records, terms, places)
+
+
+def _is_charged(recorded: RecordedAccount, one: RecordedJob, period: Period) -> bool:
+    """Whether it ended in the period, and under this id."""
+    assert one.ended_at is not None
+    if not period.begin <= one.ended_at < period.end:
+        return False
+    created_at = recorded.account.created_at
+    if created_at is None or one.ended_at >= created_at:
+        return True
+    # What ended before its account was created came with it from another id; or an account of this id was there before.
+    return any(change.observed_at < created_at for change in one.phases)
 
 
 def _had_begun(one: RecordedJob, period: Period) -> bool:

@@ -2,7 +2,8 @@
 is worked out once is shared by them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from watcher.costs import hosting
@@ -16,14 +17,25 @@ from watcher.resources.model import family
 _MICROSECOND = timedelta(microseconds=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stood:
+    """What some days came to."""
+
+    cost: Cost
+    by_state: Mapping[State, Cost]
+    by_day: tuple[Mapping[State, Cost], ...]
+    spent: tuple[Spent, ...]  #: by day: what it was worked out of
+
+
 class Worth:
-    """What time costs at one price; most days are alike, and share what is worked out once."""
+    """What time costs at one price."""
 
     def __init__(self, price: Price | Unknown) -> None:
         self.price = price
         self._amounts: dict[tuple[int, int], Cost] = {}
         #: By identity of what was spent, which is kept along with it: most days share it.
-        self._days: dict[int, tuple[Spent, Mapping[State, Cost]]] = {}
+        self._stood: dict[tuple[int, ...], Stood] = {}
+        self._days: dict[int, Mapping[State, Cost]] = {}
 
     def of(self, least: int, most: int) -> Cost:
         """Between two times in microseconds."""
@@ -32,13 +44,37 @@ class Worth:
             found = self._amounts[least, most] = hosting.worth(self.price, least * _MICROSECOND, most * _MICROSECOND)
         return found
 
-    def day(self, use: Use) -> DayOfUse:
-        day, calls, spent, _ = use
-        known = self._days.get(id(spent))
-        if known is None:
-            known = spent, {state: self.of(least, most) for state, least, most in spent}
-            self._days[id(spent)] = known
-        return DayOfUse(day=day, calls=calls, costs=known[1])
+    def stood(self, uses: Sequence[Use]) -> Stood:
+        key = tuple([id(use.spent) for use in uses])
+        found = self._stood.get(key)
+        if found is None:
+            found = self._stood[key] = self._worked_out([use.spent for use in uses])
+        return found
+
+    def _worked_out(self, days: Sequence[Spent]) -> Stood:
+        lows: dict[State, int] = {}
+        highs: dict[State, int] = {}
+        for spent in days:
+            for state, least, most in spent:
+                lows[state] = lows.get(state, 0) + least
+                highs[state] = highs.get(state, 0) + most
+        return Stood(
+            cost=self.of(sum(lows.values()), sum(highs.values())),
+            by_state={state: self.of(lows[state], highs[state]) for state in State if state in lows},
+            by_day=tuple([self._day(spent) for spent in days]),
+            spent=tuple(days),
+        )
+
+    def _day(self, spent: Spent) -> Mapping[State, Cost]:
+        found = self._days.get(id(spent))
+        if found is None:
+            found = self._days[id(spent)] = {state: self.of(least, most) for state, least, most in spent}
+        return found
+
+
+def days(uses: Sequence[Use], stood: Stood) -> tuple[DayOfUse, ...]:
+    """The days with what each came to."""
+    return tuple([DayOfUse(use.day, use.calls, costs) for use, costs in zip(uses, stood.by_day, strict=True)])
 
 
 class Pricing:

@@ -87,6 +87,7 @@ class Kinship(StrEnum):
 
 
 _Key = tuple[str, str]  #: a model: key of its account and its name in lower case; one name may stand in two accounts
+_NameKey = tuple[str, str, str]  #: whose, family, suffix
 
 
 def _key(model: Model) -> _Key:
@@ -118,9 +119,11 @@ class Lineage:
         for key, parent in self._parents.items():
             if parent is not None:
                 self._children.setdefault(_key(parent), []).append(models[key])
-        self._namesakes: dict[tuple[str, str, str], list[Model]] = {}
-        for model in models.values():
+        self._namesakes: dict[_NameKey, list[Model]] = {}
+        self._name_keys: dict[_Key, _NameKey] = {}
+        for key, model in models.items():
             if (name_key := self._name_key(model)) is not None:
+                self._name_keys[key] = name_key
                 self._namesakes.setdefault(name_key, []).append(model)
         for alike in self._namesakes.values():
             alike.sort(key=_made_at, reverse=True)
@@ -136,6 +139,9 @@ class Lineage:
     def deployments(self, model: Model) -> tuple[Deployment, ...]:
         """Where a model, or a checkpoint of it, is deployed, in any account, as far as deployments were read."""
         return tuple(self._deployments.get(_key(model), ()))
+
+    def is_deployed(self, model: Model) -> bool:
+        return _key(model) in self._deployments
 
     @property
     def unplaced(self) -> Iterator[Deployment]:
@@ -166,7 +172,7 @@ class Lineage:
         """The models that continue its line, newest first, those by descent before those by name alone."""
         descendants = list(self._below(model))
         yield from ((each, Kinship.DESCENT) for each in sorted(descendants, key=_made_at, reverse=True))
-        name_key, made_at = self._name_key(model), model.created_at
+        name_key, made_at = self._name_keys.get(_key(model)), model.created_at
         if name_key is None or made_at is None:
             return
         kin = {_key(each) for each in (*descendants, *self.ancestors(model))}
@@ -185,6 +191,8 @@ class Lineage:
 
     def _root(self, model: Model) -> Model:
         """The first of its line; remembered, so that a long line is walked once."""
+        if self.parent(model) is None:  # as nearly always
+            return model
         if (known := self._roots.get(_key(model))) is not None:
             return known
         passed, at = [], model
@@ -218,7 +226,7 @@ class Lineage:
     def _parent_by_name(self, model: Model) -> Model | None:
         return self._named(model.base, (model.account,)) if model.base else None
 
-    def _name_key(self, model: Model) -> tuple[str, str, str] | None:
+    def _name_key(self, model: Model) -> _NameKey | None:
         """What models have in common that may be editions of one thing; `None`: nothing can be said."""
         base, suffix = self.base(model), model.suffix or suffix_of(model.id)
         if not suffix or not base or model.created_at is None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ def is_checkpoint_id(name: str) -> bool:
     return bool(_CHECKPOINT_ID.match(name))
 
 
+@lru_cache(maxsize=256)  # asked of each job under way at each poll
 def base_of(name: str) -> str:
     """The full name of the base model within a fine-tuned model's name: `gpt-4o-2024-08-06`.
 

@@ -78,6 +78,8 @@ class AccountUnreachable:
         if view.account.is_gone:
             yield from _gone(self.name, view)
             return
+        if not (view.reading.gaps or view.closed_gaps):
+            return  # as nearly always
         for plane in Plane:
             open_ones = _gaps(view, plane, UNREACHABLE)
             gaps = [gap for gap in open_ones if _lasts(view, gap, self.after)]
@@ -131,6 +133,8 @@ class AccountForbidden:
         if view.account.is_gone:
             yield from _gone(self.name, view)
             return
+        if not (view.reading.gaps or view.closed_gaps):
+            return  # as nearly always
         for plane in Plane:
             gaps = [gap for gap in _gaps(view, plane, REFUSED) if view.now - gap.at >= self.after]
             if gaps:
@@ -163,6 +167,8 @@ class AccountThrottled:
         if view.account.is_gone:
             yield from _gone(self.name, view)
             return
+        if not (view.reading.gaps or view.closed_gaps):
+            return  # as nearly always
         for plane in Plane:
             gaps = [
                 gap
@@ -200,6 +206,8 @@ class MetricsStale:
             yield from _gone(self.name, view)
             return
         gap, read_at = view.gap(Section.METRICS), view.reading.usage_at
+        if gap is None and view.is_calm:
+            return  # as nearly always
         subject = plane_subject(view.account, Plane.METRICS)
         if gap is None:
             if read_at is not None:
@@ -238,8 +246,6 @@ def _gaps(view: View, plane: Plane, reasons: frozenset[GapReason]) -> list[Gap]:
 
     Those of files and models are left out where the main section is unread for another reason: one alert tells of that.
     """
-    if not view.reading.gaps:  # as nearly always
-        return []
     of_plane = [gap for gap in view.reading.gaps if gap.plane is plane and gap.section is not Section.TRAINING]
     is_told_elsewhere = any(is_of_a_plane(gap) and gap.reason not in reasons for gap in of_plane)
     gaps = [gap for gap in of_plane if gap.reason in reasons and not (is_told_elsewhere and gap.section in _SELDOM)]
@@ -335,8 +341,6 @@ def _gone(rule: str, view: View) -> Iterator[Cleared]:
 
 def _cleared(rule: str, view: View, plane: Plane, reasons: frozenset[GapReason]) -> Iterator[Cleared]:
     """Why a plane's alert no longer holds, where that can be said."""
-    if not (view.reading.gaps or view.closed_gaps):
-        return  # the usual case
     subject = plane_subject(view.account, plane)
     others = [g for g in view.reading.gaps if g.plane is plane and is_of_a_plane(g) and g.reason not in reasons]
     closed = [gap for gap in view.closed_gaps if gap.plane is plane and gap.reason in reasons]

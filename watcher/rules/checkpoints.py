@@ -8,7 +8,7 @@ from watcher.resources.fine_tuning import Checkpoint, FineTuningJob, JobEvent
 from watcher.resources.left_out import left_out
 from watcher.resources.training import METRICS, Training
 from watcher.rules import commands
-from watcher.rules.curve import LEAST_POINTS, RISE, parting
+from watcher.rules.curve import LEAST_POINTS, RISE, Best, best, parting
 from watcher.rules.rule import View
 from watcher.rules.text import counted, moment
 
@@ -38,24 +38,44 @@ class Choice:
     because: str  #: after "step 40, "
 
 
+def best_words(best: Best) -> str:
+    """`validation loss was best at step 80 (1.2, by the smoothed curve)`."""
+    by = "by the smoothed curve" if best.is_smoothed else "over the whole validation set"
+    return f"validation {best.metric.noun} was best at step {best.step} ({best.value:.3g}, {by})"
+
+
+def kept_from(best: Best, kept: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The newest of some checkpoints, by step, from that step or before, as finely as the curve tells."""
+    return next((one for one in reversed(kept) if one.step <= best.until), None)
+
+
 def choice(training: Training | None) -> Choice | None:
-    """The checkpoint that validated best, where that is known of all; else the last one; `None`: there is none."""
+    """The checkpoint from where validation was best, or the nearest before; where there is no curve, the one that
+    validated best, where that is known of all; else the last one. `None`: there is none."""
     kept = usable(training)
     if training is None or not kept:
         return None
     last = kept[-1]
     if len(kept) == 1:
         return Choice(last, "the only one that is listed")
+    if (found := best(training.points)) is not None:
+        chosen = kept_from(found, kept)
+        if chosen is None:
+            return Choice(kept[0], f"the nearest that is listed: {best_words(found)}, and none is from there or before")
+        which = (
+            "the last one" if chosen is last else "the nearest to the best" if chosen.step != found.step else "the best"
+        )
+        return Choice(chosen, f"{which}: {best_words(found)}")
     for name, words, is_better_high in _MEASURES:
         values = [_measured(training, checkpoint, name) for checkpoint in kept]
         known = [value for value in values if value is not None]
         if len(known) < len(kept):
             continue
-        best = max(known) if is_better_high else min(known)
-        chosen = next(one for one, value in reversed([*zip(kept, known, strict=True)]) if value == best)
+        lowest = max(known) if is_better_high else min(known)
+        chosen = next(one for one, value in reversed([*zip(kept, known, strict=True)]) if value == lowest)
         if chosen is last:
-            return Choice(last, f"the last one and the best by {words}: {best:.3g}")
-        return Choice(chosen, f"the best by {words}: {best:.3g}, and {known[-1]:.3g} at the last, step {last.step}")
+            return Choice(last, f"the last one and the best by {words}: {lowest:.3g}")
+        return Choice(chosen, f"the best by {words}: {lowest:.3g}, and {known[-1]:.3g} at the last, step {last.step}")
     return Choice(last, "the last one; how each validated is not known")
 
 

@@ -1,4 +1,4 @@
-"""Whether a training curve shows overfitting: arithmetic on points, without words.
+"""Where a training curve was best, and whether it shows overfitting: arithmetic on points, without words.
 
 Validation was best somewhere and is worse since, while training still gains. Two things could pretend that: the noise
 of a loss that is measured on one batch, and a rise that is none. So a curve is smoothed before its best is sought, and
@@ -46,12 +46,21 @@ REWARD = Metric(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """Where validation was best. There is no other word on that: rules, commands and pages all ask for this one."""
+
+    metric: Metric
+    step: int
+    value: float  #: as measured there
+    until: int  #: the last step that is as good as that one, as finely as the curve tells
+    is_smoothed: bool  #: measured on batches, so that a single one says nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parting:
     """Where validation parted from training."""
 
-    metric: Metric
-    best_step: int
-    best: float  #: of validation, as measured at `best_step`
+    of: Best
     last_step: int
     last: float  #: of validation, smoothed, at its end
     worse_by: float  #: share of the best: 0.1 is 10 %
@@ -59,53 +68,116 @@ class Parting:
     train_last: float
     points: int  #: of validation, from the best on
 
+    @property
+    def metric(self) -> Metric:
+        return self.of.metric
+
+    @property
+    def best_step(self) -> int:
+        return self.of.step
+
+    @property
+    def best(self) -> float:
+        """Of validation, as measured at `best_step`."""
+        return self.of.value
+
 
 #: Step and value, by step.
 Series = Sequence[tuple[int, float]]
+
+
+def best(points: Iterable[CurvePoint], *, least_points: int = LEAST_POINTS) -> Best | None:
+    """Where validation was best, or `None`: too little of it is known.
+
+    Args:
+        points: In any order; what is not a finite number is passed over.
+        least_points: So many of validation say something.
+    """
+    valid = _Validation.of(points)
+    return valid.best if len(valid.series) >= least_points else None
 
 
 def parting(points: Iterable[CurvePoint], *, rise: float, least_points: int) -> Parting | None:
     """Where validation parted from training, or `None`: it did not, or cannot be said.
 
     Args:
-        points: In any order; what is not a finite number is passed over.
+        points: As for `best`.
         rise: By which share of its best the validation must have become worse; 0.1 is 10 %.
         least_points: How many validation points that must span, the best included.
     """
-    ordered = sorted(points, key=lambda point: point.step)
-    metric = REWARD if any(REWARD.full in p.metrics or REWARD.batch in p.metrics for p in ordered) else LOSS
-    full, train = _series(ordered, metric.full), _series(ordered, metric.train)
-    is_full = len(full) >= _FULL_POINTS
-    valid = full if is_full else _series(ordered, metric.batch)
-    if not train or len(valid) < least_points:
+    points = tuple(points)
+    valid = _Validation.of(points)
+    train = _series(sorted(points, key=lambda point: point.step), valid.metric.train)
+    if not train or len(valid.series) < least_points:
         return None
-    sign = -1.0 if metric.is_better_high else 1.0
-    values = [sign * value for _, value in valid]
-    smooth = _smoothed(values, is_noisy=not is_full)
-    best = _best(values, smooth, is_noisy=not is_full)
-    after = values[best + 1 :]
-    span = valid[-1][0] - valid[best][0]
-    if len(after) + 1 < least_points or span < _LEAST_SHARE * valid[-1][0]:
+    sign, values, smooth, lowest = valid.sign, valid.values, valid.smooth, valid.lowest
+    after = values[lowest + 1 :]
+    last_step = valid.series[-1][0]
+    at = valid.best
+    if len(after) + 1 < least_points or last_step - at.step < _LEAST_SHARE * last_step:
         return None
-    scale = abs(smooth[best]) or max(values) - min(values)
-    worse_by = (smooth[-1] - smooth[best]) / scale if scale else 0.0
-    if worse_by < rise or not (is_full or _rises(after)):
+    scale = abs(smooth[lowest]) or max(values) - min(values)
+    worse_by = (smooth[-1] - smooth[lowest]) / scale if scale else 0.0
+    if worse_by < rise or not (not valid.is_noisy or _rises(after)):
         return None
-    train_smooth = _smoothed([sign * value for _, value in train], is_noisy=not is_full)
-    at_best = next((i for i, (step, _) in reversed([*enumerate(train)]) if step <= valid[best][0]), 0)
+    train_smooth = _smoothed([sign * value for _, value in train], is_noisy=valid.is_noisy)
+    at_best = next((i for i, (step, _) in reversed([*enumerate(train)]) if step <= at.step), 0)
     if train_smooth[-1] >= train_smooth[at_best]:
         return None
     return Parting(
-        metric=metric,
-        best_step=valid[best][0],
-        best=valid[best][1],
-        last_step=valid[-1][0],
+        of=at,
+        last_step=last_step,
         last=sign * smooth[-1],
         worse_by=worse_by,
         train_at_best=sign * train_smooth[at_best],
         train_last=sign * train_smooth[-1],
         points=len(after) + 1,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Validation:
+    """The series of validation that tells, turned so that less is better."""
+
+    metric: Metric
+    series: Series
+    is_noisy: bool
+    values: Sequence[float]
+    smooth: Sequence[float]
+
+    @classmethod
+    def of(cls, points: Iterable[CurvePoint]) -> "_Validation":
+        ordered = sorted(points, key=lambda point: point.step)
+        metric = REWARD if any(REWARD.full in p.metrics or REWARD.batch in p.metrics for p in ordered) else LOSS
+        full = _series(ordered, metric.full)
+        is_noisy = len(full) < _FULL_POINTS
+        series = _series(ordered, metric.batch) if is_noisy else full
+        sign = -1.0 if metric.is_better_high else 1.0
+        values = [sign * value for _, value in series]
+        return cls(
+            metric=metric,
+            series=series,
+            is_noisy=is_noisy,
+            values=values,
+            smooth=_smoothed(values, is_noisy=is_noisy),
+        )
+
+    @property
+    def sign(self) -> float:
+        return -1.0 if self.metric.is_better_high else 1.0
+
+    @property
+    def lowest(self) -> int:
+        """Where in the series it is best."""
+        return _best(self.values, self.smooth, is_noisy=self.is_noisy)
+
+    @property
+    def best(self) -> Best:
+        """Of a series that is not empty."""
+        at = self.lowest
+        step, value = self.series[at]
+        until = self.series[min(at + len(self.series) // _WINDOWS, len(self.series) - 1)][0]
+        return Best(metric=self.metric, step=step, value=value, until=until, is_smoothed=self.is_noisy)
 
 
 def _series(points: Iterable[CurvePoint], name: str) -> Series:

@@ -46,9 +46,10 @@ class DeploymentExpiring:
         return Lifetimes(expiry=self.lifetime, expiry_by_sku=self.lifetimes)
 
     def _judge(self, view: View, deployment: Deployment, lifetimes: Lifetimes) -> Iterator[Answer]:
-        subject, lifetime = deployment_subject(deployment), lifetimes.expiry_of(deployment)
+        lifetime = lifetimes.expiry_of(deployment)
         if lifetime is None:
             return
+        subject = deployment_subject(deployment)
         if deployment.created_at is None:
             because = "its creation is unknown, so the end of its time cannot be dated"
             yield Undecided(rule=self.name, subject=subject, because=because)
@@ -133,10 +134,11 @@ class DeploymentFailed:
                 continue
             if deployment.provisioning_state is ProvisioningState.FAILED:
                 yield _unless_unread(view, deployment, self._finding(view, deployment))
-            elif is_verified or unread_deployment(view, deployment) is None:
+            elif not view.is_calm and (is_verified or unread_deployment(view, deployment) is None):
                 because = f"its provisioning state is now {deployment.raw_provisioning_state}"
                 yield Cleared(rule=self.name, subject=deployment_subject(deployment), because=because)
-        yield from ended(view, self.name, Lifetimes())
+        if view.transitions:
+            yield from ended(view, self.name, Lifetimes())
 
     def _finding(self, view: View, deployment: Deployment) -> Finding:
         refusal = read_refusal(deployment.failure)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from watcher.resources.changes import ResourceKind
 
@@ -77,8 +78,7 @@ class Undecided:
     on_last_evidence: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleared:
+class Cleared(NamedTuple):
     """The rule looked and found nothing, and can say why: "called again at …". Absence of any answer clears too."""
 
     rule: str

@@ -56,12 +56,16 @@ def _unread_or_not_whole(holding: Holding) -> Unread | None:
 
 
 def _read_at(holding: Holding, section: Section) -> datetime | None:
-    return {
-        Section.JOBS: holding.jobs_at,
-        Section.DEPLOYMENTS: holding.deployments_at if holding.deployments is not None else None,
-        Section.FILES: holding.files_at if holding.files is not None else None,
-        Section.MODELS: holding.models_at,
-    }.get(section)
+    match section:
+        case Section.JOBS:
+            return holding.jobs_at
+        case Section.DEPLOYMENTS:
+            return holding.deployments_at if holding.deployments is not None else None
+        case Section.FILES:
+            return holding.files_at if holding.files is not None else None
+        case Section.MODELS:
+            return holding.models_at
+    return None
 
 
 def as_of(holding: Holding, section: Section, now: datetime) -> str:
@@ -87,9 +91,10 @@ def calls(holding: Holding, deployment: Deployment) -> str:
 def last_call(usage: Usage | None, deployment: Deployment) -> datetime | None:
     """The last answered call of this life: metrics know a deployment by its name alone, and so its former lives too."""
     called = usage.last_success_at if usage else None
-    if called is None or (deployment.created_at is not None and called < _hour(deployment.created_at)):
-        return None
-    return called
+    created = deployment.created_at
+    if called is None or created is None or called >= created:
+        return called
+    return called if called >= _hour(created) else None
 
 
 def _hour(at: datetime) -> datetime:

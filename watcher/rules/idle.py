@@ -79,7 +79,7 @@ class DeploymentIdle:
         start, called_at = clock_start(deployment, usage)
         if start is not None and start + lifetime > horizon:
             # Later calls only push the deletion further away, so this holds whatever could not be read since.
-            if called_at is not None:
+            if called_at is not None and not view.is_calm:
                 because = f"called again: last successful call in the hour from {moment(called_at)}"
                 yield Cleared(rule=self.name, subject=subject, because=because)
             return

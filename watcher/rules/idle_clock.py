@@ -30,10 +30,28 @@ class IdleClock:
     deletion_earliest: datetime
     deletion_latest: datetime | None  #: `None`: no end can be named; `doubts` says why
     called_at: datetime | None  #: start of the hour with the last answered call, where that is what dates the clock
-    basis: str  #: what dates it, in words
+    created_at: datetime | None
+    read: tuple[datetime, datetime] | None  #: the span of the metrics that it was counted by; `None`: there were none
+    unit: str = "hour"  #: of which they tell that there were calls
     doubts: tuple[str, ...] = ()  #: what puts the latest time off, or keeps it from being named; each a sentence's part
     #: The last call may lie before the part of the metrics that was read: then only these bounds are known.
     is_bounded: bool = False
+
+    @property
+    def basis(self) -> str:
+        """What dates it, in words."""
+        created = f"created {moment(self.created_at)}" if self.created_at else ""
+        if self.read is None:
+            return f"{created}; its calls are not known, so that no latest time can be named"
+        begin, end = map(moment, self.read)
+        if self.called_at is not None:
+            called = f"last successful call in the {self.unit} from {moment(self.called_at)}, none since in the metrics"
+            since = created or "its creation is unknown and assumed to lie before that call"
+            return f"{called} read to {end}; {since}"
+        if self.is_bounded:
+            none = f"no successful call in the metrics read, {begin} to {end}"
+            return f"{created}, and {none}; one before that cannot be ruled out"
+        return f"{created}, and no successful call after that hour in the metrics read, {begin} to {end}"
 
     def left(self, now: datetime) -> timedelta:
         """Time until the deletion may come; nothing while it may come at any moment; negative when it is overdue.
@@ -93,13 +111,11 @@ def idle_clock(
     if usage is None:
         return _bounded(deployment, None, lifetime, running_since)
     if called is not None:
-        basis = _call_basis(usage, called, created)
-        return _clock(deployment, called, usage, lifetime, running_since, called_at=called, basis=basis)
+        return _clock(deployment, called, usage, lifetime, running_since, called_at=called)
     assert created is not None
     # Calls in the very hour of its creation cannot be dated later than the creation itself.
     if usage.last_success_at is not None or created >= usage.read_from:
-        basis = f"created {moment(created)}, and no successful call after that hour in the metrics read, {_span(usage)}"
-        return _clock(deployment, created, usage, lifetime, running_since, called_at=None, basis=basis)
+        return _clock(deployment, created, usage, lifetime, running_since, called_at=None)
     return _bounded(deployment, usage, lifetime, running_since)
 
 
@@ -111,7 +127,6 @@ def _clock(
     running_since: datetime | None,
     *,
     called_at: datetime | None,
-    basis: str,
 ) -> IdleClock:
     latest, doubts = _latest(deployment, start, usage, lifetime, running_since)
     return IdleClock(
@@ -119,7 +134,9 @@ def _clock(
         deletion_earliest=start + lifetime,
         deletion_latest=latest,
         called_at=called_at,
-        basis=basis,
+        created_at=deployment.created_at,
+        read=(usage.read_from, usage.read_to),
+        unit=_unit(usage),
         doubts=doubts,
     )
 
@@ -130,26 +147,19 @@ def _bounded(
     """Created before the metrics that were read begin: the last call may lie anywhere between the two."""
     created = deployment.created_at
     assert created is not None
-    earliest = created + lifetime
-    if usage is None:
-        basis = f"created {moment(created)}; its calls are not known, so that no latest time can be named"
-        return IdleClock(
-            idle_since=created,
-            deletion_earliest=earliest,
-            deletion_latest=None,
-            called_at=None,
-            basis=basis,
-            is_bounded=True,
-        )
-    since = max(created, usage.read_from)
-    latest, doubts = _latest(deployment, since, usage, lifetime, running_since)
+    since: datetime = created
+    latest: datetime | None = None
+    doubts: tuple[str, ...] = ()
+    if usage is not None:
+        since = max(created, usage.read_from)
+        latest, doubts = _latest(deployment, since, usage, lifetime, running_since)
     return IdleClock(
         idle_since=since,
-        deletion_earliest=earliest,
+        deletion_earliest=created + lifetime,
         deletion_latest=latest,
         called_at=None,
-        basis=f"created {moment(created)}, and no successful call in the metrics read, {_span(usage)}; one before that "
-        "cannot be ruled out",
+        created_at=created,
+        read=None if usage is None else (usage.read_from, usage.read_to),
         doubts=doubts,
         is_bounded=True,
     )
@@ -199,17 +209,5 @@ def _granted(
         )
 
 
-def _call_basis(usage: Usage, called: datetime, created: datetime | None) -> str:
-    basis = f"last successful call in the {_unit(usage)} from {moment(called)}, none since in the metrics read to "
-    basis += moment(usage.read_to)
-    if created is None:
-        return f"{basis}; its creation is unknown and assumed to lie before that call"
-    return f"{basis}; created {moment(created)}"
-
-
 def _unit(usage: Usage) -> str:
     return "minute" if usage.bucket_seconds <= 60 else "hour"
-
-
-def _span(usage: Usage) -> str:
-    return f"{moment(usage.read_from)} to {moment(usage.read_to)}"

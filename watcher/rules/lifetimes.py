@@ -43,7 +43,9 @@ class Lifetimes:
 
 
 def _first_fit(sku: str, table: Mapping[str, timedelta | None]) -> tuple[bool, timedelta | None]:
-    spellings = sku_spellings(sku) if table else frozenset[str]()
+    if not table:  # as nearly always
+        return False, None
+    spellings = sku_spellings(sku)
     for pattern, lifetime in table.items():
         if any(fnmatchcase(spelling, pattern.lower()) for spelling in spellings):
             return True, lifetime

@@ -9,7 +9,7 @@ from watcher.resources.fine_tuning import Checkpoint, FineTuningJob
 from watcher.resources.snapshot import Gap, Section
 from watcher.resources.training import Training
 from watcher.rules import commands
-from watcher.rules.checkpoints import usable
+from watcher.rules.checkpoints import kept_from, usable
 from watcher.rules.curve import LEAST_POINTS, RISE, Parting, parting
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
 from watcher.rules.job_waits import unless_unread
@@ -113,9 +113,10 @@ def _what(parted: Parting) -> str:
 def _best_kept(training: Training, parted: Parting) -> tuple[Checkpoint | None, str]:
     """The newest checkpoint from before validation became worse, and what to say of it."""
     checkpoints = usable(training)
-    early = [checkpoint for checkpoint in checkpoints if checkpoint.step <= parted.best_step]
-    if early:
-        return early[-1], f"The checkpoint of step {early[-1].step}, {early[-1].model}, is from before that."
+    early = kept_from(parted.of, checkpoints)
+    if early is not None:
+        where = "before that" if early.step <= parted.best_step else "there, as finely as the curve tells"
+        return early, f"The checkpoint of step {early.step}, {early.model}, is from {where}."
     if checkpoints:
         return None, (
             f"No checkpoint from that step or before is listed: the earliest is of step {checkpoints[0].step}. "

@@ -34,7 +34,8 @@ class DeploymentPaused:
         for deployment in view.deployments:
             if is_fine_tuned(deployment.model, view.custom_models):
                 yield from self._judge(view, deployment)
-        yield from ended(view, self.name, Lifetimes())
+        if view.transitions:
+            yield from ended(view, self.name, Lifetimes())
 
     def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
         since = view.deployment_state_since.get(deployment.key)

@@ -53,6 +53,7 @@ class View:
     phases: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
     retail: RetailList | None = None  #: Azure's public price list as last read
     is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
+    is_calm: bool = False  #: no alert of the account is open, so that nobody asks why something is found no more
 
     @property
     def account(self) -> Account:
@@ -215,12 +216,16 @@ def evaluate_inventory(rules: Sequence[InventoryRule], inventory: Inventory) -> 
 
 def gather(names: Iterable[str], answers: Iterable[Answer]) -> Evaluation:
     """Sort answers by their kind."""
-    collected = tuple(answers)
+    findings, undecided, cleared = [], [], []
+    for answer in answers:
+        if isinstance(answer, Finding):
+            findings.append(answer)
+        elif isinstance(answer, Undecided):
+            undecided.append(answer)
+        else:
+            cleared.append(answer)
     return Evaluation(
-        rules=frozenset(names),
-        findings=tuple(a for a in collected if isinstance(a, Finding)),
-        undecided=tuple(a for a in collected if isinstance(a, Undecided)),
-        cleared=tuple(a for a in collected if isinstance(a, Cleared)),
+        rules=frozenset(names), findings=tuple(findings), undecided=tuple(undecided), cleared=tuple(cleared)
     )
 
 

@@ -29,6 +29,7 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+@lru_cache(maxsize=1024)
 def duration(span: timedelta) -> str:
     """`6 d 23 h`, `45 min`, `30 s`: the two largest neighbouring units, rounded down; a negative span is none."""
     seconds = max(int(span.total_seconds()), 0)

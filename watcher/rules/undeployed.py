@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import ClassVar
 
 from watcher.resources.changes import ResourceKind
@@ -36,43 +37,37 @@ class ModelUndeployed:
         lineage, basis = inventory.lineage, _basis(inventory)
         unseen = unread_deployments(inventory.holdings)
         for holding, model, answer in self.judged(inventory):
-            if isinstance(answer, Cleared):
-                yield answer
+            if isinstance(answer, _Why):
+                yield self._cleared(lineage, holding, model, answer)
             elif answer is None:
                 yield self._finding(inventory.now, lineage, holding, model, basis, unseen)
             else:
                 subject = _model_subject(holding, model)
                 yield Undecided(rule=self.name, subject=subject, because=answer.because, since=answer.since)
 
-    def judged(self, inventory: Inventory) -> Iterator[tuple[Holding, Model, Cleared | Unread | None]]:
+    def judged(self, inventory: Inventory) -> Iterator[tuple[Holding, Model, "_Why | Unread | None"]]:
         """Models with why each is surely no such one, or why nobody can tell; `None`: it is one."""
         lineage = inventory.lineage
         unplaced, blind = _unplaced(lineage), _unread_by_subscription(inventory)
         served = {each.model.lower() for holding in inventory.holdings for each in holding.deployments or ()}
         for holding in inventory.holdings:
+            unlisted = unread(holding, Section.MODELS)
             for model in holding.models:
-                if cleared := self._cleared(lineage, holding, model, served):
-                    yield holding, model, cleared
+                if why := _why_cleared(lineage, holding, model, served):
+                    yield holding, model, why
                 elif model.created_at is None or inventory.now - model.created_at >= self.after:
                     is_inside_known = any(map(is_checkpoint_id, model.checkpoints))  # a strange one is another's then
                     strange = None if is_inside_known else unplaced.get(holding.account.key)
-                    doubt = blind.get(holding.account.subscription.lower()) or strange
-                    doubt = doubt or unread(holding, Section.MODELS)
+                    doubt = blind.get(holding.account.subscription.lower()) or strange or unlisted
                     if model.created_at is None:
                         doubt = doubt or Unread(because="when the model was made is not known")
                     yield holding, model, doubt
 
-    def _cleared(self, lineage: Lineage, holding: Holding, model: Model, served: set[str]) -> Cleared | None:
-        """Why the model is surely none that this rule looks for, or `None`."""
-        if deployed := lineage.deployments(model):
-            places = sorted({f"{each.name} in {_label(lineage, each)}" for each in deployed})
-            because = f"the model is deployed: {', '.join(places)}"
-        elif model.id.lower() in served:  # where two accounts have one name, a deployment counts for both
-            because = "a model of this name is deployed"
-        elif holding.models_at is not None and not model.is_listed:
-            because = "the model is no longer listed"
-        else:
-            return None
+    def _cleared(self, lineage: Lineage, holding: Holding, model: Model, why: "_Why") -> Cleared:
+        because = why.value
+        if why is _Why.DEPLOYED:
+            places = sorted({f"{each.name} in {_label(lineage, each)}" for each in lineage.deployments(model)})
+            because = f"{because}: {', '.join(places)}"
         return Cleared(rule=self.name, subject=_model_subject(holding, model), because=because)
 
     def _finding(
@@ -111,6 +106,24 @@ class ModelUndeployed:
             links=portal_link(account),
             occurred_at=model.created_at,
         )
+
+
+class _Why(Enum):
+    """Why a model is surely none that this rule looks for."""
+
+    DEPLOYED = "the model is deployed"
+    NAMESAKE_DEPLOYED = "a model of this name is deployed"  # where two accounts have one, a deployment counts for both
+    UNLISTED = "the model is no longer listed"
+
+
+def _why_cleared(lineage: Lineage, holding: Holding, model: Model, served: set[str]) -> _Why | None:
+    if lineage.is_deployed(model):
+        return _Why.DEPLOYED
+    if model.id.lower() in served:
+        return _Why.NAMESAKE_DEPLOYED
+    if holding.models_at is not None and not model.is_listed:
+        return _Why.UNLISTED
+    return None
 
 
 def _model_subject(holding: Holding, model: Model) -> Subject:

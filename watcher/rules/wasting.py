@@ -51,19 +51,20 @@ class DeploymentWasting:
         for deployment in view.deployments:
             if deployment.sku_kind is not SkuKind.DEVELOPER and is_fine_tuned(deployment.model, view.custom_models):
                 yield from self._judge(view, deployment)
-        yield from ended(view, self.name, Lifetimes(idle=self.lifetime, idle_by_sku=self.lifetimes))
+        if view.transitions:
+            yield from ended(view, self.name, Lifetimes(idle=self.lifetime, idle_by_sku=self.lifetimes))
 
     def _judge(self, view: View, deployment: Deployment) -> Iterator[Answer]:
         if deployment.provisioning_state in NOT_STANDING:
             return
-        subject, usage = deployment_subject(deployment), usage_of(view, deployment)
+        usage = usage_of(view, deployment)
         start, called_at = clock_start(deployment, usage)
         if start is not None and view.now - start <= self.after:
-            if called_at is not None:
+            if called_at is not None and not view.is_calm:
                 because = f"called again: last successful call in the hour from {moment(called_at)}"
-                yield Cleared(rule=self.name, subject=subject, because=because)
+                yield Cleared(rule=self.name, subject=deployment_subject(deployment), because=because)
             return
-        price = price_of(view, deployment, self.pricing)
+        subject, price = deployment_subject(deployment), price_of(view, deployment, self.pricing)
         if not is_charged(deployment, price):
             return
         lifetime = Lifetimes(idle=self.lifetime, idle_by_sku=self.lifetimes).idle_of(deployment)
@@ -150,6 +151,10 @@ def doubtful_call(usage: Usage | None, *, now: datetime, after: timedelta) -> st
 
     Whoever is refused calls it all the same, and a call without a name or a status may be an answered one of its own.
     """
+    # One nameless call leaves every idle deployment of its account undecided for `after`, and that cannot be narrower:
+    # nothing that is read beside the name tells whose it was; a deployment that was called or created since
+    # is no candidate; and even if it was its own, `after` later nobody has called for so long again, and it is decided.
+    # What was found before goes on meanwhile: only what is new waits.
     since = now - after
     unclear, failed = (usage.last_unclear_at, usage.last_failure_at) if usage else (None, None)
     if unclear is not None and unclear >= since:

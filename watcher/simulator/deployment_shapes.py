@@ -12,6 +12,7 @@ from watcher.simulator.jobs import ended_at
 from watcher.simulator.scenario import ZERO, Deployment, Job
 from watcher.simulator.traffic_shapes import SHAPES as TRAFFIC
 from watcher.simulator.traffic_shapes import Traffic, refused_between
+from watcher.simulator.training import CHECKPOINTS_KEPT
 
 S, M, H, D = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -46,7 +47,9 @@ def by_job(chances: Chances, deployment: Deployment, job: Job) -> Deployment:
 
 
 def by_checkpoint(chances: Chances, deployment: Deployment, job: Job) -> Deployment:
-    return replace(deployment, job=job.name, checkpoint=job.steps // job.epochs)
+    """The oldest of those that are kept: what the service has let go of cannot be deployed."""
+    epoch = max(job.epochs - CHECKPOINTS_KEPT + 1, 1)
+    return replace(deployment, job=job.name, checkpoint=job.steps * epoch // job.epochs)
 
 
 def by_checkpoint_id(chances: Chances, deployment: Deployment, job: Job) -> Deployment:

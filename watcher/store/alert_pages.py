@@ -1,6 +1,6 @@
 """Alerts by pages: of thousands no more are read than are asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -25,6 +25,21 @@ def newest(tx: Connection, *, since: datetime, behind: tuple[datetime, str] | No
     while some := tuple(islice(ids, _AT_ONCE)):
         found = {alert.id: alert for alert in alerts.of_ids(tx, some)}
         yield from (found[id_] for id_ in some)
+
+
+def stamps(tx: Connection, *, since: datetime) -> dict[str, int]:
+    """By id of what fires, and of what began or ended since `since`, a number that changes with it."""
+    c = schema.alerts.c
+    query = select(c.id, c.stamp).where(schema.IS_FIRING | (c.starts_at >= since) | (c.ends_at >= since))
+    return {id_: stamp for id_, stamp in tx.execute(query)}
+
+
+def firing(tx: Connection, *, rules: Collection[str], accounts: Collection[str]) -> tuple[Alert, ...]:
+    """Open conditions of some rules in some accounts, by their keys, newest first."""
+    c = schema.alerts.c
+    query = select(c.id).where(schema.IS_FIRING, c.rule.in_(sorted(rules)), c.account.in_(sorted(accounts)))
+    found = alerts.of_ids(tx, tuple(tx.execute(query).scalars()))
+    return tuple(sorted(found, key=lambda alert: (alert.starts_at, alert.id), reverse=True))
 
 
 def _newest(tx: Connection, since: datetime, behind: tuple[datetime, str] | None) -> Iterator[str]:

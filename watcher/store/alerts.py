@@ -26,10 +26,9 @@ from sqlalchemy import (
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.keep import Keep
-from watcher.alerts.matcher import parse_matcher
+from watcher.alerts.matcher import stored_matchers
 from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence
-from watcher.errors import StoreError
 from watcher.rules.finding import FindingKind, Severity, Subject
 from watcher.rules.text import moment
 from watcher.store import schema
@@ -131,12 +130,16 @@ def stamps(tx: Connection) -> dict[str, int]:
     }
 
 
-def changed_since(tx: Connection, stamp: int) -> dict[str, tuple[int, Alert]]:
-    """The alerts that `unsettled` returns and whose stamp is greater, by id, each with its stamp."""
-    return {row.id: (row.stamp, _alert(row)) for row in tx.execute(_CHANGED, {"than": stamp})}
+def changed_since(tx: Connection, stamp: int) -> tuple[dict[str, tuple[int, Alert]], frozenset[str]]:
+    """The alerts that `unsettled` returns and whose stamp is greater, by id, each with its stamp; and the ids of those
+    of which somebody was told."""
+    rows = tx.execute(_CHANGED, {"than": stamp}).all()
+    return {row.id: (row.stamp, _alert(row)) for row in rows}, frozenset(row.id for row in rows if row.was_told)
 
 
-_CHANGED = select(schema.alerts).where(schema.IS_UNSETTLED, schema.alerts.c.stamp > bindparam("than"))
+_CHANGED = select(
+    schema.alerts, exists(select(1).where(schema.told.c.alert_id == schema.alerts.c.id)).label("was_told")
+).where(schema.IS_UNSETTLED, schema.alerts.c.stamp > bindparam("than"))
 
 
 def of_ids(tx: Connection, ids: Collection[str]) -> tuple[Alert, ...]:
@@ -346,7 +349,7 @@ def add_silence(
     )
     said = f"{' '.join(matchers)}{' (forced)' if is_forced else ''}: {comment}"
     record(tx, author=author, action="silence.add", subject=id_, comment=said, now=now)
-    return _silence(tx.execute(select(schema.silences).where(schema.silences.c.id == id_)).one())
+    return silence_of(tx.execute(select(schema.silences).where(schema.silences.c.id == id_)).one())
 
 
 def expire_silence(tx: Connection, id_: str, *, author: str, comment: str = "", now: datetime) -> Silence | None:
@@ -358,12 +361,12 @@ def expire_silence(tx: Connection, id_: str, *, author: str, comment: str = "", 
     if row is None:
         return None
     record(tx, author=author, action="silence.expire", subject=id_, comment=comment, now=now)
-    return _silence(row)
+    return silence_of(row)
 
 
 def silences(tx: Connection, *, since: datetime) -> tuple[Silence, ...]:
     """The silences that end after `since`, the next to end first."""
-    return tuple(_silence(row) for row in tx.execute(_SILENCES, {"since": since}))
+    return tuple(silence_of(row) for row in tx.execute(_SILENCES, {"since": since}))
 
 
 _SILENCES = (
@@ -469,14 +472,11 @@ def _told(row: Row[Any]) -> Told:
     )
 
 
-def _silence(row: Row[Any]) -> Silence:
-    try:
-        matchers = tuple(parse_matcher(text) for text in row.matchers)
-    except ValueError as exc:  # checked when it was added: another version, or another hand
-        raise StoreError(f"the silence {row.id} cannot be read: {exc}") from exc
+def silence_of(row: Row[Any]) -> Silence:
+    """One silence. What cannot be read of it hides nothing, and takes no other silence with it."""
     return Silence(
         id=row.id,
-        matchers=matchers,
+        matchers=stored_matchers(row.matchers),
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         author=row.author,

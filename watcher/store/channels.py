@@ -73,8 +73,7 @@ class Channel:
 
     def took(self, *, at: datetime) -> "Channel":
         """The channel after it took a message at `at`."""
-        works = replace(self, failing_since=None, failures=0, retry_at=None, refused_since=None)
-        return replace(works, last_ok_at=at, kind="", detail="")
+        return Channel(receiver=self.receiver, last_ok_at=at, tokens=self.tokens, tokens_at=self.tokens_at)
 
 
 def locked(tx: Connection, receiver: str) -> Channel:

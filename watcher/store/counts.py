@@ -1,11 +1,12 @@
-"""Counts for the metrics, in a handful of queries however much there is.
+"""Counts for the metrics, in a handful of queries however much there is; what has not changed is not read again.
 
 Of accounts that have left the scope nothing is counted: nobody looks at them any more.
 """
 
 import shutil
+import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,15 +18,19 @@ from watcher.costs.hosting import hourly
 from watcher.costs.prices import Price, PriceBook
 from watcher.resources.deployment import ProvisioningState, is_fine_tuned
 from watcher.resources.fine_tuning import ENDED, JobStatus
-from watcher.resources.model import model_of
-from watcher.store import alerts, channels, outbox, schema, state
+from watcher.resources.model import family, model_of
+from watcher.store import alerts, channels, listings, outbox, schema, state
 from watcher.store.channels import Channel
+from watcher.store.gathered import Gathered
 
 #: So many countdowns are told one by one, the nearest first; their number says whether there are more.
 MOST_COUNTDOWNS = 1000
 #: So many SKUs are told apart; Azure may think of new ones.
 _MOST_SKUS = 32
 _OTHER = "other"
+
+#: What is taken from the store without a word is noticed so late.
+_ANEW = timedelta(hours=1)
 
 _COUNTDOWN_RULES = ("deployment_idle", "deployment_expiring")
 _IDLE_RULES = ("deployment_idle", "deployment_wasting")
@@ -81,6 +86,7 @@ def counts(
     *,
     book: PriceBook | None = None,
     receivers: Collection[str] | None = None,
+    memory: "Memory | None" = None,
 ) -> Figures:
     """Count everything.
 
@@ -88,11 +94,11 @@ def counts(
         host: The machine whose clock is asked for.
         book: The prices in force; without it nothing is said of money.
         receivers: Those that are configured; `None`: all that were ever told.
+        memory: Of the time before; `None`: there was none.
     """
     clock = state.clock(tx, host)
-    standing = tuple(_standing(tx))
-    opened = tuple(_open(tx))
-    countdowns = _countdowns(opened, now)
+    held = (memory or Memory()).read(tx, now)
+    countdowns = _countdowns(held.dated, now)
     nearest = sorted(countdowns.items(), key=lambda one: one[1])[:MOST_COUNTDOWNS]
     undelivered = Counter(outbox.undelivered(tx)) + Counter(_issues(tx))
     return Figures(
@@ -100,15 +106,15 @@ def counts(
         gaps=_gaps(tx),
         oldest_reading=_oldest_readings(tx),
         jobs=_jobs(tx),
-        deployments=_by_sku_and_state(standing),
+        deployments=_by_sku_and_state(held.standing),
         until_deletion=dict(nearest),
         countdowns=len(countdowns),
-        alerts={(rule, severity, "firing"): count for (rule, severity), count in alerts.counts(tx).items()},
-        unverified=_unverified(tx),
+        alerts=held.alerts,
+        unverified=held.unverified,
         outbox=dict(undelivered),
         oldest_pending=_oldest_pending(tx),
         channels=tuple(one for one in channels.listed(tx) if receivers is None or one.receiver in receivers),
-        money=Money() if book is None else _money(_custom(tx, standing), _idle(opened, now), book),
+        money=Money() if book is None else _money(_custom(tx, held.standing), _idle(held.dated, now), book),
         last_complete_cycle=state.at(tx, state.CYCLE_COMPLETED),
         size=_size(tx),
         skew=None if clock is None else clock.skew,
@@ -180,6 +186,8 @@ class _Standing:
     location: str
     life: tuple[str, str]
     model: str
+    family: str
+    is_custom: bool  #: by its name
     words: _Words
 
 
@@ -190,17 +198,19 @@ class _Place(msgspec.Struct):
 _PLACE = msgspec.json.Decoder(_Place)
 
 
-def _standing(tx: Connection) -> Iterable[_Standing]:
+def _standing(tx: Connection, accounts: Sequence[str]) -> dict[str, list[_Standing]]:
     a, d = schema.accounts.c, schema.deployments.c
-    noun = type_coerce(a.noun, Text)
-    places = {
-        key: (label, _PLACE.decode(text).location)
-        for key, label, text in tx.execute(select(a.key, a.label, noun).where(a.removed_at.is_(None)))
-    }
-    query = select(d.account, d.key, d.incarnation, d.model, type_coerce(d.noun, Text)).where(d.ended_at.is_(None))
-    for account, key, incarnation, model, text in tx.execute(query):
-        if account in places:
-            yield _Standing(*places[account], (key, incarnation), model, _WORDS.decode(text))
+    places = select(a.key, a.label, type_coerce(a.noun, Text)).where(a.key.in_(accounts))
+    labels = {key: (label, _PLACE.decode(text).location) for key, label, text in tx.execute(places)}
+    query = select(d.account, d.key, d.incarnation, d.model, type_coerce(d.noun, Text))
+    found: dict[str, list[_Standing]] = {}
+    for account, key, incarnation, model, text in tx.execute(
+        query.where(d.ended_at.is_(None), d.account.in_(accounts))
+    ):
+        words = _WORDS.decode(text)
+        one = _Standing(*labels[account], (key, incarnation), model, family(model), is_fine_tuned(model), words)
+        found.setdefault(account, []).append(one)
+    return found
 
 
 def _by_sku_and_state(standing: Iterable[_Standing]) -> dict[tuple[str, str], int]:
@@ -233,7 +243,6 @@ class _Values(msgspec.Struct):
 class _Told(msgspec.Struct):
     """What is wanted of a stored finding."""
 
-    rule: str
     subject: _Subject
     labels: _Labels = msgspec.field(default_factory=_Labels)
     values: _Values = msgspec.field(default_factory=_Values)
@@ -244,33 +253,95 @@ _TOLD = msgspec.json.Decoder(_Told)
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """One open alert about a deployment's end or idleness."""
+    """One condition that fires."""
 
-    told: _Told
+    rule: str
+    severity: str
     unverified_since: datetime | None
+    place: tuple[str, str] = ("", "")  #: of a deployment's end or idleness: the label of its account, and its name
+    life: tuple[str, str] = ("", "")
+    deletion_at: datetime | None = None  #: at the earliest
+    idle_since: datetime | None = None
 
 
-def _open(tx: Connection) -> Iterable[_Open]:
+def _open(tx: Connection, ids: Sequence[str]) -> dict[str, _Open]:
     c = schema.alerts.c
-    query = select(type_coerce(c.finding, Text), c.unverified_since)
-    query = query.where(schema.IS_FIRING, c.rule.in_(sorted({*_COUNTDOWN_RULES, *_IDLE_RULES})))
-    for text, unverified_since in tx.execute(query):
-        yield _Open(_TOLD.decode(text), unverified_since)
+    query = select(c.id, c.rule, c.severity, c.unverified_since, type_coerce(c.finding, Text))
+    rows = tx.execute(query.where(schema.IS_FIRING, c.id.in_(ids)))
+    return {id_: _opened(rule, severity, since, text) for id_, rule, severity, since, text in rows}
+
+
+def _opened(rule: str, severity: str, unverified_since: datetime | None, finding: str) -> _Open:
+    if rule not in _COUNTDOWN_RULES and rule not in _IDLE_RULES:
+        return _Open(rule, severity, unverified_since)
+    told = _TOLD.decode(finding)
+    return _Open(
+        rule,
+        severity,
+        unverified_since,
+        place=(told.labels.account, told.labels.deployment),
+        life=(told.subject.id.lower(), told.subject.incarnation),
+        deletion_at=_time(told.values.deletion_earliest),
+        idle_since=_time(told.values.idle_since),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _countdowns(opened: Iterable[_Open], now: datetime) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
-    for told in (one.told for one in opened if one.told.rule in _COUNTDOWN_RULES):
-        if told.values.deletion_earliest is not None:
-            key = told.labels.account, told.labels.deployment
-            left = (datetime.fromisoformat(told.values.deletion_earliest) - now).total_seconds()
-            found[key] = min(found.get(key, left), left)
+    for one in opened:
+        if one.rule in _COUNTDOWN_RULES and one.deletion_at is not None:
+            left = (one.deletion_at - now).total_seconds()
+            found[one.place] = min(found.get(one.place, left), left)
     return found
 
 
-def _unverified(tx: Connection) -> int:
-    query = select(func.count()).where(schema.IS_FIRING, schema.alerts.c.unverified_since.is_not(None))
-    return tx.execute(query).scalar_one()
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the counts of deployments and alerts rest on."""
+
+    standing: tuple[_Standing, ...]  #: deployments that live, in accounts in scope
+    dated: tuple[_Open, ...]  #: conditions about a deployment's end or idleness
+    alerts: Mapping[tuple[str, str, str], int]
+    unverified: int
+
+
+class Memory:
+    """What was read of deployments and alerts for the counts before. They may be asked for from any thread."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
+        self._standing = Gathered(_standing, every=_ANEW)
+        self._open = Gathered(_open, every=_ANEW)
+        self._mark: tuple[object, ...] = ()
+        self._held = _Held((), (), {}, 0)
+
+    def read(self, tx: Connection, now: datetime) -> _Held:
+        """As it is now. There may be tens of thousands of alerts, and mostly nothing has changed."""
+        mark = (_mark(tx), int(now.timestamp() // _ANEW.total_seconds()))
+        with self._one_at_a_time:
+            if mark != self._mark:
+                standing = self._standing.read(tx, listings.revisions(tx), now=now, base=None)
+                opened = self._open.read(tx, alerts.stamps(tx), now=now, base=None)
+                self._held = _Held(
+                    standing=tuple(one for some in standing for one in some),
+                    dated=tuple(one for one in opened if one.deletion_at or one.idle_since),
+                    alerts=dict(Counter((one.rule, one.severity, "firing") for one in opened)),
+                    unverified=sum(one.unverified_since is not None for one in opened),
+                )
+                self._mark = mark
+            return self._held
+
+
+def _mark(tx: Connection) -> tuple[object, ...]:
+    """It changes with accounts in scope, and with what is open."""
+    a, c = schema.accounts.c, schema.alerts.c
+    scope = select(func.count(), func.sum(a.revision), func.count(a.removed_at))
+    unsettled = select(func.count(), func.sum(c.stamp)).where(schema.IS_UNSETTLED)
+    return (*tx.execute(scope).one(), *tx.execute(unsettled).one())
 
 
 # Money
@@ -284,7 +355,9 @@ def _money(custom: Iterable[_Standing], idle_for: Mapping[tuple[str, str], timed
     unpriced = Counter[str]()
     known: dict[tuple[str, str, str, int | None], tuple[float, float] | None] = {}
     for one in custom:
-        alike = (one.location, one.model, one.words.sku, one.words.capacity)
+        # The operator's table may tell models of one family apart; Azure's own list does not.
+        model = one.model if book.terms.table else one.family
+        alike = (one.location, model, one.words.sku, one.words.capacity)
         if alike not in known:
             known[alike] = _price(one, book)
         if (bounds := known[alike]) is None:
@@ -308,7 +381,7 @@ def _custom(tx: Connection, standing: Iterable[_Standing]) -> list[_Standing]:
     """Those of custom models; where a name does not tell, those that some job has made or some account lists."""
     found, others = list[_Standing](), list[_Standing]()
     for one in standing:
-        (found if is_fine_tuned(one.model) else others).append(one)
+        (found if one.is_custom else others).append(one)
     wanted = sorted({name for one in others for name in (one.model, model_of(one.model))})
     j, m = schema.jobs.c.fine_tuned_model, schema.models.c.id
     known: set[str] = set()
@@ -323,11 +396,9 @@ def _idle(opened: Iterable[_Open], now: datetime) -> dict[tuple[str, str], timed
     """How long each deployment that an open alert calls idle has been so, as far as that was seen, by key and life."""
     found: dict[tuple[str, str], timedelta] = {}
     for one in opened:
-        told = one.told
-        if told.rule in _IDLE_RULES and told.values.idle_since is not None:
-            life = told.subject.id.lower(), told.subject.incarnation
-            idle = min(one.unverified_since or now, now) - datetime.fromisoformat(told.values.idle_since)
-            found[life] = max(found.get(life, timedelta()), idle)
+        if one.rule in _IDLE_RULES and one.idle_since is not None:
+            idle = min(one.unverified_since or now, now) - one.idle_since
+            found[one.life] = max(found.get(one.life, timedelta()), idle)
     return found
 
 

@@ -6,7 +6,7 @@ rows at a time.
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,9 +40,7 @@ def mark(tx: Connection) -> str:
 
 def load(tx: Connection, *, now: datetime, owner_tag: str) -> Inventory:
     """All accounts in scope by label, with what each holds by its newest readings."""
-    c = schema.accounts.c
-    query = select(c.key, c.noun, c.jobs_at, c.deployments_at, c.models_at, c.files_at, c.models_digest, c.files_digest)
-    rows = tx.execute(query.where(c.removed_at.is_(None)).order_by(c.label)).all()
+    rows = _places(tx)
     held = {row.key: _Held(key=row.key) for row in rows}
     _add_listed_models(tx, held)
     _add_jobs(tx, held, owner_tag)
@@ -60,6 +58,28 @@ def load(tx: Connection, *, now: datetime, owner_tag: str) -> Inventory:
         retirements=retirements.load(tx),
         owner_tag=owner_tag,
     )
+
+
+def of_files(tx: Connection, *, now: datetime, owner_tag: str, keys: Collection[str]) -> Inventory:
+    """Some accounts, by their keys, with nothing but their files."""
+    rows = _places(tx, keys)
+    held = {row.key: _Held(key=row.key) for row in rows}
+    _add_files(tx, held, keys)
+    return Inventory(now=now, holdings=tuple(_holding(row, held[row.key]) for row in rows), owner_tag=owner_tag)
+
+
+def with_files(tx: Connection) -> frozenset[str]:
+    """Keys of the accounts that list any."""
+    c = schema.files.c
+    return frozenset(tx.execute(select(c.account).where(c.is_listed).distinct()).scalars())
+
+
+def _places(tx: Connection, keys: Collection[str] | None = None) -> list[Row[Any]]:
+    c = schema.accounts.c
+    query = select(c.key, c.noun, c.jobs_at, c.deployments_at, c.models_at, c.files_at, c.models_digest, c.files_digest)
+    if keys is not None:
+        query = query.where(c.key.in_(sorted(keys)))
+    return list(tx.execute(query.where(c.removed_at.is_(None)).order_by(c.label)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -222,10 +242,12 @@ def _add_checkpoints(tx: Connection, held: Mapping[str, _Held]) -> None:
             models[name] = replace(models[name], checkpoints=frozenset(row.checkpoints.split("\n")))
 
 
-def _add_files(tx: Connection, held: Mapping[str, _Held]) -> None:
+def _add_files(tx: Connection, held: Mapping[str, _Held], keys: Collection[str] | None = None) -> None:
     c = schema.files.c
     decode = msgspec.json.Decoder(File).decode
     query = select(c.account, type_coerce(c.noun, Text).label("noun")).where(c.is_listed).order_by(c.account, c.id)
+    if keys is not None:
+        query = query.where(c.account.in_(sorted(keys)))
     for row in _rows(tx, query):
         if (one := held.get(row.account)) is not None:
             file = decode(row.noun)

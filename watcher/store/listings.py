@@ -1,6 +1,6 @@
 """What the listings, `status` and `explain` read: everything at once, in few queries, and nothing locked."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +9,10 @@ from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select
 
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind
-from watcher.resources.deployment import Deployment, Usage
+from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.fine_tuning import ENDED, FineTuningJob
-from watcher.resources.snapshot import Gap, Reading
-from watcher.store import schema
+from watcher.resources.snapshot import Gap, Reading, Section
+from watcher.store import listed, schema
 from watcher.store.gaps import gap_of
 from watcher.store.types import UtcDateTime
 
@@ -25,6 +25,7 @@ class Place:
 
     account: Account
     jobs_at: datetime | None
+    is_watched: bool  #: false: it has left the scope of discovery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +61,34 @@ class RecordedDeployment:
     outcome: str  #: "gone" or "replaced"; "" while it lives
 
 
-def places(tx: Connection, *, with_removed: bool = False) -> dict[str, Place]:
+def places(tx: Connection, *, with_removed: bool = False, keys: Collection[str] | None = None) -> dict[str, Place]:
     """Accounts in scope alone, by key.
 
     Args:
         with_removed: With those that have left the scope of discovery.
+        keys: These accounts alone.
     """
     c = schema.accounts.c
-    query = select(c.key, c.noun, c.jobs_at)
+    query = _among(select(c.key, c.noun, c.jobs_at, c.removed_at), c.key, keys)
     rows = tx.execute(query if with_removed else query.where(c.removed_at.is_(None)))
-    return {key: Place(account=noun, jobs_at=jobs_at) for key, noun, jobs_at in rows}
+    return {
+        key: Place(account=noun, jobs_at=jobs_at, is_watched=removed_at is None)
+        for key, noun, jobs_at, removed_at in rows
+    }
+
+
+def revisions(tx: Connection) -> dict[str, int]:
+    """Of each account in scope, by key, a number that is another once something of it has changed."""
+    c = schema.accounts.c
+    return {key: revision for key, revision in tx.execute(select(c.key, c.revision).where(c.removed_at.is_(None)))}
+
+
+def named(tx: Connection, name: str) -> frozenset[str]:
+    """Keys of the accounts of this label, name or ARM id, in any case, whether or not they are in scope."""
+    c, wanted = schema.accounts.c, name.lower()
+    found = (c.label == name) | (func.lower(c.label) == wanted)
+    found |= c.key == wanted if "/" in wanted else c.key.like(f"%/{_like(wanted)}", escape="\\")
+    return frozenset(tx.execute(select(c.key).where(found)).scalars())
 
 
 def accounts(
@@ -214,15 +233,20 @@ def newest_jobs(
 
 
 def deployments(
-    tx: Connection, *, ended_since: datetime | None = None, name: str | None = None
+    tx: Connection,
+    *,
+    ended_since: datetime | None = None,
+    name: str | None = None,
+    account_keys: Collection[str] | None = None,
 ) -> tuple[RecordedDeployment, ...]:
     """Lives of deployments by account and name: those that go on, and those that ended at or after `ended_since`.
 
     Args:
+        account_keys: Only those of these accounts.
         name: Only this name, in any case, and then every life of it.
     """
     c = schema.deployments.c
-    query = select(c.noun, c.first_seen_at, c.ended_at, c.outcome)
+    query = _among(select(c.noun, c.first_seen_at, c.ended_at, c.outcome), c.account, account_keys)
     if name is not None:
         query = query.where(c.key.like("%/deployments/" + _like(name.lower()), escape="\\"))
     elif ended_since is None:
@@ -240,14 +264,37 @@ def _like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def custom_models(tx: Connection) -> frozenset[str]:
-    """Names of all models that recorded jobs have made or accounts list, and names and ids of known checkpoints."""
-    made, checkpoints = schema.jobs.c.fine_tuned_model, schema.training.c.checkpoints
-    names = set(tx.execute(select(made).where(made != "").distinct()).scalars())
-    names.update(tx.execute(select(schema.models.c.id).distinct()).scalars())
-    for text in tx.execute(select(checkpoints).where(checkpoints != "")).scalars():
-        names.update(text.split("\n"))
-    return frozenset(names)
+def custom_models(tx: Connection, served: Iterable[Deployment]) -> frozenset[str]:
+    """The models of some deployments that are customised, though their names do not tell: made by recorded jobs, or
+    listed by accounts, or known as checkpoints."""
+    untold = {one.model for one in served if not is_fine_tuned(one.model)}
+    found = listed.custom_models(tx, untold)
+    if untold == found:
+        return found
+    checkpoints = schema.training.c.checkpoints
+    texts = tx.execute(select(checkpoints).where(checkpoints != "")).scalars()
+    return found | (untold & {name for text in texts for name in text.split("\n")})
+
+
+def serving(tx: Connection, names: Collection[str]) -> tuple[tuple[str, Deployment], ...]:
+    """Living deployments of the models, or checkpoints, of these names, or of their checkpoints, in any case; each with
+    the label of its account, which is in scope."""
+    a, d = schema.accounts.c, schema.deployments.c
+    model = func.lower(d.model)
+    wanted = sorted({name.lower() for name in names})
+    fits = or_(model.in_(wanted), *(model.like(f"{_like(name)}:%", escape="\\") for name in wanted))
+    query = select(a.label, d.noun).join(schema.accounts, a.key == d.account)
+    query = query.where(d.ended_at.is_(None), a.removed_at.is_(None), fits)
+    return tuple((label, noun) for label, noun in tx.execute(query.order_by(a.label, d.key)))
+
+
+def deployments_seen(tx: Connection) -> tuple[tuple[str, ...], datetime | None]:
+    """Labels of the accounts in scope whose deployments were not all read, and the oldest of the other's readings."""
+    a, g = schema.accounts.c, schema.gaps.c
+    gap = select(g.account).where(g.account == a.key, g.section == Section.DEPLOYMENTS.value).exists()
+    unread = select(a.label).where(a.removed_at.is_(None), a.deployments_at.is_(None) | gap).order_by(a.label)
+    oldest = select(func.min(a.deployments_at)).where(a.removed_at.is_(None))
+    return tuple(tx.execute(unread).scalars()), tx.execute(oldest).scalar()
 
 
 def owners(tx: Connection, owner_tag: str) -> dict[tuple[str, str, str], str]:

@@ -107,15 +107,18 @@ def add(
         is_leased = left.get(notification.receiver, 0) > 0
         left[notification.receiver] = left.get(notification.receiver, 0) - 1
         added.append(_new(notification, sequence, now=now, lease_until=now + LEASE if is_leased else None))
-    tx.execute(insert(schema.notifications), [_new_row(one, owner) for one in added])
+    tx.execute(_ADDED, [_new_row(one, owner) for one in added])
     rows = [
         {**told_values(row), "sequence": one.sequence}
         for one, (_, told) in zip(added, fresh, strict=True)
         for row in told
     ]
     if rows:
-        tx.execute(insert(schema.told), rows)
+        tx.execute(_TOLD, rows)
     return tuple(added)
+
+
+_ADDED, _TOLD = insert(schema.notifications), insert(schema.told)
 
 
 def _new(notification: Notification, sequence: int, *, now: datetime, lease_until: datetime | None) -> Delivery:
@@ -256,12 +259,13 @@ def mark_all(tx: Connection, outcomes: Sequence[Outcome]) -> frozenset[str]:
     if not outcomes:
         return frozenset()
     held = _held(tx, [one.delivery for one in outcomes])
-    tx.execute(insert(schema.attempts), [_attempt_values(one) for one in outcomes])
+    tx.execute(_TRIED, [_attempt_values(one.delivery.notification.id, one.attempt) for one in outcomes])
     if held:
         tx.execute(_MARK, [_marked_values(one) for one in outcomes if one.delivery.notification.id in held])
     return held
 
 
+_TRIED = insert(schema.attempts)
 _MARKED = (
     "state",
     "attempts",
@@ -279,14 +283,19 @@ _MARK = (
 )
 
 
-def _attempt_values(one: Outcome) -> dict[str, Any]:
+def put_attempt(tx: Connection, id_: str, attempt: Attempt) -> None:
+    """Record a try at something else that is delivered, under its own id."""
+    tx.execute(_TRIED, [_attempt_values(id_, attempt)])
+
+
+def _attempt_values(id_: str, attempt: Attempt) -> dict[str, Any]:
     return {
-        "notification_id": one.delivery.notification.id,
-        "at": one.attempt.at,
-        "duration_s": one.attempt.duration_s,
-        "outcome": one.attempt.outcome,
-        "kind": one.attempt.kind,
-        "detail": one.attempt.detail,
+        "notification_id": id_,
+        "at": attempt.at,
+        "duration_s": attempt.duration_s,
+        "outcome": attempt.outcome,
+        "kind": attempt.kind,
+        "detail": attempt.detail,
     }
 
 
@@ -371,10 +380,10 @@ def of_alert(tx: Connection, alert_id: str) -> tuple[Delivery, ...]:
     )
 
 
-def attempts(tx: Connection, notification_id: str) -> tuple[Attempt, ...]:
-    """The tries at one delivery, oldest first."""
+def attempts(tx: Connection, id_: str) -> tuple[Attempt, ...]:
+    """The tries at one notification, or at one issue of a report, oldest first."""
     c = schema.attempts.c
-    rows = tx.execute(select(schema.attempts).where(c.notification_id == notification_id).order_by(c.id))
+    rows = tx.execute(select(schema.attempts).where(c.notification_id == id_).order_by(c.id))
     return tuple(
         Attempt(at=row.at, duration_s=row.duration_s, outcome=row.outcome, kind=row.kind, detail=row.detail)
         for row in rows

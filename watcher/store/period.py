@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
-from watcher.alerts.matcher import parse_matcher
 from watcher.alerts.silence import Silence
 from watcher.costs.hosting import Period
 from watcher.costs.idle import Trickle
@@ -33,6 +32,7 @@ from watcher.store import (
     schema,
     state,
 )
+from watcher.store.alerts import silence_of
 from watcher.store.gaps import gap_of
 from watcher.store.period_calls import Tallies
 
@@ -51,31 +51,34 @@ _ACCOUNT_COLUMNS = (
     "files_digest",
 )
 
+_USUAL_TRICKLE = Trickle()
+
 
 def load(
-    tx: Connection, period: Period, *, as_of: datetime, owner_tag: str, most_calls: float = Trickle().max_calls
+    tx: Connection, period: Period, *, as_of: datetime, owner_tag: str, trickle: Trickle = _USUAL_TRICKLE
 ) -> Records:
     """The records of a period.
 
     Args:
         as_of: What had not been seen by then is left out; usually it is the period's end or later.
         owner_tag: Names the owner of a job among its metadata.
-        most_calls: Of a trickle: what was called more often in the period is looked at no further back.
+        trickle: What was called more often in the period is looked at no further back.
     """
     rows = _accounts(tx, period.begin, as_of)
     past = frozenset(row.key for row in rows if row.snapshot_at is not None and row.snapshot_at > as_of)
     accounts = {row.key for row in rows}
     kept = period_jobs.kept(tx, as_of, accounts=accounts, past=past, owner_tag=owner_tag)
     models = {name for one in kept.values() for name in one.models}
-    changes = period_lives.changes(tx, past)
+    changes = period_lives.changes(tx, period.begin, past)
     lives = period_lives.load(tx, period.begin, as_of, accounts=accounts, past=past, models=models, changes=changes)
     moves = period_moves.load(tx, as_of)
     period_moves.part_lives(moves, lives)
     jobs = period_jobs.jobs(tx, period.begin, as_of, accounts=accounts, past=past)
     period_moves.part_jobs(moves, jobs)
     _place_checkpoints(tx, kept, lives)
+    usage = _usage(tx, accounts)
     tallies = period_calls.load(
-        tx, period.begin, as_of, lives=lives, accounts=accounts, past=past, most_calls=most_calls
+        tx, period.begin, as_of, lives=lives, usage=usage, accounts=accounts, past=past, trickle=trickle
     )
     told = period_lives.told(tx, period.begin, as_of, lives=(one for some in lives.values() for one in some))
     found = _Found(
@@ -83,7 +86,7 @@ def load(
         kept=kept,
         lives=lives,
         told=told,
-        usage=period_calls.usage_as_of(tx, _usage(tx, accounts), tallies, past),
+        usage=period_calls.usage_as_of(tx, usage, tallies, past),
         coverage=calls.coverages(tx),
         jobs=jobs,
         gaps=_gaps(tx, period.begin, as_of),
@@ -102,8 +105,7 @@ def load(
         keeps=operators.keeps_as_of(tx, as_of, since=period.begin),
         silences=_silences(tx, as_of),
         undiscovered=tuple(gap for gap in state.discovery_gaps(tx) if gap.at <= as_of),
-        calls_begin=tallies.begin,
-        most_calls=most_calls,
+        trickle=trickle,
         begins=tx.execute(select(func.min(schema.accounts.c.first_seen_at))).scalar(),
     )
 
@@ -276,15 +278,4 @@ def _until(usage: Usage, found: _Found, account: str, name: str, ended_at: datet
 def _silences(tx: Connection, as_of: datetime) -> tuple[Silence, ...]:
     c = schema.silences.c
     rows = tx.execute(select(schema.silences).where(c.starts_at <= as_of, c.ends_at > as_of).order_by(c.ends_at, c.id))
-    return tuple(
-        Silence(
-            id=row.id,
-            matchers=tuple(parse_matcher(text) for text in row.matchers),
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            author=row.author,
-            comment=row.comment,
-            is_forced=row.is_forced,
-        )
-        for row in rows
-    )
+    return tuple(silence_of(row) for row in rows)

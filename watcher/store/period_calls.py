@@ -9,11 +9,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Text, func, select, type_coerce
+from sqlalchemy import Connection, Select, Text, func, select, type_coerce
 
 from watcher.costs.hosting import Answered, micros
+from watcher.costs.idle import Trickle
 from watcher.report.recorded import RecordedLife
 from watcher.resources.calls import DELAY, HOUR, Coverage
 from watcher.resources.deployment import Usage
@@ -21,8 +25,12 @@ from watcher.store import calls, schema
 from watcher.store.period_rows import plain_rows
 from watcher.store.upsert import chunks
 
-#: How far back calls are wanted of what may be idle, or kept alive by a trickle.
+#: How far back calls are wanted of a name that had a life before; and of all where some were read after the time in
+#: question.
 CALLS_BACK = timedelta(days=31)
+#: Beyond the window in which a trickle is looked for, which ends where the metrics do: a day ago at the most.
+_BEYOND = timedelta(days=2)
+_DAY = timedelta(days=1)
 _HOUR = HOUR // timedelta(microseconds=1)
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,6 +69,22 @@ class Tally:
     def unclear(self) -> Answered:
         return Answered(hours=self.unclear_hours, counts=self.unclear_counts)
 
+    def add(self, first: int, hours: Iterable["_Hour"], *, is_named: bool) -> None:
+        """Add hours of one day, which come after all that are known; of calls without a name none is surely answered.
+
+        Args:
+            first: The day's first hour.
+        """
+        for one in hours:  # by the million: a loop over all at once is what takes least
+            if one.ok:
+                self.hours.append(first + one.number)
+                self.counts.append(one.ok)
+            if one.other or not is_named:
+                self.failed = first + one.number
+                if unclear := one.unclear if is_named else one.ok + one.other:
+                    self.unclear_hours.append(first + one.number)
+                    self.unclear_counts.append(unclear)
+
     def followed_by(self, later: "Tally | None") -> "Tally":
         """With the calls of a later time."""
         if later is None:
@@ -78,7 +102,9 @@ class Tally:
 class Tallies:
     """All names of all accounts, by account's key and name in lower case."""
 
-    begin: datetime  #: calls of the time before are not among them
+    #: Calls of the time before are not among them; of what stands, by newest readings, not even those of the time
+    #: before a trickle's window.
+    begin: datetime
     as_of: datetime
     of: Mapping[str, Mapping[str, Tally]]
     #: By account: the first hour whose calls were read later than they could have been.
@@ -104,40 +130,58 @@ def load(
     as_of: datetime,
     *,
     lives: Mapping[str, Sequence[RecordedLife]],
+    usage: Mapping[tuple[str, str], Usage],
     accounts: Collection[str],
     past: Collection[str],
-    most_calls: float,
+    trickle: Trickle,
 ) -> Tallies:
     """The calls of the days from that of `begin` on that had been read by `as_of`, of custom deployments.
 
-    Of what may be idle or a trickle, and of what has ended, those of the last month too. Of what is called more, they
-    would take longest to read, and say nothing that the period does not.
+    Of what may be kept alive by a trickle those of its window too, and those of the last month of a name that lived on
+    after a life of it had ended. Of what is called more, they would take longest to read, and say nothing that the
+    period does not.
 
     Args:
         lives: By account's key: whose calls are wanted.
+        usage: By account's key and deployment's name, as it is stored now.
         past: Those of `accounts` of which something was read after `as_of`: of these all calls tell what was known.
-        most_calls: What was answered more often in the period is no trickle.
+        trickle: What was answered more often in the period is none.
     """
+    succeeded = _succeeded(lives, usage)
     names = {key: {"", *(one.deployment.name.lower() for one in lives.get(key, ()))} for key in accounts}
-    near, far, until = _midnight(begin), _midnight(as_of - CALLS_BACK), _midnight(as_of) + timedelta(days=1)
+    near, until = _midnight(begin), _midnight(as_of) + _DAY
+    month, window = _midnight(as_of - CALLS_BACK), _midnight(as_of - trickle.window - _BEYOND)
     late: dict[str, int] = {}
-    found = _read(tx, near, until, names, as_of=as_of, past=past, late=late)
+    found = _gathered(_of_days(tx, near, until), names, as_of=as_of, past=past, late=late)
+    far = min(near, month, window) if past else min(near, window)
     if far < near:
         # Those of the last day count for nobody: no window in which a trickle is looked for need hold them.
         newest = micros(as_of) // _HOUR - 25
-        ended = {(key, one.deployment.name.lower()) for key, some in lives.items() for one in some if one.end}
         quiet = {
-            key: {
-                name
-                for name in some
-                if not name or (key, name) in ended or _count(found[key].get(name), newest) <= most_calls
-            }
+            key: {name for name in some if not name or _count(found[key].get(name), newest) <= trickle.max_calls}
             for key, some in names.items()
         }
-        for key, some in _read(tx, far, near, quiet, as_of=as_of, past=past, late=late).items():
-            for name, tally in some.items():
-                found[key][name] = tally.followed_by(found[key].get(name))
-    return Tallies(begin=min(near, far), as_of=as_of, of=found, late=late)
+        for key, name in succeeded:
+            quiet[key].add(name)
+        _put_before(found, _gathered(_of_days(tx, far, near), quiet, as_of=as_of, past=past, late=late))
+    if month < far:
+        _put_before(found, _gathered(_of_names(tx, succeeded, month, far), names, as_of=as_of, past=past, late=late))
+    return Tallies(begin=min(far, month), as_of=as_of, of=found, late=late)
+
+
+def _succeeded(
+    lives: Mapping[str, Sequence[RecordedLife]], usage: Mapping[tuple[str, str], Usage]
+) -> set[tuple[str, str]]:
+    """The names that were called after a life of them had ended: when that one was called last, usage does not say."""
+    return {
+        (key, name)
+        for key, some in lives.items()
+        for one in some
+        if one.end is not None
+        and (its := usage.get((key, name := one.deployment.name.lower()))) is not None
+        and its.last_success_at is not None
+        and its.last_success_at >= one.end[1]
+    }
 
 
 def _midnight(at: datetime) -> datetime:
@@ -149,24 +193,42 @@ def _count(tally: Tally | None, until: int) -> float:
     return 0.0 if tally is None else sum(tally.counts[: bisect_left(tally.hours, until)])
 
 
-def _read(
-    tx: Connection,
-    begin: datetime,
-    end: datetime,
+#: Account's key, deployment's name, day, and the hours as they are stored.
+_Rows = Iterable[Sequence[Any]]
+
+
+def _of_days(tx: Connection, begin: datetime, end: datetime) -> _Rows:
+    """By day alone, as the index has them: to sort a month of them by name would take as long as to read them."""
+    return plain_rows(tx, _between(begin, end).order_by(schema.calls.c.day))
+
+
+def _of_names(tx: Connection, places: Collection[tuple[str, str]], begin: datetime, end: datetime) -> _Rows:
+    """Those of a few names."""
+    c = schema.calls.c
+    for account, its_places in groupby(sorted(places), key=itemgetter(0)):
+        for some in chunks([name for _, name in its_places]):
+            its = _between(begin, end).where(c.account == account, c.deployment.in_(some))
+            yield from plain_rows(tx, its.order_by(c.day))
+
+
+def _between(begin: datetime, end: datetime) -> Select[Any]:
+    c = schema.calls.c
+    days = (c.day >= begin.date().isoformat()) & (c.day < end.date().isoformat())
+    return select(c.account, c.deployment, c.day, type_coerce(c.hours, Text)).where(days)
+
+
+def _gathered(
+    rows: _Rows,
     names: Mapping[str, Collection[str]],
     *,
     as_of: datetime,
     past: Collection[str],
     late: dict[str, int],
 ) -> dict[str, dict[str, Tally]]:
-    """The calls of some days by account and name; notes in `late` what was read late."""
+    """The calls by account and name; notes in `late` what was read late."""
     decode, decode_seen = msgspec.json.Decoder(list[_Hour]).decode, msgspec.json.Decoder(list[_SeenHour]).decode
     found: dict[str, dict[str, Tally]] = {key: {} for key in names}
-    c = schema.calls.c
-    days = (c.day >= begin.date().isoformat()) & (c.day < end.date().isoformat())
-    # By day alone, as the index has them: to sort a month of them by name would take as long as to read them.
-    query = select(c.account, c.deployment, c.day, type_coerce(c.hours, Text)).where(days).order_by(c.day)
-    for key, name, day, text in plain_rows(tx, query):
+    for key, name, day, text in rows:
         wanted = names.get(key)
         if wanted is None or (name not in wanted and key not in past):
             continue
@@ -174,30 +236,20 @@ def _read(
         if tally is None:
             tally = found[key][name] = Tally()
         first = _first_hour(day)
-        if key in past:
-            _add(tally, first, list(_known(decode_seen(text), first, as_of, key, late)), is_named=bool(name))
-        else:
-            _add(tally, first, decode(text), is_named=bool(name))
+        hours = _known(decode_seen(text), first, as_of, key, late) if key in past else decode(text)
+        tally.add(first, hours, is_named=bool(name))
     return found
+
+
+def _put_before(found: Mapping[str, dict[str, Tally]], earlier: Mapping[str, Mapping[str, Tally]]) -> None:
+    for key, some in earlier.items():
+        for name, tally in some.items():
+            found[key][name] = tally.followed_by(found[key].get(name))
 
 
 @lru_cache(maxsize=64)
 def _first_hour(day: str) -> int:
     return (date.fromisoformat(day).toordinal() - _FIRST_DAY) * 24
-
-
-def _add(tally: Tally, first: int, hours: Sequence[_Hour], *, is_named: bool) -> None:
-    tally.hours.extend([first + one.number for one in hours if one.ok])
-    tally.counts.extend([one.ok for one in hours if one.ok])
-    if is_named and not any([one.other for one in hours]):  # a list: a generator takes longer than the day is worth
-        return
-    for one in hours:
-        if one.other or not is_named:
-            tally.failed = first + one.number
-            unclear = one.unclear if is_named else one.ok + one.other
-            if unclear:
-                tally.unclear_hours.append(first + one.number)
-                tally.unclear_counts.append(unclear)
 
 
 def _known(

@@ -139,8 +139,9 @@ class Kept:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.models: dict[str, Model] = {}
+        self.listed: dict[str, tuple[CustomModel, bool]] = {}  #: as listed, and whether they still are
         self.lists_models = False
+        self.models: dict[str, Model] = {}
         self.files: list[File] = []  #: those that no job names
         self.users: set[str] = set()
 
@@ -161,26 +162,17 @@ def _add_listed_models(tx: Connection, found: Mapping[str, Kept], as_of: datetim
     is_still = or_(c.left_at.is_(None), c.left_at > as_of)
     query = select(c.account, is_still, type_coerce(c.noun, Text)).where(c.first_seen_at <= as_of)
     decode = msgspec.json.Decoder(CustomModel).decode
-    for account, listed, text in plain_rows(tx, query.order_by(c.account, c.id)):
-        if (one := found.get(account)) is None:
-            continue
-        noun, is_listed = decode(text), bool(listed)
-        one.lists_models = one.lists_models or is_listed
-        one.models[noun.id] = Model(
-            id=noun.id,
-            account=one.key,
-            base=sys.intern(noun.base),
-            job=noun.job,
-            created_at=noun.created_at,
-            is_listed=is_listed,
-            inference_until=noun.inference_until,
-        )
+    for account, is_listed, text in plain_rows(tx, query.order_by(c.account, c.id)):
+        if (one := found.get(account)) is not None:
+            noun = decode(text)
+            one.listed[noun.id] = noun, bool(is_listed)
+            one.lists_models = one.lists_models or bool(is_listed)
 
 
 def _add_made_models(
     tx: Connection, found: Mapping[str, Kept], as_of: datetime, past: Collection[str], tag: str
 ) -> None:
-    """The models that jobs have made, and the files that jobs name which are listed, or whose model is."""
+    """All models with the jobs that made them, and the files that jobs name which are listed, or whose model is."""
     c = schema.jobs.c
     is_still = or_(c.left_at.is_(None), c.left_at > as_of)
     query = select(c.account, c.id, is_still, c.fine_tuned_model, type_coerce(c.noun, Text))
@@ -196,10 +188,17 @@ def _add_made_models(
             continue
         job = decode(text)
         if name:
-            owner = next((value for key, value in job.metadata.items() if key.lower() == tag), "")
-            _add_made(one, id_, name, job, sys.intern(owner))
+            one.models[name] = _made(one, id_, name, job, tag)
         if is_listed or one.models[name].is_listed:
-            one.users.update(file for file in (job.training_file, job.validation_file) if file)
+            one.users.add(job.training_file)
+            one.users.add(job.validation_file)
+    for one in found.values():
+        # In the order of the listing: what no job has made, or none that is known, stands in it alone.
+        listed = {
+            name: one.models.get(name) or _listed(one, noun, is_still) for name, (noun, is_still) in one.listed.items()
+        }
+        one.models = {**listed, **one.models}
+        one.users.discard("")
 
 
 def _unmade(tx: Connection, as_of: datetime) -> frozenset[tuple[str, str]]:
@@ -214,21 +213,34 @@ def _unmade(tx: Connection, as_of: datetime) -> frozenset[tuple[str, str]]:
     return frozenset((account, name) for account, name in tx.execute(later))
 
 
-def _add_made(kept: Kept, id_: str, name: str, job: _Job, owner: str) -> None:
+def _made(kept: Kept, id_: str, name: str, job: _Job, tag: str) -> Model:
     """As the inventory has it: a listing without any model is none that would name this one."""
-    listed = kept.models.get(name)
-    kept.models[name] = Model(
-        id=name if listed is None else listed.id,
+    listed, is_listed = kept.listed.get(name, (None, not kept.lists_models))
+    owner = next((value for key, value in job.metadata.items() if key.lower() == tag), "") if job.metadata else ""
+    return Model(
+        id=name,
         account=kept.key,
         base=sys.intern(job.model),
         suffix=sys.intern(job.suffix),
         job=id_,
         created_at=job.finished_at or (listed.created_at if listed else None),
-        owner=owner,
-        is_listed=not kept.lists_models if listed is None else listed.is_listed,
+        owner=sys.intern(owner),
+        is_listed=is_listed,
         training_file=job.training_file,
         validation_file=job.validation_file,
         inference_until=listed.inference_until if listed else None,
+    )
+
+
+def _listed(kept: Kept, noun: CustomModel, is_listed: bool) -> Model:
+    return Model(
+        id=noun.id,
+        account=kept.key,
+        base=sys.intern(noun.base),
+        job=noun.job,
+        created_at=noun.created_at,
+        is_listed=is_listed,
+        inference_until=noun.inference_until,
     )
 
 

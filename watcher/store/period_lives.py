@@ -13,7 +13,6 @@ from watcher.report.recorded import RecordedLife
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, is_fine_tuned
-from watcher.resources.model import model_of
 from watcher.store import as_of as history_of
 from watcher.store import schema
 
@@ -29,9 +28,9 @@ class Changes:
     first: dict[str, datetime] = field(default_factory=dict)  #: by account: its first sight, where it is marked
 
 
-def changes(tx: Connection, past: Collection[str]) -> Changes:
-    """What is recorded of deployments, a few rows for each: of accounts that are not `past` only their pauses."""
-    c = schema.transitions.c
+def changes(tx: Connection, begin: datetime, past: Collection[str]) -> Changes:
+    """What is recorded of deployments: of accounts that are not `past` their pauses, and sights where any has ended."""
+    c, d = schema.transitions.c, schema.deployments.c
     query = select(
         c.account,
         c.resource,
@@ -44,6 +43,9 @@ def changes(tx: Connection, past: Collection[str]) -> Changes:
         c.observed_at,
         c.is_history,
     )
+    if not past:
+        has_ended = c.account.in_(select(d.account).where(d.ended_at >= begin))
+        query = query.where(or_(c.attribute == "deployment_state", has_ended))
     found = Changes()
     for row in tx.execute(query.where(c.kind == ResourceKind.DEPLOYMENT.value).order_by(c.id)):
         at = row.observed_at
@@ -109,7 +111,7 @@ def load(
     for row in rows:
         successor = before if before is not None and before.key == row.key else None
         before = row
-        if row.account not in accounts or not (is_fine_tuned(row.model, models) or model_of(row.model) in models):
+        if row.account not in accounts or not is_fine_tuned(row.model, models):
             continue
         said = changes.of.get(row.key, ())
         noun = decode(row.noun)

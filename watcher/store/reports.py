@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from watcher.rules.rule import ChannelState
-from watcher.store import schema, state
-from watcher.store.outbox import LEASE
+from watcher.store import outbox, schema, state
+from watcher.store.outbox import LEASE, Attempt
 from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks
 
@@ -84,6 +84,18 @@ def note_made(tx: Connection, name: str, *, until: datetime, timetable: str) -> 
     state.put(tx, _MET + name, at=until, value=timetable)
 
 
+def met(tx: Connection) -> dict[str, tuple[datetime, str]]:
+    """Every report that was ever heard of, by name: the same of each."""
+    c = schema.state.c
+    rows = tx.execute(select(c.name, c.at, c.value).where(c.name.startswith(_MET, autoescape=True)))
+    return {name.removeprefix(_MET): (at, value) for name, at, value in rows}
+
+
+def forget(tx: Connection, name: str) -> None:
+    """As if a report had never been heard of; its issues stay."""
+    tx.execute(delete(schema.state).where(schema.state.c.name == _MET + name))
+
+
 def add(tx: Connection, issues: Iterable[Issue]) -> int:
     """Queue issues; one that there is already stays as it is. Returns how many are new."""
     statement = (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(schema.reports)
@@ -147,29 +159,29 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
 def mark(
     tx: Connection,
     issue: Issue,
+    attempt: Attempt,
     *,
-    at: datetime,
     state: str,
-    detail: str = "",
     due_at: datetime | None = None,
     is_uncertain: bool = False,
 ) -> bool:
-    """Record what a try came to; returns whether the lease was not lost meanwhile: if it was, nothing is changed.
+    """Record a try and what it came to; returns whether the lease was not lost meanwhile. If it was, the try is on
+    record, and no state is changed.
 
     Args:
         issue: As its claim gave it.
         state: From now on: delivered, pending or dead.
-        detail: Why it failed.
         due_at: Where it stays pending: when to try again.
     """
+    outbox.put_attempt(tx, issue.id, attempt)
     c = schema.reports.c
     values = {
         "state": state,
         "attempts": issue.attempts + 1,
-        "first_tried_at": issue.first_tried_at or at,
+        "first_tried_at": issue.first_tried_at or attempt.at,
         "due_at": due_at or issue.due_at,
-        "ended_at": None if state == "pending" else at,
-        "last_error": "" if state == "delivered" else detail,
+        "ended_at": None if state == "pending" else attempt.at,
+        "last_error": "" if state == "delivered" else attempt.detail,
         "is_uncertain": issue.is_uncertain or is_uncertain,
         "lease_owner": None,
         "lease_until": None,

@@ -74,10 +74,12 @@ def _step(tx: Connection, before: datetime, at_most: int) -> tuple[Pruned, bool]
         tx.execute(delete(schema.told).where(schema.told.c.alert_id.in_(some)))
         tx.execute(delete(schema.alerts).where(schema.alerts.c.id.in_(some)))
     notifications = list(tx.execute(_ended_notifications(before).limit(at_most)).scalars())
+    issues = list(tx.execute(select(schema.reports.c.id).where(schema.reports.c.ended_at < before)).scalars())
     attempts = 0
-    for some in chunks(notifications):
-        attempts += tx.execute(delete(schema.attempts).where(schema.attempts.c.notification_id.in_(some))).rowcount
-        tx.execute(delete(schema.notifications).where(schema.notifications.c.id.in_(some)))
+    for table, ids in ((schema.notifications, notifications), (schema.reports, issues)):
+        for some in chunks(ids):
+            attempts += tx.execute(delete(schema.attempts).where(schema.attempts.c.notification_id.in_(some))).rowcount
+            tx.execute(delete(table).where(table.c.id.in_(some)))
     t, s, k = schema.transitions.c, schema.silences.c, schema.keeps.c
     judged = select(t.id).where(t.observed_at < before, t.is_undecided.is_(False)).limit(at_most)
     pruned = Pruned(
@@ -99,7 +101,7 @@ def _step(tx: Connection, before: datetime, at_most: int) -> tuple[Pruned, bool]
         calls=calls.prune(tx, before=before),
         actuals=actuals.prune(tx, before=before),
         gaps=tx.execute(delete(schema.past_gaps).where(schema.past_gaps.c.ends_at < before)).rowcount,
-        reports=tx.execute(delete(schema.reports).where(schema.reports.c.ended_at < before)).rowcount,
+        reports=len(issues),
         accounts=accounts,
     )
     return pruned, max(pruned.alerts, pruned.notifications, pruned.transitions) < at_most

@@ -420,13 +420,12 @@ attempts = Table(
     "attempts",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("notification_id", String, nullable=False),
+    Column("notification_id", String, nullable=False),  # a notification, or a report that is sent
     Column("at", UtcDateTime, nullable=False),
     Column("duration_s", Float, nullable=False),
     Column("outcome", String, nullable=False),  # delivered, retry, dead
     Column("kind", String, nullable=False),  # why it failed: auth, rate_limited, timeout, …
     Column("detail", Words, nullable=False),  # what the other side said, without secrets
-    ForeignKeyConstraint(["notification_id"], ["notifications.id"]),
     Index(None, "notification_id"),
 )
 

@@ -169,7 +169,7 @@ def _due_account(row: Any) -> DueAccount:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # each is one of its own, and a key by that
 class Touch:
     """All that an unchanged snapshot leaves behind: when it was taken, and when the next ones are due."""
 

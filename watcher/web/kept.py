@@ -2,7 +2,7 @@
 
 Whoever comes is given what is kept at once, if it is nearly right: what polls have changed meanwhile may be some
 seconds late, so that a fleet that changes all the time is not gone through for each visitor. What an operator did shows
-at once, and a page that was told of a change gets that change.
+at once, as does another configuration, and a page that was told of a change gets that change.
 """
 
 import asyncio
@@ -29,11 +29,24 @@ LIVE_S = 5.0
 class Kept(Generic[T]):
     """One value for all visitors."""
 
-    def __init__(self, store: Store, make: Callable[[Connection], T], *, pace: int = PACE) -> None:
-        """`make`: reads it; in a thread that may take its time."""
+    def __init__(
+        self,
+        store: Store,
+        make: Callable[[Connection], T],
+        *,
+        pace: int = PACE,
+        under: Callable[[], object] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            make: Reads it; in a thread that may take its time.
+            under: What it rests on beside the store: the settings in force. What was made under others is not shown.
+        """
         self._store = store
         self._make = make
         self._pace = pace
+        self._under = under
+        self._made_under: object = None
         self._value: tuple[T] | None = None
         self._mark = ""
         self._acts = 0
@@ -49,7 +62,7 @@ class Kept(Generic[T]):
         loop = asyncio.get_running_loop()
         mark, acts = await self._store.read(_look)
         age, rest = loop.time() - self._made_at, self._pace * self._cost
-        if self._value is None or acts != self._acts or age > LONGEST_S + rest:
+        if self._value is None or acts != self._acts or self._made_under is not self._under() or age > LONGEST_S + rest:
             await self._fresh(mark)
         elif mark != self._mark or age >= LONGEST_S:
             if is_live:
@@ -64,7 +77,7 @@ class Kept(Generic[T]):
         """Wait for a value that is as new as the store was when `mark` was read."""
         if self._making is not None and not self._making.done():
             await asyncio.shield(self._making)
-            if self._mark == mark:
+            if self._mark == mark and self._made_under is self._under():
                 return  # else it had read the store before that
         await asyncio.shield(self._begin())
 
@@ -76,7 +89,9 @@ class Kept(Generic[T]):
         return self._making
 
     async def _remake(self) -> None:
+        under = self._under()
         (self._mark, self._acts), value, self._cost = await self._store.read(self._read)
+        self._made_under = under
         self._value, self._made_at = (value,), asyncio.get_running_loop().time()
 
     def _read(self, tx: Connection) -> tuple[tuple[str, int], T, float]:

@@ -191,9 +191,9 @@ async def _retry(call: Call) -> Response:
     body = await call.body()
     wanted = call.request.path_params["id"]
     author = call.author(body)
-    count = await call.site.store.write(deliveries.retry, [wanted], author=author, comment="", now=call.now)
+    done = await call.site.store.write(deliveries.retry, [wanted], author=author, comment="", now=call.now)
     call.site.wake()
-    return written(document("retried", count, now=call.now))
+    return written(document("retried", done.count, now=call.now))
 
 
 async def _report(call: Call) -> Response:

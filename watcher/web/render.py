@@ -39,6 +39,7 @@ def environment() -> Environment:
         one_line=one_line,
         duration=duration,
         segment=segment,
+        many="{:,}".format,
     )
     return made
 

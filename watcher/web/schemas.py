@@ -33,7 +33,8 @@ unknown_because text?, unknown_since time?, last_success_at time?, last_failure_
 usage_to time?, alert text?, as_of time?, owner_source text?, keep_tag_unreadable text?
 """
 _SILENCE = """
-id text, status text, matchers texts, starts_at time, ends_at time, author text, comment text, is_forced truth
+id text, status text, matchers texts, starts_at time, ends_at time, author text, comment text, is_forced truth,
+unread_because text?
 """
 _KEEP = "account text, account_id text, deployment text, until time, author text, reason text"
 

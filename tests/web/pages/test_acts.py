@@ -216,6 +216,27 @@ async def test_a_form_leads_nowhere_else(house: House, back: str) -> None:
     assert re.fullmatch(r"/\?said=[\w-]+", answer.headers["location"])
 
 
+@pytest.mark.parametrize(
+    "back",
+    [
+        "/",
+        "/jobs",
+        "/jobs/{job}",
+        "/deployments",
+        "/alerts",
+        "/deliveries",
+        "/report",
+        "/report?period=never",
+    ],
+)
+async def test_what_an_act_came_to_is_said_wherever_it_leads_back_to(house: House, back: str) -> None:
+    job = next(link for link in read(await house.get("/jobs?show=all")).links if link.startswith("/jobs/"))
+    typed = {"matchers": "rule=nothing", "for": "1h", "comment": "x", **NAME, "back": back.replace("/jobs/{job}", job)}
+    answer = await house.submit("/silences/new", **typed)
+    page = await house.client.get(answer.headers["location"])
+    assert re.search(r'<(div class="note"|p class="said") role="status">(<p>)?Silenced', page.text)
+
+
 async def test_what_is_said_is_ours_and_not_for_long(house: House) -> None:
     answer = await house.submit("/silences/new", matchers="rule=x", comment="y", **{"for": "1h"}, **NAME)
     address = answer.headers["location"]

@@ -5,9 +5,12 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import Connection
 
-from tests.factories import DAY, NOW
+from tests.factories import DAY, NOW, SECOND
 from tests.web.pages.house import House, read
+from watcher.answers import dossier
+from watcher.cycles import decide
 from watcher.rules.finding import Severity
 from watcher.store import alerts
 from watcher.web.pages.alerts import SHOWN
@@ -108,3 +111,39 @@ async def test_an_alert_is_found_by_the_beginning_of_its_id(house: House) -> Non
     answer = await house.client.get(f"/alerts/{alert.id[:-3]}")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/alerts/{alert.id}")
     assert "no alert has the id" in await house.get("/alerts/alr_0000", 404)
+
+
+async def test_a_silence_that_cannot_be_read_hides_nothing_and_says_so(house: House) -> None:
+    shown = ids(await house.get("/alerts"))
+    matchers = ['rule=~"(a+)+!"', "account=<b>"]  # by an older version, or another hand
+    known = {"ends_at": NOW + DAY, "author": "Kim", "comment": "known", "now": NOW}
+    await house.store.write(lambda tx: alerts.add_silence(tx, matchers, **known))
+    page = await house.get("/alerts")
+    assert ids(page) == shown
+    assert "hides nothing: it cannot be read</span>" in page
+    assert "could take for ever" in page
+    assert 'class="num">0</td>' in page
+
+
+async def test_why_nobody_is_told_now_is_what_dispatch_says_that_looks_at_all(house: House) -> None:
+    """Of one that all were told of, of two that wait for one message, and of one that nobody is told of."""
+    routing, now = house.site.settings().routing, house.site.clock()
+    assert routing is not None
+    (told,) = await house.store.read(alerts.of_ids, [ids(await house.get("/alerts"))[0]])
+    untold = replace(told, id="alr_new", fingerprint="1" * 32, starts_at=now, raised_at=now)
+    before = now - 10 * SECOND
+    earlier = replace(untold, id="alr_earlier", fingerprint="3" * 32, starts_at=before, raised_at=before)
+    wasting = replace(untold, id="alr_quiet", fingerprint="2" * 32)
+    wasting = replace(wasting, finding=replace(told.finding, rule="deployment_wasting", severity=Severity.INFO))
+    await house.store.write(alerts.save, [untold, earlier, wasting])
+
+    def both(tx: Connection) -> list[tuple[object, object]]:
+        unsettled = alerts.unsettled(tx)
+        held = decide(tx, unsettled, routing, now).held
+        return [
+            (dossier.alert_file(tx, one.id, routing=routing, now=now).held, held.get(one.id, ())) for one in unsettled
+        ]
+
+    found = await house.store.read(both)
+    assert sum(bool(of_all) for _, of_all in found) == 3 < len(found)
+    assert [alone for alone, _ in found] == [of_all for _, of_all in found]

@@ -9,6 +9,7 @@ from tests.factories import DAY, HOUR, NOW
 from tests.web.pages.house import House, act_form, read
 from tests.web.rig import asking, make_app
 from watcher.store import alerts, outbox, reports
+from watcher.store.outbox import Attempt
 from watcher.store.reports import Issue
 
 NAME = {"author": "Kim"}
@@ -86,6 +87,18 @@ async def test_reports_stand_beside_messages(house: House) -> None:
     await house.done(f"/deliveries/{id_}/drop", **NAME)
     (one,) = await house.store.read(reports.listed, ids=[id_])
     assert one.state == "dropped"
+
+
+async def test_each_try_at_a_report_is_told(house: House) -> None:
+    await house.store.write(reports.add, [ISSUE])
+    assert "None yet." in await house.get(f"/deliveries/{ISSUE.id}")
+    claimed = await house.store.write(reports.claim, ISSUE.id, "test", clock=lambda: NOW - HOUR)
+    failed = Attempt(at=NOW - HOUR, duration_s=12.0, outcome="retry", kind="server", detail="server: 503 <busy>")
+    await house.store.write(reports.mark, claimed, failed, state="pending", due_at=NOW + HOUR)
+    page = await house.get(f"/deliveries/{ISSUE.id}")
+    assert re.search(
+        r"retry after 12\.0 s\s+· server: 503 &lt;busy&gt;|retry after 12\.0 s · server: 503 &lt;busy&gt;", page
+    )
 
 
 async def test_all_that_are_dead_are_tried_at_once(house: House) -> None:

@@ -127,12 +127,37 @@ async def test_the_curve_marks_the_best_step_and_what_follows_it(show: Show) -> 
     )
     job = make_job("ftjob-1", "succeeded", finished_at=NOW - HOUR, fine_tuned_model=MADE)
     html = await show(snapshot(jobs=[job], training={"ftjob-1": inside}), path=JOB)
-    assert "Validation loss was best at step 20 (1)" in html
+    assert "Validation loss was best at step 20 (1, over the whole validation set)" in html
     assert html.count('class="worse"') == 2, "the stretch, and its legend"
     assert "best, step 20" in html
     assert 'id="accuracy-title"' in html
     assert "ckpt-step-20" in html[html.index('class="command"') :], "the one that validated best is the one to deploy"
     assert "To deploy the checkpoint of step 20" in html
+
+
+async def test_words_mark_and_checkpoint_agree_on_the_best_step_of_a_noisy_curve(show: Show) -> None:
+    """One wild batch is lower than all others, and is not the best."""
+    losses = {step: 1.0 + abs(step - 60) * 0.01 + (0.05 if step % 2 else 0.0) for step in range(1, 101)} | {15: 0.2}
+    kept = tuple(
+        Checkpoint(id=f"c{step}", job_id="ftjob-1", model=f"{MADE}:ckpt-step-{step}", step=step, metrics=metrics)
+        for step, metrics in ((15, {"valid_loss": 0.2}), (55, {"valid_loss": 1.1}), (100, {"valid_loss": 1.4}))
+    )
+    inside = Training(
+        job="ftjob-1",
+        read_at=NOW,
+        is_final=True,
+        checkpoints=kept,
+        points=tuple(
+            CurvePoint(step=step, metrics={"valid_loss": loss, "train_loss": 2.0 - step * 0.01})
+            for step, loss in losses.items()
+        ),
+        source=CurveSource.RESULTS,
+    )
+    job = make_job("ftjob-1", "succeeded", finished_at=NOW - HOUR, fine_tuned_model=MADE)
+    html = await show(snapshot(jobs=[job], training={"ftjob-1": inside}), path=JOB)
+    assert set(re.findall(r"best at step (\d+)", html)) == set(re.findall(r"best, step (\d+)", html)) == {"60"}
+    assert "Step 55: the nearest to the best: validation loss was best at step 60" in html
+    assert "To deploy the checkpoint of step 55" in html
 
 
 async def test_a_job_leads_to_where_its_model_is_deployed(show: Show) -> None:

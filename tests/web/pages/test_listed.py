@@ -13,7 +13,8 @@ from watcher.web.pages.listed import ON_A_PAGE, Asked, Kind, found
 Row = tuple[str, int]
 KIND: Kind[Row] = Kind(
     path="/things",
-    shows={"all": ("All", lambda row: True), "odd": ("Odd", lambda row: row[1] % 2 == 1)},
+    state=lambda row: "odd" if row[1] % 2 else "even",
+    shows={"all": ("All", lambda _: True), "odd": ("Odd", lambda state: state == "odd")},
     facets={"owner": lambda row: row[0]},
     sorts={"size": (lambda row: (row[1], row[0]), True), "owner": (lambda row: row, False)},
     searched=lambda row: row[0].lower(),

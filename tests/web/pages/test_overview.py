@@ -1,6 +1,7 @@
 """`/`: what it says first, what it never says, and that it stays short."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from tests.factories import (
@@ -16,7 +17,10 @@ from tests.factories import (
     make_usage,
 )
 from tests.web.pages.house import House, Show
+from tests.web.rig import asking, make_app
+from watcher import config
 from watcher.answers import acts
+from watcher.daemon import page
 from watcher.resources.snapshot import GapReason, Section, Snapshot
 from watcher.store import scope
 from watcher.store.engine import Store
@@ -48,6 +52,15 @@ async def test_before_anything_was_seen_nothing_is_well(show: Show) -> None:
     html = await show()
     assert verdict(html) == "Unknown Nothing can be said yet: no account has been seen."
     assert 'class="badge good"' not in html
+
+
+async def test_that_all_is_well_says_how_old_the_readings_are_on_which_that_rests(show: Show) -> None:
+    """Far from a deletion the calls are read twice a day, however often the cycle comes round."""
+    bot = {"deployments": [make_deployment("bot", created_at=NOW - 2 * DAY)], "usage": [make_usage("bot")]}
+    html = await show(snapshot(at=NOW - 35 * HOUR - MINUTE, **bot), snapshot(usage=None))
+    assert verdict(html) == "All well Nothing needs you."
+    said = "This rests on readings of calls up to 1 d 12 h old, of deployments up to 1 min, of jobs up to 1 min."
+    assert said in text_of(html)
 
 
 async def test_what_could_not_be_seen_comes_first_with_its_cure_and_keeps_the_verdict_from_being_good(
@@ -188,3 +201,15 @@ async def test_what_an_operator_silences_leaves_the_first_sentence_at_once(house
     html = await house.get("/")
     assert "support-bot" not in verdict(html)
     assert "silenced" in html[html.index('id="hushed"') :]
+
+
+async def test_after_a_reload_the_new_configuration_shows_at_once(house: House) -> None:
+    in_force = [house.machine]
+    site = page.site_of(lambda: in_force[0], health=house.site.health, wake=house.site.wake)
+    async with asking(make_app(site)) as client:
+        assert " CET" in (await client.get("/")).text
+        assert site.settings() is site.settings()
+        text = house.world.config.read_text().replace("Europe/Berlin", "America/New_York")
+        in_force[0] = replace(house.machine, config=config.parse(text, environ=house.world.environ))
+        after = (await client.get("/")).text
+    assert " EST" in after and " CET" not in after

@@ -35,6 +35,14 @@ async def test_it_is_the_same_page_as_the_command_makes(house: House) -> None:
         assert own(page).strip() == made.strip()
 
 
+async def test_whoever_has_no_mouse_skips_the_bar(house: House) -> None:
+    page = await house.get("/report")
+    first = re.search(r"<(a|button|input)\b[^>]*>", page.partition("<body>")[2])
+    assert first is not None and first[0] == '<a class="skip" href="#report">'
+    assert page.index('id="report"') > page.index("Download")
+    assert page.count('id="report"') == 1
+
+
 async def test_its_policy_lets_its_own_sheet_in_and_no_script(house: House) -> None:
     answer = await house.client.get("/report")
     (policy,) = answer.headers.get_list("content-security-policy")

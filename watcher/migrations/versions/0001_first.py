@@ -237,7 +237,6 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["notification_id"], ["notifications.id"], name=op.f("fk_attempts_notification_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
     op.create_index(op.f("ix_attempts_notification_id"), "attempts", ["notification_id"], unique=False)

@@ -1,9 +1,11 @@
 """Alerts: what fires, who looks after it, what is kept quiet and what is over; and one alert with all that was done."""
 
+import asyncio
+import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,19 +21,17 @@ from watcher.alerts.flapping import damped_because
 from watcher.alerts.lifecycle import GONE_RULE
 from watcher.alerts.notification import Told
 from watcher.alerts.route import REPORT_ONLY_RULES
-from watcher.alerts.silence import Silence, silenced_by
 from watcher.alerts.summary import summary_at
-from watcher.answers import acts, dossier, listings
+from watcher.answers import acts, dossier
+from watcher.answers.alert_lines import AlertBook, AlertLine, AlertLines
 from watcher.answers.dossier import AlertFile
-from watcher.answers.listings import AlertRow
-from watcher.answers.query import Frame, Query
 from watcher.notify.message import links_of, steps_of
 from watcher.notify.wording import localise
 from watcher.rules.text import clean, one_line
-from watcher.store import alerts as stored
 from watcher.store.outbox import Attempt, Delivery
 from watcher.web.access import Person
-from watcher.web.asking import BadQuestion, query_of
+from watcher.web.asking import BadQuestion, query_of, span_of
+from watcher.web.kept import Kept
 from watcher.web.pages import Room, get
 from watcher.web.pages.acts import matchers_for
 from watcher.web.render import Words, address
@@ -43,6 +43,8 @@ _PAST = ("events", "resolved")
 _SPANS = ("24h", "7d", "30d", "90d")
 _USUAL_SPAN = "7d"
 _ON_A_PAGE = 100
+#: See `Kept`: it costs little, since only what has changed is read.
+_PACE = 2
 _SORTS = ("severity", "rule", "account", "owner", "since")
 #: Filters by the labels of alerts.
 _FACETS = ("severity", "rule", "account", "owner")
@@ -51,26 +53,46 @@ _FACETS = ("severity", "rule", "account", "owner")
 def routes(room: Room) -> list[Route]:
     """`/alerts`, and one alert."""
 
+    site = room.site
+    kept: dict[str, Kept[_Found]] = {}
+
+    def of(span: str) -> Kept[_Found]:
+        """What is shown of a span that many ask for; each is kept apart."""
+        if span not in kept:
+            book = AlertBook()
+            kept[span] = Kept(
+                site.store, lambda tx: _load(tx, book, site.clock(), span_of(span, name="since")), pace=_PACE
+            )
+        return kept[span]
+
     async def listing(request: Request, person: Person) -> Response:
         asked = Asked.of(request.query_params)
-        site = room.site
         zone = site.settings().zone
-        frame = site.frame()
-        since = query_of(QueryParams({"since": asked.since or _USUAL_SPAN}), now=frame.now, zone=zone).since
-        found = await site.store.read(_load, frame, since)
-        return room.pages.page(
-            "alerts.html",
-            person,
-            at="/alerts",
-            title="Alerts",
-            said=room.pages.board.find(request),
-            **_shown(found, asked),
-            words=lambda text: localise(one_line(text), zone),
-            summary=lambda alert: alert.finding.summary if alert.ends_at else summary_at(alert.finding, frame.now),
-        )
+        span, now = asked.since or _USUAL_SPAN, site.clock()
+        if span in _SPANS:
+            found = await of(span).get(is_live=True)  # whoever was told of an alert looks for it here
+        else:
+            since = query_of(QueryParams({"since": span}), now=now, zone=zone).since
+            found = await site.store.read(_load, AlertBook(), now, now - (since or now))
+        shown = _shown(found, asked)
+        rows = await site.store.read(found.alerts.rows, [line.id for line in shown["rows"]])
+
+        def page() -> Response:
+            return room.pages.page(
+                "alerts.html",
+                person,
+                at="/alerts",
+                title="Alerts",
+                said=room.pages.board.find(request),
+                **{**shown, "rows": rows},
+                words=lambda text: localise(one_line(text), zone),
+                summary=lambda alert: alert.finding.summary if alert.ends_at else summary_at(alert.finding, now),
+            )
+
+        return await asyncio.to_thread(page)
 
     async def one(request: Request, person: Person) -> Response:
-        site, wanted = room.site, request.path_params["id"]
+        wanted = request.path_params["id"]
         settings, now = site.settings(), site.clock()
         file = await site.store.read(dossier.alert_file, wanted, routing=settings.routing, now=now)
         if file.alert.id != wanted:
@@ -85,7 +107,6 @@ def routes(room: Room) -> list[Route]:
             said=room.pages.board.find(request),
             file=file,
             alert=file.alert,
-            state=state_of(AlertRow(file.alert, file.silences)),
             steps=steps_of(file.alert.finding.action),
             figures=list(figures(file.alert.finding.values, words)),
             sendings=sendings(file),
@@ -136,67 +157,70 @@ class Asked:
         kept = {name: value for name, value in params.items() if value is not None and usual.get(name) != value}
         return f"/alerts?{urlencode(kept)}" if kept else "/alerts"
 
-    def fits(self, row: AlertRow) -> bool:
-        labels = row.alert.labels
-        return all(labels.get(name, "") == value for name, value in self.facets.items())
+    def fits(self, line: AlertLine) -> bool:
+        return all(line.labels.get(name, "") == value for name, value in self.facets.items())
 
 
-def state_of(row: AlertRow) -> str:
-    """Under which of `SHOWN` an alert stands."""
-    if row.alert.is_event:
+def state_of(line: AlertLine, silenced: Collection[str]) -> str:
+    """Under which of `SHOWN` an alert stands.
+
+    Args:
+        silenced: Ids of those that are kept quiet.
+    """
+    if line.is_event:
         return "events"
-    if row.alert.ends_at is not None:
+    if line.ends_at is not None:
         return "resolved"
-    if row.silences:
+    if line.id in silenced:
         return "silenced"
-    return "acknowledged" if row.alert.acked_at is not None else "firing"
+    return "acknowledged" if line.is_acked else "firing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     """What the listing rests on."""
 
-    rows: Sequence[AlertRow]
-    silences: Sequence[tuple[Silence, int]]  #: those in force, and of how many alerts that fire they keep quiet
+    alerts: AlertLines
+    of_state: Mapping[str, Sequence[AlertLine]]
     keeps: Sequence[acts.KeepRow]
 
 
-def _load(tx: Connection, frame: Frame, since: datetime | None) -> _Found:
-    rows = listings.alerts(tx, frame, Query(since=since)).items
-    silences = stored.silences(tx, since=frame.now)
-    firing = [row.alert for row in rows if state_of(row) not in _PAST]
-    counted = [(one, sum(bool(silenced_by(alert, [one], frame.now)) for alert in firing)) for one in silences]
-    return _Found(rows=rows, silences=counted, keeps=acts.keeps(tx, frame.now))
+def _load(tx: Connection, book: AlertBook, now: datetime, span: timedelta) -> _Found:
+    found = book.read(tx, since=now - span, now=now)
+    of_state: dict[str, list[AlertLine]] = {}
+    for line in found.lines:
+        of_state.setdefault(state_of(line, found.silenced), []).append(line)
+    return _Found(alerts=found, of_state=of_state, keeps=acts.keeps(tx, now))
 
 
 def _shown(found: _Found, asked: Asked) -> dict[str, Any]:
     """What the listing's template is given."""
-    fitting = [row for row in found.rows if asked.fits(row)]
-    counts = Counter(map(state_of, fitting))
-    mine = sorted((row for row in fitting if state_of(row) == asked.show), key=_order(asked.sort))
+    of_state = found.of_state.get(asked.show, ())
+    mine = [line for line in of_state if asked.fits(line)]
     first = (asked.page - 1) * _ON_A_PAGE
-    of_state = [row for row in found.rows if state_of(row) == asked.show]
     return {
         "asked": asked,
-        "tabs": [(name, counts[name], asked.address(show=name)) for name in SHOWN],
-        "rows": mine[first : first + _ON_A_PAGE],
+        "tabs": [
+            (name, sum(map(asked.fits, found.of_state.get(name, ()))), asked.address(show=name)) for name in SHOWN
+        ],
+        "rows": heapq.nsmallest(first + _ON_A_PAGE, mine, key=_order(asked.sort))[first:],
         "total": len(mine),
         "first": first,
         "on_a_page": _ON_A_PAGE,
         "facets": [(name, list(_choices(name, of_state, asked))) for name in _FACETS],
         "spans": [(span, asked.address(since=span)) for span in _SPANS] if asked.show in _PAST else [],
         "span": asked.since or _USUAL_SPAN,
-        "silences": found.silences if asked.show in ("firing", "silenced") else (),
+        "silences": found.alerts.silences if asked.show in ("firing", "silenced") else (),
         "keeps": found.keeps if asked.show in ("firing", "silenced") else (),
         "report_only": REPORT_ONLY_RULES,
     }
 
 
-def _choices(name: str, rows: Sequence[AlertRow], asked: Asked) -> Iterator[tuple[str, int, str, bool]]:
+def _choices(name: str, lines: Sequence[AlertLine], asked: Asked) -> Iterator[tuple[str, int, str, bool]]:
     """The values of a filter: each with how many it leaves beside the others, its address, and whether it holds."""
     others = {key: value for key, value in asked.facets.items() if key != name}
-    beside = [row for row in rows if all(row.alert.labels.get(key, "") == value for key, value in others.items())]
-    counts = Counter(row.alert.labels.get(name, "") for row in beside)
+    beside = [line for line in lines if all(line.labels.get(key, "") == value for key, value in others.items())]
+    counts = Counter(line.labels.get(name, "") for line in beside)
     chosen = asked.facets.get(name)
     if chosen is not None:
         counts.setdefault(chosen, 0)
@@ -204,15 +228,15 @@ def _choices(name: str, rows: Sequence[AlertRow], asked: Asked) -> Iterator[tupl
         yield value, count, asked.address(**{name: None if value == chosen else value}), value == chosen
 
 
-def _order(sort: str) -> Callable[[AlertRow], tuple[Any, ...]]:
-    def key(row: AlertRow) -> tuple[Any, ...]:
-        alert = row.alert
-        newest = -(alert.ends_at or alert.starts_at).timestamp()
+def _order(sort: str) -> Callable[[AlertLine], tuple[Any, ...]]:
+    def key(line: AlertLine) -> tuple[Any, ...]:
+        newest = -(line.ends_at or line.starts_at).timestamp()
         if sort == "severity":
-            return -alert.severity.rank, newest, alert.id
+            # Of those that are as loud what is to be deleted soonest, as on the overview.
+            return -line.severity.rank, not line.deletion_at, line.deletion_at, newest, line.id
         if sort == "since":
-            return newest, -alert.severity.rank, alert.id
-        return alert.labels.get(sort, "").lower(), -alert.severity.rank, newest, alert.id
+            return newest, -line.severity.rank, line.id
+        return line.labels.get(sort, "").lower(), -line.severity.rank, newest, line.id
 
     return key
 

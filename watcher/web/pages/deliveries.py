@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from watcher.answers import deliveries
-from watcher.answers.deliveries import ChannelRow, DeliveryRow
+from watcher.answers.deliveries import ChannelRow, DeliveryRow, Done, IssueRow
 from watcher.errors import Refused
 from watcher.notify.wording import localise
 from watcher.rules.text import counted, one_line
@@ -75,10 +75,10 @@ def routes(room: Room) -> list[Route]:
             "delivery.html",
             person,
             at="/deliveries",
-            title="A report" if isinstance(found, Issue) else "A notification",
+            title="A report" if isinstance(found, IssueRow) else "A notification",
             said=room.pages.board.find(request),
-            issue=found if isinstance(found, Issue) else None,
-            row=found if isinstance(found, DeliveryRow) else None,
+            issue=found.one if isinstance(found, IssueRow) else None,
+            row=found,
             text=lambda text: localise(one_line(text), zone),
         )
 
@@ -120,7 +120,7 @@ def _load(tx: Connection, states: Sequence[str], since: datetime | None, receive
     issues = reports.listed(tx, states=states)
     channels = deliveries.channel_rows(tx, receivers)
     return _Found(
-        rows=[DeliveryRow(one, outbox.attempts(tx, one.notification.id)) for one in shown],
+        rows=list(deliveries.delivery_rows(tx, shown)),
         total=len(listed),
         issues=[one for one in issues if since is None or one.as_of >= since],
         channels=channels,
@@ -161,8 +161,8 @@ class _Redelivery:
 
     async def do(self, request: Request, person: Person, typed: QueryParams) -> Said:
         gather(lambda: author_of(person, typed), lambda: text_in(typed, "comment"))
-        act: Callable[..., int] = deliveries.retry if self.action == "retry" else deliveries.drop
-        count: int = await self.room.site.store.write(
+        act: Callable[..., Done] = deliveries.retry if self.action == "retry" else deliveries.drop
+        done: Done = await self.room.site.store.write(
             _act,
             act,
             request.path_params["id"],
@@ -170,6 +170,7 @@ class _Redelivery:
             comment=text_in(typed, "comment"),
             now=self.room.site.clock(),
         )
+        count = done.count
         if self.action == "drop":
             return Said(text=f"{counted(count, 'message')} dropped.")
         if not count:
@@ -177,7 +178,7 @@ class _Redelivery:
         return Said(text=f"{counted(count, 'message')} {'is' if count == 1 else 'are'} tried again now.")
 
 
-def _act(tx: Connection, /, act: Callable[..., int], wanted: str, **about: Any) -> int:
+def _act(tx: Connection, /, act: Callable[..., Done], wanted: str, **about: Any) -> Done:
     return act(tx, _ids(tx) if wanted == _DEAD else [wanted], **about)
 
 
@@ -196,11 +197,10 @@ def _about(tx: Connection, wanted: str, words: Callable[[str], str]) -> tuple[st
         count = len(_ids(tx))
         return ("what is dead" if count == 1 else f"all {count} that are dead"), []
     found = deliveries.find(tx, wanted)
-    state = found.state if isinstance(found, Issue) else found.one.state
-    if state not in deliveries.STATES[:2]:
-        raise Refused(f"{wanted} is {state}: there is nothing to retry or to drop", code=2)
-    if isinstance(found, Issue):
-        return f"a report to {found.receiver}", [words(f"{found.name}, {found.edition}")]
+    if found.one.state not in deliveries.UNDELIVERED:
+        raise Refused(f"{wanted} is {found.one.state}: there is nothing to retry or to drop", code=2)
+    if isinstance(found, IssueRow):
+        return f"a report to {found.one.receiver}", [words(f"{found.one.name}, {found.one.edition}")]
     told = found.one.notification.alerts
     items = [words(f"{one.alert.severity}: {one.alert.finding.summary}") for one in told[:6]]
     return f"a message to {found.one.notification.receiver}", [

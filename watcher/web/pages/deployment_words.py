@@ -267,11 +267,13 @@ def _total(sheet: DeploymentSheet) -> str:
     other = sum(one.other for one in sheet.calls.hours.values())
     if not sheet.coverage.spans:
         return "Its calls are unknown: no metrics of the account were read."
-    least = "" if sheet.coverage.holds(sheet.begin, max(high for _, high in sheet.coverage.spans)) else "At least "
-    text = (
+    is_whole = sheet.coverage.holds(sheet.begin, max(high for _, high in sheet.coverage.spans))
+    if not ok and not other:
+        return f"No call in the last {DAYS.days} d{'' if is_whole else ', as far as they were read'}."
+    least = "" if is_whole else "At least "
+    return (
         f"{least}{ok:,.0f} answered and {other:,.0f} other calls in the last {DAYS.days} d, as far as they were read."
     )
-    return text[:1].upper() + text[1:]
 
 
 def risk_badge(standing: Standing) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """`/deployments`: all deployments and the time they have; and the page of one: its calls, clock, cost and lives."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from markupsafe import Markup
@@ -21,6 +21,9 @@ from watcher.costs.prices import Price
 from watcher.report.standing import Risk
 from watcher.resources.model import base_of, suffix_of
 from watcher.rules.labels import owner_of
+from watcher.store import listings as stored
+from watcher.store import prices
+from watcher.store.gathered import Gathered
 from watcher.web.access import Person
 from watcher.web.kept import Kept
 from watcher.web.pages import Room, get
@@ -83,6 +86,8 @@ class DeploymentLine:
         return price.rate.low if isinstance(price, Price) else Fraction(-1)
 
 
+#: Deadlines come nearer though nothing happens.
+_ANEW = timedelta(minutes=2)
 _ORDER: Mapping[Risk, int] = {Risk.AT_RISK: 0, Risk.UNKNOWN: 1, Risk.SAFE: 2, Risk.EXEMPT: 3}
 
 
@@ -99,13 +104,14 @@ def line_of(row: DeploymentRow, frame: Frame, rates: Rates) -> DeploymentLine:
 
 KIND: Kind[DeploymentLine] = Kind(
     path="/deployments",
+    state=lambda line: line.risk,
     shows={
-        "standing": ("Standing", lambda line: line.risk != "ended"),
-        "at_risk": ("At risk", lambda line: line.risk == Risk.AT_RISK),
-        "unknown": ("Unknown", lambda line: line.risk == Risk.UNKNOWN),
-        "safe": ("Safe for now", lambda line: line.risk == Risk.SAFE),
-        "exempt": ("Not deleted", lambda line: line.risk == Risk.EXEMPT),
-        "ended": (f"Ended in {RECENT.days} d", lambda line: line.risk == "ended"),
+        "standing": ("Standing", lambda risk: risk != "ended"),
+        "at_risk": ("At risk", lambda risk: risk == Risk.AT_RISK),
+        "unknown": ("Unknown", lambda risk: risk == Risk.UNKNOWN),
+        "safe": ("Safe for now", lambda risk: risk == Risk.SAFE),
+        "exempt": ("Not deleted", lambda risk: risk == Risk.EXEMPT),
+        "ended": (f"Ended in {RECENT.days} d", lambda risk: risk == "ended"),
     },
     facets={
         "account": lambda line: line.account,
@@ -163,12 +169,21 @@ def routes(room: Room) -> list[Route]:
     """`/deployments`, and one deployment."""
     site = room.site
 
-    def make(tx: Connection) -> tuple[DeploymentLine, ...]:
+    def load(tx: Connection, keys: Sequence[str]) -> Mapping[str, list[DeploymentLine]]:
         frame, rates = site.frame(), Rates(site.settings().book(tx))
-        rows = listings.deployments(tx, frame, Query(since=frame.now - RECENT)).items
-        return tuple(line_of(row, frame, rates) for row in rows)
+        lines: dict[str, list[DeploymentLine]] = {}
+        for row in listings.standing_in(tx, frame, keys, Query(since=frame.now - RECENT)):
+            lines.setdefault(row.one.deployment.account, []).append(line_of(row, frame, rates))
+        return lines
 
-    kept = Kept(site.store, make)
+    gathered = Gathered(load, every=_ANEW)
+
+    def make(tx: Connection) -> list[DeploymentLine]:
+        base = site.settings(), prices.newest(tx)
+        found = gathered.read(tx, stored.revisions(tx), now=site.clock(), base=base)
+        return [line for lines in found for line in lines]
+
+    kept = Kept(site.store, make, under=site.settings)
 
     async def listing(request: Request, person: Person) -> Response:
         asked = Asked.of(KIND, request.query_params)

@@ -17,8 +17,8 @@ from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Transition
 from watcher.resources.fine_tuning import WAITING, JobStatus
 from watcher.resources.training import CurvePoint, Training
 from watcher.rules import commands
-from watcher.rules.checkpoints import Choice, choice, rewards, skipped, usable
-from watcher.rules.curve import LEAST_POINTS, RISE, Parting, parting
+from watcher.rules.checkpoints import Choice, best_words, choice, rewards, skipped, usable
+from watcher.rules.curve import LEAST_POINTS, RISE, Parting, best, parting
 from watcher.rules.pace import percentile
 from watcher.rules.rai import Refusal, refusal_of
 from watcher.rules.text import counted, duration, one_line, sentence
@@ -244,7 +244,7 @@ _PICTURES = (
 
 
 def _plots(inside: Training, parted: Parting | None) -> Iterator[Plot]:
-    chosen = choice(inside)
+    chosen, lowest = choice(inside), best(inside.points)
     for id_, title, most, series in _PICTURES:
         lines = [
             Line(kind=kind, words=words, points=points, is_dotted=kind == "full" or len(points) < 3)
@@ -253,13 +253,9 @@ def _plots(inside: Training, parted: Parting | None) -> Iterator[Plot]:
         ]
         if not lines:
             continue
-        best, worse_from = None, None
         is_parted = parted is not None and parted.metric.noun == id_
-        if parted is not None and is_parted:
-            best, worse_from = (float(parted.best_step), f"best, step {parted.best_step}"), float(parted.best_step)
-        elif id_ == "loss" and (telling := _telling(lines)):
-            step, value = min(telling.points, key=lambda one: one[1])
-            best = (step, f"best, step {step:g}: {value:.3g}")
+        is_told = lowest is not None and lowest.metric.noun == id_
+        mark = (float(lowest.step), f"best, step {lowest.step}") if lowest is not None and is_told else None
         kept = tuple(
             (
                 float(one.step),
@@ -268,7 +264,9 @@ def _plots(inside: Training, parted: Parting | None) -> Iterator[Plot]:
             )
             for one in usable(inside)
         )
-        text = " ".join(_sentences(f"{line.words}: {_course(line.points)}" for line in lines))
+        said = [f"{line.words}: {_course(line.points)}" for line in lines]
+        said += [best_words(lowest)] if lowest is not None and is_told else []
+        text = " ".join(_sentences(said))
         entries = [(line.kind, line.words) for line in lines] + ([("kept", "checkpoint")] if kept else [])
         if is_parted:
             entries.append(("worse", "validation gets worse"))
@@ -278,20 +276,13 @@ def _plots(inside: Training, parted: Parting | None) -> Iterator[Plot]:
                 title=f"{title} by step",
                 text=text,
                 lines=tuple(lines),
-                best=best,
-                worse_from=worse_from,
+                best=mark,
+                worse_from=float(parted.best_step) if parted is not None and is_parted else None,
                 kept=kept,
                 most=most,
             )
         )
         yield Plot(picture=picture, legend=plots.legend(entries), title=title, text=text)
-
-
-def _telling(lines: Sequence[Line]) -> Line | None:
-    """The series whose best matters: validation, over the whole set where there is one."""
-    return next(
-        (line for kind in ("full", "valid") for line in lines if line.kind == kind and len(line.points) > 2), None
-    )
 
 
 def _series(points: Sequence[CurvePoint], name: str) -> tuple[tuple[float, float], ...]:
@@ -310,8 +301,8 @@ def _overfitting(parted: Parting | None) -> str:
     if parted is None:
         return ""
     return (
-        f"Validation {parted.metric.noun} was best at step {parted.best_step} ({parted.best:.3g}) and is "
-        f"{parted.worse_by:.0%} worse at step {parted.last_step}, while training still gained: it overfits from there."
+        f"V{best_words(parted.of)[1:]} and is {parted.worse_by:.0%} worse at step {parted.last_step}, while training "
+        "still gained: it overfits from there."
     )
 
 

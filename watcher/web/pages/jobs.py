@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -15,6 +17,7 @@ from watcher.resources.account import Account
 from watcher.resources.fine_tuning import ENDED, JobStatus
 from watcher.rules.labels import owner_of
 from watcher.store import listings
+from watcher.store.gathered import Gathered
 from watcher.store.listings import RecordedJob
 from watcher.web.access import Person
 from watcher.web.kept import Kept
@@ -52,6 +55,8 @@ class JobLine:
         return self.status in _ENDED
 
 
+#: Jobs leave the store without a word.
+_ANEW = timedelta(hours=1)
 _ENDED = frozenset(status.value for status in ENDED)
 
 
@@ -77,19 +82,15 @@ def line_of(account: Account, one: RecordedJob, owner_tag: str) -> JobLine:
 
 KIND: Kind[JobLine] = Kind(
     path="/jobs",
+    state=attrgetter("status"),
     shows={
-        "under_way": ("Under way", lambda row: not row.has_ended),
-        "failed": ("Failed", lambda row: row.status == JobStatus.FAILED.value),
-        "succeeded": ("Succeeded", lambda row: row.status == JobStatus.SUCCEEDED.value),
-        "cancelled": ("Cancelled", lambda row: row.status == JobStatus.CANCELLED.value),
-        "all": ("All", lambda row: True),
+        "under_way": ("Under way", lambda status: status not in _ENDED),
+        "failed": ("Failed", lambda status: status == JobStatus.FAILED.value),
+        "succeeded": ("Succeeded", lambda status: status == JobStatus.SUCCEEDED.value),
+        "cancelled": ("Cancelled", lambda status: status == JobStatus.CANCELLED.value),
+        "all": ("All", lambda _: True),
     },
-    facets={
-        "status": lambda row: row.status,
-        "account": lambda row: row.account,
-        "owner": lambda row: row.owner,
-        "model": lambda row: row.model,
-    },
+    facets={name: attrgetter(name) for name in ("status", "account", "owner", "model")},
     sorts={
         "created": (lambda row: (row.created_at or _NEVER, row.id), True),
         "since": (lambda row: (row.since, row.id), True),
@@ -107,20 +108,31 @@ def routes(room: Room) -> list[Route]:
     """`/jobs`, and one job."""
     site = room.site
 
-    def make(tx: Connection) -> tuple[JobLine, ...]:
+    def load(tx: Connection, keys: Sequence[str]) -> Mapping[str, list[JobLine]]:
         tag = site.frame().owner_tag
-        watched = {one.account.key: one.account for one in listings.accounts(tx)}
-        found = listings.jobs(tx)
-        return tuple(line_of(watched[one.job.account], one, tag) for one in found if one.job.account in watched)
+        watched = listings.places(tx, keys=keys)
+        lines: dict[str, list[JobLine]] = {}
+        for one in listings.jobs(tx, account_keys=keys):
+            if (seen := watched.get(one.job.account)) is not None:
+                lines.setdefault(one.job.account, []).append(line_of(seen.account, one, tag))
+        return lines
 
-    kept = Kept(site.store, make)
+    gathered = Gathered(load, every=_ANEW)
+
+    def make(tx: Connection) -> list[JobLine]:
+        found = gathered.read(tx, listings.revisions(tx), now=site.clock(), base=site.settings())
+        return [line for lines in found for line in lines]
+
+    kept = Kept(site.store, make, under=site.settings)
 
     async def listing(request: Request, person: Person) -> Response:
         asked = Asked.of(KIND, request.query_params)
         rows = await kept.get(is_live="x-live" in request.headers)
 
+        said = room.pages.board.find(request)
+
         def page() -> Response:
-            return room.pages.page("jobs.html", person, at="/jobs", title="Jobs", f=found(rows, asked))
+            return room.pages.page("jobs.html", person, at="/jobs", title="Jobs", said=said, f=found(rows, asked))
 
         return await asyncio.to_thread(page)
 
@@ -131,9 +143,13 @@ def routes(room: Room) -> list[Route]:
             sheets.job, site.frame(), account, id_, routing=settings.routing, book_of=settings.book
         )
 
+        said = room.pages.board.find(request)
+
         def page() -> Response:
             shown = job_shown(sheet, now=site.clock(), zone=settings.zone)
-            return room.pages.page("job.html", person, at="/jobs", title=shown.title, sheet=sheet, shown=shown)
+            return room.pages.page(
+                "job.html", person, at="/jobs", title=shown.title, said=said, sheet=sheet, shown=shown
+            )
 
         return await asyncio.to_thread(page)
 

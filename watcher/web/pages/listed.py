@@ -1,5 +1,6 @@
 """What an address of a listing asks for: what is shown, filters, order and page, each part of it a link to share."""
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +24,9 @@ class Kind(Generic[T]):
     """What a listing can be asked for."""
 
     path: str
-    shows: Mapping[
-        str, tuple[str, Callable[[T], bool]]
-    ]  #: by word: its name, and what belongs to it; the first is usual
+    state: Callable[[T], str]
+    #: By word: its name, and the states that belong to it; the first is usual.
+    shows: Mapping[str, tuple[str, Callable[[str], bool]]]
     facets: Mapping[str, Callable[[T], str]]
     #: By word: what is compared, and whether the largest come first unless turned round; the first is usual.
     sorts: Mapping[str, tuple[Callable[[T], Any], bool]]
@@ -126,22 +127,26 @@ class Found(Generic[T]):
 def found(rows: Iterable[T], asked: Asked) -> Found[T]:
     """What of `rows` the address asks for. It takes some milliseconds for each ten thousand of them."""
     kind, wanted = asked.kind, asked.q.lower()
-    searched = [row for row in rows if not wanted or wanted in kind.searched(row)]
-    chosen = [(kind.facets[name], value) for name, value in asked.facets.items()]
-    fitting = [row for row in searched if all(of(row) == value for of, value in chosen)]
-    shown = [row for row in fitting if kind.shows[asked.show][1](row)]
+    fitting = [row for row in rows if wanted in kind.searched(row)] if wanted else list(rows)
+    for name, value in asked.facets.items():
+        of = kind.facets[name]
+        fitting = [row for row in fitting if of(row) == value]
+    states = Counter(map(kind.state, fitting))
+    shown_states = {state for state in states if kind.shows[asked.show][1](state)}
+    shown = [row for row in fitting if kind.state(row) in shown_states] if shown_states != states.keys() else fitting
     by, is_down = kind.sorts[asked.sort]
-    ordered = sorted(shown, key=by, reverse=is_down != asked.is_turned)
-    count = max(-(-len(ordered) // ON_A_PAGE), 1)
+    count = max(-(-len(shown) // ON_A_PAGE), 1)
     number = min(asked.page, count)
     first = (number - 1) * ON_A_PAGE
+    # Mostly the first pages are looked at: those need not have all the others in order.
+    ends = heapq.nlargest if is_down != asked.is_turned else heapq.nsmallest
     return Found(
-        rows=ordered[first : first + ON_A_PAGE],
-        total=len(ordered),
+        rows=ends(first + ON_A_PAGE, shown, key=by)[first:],
+        total=len(shown),
         tabs=[
             Choice(
                 text=name,
-                count=sum(map(belongs, fitting)),
+                count=sum(count for state, count in states.items() if belongs(state)),
                 address=asked.address(show=word),
                 is_on=word == asked.show,
             )

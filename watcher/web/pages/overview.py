@@ -19,8 +19,9 @@ from watcher.notify.wording import localise
 from watcher.report import plots
 from watcher.report.records import account_status
 from watcher.report.standing import Risk
-from watcher.report.summary import SELDOM
+from watcher.report.summary import SELDOM, Summary
 from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.snapshot import Section
 from watcher.rules.finding import Severity
 from watcher.rules.labels import owner_of
 from watcher.rules.pace import percentile
@@ -51,11 +52,12 @@ def routes(room: Room) -> list[Route]:
         found = overview.load(tx, site.settings().frame(now), site.settings().book)
         return body(room, found, site.health())
 
-    kept = Kept(site.store, make)
+    kept = Kept(site.store, make, under=site.settings)
 
     async def view(request: Request, person: Person) -> Response:
         made = await kept.get(is_live="x-live" in request.headers)
-        return room.pages.page("overview.html", person, at="/", title="Overview", body=made)
+        said = room.pages.board.find(request)
+        return room.pages.page("overview.html", person, at="/", title="Overview", said=said, body=made)
 
     return [get(room, "/", view)]
 
@@ -73,6 +75,7 @@ def body(room: Room, found: Overview, health: Health) -> Markup:
         now=now,
         o=found,
         verdict=verdict(found, health, zone),
+        rests_on=rests_on(summary),
         counts={one.value: severities[one.value] for one in Severity},
         reasons=REASONS,
         grouped=grouped,
@@ -94,6 +97,28 @@ class Verdict:
     word: str
     sentence: str
     beside: tuple[str, ...] = ()
+
+
+#: What is said of a section: where what follows it was read.
+_READ = {Section.JOBS: "jobs", Section.DEPLOYMENTS: "deployments", Section.METRICS: "calls"}
+
+
+def rests_on(summary: Summary) -> str:
+    """How old the readings are on which the verdict rests: of each section the oldest, and the oldest of all first.
+
+    The calls of what is far from its deletion are read seldom, so the time of the last cycle would promise too much.
+    """
+    found = [(one.oldest_at, _READ[one.section]) for one in summary.seen if one.section in _READ and one.oldest_at]
+    ages = [f"of {what} up to {_at_most(summary.now - at)}" for at, what in sorted(found)]
+    if not ages:
+        return ""
+    return f"This rests on readings {', '.join((f'{ages[0]} old', *ages[1:]))}."
+
+
+def _at_most(age: timedelta) -> str:
+    """`1 d 11 h`, `44 min`: rounded up."""
+    unit = timedelta(hours=1) if age > timedelta(days=1) else timedelta(minutes=1)
+    return duration(max(-(-age // unit), 1) * unit)
 
 
 def verdict(found: Overview, health: Health, zone: ZoneInfo) -> Verdict:

@@ -41,16 +41,18 @@ def routes(room: Room) -> list[Route]:
     """`/report`, and its files."""
 
     async def page(request: Request, person: Person) -> Response:
-        params = request.query_params
+        params, said = request.query_params, room.pages.board.find(request)
         owners = await room.site.store.read(_owners, room.site.frame().owner_tag)
         bar = _bar(params, owners)
         try:
             html = await room.site.report(asked(params, "html", person))
         except Refused as exc:
             return room.pages.page(
-                "report.html", person, at="/report", title="Report", status=422, problem=str(exc), **bar
+                "report.html", person, at="/report", title="Report", status=422, said=said, problem=str(exc), **bar
             )
-        top = room.pages.part("_report_bar.html", now=room.site.clock(), navigation=NAVIGATION, **bar)
+        top = room.pages.part(
+            "_report_bar.html", now=room.site.clock(), navigation=NAVIGATION, said=said, is_inside=False, **bar
+        )
         return HTMLResponse(framed(html, top), headers={"content-security-policy": policy_of(html)})
 
     async def file(request: Request, person: Person) -> Response:

@@ -5,19 +5,17 @@
 (() => {
   const live = document.getElementById("live");
   const STALE_MS = 60000, AGAIN_MS = 30000;
-  let isBusy = false, isWanted = false, timer = 0, events = null;
+  let isBusy = false, isWanted = false, isPressed = false, timer = 0, events = null;
 
-  // Pages with a form of their own say so by having no refresh: nothing there is to change under somebody's hands.
-  const isForm = () => document.querySelector("main form.act");
+  // (Pages that are one form, and those that say why there is none, do not have this script at all.)
   const isTouched = () => {
     const focused = document.activeElement;
-    return isForm() || (focused && focused.closest("main form"));
+    return isPressed || (focused && focused.closest("main form"));
   };
 
   const say = text => { if (live) live.textContent = text; };
 
   async function refresh() {
-    if (isForm()) return;
     if (isBusy || document.hidden || isTouched()) { isWanted = true; return; }
     isBusy = true; isWanted = false;
     try {
@@ -72,7 +70,7 @@
 
   // A page that nobody looks at keeps no stream open: a browser has six for all pages of one address.
   function listen() {
-    if (events || document.hidden || isForm()) return;
+    if (events || document.hidden) return;
     const mine = events = new EventSource("/events");
     mine.addEventListener("changed", event => {
       clearTimeout(timer); // many pages that were told at once do not all ask at once
@@ -94,6 +92,12 @@
   });
   addEventListener("pagehide", leave);
   addEventListener("pageshow", event => { if (event.persisted) listen(); });
+  // What is exchanged between the two halves of a click is not clicked.
+  addEventListener("pointerdown", () => { isPressed = true; });
+  for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, () => setTimeout(() => {
+    isPressed = false;
+    if (isWanted) refresh();
+  }, 0));
   document.addEventListener("focusout", () => { if (isWanted) setTimeout(refresh, 500); });
   // Ages and countdowns move on though nothing has happened.
   setInterval(refresh, STALE_MS);

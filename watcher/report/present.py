@@ -1,0 +1,271 @@
+"""How a deployment that stands, stands now: idle, kept alive by a trickle, superseded, wanted; and what to do about it.
+
+The arithmetic is that of the rules and of `watcher.costs`.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from watcher.alerts.keep import Keep
+from watcher.costs.advice import Case, Wish
+from watcher.costs.hosting import Answered, Period
+from watcher.costs.idle import DAY, FoundTrickle, IdleMoney, cost_per_call, idle_money, trickle_of
+from watcher.costs.money import Cost, Unknown
+from watcher.costs.prices import Price
+from watcher.costs.recipe import as_developer
+from watcher.report.recorded import RecordedAccount, RecordedLife, Records
+from watcher.report.standing import Deadline, deadlines, nearest
+from watcher.report.statement import HostedLine
+from watcher.report.terms import ReportTerms
+from watcher.resources.deployment import SkuKind, keep_until
+from watcher.resources.lineage import Model
+from watcher.resources.snapshot import Reading
+from watcher.rules import commands, superseded, trickle, wasting
+from watcher.rules.holdings import last_call, unread_item
+from watcher.rules.idle_clock import IdleClock, idle_clock
+from watcher.rules.rule import View
+from watcher.rules.sight import Unread, unread_deployment, unread_usage, usage_of
+from watcher.rules.superseded import Successor
+from watcher.rules.text import duration, hours
+
+NO_CALLS = Answered()
+
+
+class Around:
+    """One account, and whatever else the lives in it are judged by."""
+
+    def __init__(self, recorded: RecordedAccount, records: Records, terms: ReportTerms, period: Period) -> None:
+        self.recorded, self.records, self.terms, self.period = recorded, records, terms, period
+        self.now, self.lineage = records.as_of, records.inventory.lineage
+        holding = recorded.holding
+        self.account, self.coverage = holding.account, holding.coverage
+        names = self.account.key, self.account.label.lower()
+        self.keeps = [keep for keep in records.keeps if keep.account.lower() in names]
+        self.view = View(
+            now=self.now,
+            reading=Reading(
+                account=holding.account,
+                deployments=holding.deployments,
+                deployments_at=holding.deployments_at,
+                usage=None if recorded.usage_at is None else holding.usage,
+                usage_at=recorded.usage_at,
+                gaps=holding.gaps,
+            ),
+            owner_tag=terms.owner_tag,
+            is_single_pass=True,
+        )
+
+
+class Present:
+    """How one that stands, stands now: idle, kept alive by a trickle, superseded, wanted."""
+
+    def __init__(self, around: Around, life: RecordedLife, model: Model | None, price: Price | Unknown) -> None:
+        self.around, self.life, self.model, self.price = around, life, model, price
+        self.deployment = life.deployment
+        self.keep = self._keep()
+        self.deadline, clock = self._deadline()
+        #: As far as its end is known: what was not read dates nothing.
+        self.is_dated = self.deadline is not None and self.deadline.is_dated(around.view, self.deployment)
+        self.unread = self._unread()
+        self.clock = clock or self._undeadly_clock() if self.unread is None else None
+        # By what was read: what is called all the time may have been called in the hours since.
+        read_to = life.usage.read_to + timedelta(seconds=life.usage.bucket_seconds) if life.usage else around.now
+        self.known_at = min(read_to, around.now)
+        is_called = self.clock is None or self.known_at - self.clock.idle_since < DAY
+        self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
+        if self.idle_since is not None and self.known_at - self.idle_since[1] < DAY:
+            self.idle_since = None  # calls of the last day may be its own
+        self.deletion = self._deletion()
+        self.is_charged = self._is_charged()
+        self.is_wasting = self._is_wasting()
+        self.trickle = self._trickle()
+        self.successor = self._successor()
+        self.idle: IdleMoney | Unknown | None = None
+        if self.idle_since is not None:
+            self.idle = idle_money(self.price, now=around.now, since=self.idle_since, deletion=self.deletion)
+
+    def _keep(self) -> Keep | None:
+        """The longest wish of anybody to keep it; its own tag is one."""
+        one, around = self.deployment, self.around
+        if not around.keeps and not one.tags:  # as nearly always
+            return None
+        found = [keep for keep in around.keeps if keep.deployment.lower() == one.name.lower()]
+        if (until := keep_until(one)) is not None and all(keep.until != until for keep in found):
+            found.append(
+                Keep(
+                    account=around.account.key,
+                    deployment=one.name,
+                    until=until,
+                    author="the deployment's own tag",
+                    reason="",
+                )
+            )
+        active = [keep for keep in found if keep.is_active(around.now)]
+        return max(active, key=lambda keep: keep.until, default=None)
+
+    def _deadline(self) -> tuple[Deadline | None, IdleClock | None]:
+        """The nearest, and what its idleness is counted by; `None`: no rule is known to end it, or it is not counted.
+
+        Whatever its name looks like: what is loaded is custom.
+        """
+        one, view = self.deployment, self.around.view
+        found = deadlines(one, usage_of(view, one), self.around.terms.lifetimes, running_since=self.life.running_since)
+        return (nearest(found), found[-1].clock) if found else (None, None)
+
+    def _unread(self) -> Unread | None:
+        view, terms = self.around.view, self.around.terms
+        return unread_deployment(view, self.deployment) or unread_usage(
+            view, self.deployment, terms.metrics_stale_after
+        )
+
+    def _undeadly_clock(self) -> IdleClock | None:
+        """The clock of one that nothing ends for idleness; `None`: nothing dates it."""
+        lifetimes = self.around.terms.lifetimes
+        running_since = None if self.deployment.is_paused else self.life.running_since
+        lifetime = lifetimes.idle_of(self.deployment) or lifetimes.idle
+        return idle_clock(self.deployment, self.life.usage, lifetime, running_since=running_since)
+
+    def _idle_since(self, clock: IdleClock) -> tuple[datetime, datetime]:
+        created = self.deployment.created_at
+        unclear = self.life.usage.last_unclear_at if self.life.usage else None
+        latest = clock.idle_since if unclear is None else max(clock.idle_since, unclear)
+        return (created or clock.idle_since) if clock.is_bounded else clock.idle_since, latest
+
+    def _deletion(self) -> tuple[datetime, datetime | None] | None:
+        if not self.is_dated or self.deadline is None or self.deadline.earliest is None:
+            return None
+        earliest = self.deadline.earliest
+        return earliest, earliest if self.deadline.expires else self.deadline.latest
+
+    @property
+    def deletion_why(self) -> str:
+        if not self.is_dated or self.deadline is None:
+            return ""
+        if self.expires:
+            kind = "Developer" if self.deployment.sku_kind is SkuKind.DEVELOPER else self.deployment.sku
+            return f"a {kind} deployment lasts {hours(self.deadline.lifetime)}"
+        return f"{duration(self.deadline.lifetime)} without a call"
+
+    @property
+    def expires(self) -> bool:
+        """Whether it is deleted for its age, called or not."""
+        return self.deadline is not None and self.deadline.expires
+
+    def _is_wasting(self) -> bool:
+        """As the rule has it, but for the hours that were not read yet: nobody is told to delete what may be in use."""
+        return (
+            self.clock is not None
+            and self.known_at - self.clock.idle_since > self.around.terms.wasting_after
+            and self.is_charged
+            and not self.doubtful_call
+        )
+
+    @cached_property
+    def doubtful_call(self) -> str:
+        """Why it cannot be said that nobody needs it; "" where nothing speaks against that."""
+        after = self.around.terms.wasting_after
+        return wasting.doubtful_call(self.life.usage, now=self.known_at, after=after)
+
+    def _is_charged(self) -> bool:
+        is_serving = self.deployment.provisioning_state not in wasting.NOT_STANDING
+        is_trial = self.deployment.sku_kind is SkuKind.DEVELOPER
+        return is_serving and not is_trial and wasting.is_charged(self.deployment, self.price)
+
+    def _trickle(self) -> FoundTrickle | None:
+        one, around = self.deployment, self.around
+        limits = around.terms.trickle
+        answered = around.recorded.answered.get(one.name.lower(), NO_CALLS)
+        if not answered.hours:
+            return None
+        if not self.is_charged or self.is_wasting or one.provisioning_state in trickle.NOT_STANDING:
+            return None
+        if one.created_at is None or around.now - one.created_at < limits.window:
+            return None
+        known = around.records.trickle
+        if limits.window > known.window or limits.max_calls > known.max_calls:
+            return None  # it is not known how often all were called in that time
+        if self._is_item_unread:
+            return None
+        doubtful = [each for name in (one.name.lower(), "") if (each := around.recorded.unclear.get(name)) is not None]
+        found = trickle_of(
+            one,
+            around.coverage,
+            around.now,
+            limits,
+            answered=answered.within,
+            unclear=lambda begin, end: sum((each.within(begin, end) for each in doubtful), 0.0),
+        )
+        return found if isinstance(found, FoundTrickle) else None
+
+    @property
+    def cost_per_call(self) -> Cost | None:
+        if self.trickle is None:
+            return None
+        window = self.around.terms.trickle.window
+        fee: Cost = self.price if isinstance(self.price, Unknown) else self.price.over(window)
+        return cost_per_call(fee, self.trickle.calls)
+
+    def _successor(self) -> Successor | None:
+        """A newer model of its line that is deployed, as far as both were read."""
+        one = self.deployment
+        if self.model is None or one.sku_kind is SkuKind.DEVELOPER or one.provisioning_state in superseded.NOT_STANDING:
+            return None
+        newer = superseded.successor_of(self.around.lineage, self.model)
+        if newer is None or self._is_item_unread or unread_item(newer.holding, newer.deployment):
+            return None
+        return newer
+
+    @property
+    def successor_place(self) -> str:
+        """`v2 in contoso-west`; "" where there is none."""
+        newer = self.successor
+        return f"{newer.deployment.name} in {newer.holding.account.label}" if newer else ""
+
+    @property
+    def _is_successor_called(self) -> bool | None:
+        if self.successor is None:
+            return None
+        usage = self.successor.holding.usage.get(self.successor.deployment.name.lower())
+        return None if usage is None else last_call(usage, self.successor.deployment) is not None
+
+    @cached_property
+    def _is_item_unread(self) -> bool:
+        return unread_item(self.around.recorded.holding, self.deployment) is not None
+
+    def case(self, line: HostedLine) -> Case | None:
+        """`None`: nothing speaks for a change, and nobody wants it kept."""
+        if not (self.is_wasting or self.trickle or self.successor or self.keep):
+            return None
+        account, keep = self.around.account, self.keep
+        return Case(
+            account=account.label,
+            name=self.deployment.name,
+            owner=line.place.owner,
+            price=self.price,
+            idle=self.idle,
+            calls=self._calls(line),
+            is_wasting=self.is_wasting,
+            trickle_calls=self.trickle.calls if self.trickle else None,
+            trickle_days=self.around.terms.trickle.window // DAY,
+            successor=self.successor_place,
+            is_successor_called=self._is_successor_called,
+            wish=Wish(until=keep.until, by=keep.author, reason=keep.reason) if keep else None,
+            delete=commands.delete_deployment(account, self.deployment),
+            developer=as_developer(self.deployment).command if self.trickle else "",
+        )
+
+    def _calls(self, line: HostedLine) -> float | None:
+        """In a period that goes to the present; `None` too where none was answered, and some may have been sent."""
+        if self.around.period.end < self.around.now or (not line.calls and (self.unread or self.doubtful_call)):
+            return None
+        return line.calls
+
+    def remarks(self) -> Iterator[str]:
+        if self.unread is not None:
+            yield f"Whether it is called is not known: {self.unread.because}."
+        elif self.idle_since is not None and (doubt := self.doubtful_call):
+            yield f"Whether anybody needs it is not known: {doubt}."
+        if self.deadline is not None and self.is_dated:
+            for doubt in self.deadline.doubts:
+                yield f"{doubt[:1].upper()}{doubt[1:]}."
