@@ -313,3 +313,21 @@ def test_the_evaluation_of_the_model_is_free_though_the_status_stays_running():
     assert trained_for(phases, **known, events=[over]) == (6 * HOUR, 10 * HOUR)
     assert trained_for(phases, **known, events=[over, late]) == (10 * HOUR, 10 * HOUR)
     assert trained_for([], **known, events=[over]) is None
+
+
+def test_a_pause_that_nobody_saw_is_told_by_the_log():
+    """Seen running ten hours ago, and succeeded now; for some of the time between it was paused."""
+    phases = changes((10, "running", 10), (0, "succeeded", 0))
+    known = {"created_at": NOW - 11 * HOUR, "until": NOW}
+    began = make_event("Job paused: capacity was reclaimed. It resumes later.", at=NOW - 6 * HOUR)
+    ended = make_event("Job resumed.", at=NOW - 4 * HOUR)
+    assert trained_for(phases, **known, events=[ended, began]) == (8 * HOUR, 10 * HOUR)
+    assert trained_for(phases, **known, events=[began]) == (4 * HOUR, 10 * HOUR)
+    assert trained_for(phases, **known, events=[ended]) == (10 * HOUR, 10 * HOUR)
+
+
+def test_a_pause_that_was_seen_is_taken_off_once():
+    phases = changes((10, "running", 10), (6, "paused", 6), (4, "running", 4), (0, "succeeded", 0))
+    known = {"created_at": NOW - 11 * HOUR, "until": NOW}
+    log = [make_event("Job paused.", at=NOW - 6 * HOUR), make_event("Job resumed.", at=NOW - 4 * HOUR)]
+    assert trained_for(phases, **known, events=log) == trained_for(phases, **known) == (8 * HOUR, 8 * HOUR)

@@ -49,7 +49,8 @@ def _differences(record: Record, then: Statement, again: Statement) -> Iterator[
         if not _may_have_settled(record, one, two, begin, then.as_of, slack):
             yield f"{name}: by_state {one.by_state}, and again {two.by_state}"
     yield from (f"again {what}" for what in money.hosting(record, again, may_be_later=True))
-    jobs, again_jobs = ({(line.place.account, line.job): line.cost for line in s.trained} for s in (then, again))
+    # By the account's id: its label is that of now, which namesakes that come and go change.
+    jobs, again_jobs = ({(line.place.account_id, line.job): line.cost for line in s.trained} for s in (then, again))
     for job in sorted({*jobs, *again_jobs}):
         if jobs.get(job) != again_jobs.get(job):
             yield f"training {job}: {jobs.get(job)}, and again {again_jobs.get(job)}"

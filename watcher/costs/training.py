@@ -33,6 +33,9 @@ _REINFORCED = frozenset({"o4-mini"})
 _TRAINS = frozenset({"running"})
 _MAY_TRAIN = frozenset({"running", "pausing", "resuming"})
 
+#: From when, and to when.
+_Span = tuple[datetime, datetime]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
@@ -172,23 +175,49 @@ def trained_for(
 ) -> tuple[timedelta, timedelta] | None:
     """How long a job trained, at least and at most, by the changes of its status in any order; `None`: nobody knows.
 
-    A change that the service does not date came after the sight of the one before it, and before its own. A job's
-    status goes on as it was while its model is evaluated, which its log alone tells, and which is free.
+    A change that the service does not date came after the sight of the one before it, and before its own. A pause that
+    passed between two sights, and the evaluation of the model, which is free and leaves the status as it is, are told
+    by the job's log alone.
 
     Args:
         created_at: Of the job; before that it cannot have trained.
         until: Of one that trains on: the last sight of it.
         events: Lines of its log.
     """
-    trained = _by_status(changes, created_at=created_at, until=until)
+    events = tuple(events)
+    trained = _by_status(changes, created_at=created_at, until=until, halts=_halts(events, until))
     over_at = evaluated_from(events)
     if trained is None or over_at is None:
         return trained
     return max(trained[0] - max(until - over_at, timedelta()), timedelta()), trained[1]
 
 
+_HALTED = re.compile(r"\bpaused\b", re.IGNORECASE)
+_RESUMED = re.compile(r"\bresumed\b", re.IGNORECASE)
+
+
+def _halts(events: Iterable[JobEvent], until: datetime) -> list[_Span]:
+    """From each line of the log that speaks of a pause to the next that speaks of its end, in whatever words."""
+    found: list[_Span] = []
+    since: datetime | None = None
+    for event in sorted(events, key=lambda event: event.created_at):
+        if since is not None and _RESUMED.search(event.message):
+            found.append((since, event.created_at))
+            since = None
+        elif since is None and _HALTED.search(event.message):
+            since = event.created_at
+    return found if since is None else [*found, (since, max(since, until))]
+
+
+def _without(span: _Span, halts: Iterable[_Span]) -> timedelta:
+    """How long a span is, less what of it lies in the halts, which are apart from one another."""
+    begin, end = span
+    halted = (max(min(end, high) - max(begin, low), timedelta()) for low, high in halts)
+    return max(end - begin, timedelta()) - sum(halted, timedelta())
+
+
 def _by_status(
-    changes: Sequence[Transition], *, created_at: datetime | None, until: datetime
+    changes: Sequence[Transition], *, created_at: datetime | None, until: datetime, halts: Sequence[_Span]
 ) -> tuple[timedelta, timedelta] | None:
     ordered = sorted(changes, key=lambda change: change.observed_at)
     if not ordered:
@@ -213,13 +242,13 @@ def _by_status(
             # At the sight before it had not come yet, unless both were learned at once.
             low = max(before.observed_at, earliest) if before.observed_at < change.observed_at else earliest
             high = max(change.observed_at, latest)
-        least += max(low - latest, timedelta()) if status in _TRAINS else timedelta()
+        least += _without((latest, low), halts) if status in _TRAINS else timedelta()
         after = (change.after or "").lower()
         # What succeeded has trained since it waited or was paused, though nobody saw it.
         may_have = status in _MAY_TRAIN or after == "succeeded"
         most += max(high - earliest, timedelta()) if may_have else timedelta()
         earliest, latest, status = low, high, after
-    least += max(until - latest, timedelta()) if status in _TRAINS else timedelta()
+    least += _without((latest, until), halts) if status in _TRAINS else timedelta()
     most += max(until - earliest, timedelta()) if status in _MAY_TRAIN else timedelta()
     return least, most
 

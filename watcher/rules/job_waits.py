@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from watcher.costs.training import is_reinforcement
 from watcher.resources.changes import Change, Transition
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.resources.snapshot import Section
@@ -85,7 +86,7 @@ class JobPaused:
 
 def _pause_cause(job: FineTuningJob) -> tuple[str, str]:
     """What most likely paused the job, and what that means for going on."""
-    if job.method.lower() == "reinforcement":
+    if is_reinforcement(job):
         return (
             "Likely at its spending cap: reinforcement jobs pause there with a deployable checkpoint.",
             "Mind that after a resume there is no further cap.",

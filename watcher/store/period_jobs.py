@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, or_, select, tuple_, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, or_, select, tuple_, type_coerce
 
 from watcher.costs.training import billed_tokens
 from watcher.report.recorded import RecordedJob
@@ -39,6 +40,8 @@ def jobs(
     """By account's key, the jobs that ended at `begin` or later, or are under way, by their ids."""
     c = schema.jobs.c
     is_relevant = or_(c.status.not_in(_ENDED), c.status_since >= begin)
+    if past:  # what is found later to have ended long ago was under way, as far as was known
+        is_relevant = or_(is_relevant, tuple_(c.account, c.id).in_(_changed_later(as_of)))
     phases = _phases(tx, is_relevant, as_of)
     logs = _logs(tx, is_relevant, as_of)
     query = select(c.account, c.id, c.status_since, c.left_at, type_coerce(c.noun, Text).label("noun"))
@@ -103,11 +106,13 @@ def _phases(
     return found
 
 
-#: Lines of a log that may tell of a price or a refusal, in whatever level they come: see `costs.training`, `rules.rai`.
+#: Lines of a log that may tell of a price, a pause or a refusal, in whatever level: see `costs.training`, `rules.rai`.
 _TELLING = (
     "%tokens billed%",
     "job succeeded%",
     "%results file%",
+    "%paused%",
+    "%resumed%",
     "%RAI%",
     "%responsible AI%",
     "%deployed%",
@@ -202,15 +207,19 @@ def _add_made_models(
 
 
 def _unmade(tx: Connection, as_of: datetime) -> frozenset[tuple[str, str]]:
-    """Jobs whose status changed later: what they made was not known then."""
+    """Jobs of which what they made was not known then."""
+    return frozenset((account, name) for account, name in tx.execute(_changed_later(as_of)))
+
+
+def _changed_later(as_of: datetime) -> Select[Any]:
+    """Accounts and ids of the jobs whose status is known to have changed since then alone."""
     t = schema.transitions.c
-    later = select(t.account, t.name).where(
+    return select(t.account, t.name).where(
         t.observed_at > as_of,
         t.kind == ResourceKind.JOB.value,
         t.attribute == STATUS,
         t.change == Change.CHANGED.value,
     )
-    return frozenset((account, name) for account, name in tx.execute(later))
 
 
 def _made(kept: Kept, id_: str, name: str, job: _Job, tag: str) -> Model:
