@@ -70,7 +70,8 @@ def check(
             by = views[-1].read_to
             yield f"{name}: {state.value} for {claimed}, and it was {min(times)} to {max(times)}, as read to {by}"
     yield from _calls(record, life, line, name, begin, end, views)
-    yield from _idle_money(record, statement, life, line, worth, views[-1].read_to)
+    # By what was surely read: a later reading need not have reached as far as it may.
+    yield from _idle_money(record, statement, life, line, worth, views[0].read_to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
