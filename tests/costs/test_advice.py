@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ from tests.costs.factories import make_book
 from tests.factories import DAY, MODEL, NOW
 from watcher.costs.advice import Case, Move, Wish, advise, advise_all
 from watcher.costs.idle import idle_money
-from watcher.costs.money import Unknown
+from watcher.costs.money import Unknown, money
 
 BOOK = make_book()
 PRICE = BOOK.hosting(model=MODEL, sku="Standard")
@@ -54,9 +55,23 @@ def test_what_to_do(changes, move):
 
 def test_advice_names_saving_risk_and_command():
     found = advise(case(is_wasting=True, idle=IDLE), NOW)
-    assert (found.saving_per_month.text, found.saving_until_deletion.text) == ("1224.00 USD", "408.00 USD")
+    assert found.saving_until_deletion.text == "408.00 USD"
     assert (found.command, found.because) == ("az delete", "nobody calls it")
     assert "can be deployed again" in found.risk
+
+
+@pytest.mark.parametrize(
+    ("idle", "saving"),
+    [
+        pytest.param(IDLE, "408.00 USD", id="Azure ends the fee by itself, long before the month is over"),
+        pytest.param(replace(IDLE, is_open=True), "408.00 to 1224.00 USD", id="it may go on standing"),
+        pytest.param(replace(IDLE, until_deletion=money(2000, "USD")), "1224.00 USD", id="later than that"),
+        pytest.param(replace(IDLE, until_deletion=None), "1224.00 USD", id="nothing dates its end"),
+        pytest.param(Unknown(because="no price"), "1224.00 USD", id="unknown"),
+    ],
+)
+def test_deleting_what_azure_deletes_saves_only_the_time_between(idle, saving):
+    assert advise(case(is_wasting=True, idle=idle), NOW).saving_per_month.text == saving
 
 
 def test_a_trial_deployment_says_what_is_lost():

@@ -246,9 +246,9 @@ def test_an_idle_one_has_its_clock_its_money_and_advice():
     assert line.idle.until_deletion.text == "204.00 to 205.70 USD"
     assert line.last_call_at == called
     (advice,) = statement.advice
-    assert (advice.move, advice.saving_per_month.text) == (Move.DELETE, "1224.00 USD")
+    assert (advice.move, advice.saving_per_month.text) == (Move.DELETE, "204.00 to 205.70 USD")
     assert "deployment delete" in advice.command
-    assert statement.saving_per_month.text == "1224.00 USD"
+    assert statement.saving_per_month.text == "204.00 to 205.70 USD"
     assert [one.kind for one in statement.dates] == [DateKind.DELETION]
     assert statement.dates[0].at == called + 15 * DAY
 

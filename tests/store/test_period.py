@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cache
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import (
@@ -371,8 +371,13 @@ def played(world, step, at):
         world.store.write_now(alerts.save_keep, one, now=at)
 
 
+def a_step(after, jobs, **changes):
+    return {"after": after, "jobs": jobs, "deployments": {}, "called": {}, "unread": None, "keep": False, **changes}
+
+
 @settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(found=steps)
+@example(found=[a_step(1, {1: "running"}), a_step(240, {1: "running"}), a_step(13, {1: "failed"})])  # ended long before
 def test_a_time_in_the_past_is_stated_as_it_was_stated_then(found):
     world, at, told = World(), NOW, []
     for step in truthful(found):

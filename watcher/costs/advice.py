@@ -61,7 +61,8 @@ class Advice:
     owner: str
     move: Move
     because: str
-    saving_per_month: Cost | None  #: `None`: nothing is saved, as it is kept, or is called
+    #: In the coming month: of an idle one until Azure deletes it by itself; `None`: it is kept, or is called.
+    saving_per_month: Cost | None
     saving_until_deletion: Cost | None  #: `None`: Azure will not delete it by itself soon, as far as is known
     risk: str
     command: str  #: "" where there is nothing to do
@@ -125,18 +126,28 @@ def _rank(advice: Advice) -> tuple[bool, float, str, str]:
 def _advice(
     case: Case, move: Move, because: str, monthly: Cost | None, risk: str, command: str, *, until: bool = False
 ) -> Advice:
-    rest = case.idle.until_deletion if until and isinstance(case.idle, IdleMoney) else None
+    idle = case.idle if until and isinstance(case.idle, IdleMoney) else None
+    rest = None if idle is None else idle.until_deletion
     return Advice(
         account=case.account,
         name=case.name,
         owner=case.owner,
         move=move,
         because=because,
-        saving_per_month=monthly,
+        saving_per_month=monthly if idle is None else _before_deletion(idle, monthly),
         saving_until_deletion=rest,
         risk=risk,
         command=command,
     )
+
+
+def _before_deletion(idle: IdleMoney, monthly: Cost | None) -> Cost | None:
+    """What an idle one would cost in a month: Azure deletes it by itself meanwhile, and ends its fee."""
+    rest = idle.until_deletion
+    if rest is None or not isinstance(monthly, Amount):
+        return monthly
+    high = monthly.high if idle.is_open else min(rest.high, monthly.high)
+    return Amount(low=min(rest.low, monthly.low), high=high, currency=monthly.currency)
 
 
 def _keep(case: Case, wish: Wish) -> Advice:

@@ -268,7 +268,7 @@ def test_long_lists_end_in_their_number_and_what_they_come_to() -> None:
     statement = samples.huge(60)
     left = [each for each in statement.advice if each.saving_per_month][text.ACTIONS :]
     sum_left = sum_of(*(each.saving_per_month for each in left if each.saving_per_month))
-    assert f"… and {len(left)} more, {sum_left.known.least:,.2f} USD a month together" in FORMATS["text"](statement)
+    assert f"… and {len(left)} more, {sum_left.known.least:,.2f} USD in a month" in FORMATS["text"](statement)
     assert "deployment-00059" not in FORMATS["text"](statement)
 
 
@@ -380,7 +380,7 @@ def test_the_sum_of_what_is_left_out_says_what_it_does_not_know() -> None:
     statement = samples.huge(60)
     unknown = replace(statement.advice[-1], saving_per_month=Unknown(because="its price is not known"))
     drawn = FORMATS["text"](replace(statement, advice=(*statement.advice[:-1], unknown)))
-    assert re.search(r"… and \d+ more, at least [\d,.]+ USD a month together", drawn)
+    assert re.search(r"… and \d+ more, at least [\d,.]+ USD in a month", drawn)
 
 
 def test_calendar_leaves_commands_to_where_there_is_room() -> None:

@@ -76,11 +76,11 @@ def test_short_form_has_three_numbers_what_to_do_and_what_was_not_seen() -> None
     assert short.lines[1:4] == (
         "Bill: at least 8,451.10 USD",
         "Of which idle: 1,344.70 to 1,346.40 USD",
-        "Saving possible: 15,912.00 USD a month",
+        "Saving possible: 15,912.00 USD in a month",
     )
     assert short.lines[4].startswith("⚠ Not everything was seen: 4 of 6")
     assert len([line for line in short.lines if re.match(r"\d+\. ", line)]) == ACTIONS
-    assert short.lines[-1] == "… and 8 more, 9,792.00 USD a month together"
+    assert short.lines[-1] == "… and 8 more, 9,792.00 USD in a month"
     assert short.text.endswith(f"The whole report: {LINK}")
     assert short.mrkdwn.endswith(f"<{LINK}|The whole report>")
 

@@ -26,7 +26,7 @@ def actions(statement: Statement) -> Iterator[Section]:
     actions = []
     for advice in todo:
         facts = [f"Because {one_line(advice.because)}.", f"Owner: {cells.name(advice.owner) or 'unowned'}."]
-        if advice.saving_until_deletion is not None:
+        if _is_saved_otherwise(advice):
             facts.append(f"Until Azure deletes it by itself: {money(advice.saving_until_deletion)}.")
         if advice.risk != risks[advice.move]:
             facts.append(f"Risk: {one_line(advice.risk)}")
@@ -51,8 +51,13 @@ def actions(statement: Statement) -> Iterator[Section]:
             title="What to do",
             lead=tuple(lead),
             actions=tuple(actions),
-            worth_words="a month together",
+            worth_words="in a month",
         )
+
+
+def _is_saved_otherwise(advice: Advice) -> bool:
+    """Whether what is saved until Azure deletes it by itself is not what is saved in a month."""
+    return advice.saving_until_deletion not in (None, advice.saving_per_month)
 
 
 def _verb(advice: Advice) -> str:

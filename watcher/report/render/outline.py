@@ -89,12 +89,12 @@ class Figure:
 
     caption: str
     total: Total
-    unit: str = ""  #: "a month"
+    unit: str = ""  #: "in a month"
     notes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """`1,224.00 USD a month`."""
+        """`1,224.00 USD in a month`."""
         return " ".join(part for part in (self.value, self.words) if part)
 
     @property
@@ -104,7 +104,7 @@ class Figure:
 
     @property
     def words(self) -> str:
-        """`USD a month`."""
+        """`USD in a month`."""
         return "" if self.total.is_unknown else f"{self.total.currency} {self.unit}".rstrip()
 
 
@@ -203,7 +203,7 @@ def figures(statement: Statement) -> tuple[Figure, Figure, Figure]:
         Figure(
             caption="Saving possible",
             total=saving,
-            unit="a month",
+            unit="in a month",
             notes=tuple(_saving_notes(statement, saving)),
         ),
     )
@@ -254,12 +254,19 @@ def _saving_notes(statement: Statement, saving: Total) -> Iterator[str]:
     todo = to_do(statement)
     count = sum(advice.saving_per_month is not None for advice in todo)
     if count:
-        yield f"by {_counted(count, 'recommendation')}"
+        yield f"by {_counted(count, 'recommendation')}" + (_ENDS if any(_is_idle(advice) for advice in todo) else "")
     elif todo:
         yield "before callers have moved"
     elif not saving.is_unknown:
         yield "nothing to recommend" + (" in what was seen" if warning(statement) else "")
     yield from _why(saving)
+
+
+_ENDS = "; of what is idle until Azure deletes it by itself"
+
+
+def _is_idle(advice: Advice) -> bool:
+    return advice.saving_until_deletion is not None
 
 
 def to_do(statement: Statement) -> tuple[Advice, ...]:
@@ -268,12 +275,13 @@ def to_do(statement: Statement) -> tuple[Advice, ...]:
 
 
 def saving_words(advice: Advice) -> str:
-    """`saves 1,224.00 USD a month`."""
+    """`saves 1,224.00 USD a month`, or `saves 408.00 USD until Azure deletes it by itself`."""
     match advice.saving_per_month:
         case None:
             return ""
         case Amount() as saving:
-            return f"saves {money(saving)} a month"
+            ends = advice.saving_until_deletion == saving
+            return f"saves {money(saving)} {'until Azure deletes it by itself' if ends else 'a month'}"
         case unknown:
             return f"saves an unknown amount: {one_line(unknown.because)}"
 
