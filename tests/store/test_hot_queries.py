@@ -45,7 +45,9 @@ def test_it_is_answered_from_an_index(store, ask, index):
             tx.exec_driver_sql(_UNKNOWN_SIZES)
         explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
         lines = [str(row) for row in tx.exec_driver_sql(f"{explain} {statement}", parameters).all()]
-    assert index in "\n".join(lines)
+    plan = "\n".join(lines)
+    # Of what is open there are two indexes, and a small table lets the planner take either.
+    assert index in plan or (index == "ix_alerts_firing" and "uq_alerts_open" in plan)
     assert not any("SCAN told" in line or re.search("Seq Scan on (?!silences|keeps|gaps)", line) for line in lines)
 
 

@@ -2,7 +2,18 @@
 
 import pytest
 
-from tests.factories import ACCOUNT, DAY, HOUR, MINUTE, NOW, SECOND, make_account, make_job, make_snapshot
+from tests.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    make_account,
+    make_deployment,
+    make_job,
+    make_snapshot,
+)
 from watcher.cycles import Judgement, record
 from watcher.resources.changes import ResourceKind
 from watcher.resources.file import File, FileStatus
@@ -102,7 +113,9 @@ def test_custom_models_are_known_by_job_by_listing_and_by_their_checkpoints(watc
         job="ftjob-1", read_at=NOW, checkpoints=(Checkpoint(id="odd-id", job_id="ftjob-1", model="odd", step=3),)
     )
     save(watched, NOW + MINUTE, training={"ftjob-1": inside})
-    assert watched.read_now(listings.custom_models) == {"made", "listed", "odd", "odd-id"}
+    served = [make_deployment(f"of-{name}", model=name) for name in ("made", "listed", "odd", "odd-id", "base")]
+    assert watched.read_now(listings.custom_models, served) == {"made", "listed", "odd", "odd-id"}
+    assert watched.read_now(listings.custom_models, served[:1]) == {"made"}
 
 
 def test_what_was_in_an_account_that_is_gone_is_all_new_if_it_returns(watched):

@@ -105,6 +105,30 @@ def test_two_threads_may_upgrade_at_once(empty_url):
     assert faults == []
 
 
+@pytest.mark.parametrize("_", range(30))
+def test_many_may_open_a_new_file_at_once(tmp_path, _):
+    """SQLite refuses some of those that change the journal's mode at once, whatever the timeout."""
+    engines = [connect(f"sqlite:///{tmp_path / 'new.db'}") for _ in range(8)]
+    barrier, faults = threading.Barrier(8), []
+
+    def run(engine):
+        barrier.wait()
+        try:
+            with engine.connect() as tx:
+                tx.exec_driver_sql("SELECT 1")
+        except BaseException as exc:
+            faults.append(exc)
+
+    threads = [threading.Thread(target=run, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for engine in engines:
+        engine.dispose()
+    assert faults == []
+
+
 def test_two_processes_may_upgrade_at_once(empty_url):
     program = (
         "import sys; from watcher.store.engine import check_schema, connect, upgrade; "

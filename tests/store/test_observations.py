@@ -385,7 +385,8 @@ def test_custom_models_are_known_across_accounts(watched):
     save(watched, jobs=[make_job(fine_tuned_model="mine", status=JobStatus.SUCCEEDED)])
     assert watched.read_now(listed.custom_models, {"mine", "base"}) == {"mine"}
     assert watched.read_now(listed.custom_models, set()) == set()
-    assert watched.read_now(listings.custom_models) == {"mine"}
+    served = [make_deployment(name, model=name) for name in ("mine", "base")]
+    assert watched.read_now(listings.custom_models, served) == {"mine"}
 
 
 # Unchanged polls, noted together

@@ -11,7 +11,9 @@ import concurrent.futures
 import contextlib
 import copy
 import queue
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -58,7 +60,8 @@ def _sqlite(url: sqlalchemy.URL, options: dict[str, Any]) -> Engine:
         dbapi.isolation_level = None  # we say BEGIN ourselves, see below
         cursor = dbapi.cursor()
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")  # first: the others may have to wait
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        _use_wal(cursor)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -70,6 +73,19 @@ def _sqlite(url: sqlalchemy.URL, options: dict[str, Any]) -> Engine:
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(cursor: Any) -> None:
+    """Of two that open a new file at once one may be refused at once: this change alone heeds no timeout."""
+    until = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 class Store:
