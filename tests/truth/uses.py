@@ -79,6 +79,7 @@ class _View:
     """What a reading of all calls shows."""
 
     read_to: datetime  #: absence of calls is claimed up to here
+    calls_until: datetime  #: and so far the service had counted them: it may be later than is allowed for
     found: tuple[Times, ...]  #: the use, by whose the calls of the first and the last hour are
     unclear: tuple[timedelta, ...]  #: so much of it is unknown for calls that go by no name
     is_clear: bool  #: there are no such calls that matter
@@ -102,7 +103,7 @@ def _view(
     )
     unclear = tuple(each.get(State.UNKNOWN, timedelta()) - (end - read_to) for each in found)
     is_clear = not max(unclear) and not any(hour >= read_to for hour in doubtful)
-    return _View(read_to=read_to, found=found, unclear=unclear, is_clear=is_clear)
+    return _View(read_to=read_to, calls_until=calls_until, found=found, unclear=unclear, is_clear=is_clear)
 
 
 def _time(cost: Fraction, worth: Worth) -> timedelta:
@@ -252,7 +253,7 @@ def _calls(
         return
     if all(min(view.unclear) for view in views):
         yield f"{name}: {line.calls:g} calls, and others without a name may have been its own"
-    least = life.answered(begin, views[0].read_to)
+    least = life.answered(begin, max(begin, min(views[0].read_to, views[0].calls_until)))
     most = sum(one.answered(_hour(begin), _next_hour(views[-1].read_to)) for one in record.lives[life.deployment])
     if not least <= line.calls <= most:
         yield f"{name}: {line.calls:g} calls, and {least} to {most} came by {views[-1].read_to}"
