@@ -66,12 +66,18 @@ def test_advice_names_saving_risk_and_command():
         pytest.param(IDLE, "408.00 USD", id="Azure ends the fee by itself, long before the month is over"),
         pytest.param(replace(IDLE, is_open=True), "408.00 to 1224.00 USD", id="it may go on standing"),
         pytest.param(replace(IDLE, until_deletion=money(2000, "USD")), "1224.00 USD", id="later than that"),
-        pytest.param(replace(IDLE, until_deletion=None), "1224.00 USD", id="nothing dates its end"),
-        pytest.param(Unknown(because="no price"), "1224.00 USD", id="unknown"),
+        pytest.param(replace(IDLE, until_deletion=None), "0.00 to 1224.00 USD", id="its latest calls were not read"),
+        pytest.param(None, "0.00 to 1224.00 USD", id="nor is it known how long it is idle"),
     ],
 )
 def test_deleting_what_azure_deletes_saves_only_the_time_between(idle, saving):
-    assert advise(case(is_wasting=True, idle=idle), NOW).saving_per_month.text == saving
+    found = advise(case(is_wasting=True, ends_uncalled=True, idle=idle), NOW)
+    assert found.saving_per_month.text == saving
+
+
+def test_deleting_what_no_rule_ends_saves_the_whole_fee():
+    idle = replace(IDLE, until_deletion=None)
+    assert advise(case(is_wasting=True, idle=idle), NOW).saving_per_month.text == "1224.00 USD"
 
 
 def test_a_trial_deployment_says_what_is_lost():

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from watcher.costs.idle import MONTH, IdleMoney
-from watcher.costs.money import Amount, Cost, Unknown
+from watcher.costs.money import Amount, Cost, Unknown, nothing
 from watcher.costs.prices import Price
 
 
@@ -42,6 +42,7 @@ class Case:
     price: Price | Unknown
     idle: IdleMoney | Unknown | None = None  #: `None`: it is called, or nobody knows
     calls: float | None = None  #: answered ones in the report's period; `None`: that is not known
+    ends_uncalled: bool = False  #: Azure deletes it by itself without calls, on a day that may not be known
     is_wasting: bool = False  #: uncalled for longer than allowed, by metrics that were read
     trickle_calls: float | None = None  #: answered calls in the window; `None`: that is no trickle, or not known
     trickle_days: int = 0  #: how long that window is
@@ -134,18 +135,20 @@ def _advice(
         owner=case.owner,
         move=move,
         because=because,
-        saving_per_month=monthly if idle is None else _before_deletion(idle, monthly),
+        saving_per_month=_before_deletion(case, idle, monthly) if until else monthly,
         saving_until_deletion=rest,
         risk=risk,
         command=command,
     )
 
 
-def _before_deletion(idle: IdleMoney, monthly: Cost | None) -> Cost | None:
-    """What an idle one would cost in a month: Azure deletes it by itself meanwhile, and ends its fee."""
-    rest = idle.until_deletion
-    if rest is None or not isinstance(monthly, Amount):
+def _before_deletion(case: Case, idle: IdleMoney | None, monthly: Cost | None) -> Cost | None:
+    """What an idle one would cost in a month: Azure may delete it by itself meanwhile, and end its fee."""
+    if not case.ends_uncalled or not isinstance(monthly, Amount):
         return monthly
+    rest = None if idle is None else idle.until_deletion
+    if idle is None or rest is None:  # its latest calls were not read: no day can be named
+        return Amount(low=nothing(monthly.currency).low, high=monthly.high, currency=monthly.currency)
     high = monthly.high if idle.is_open else min(rest.high, monthly.high)
     return Amount(low=min(rest.low, monthly.low), high=high, currency=monthly.currency)
 

@@ -245,6 +245,7 @@ class Present:
             price=self.price,
             idle=self.idle,
             calls=self._calls(line),
+            ends_uncalled=self.deadline is not None,
             is_wasting=self.is_wasting,
             trickle_calls=self.trickle.calls if self.trickle else None,
             trickle_days=self.around.terms.trickle.window // DAY,
