@@ -65,6 +65,19 @@ class Counting:
         return snapshot
 
 
+def poller_of(machine, clock):
+    """One that tells nobody."""
+    return Poller(
+        Current(machine),
+        clock=clock,
+        metrics=Metrics(Figures),
+        progress=Progress(),
+        tell=lambda: None,
+        discover_at=lambda _: None,
+        first_complete=lambda: None,
+    )
+
+
 def narrow(machine):
     """With one request under way at once."""
     poll = machine.config.poll.model_copy(update={"concurrency": 1})
@@ -75,15 +88,7 @@ async def test_no_more_accounts_are_in_hand_than_keep_the_requests_busy_and_all_
     """Each in hand holds in memory what it says: with all of ten thousand at once, that would fill it."""
     async with stepped(tmp_path, *(Account(name=f"a{number}") for number in range(5))) as flow:
         counting = Counting(flow.machine, accounts=5)
-        poller = Poller(
-            Current(replace(narrow(flow.machine), collect=counting)),
-            clock=flow.clock,
-            metrics=Metrics(Figures),
-            progress=Progress(),
-            tell=lambda: None,
-            discover_at=lambda _: None,
-            first_complete=lambda: None,
-        )
+        poller = poller_of(replace(narrow(flow.machine), collect=counting), flow.clock)
         flow.clock.advance(HOUR)
         await poller.discover()
         await poller.tick()
@@ -111,15 +116,7 @@ async def test_a_poll_that_a_clock_that_was_put_back_makes_stale_is_not_repeated
             asked.append(at)
             return await flow.machine.collect(account, known, sections=sections, at=at)
 
-        poller = Poller(
-            Current(replace(flow.machine, collect=collect)),
-            clock=flow.clock,
-            metrics=Metrics(Figures),
-            progress=Progress(),
-            tell=lambda: None,
-            discover_at=lambda _: None,
-            first_complete=lambda: None,
-        )
+        poller = poller_of(replace(flow.machine, collect=collect), flow.clock)
         flow.clock.jump(-10 * MINUTE)
         await flow.machine.store.write(scope.bring_forward, dict.fromkeys(scope.NEXT_COLUMNS, flow.clock()))
         await poller.discover()

@@ -83,50 +83,45 @@ def test_a_newer_schema_is_refused_and_left_alone(engine):
         assert revision(tx) == "9999"
 
 
-def test_two_threads_may_upgrade_at_once(empty_url):
-    engines = [connect(empty_url) for _ in range(4)]
-    barrier, faults = threading.Barrier(4), []
+def faults_at_once(url, attempt, *, threads):
+    """What `attempt` raised in any of so many threads that begin together, each with an engine of its own."""
+    engines = [connect(url) for _ in range(threads)]
+    barrier, faults = threading.Barrier(threads), []
 
     def run(engine):
         barrier.wait()
         try:
-            upgrade(engine)
-            check_schema(engine)
+            attempt(engine)
         except BaseException as exc:
             faults.append(exc)
 
-    threads = [threading.Thread(target=run, args=(engine,)) for engine in engines]
-    for thread in threads:
+    running = [threading.Thread(target=run, args=(engine,)) for engine in engines]
+    for thread in running:
         thread.start()
-    for thread in threads:
+    for thread in running:
         thread.join()
     for engine in engines:
         engine.dispose()
-    assert faults == []
+    return faults
+
+
+def test_two_threads_may_upgrade_at_once(empty_url):
+    def attempt(engine):
+        upgrade(engine)
+        check_schema(engine)
+
+    assert faults_at_once(empty_url, attempt, threads=4) == []
 
 
 @pytest.mark.parametrize("_", range(30))
 def test_many_may_open_a_new_file_at_once(tmp_path, _):
     """SQLite refuses some of those that change the journal's mode at once, whatever the timeout."""
-    engines = [connect(f"sqlite:///{tmp_path / 'new.db'}") for _ in range(8)]
-    barrier, faults = threading.Barrier(8), []
 
-    def run(engine):
-        barrier.wait()
-        try:
-            with engine.connect() as tx:
-                tx.exec_driver_sql("SELECT 1")
-        except BaseException as exc:
-            faults.append(exc)
+    def attempt(engine):
+        with engine.connect() as tx:
+            tx.exec_driver_sql("SELECT 1")
 
-    threads = [threading.Thread(target=run, args=(engine,)) for engine in engines]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for engine in engines:
-        engine.dispose()
-    assert faults == []
+    assert faults_at_once(f"sqlite:///{tmp_path / 'new.db'}", attempt, threads=8) == []
 
 
 def test_two_processes_may_upgrade_at_once(empty_url):
