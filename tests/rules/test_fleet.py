@@ -336,7 +336,7 @@ def test_a_silence_of_a_part_says_how_many_were_asked():
     states = [dark("a", minutes=1), dark("b", minutes=1), lit("c", minutes=8)]
     (finding,) = evaluate_fleet([UNREACHABLE], fleet(*states)).findings
 
-    assert finding.summary.endswith("for 2 of 2 accounts asked since")
+    assert finding.summary.endswith("for 2 of 2 accounts asked since it began")
     assert "a, b;" in finding.evidence
 
 

@@ -222,7 +222,7 @@ class AzureUnreachable:
         place = {"location": regions[0].location} if len(regions) == 1 else {}
         where = f"in {regions[0].location} ({cloud})" if place else f"({cloud}) in all {len(regions)} regions"
         page = "this region" if place else "these regions"
-        waiting = "" if tried == sum(len(region.states) for region in regions) else " asked since"
+        waiting = "" if tried == sum(len(region.states) for region in regions) else " asked since it began"
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
