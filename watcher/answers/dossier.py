@@ -28,6 +28,7 @@ from watcher.resources.training import Duration, Estimates, Pace, Training
 from watcher.rules.labels import Owner, owner_of
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.pace import pace_key
+from watcher.rules.text import few
 from watcher.store import alerts, deployments, history, listings, outbox, trainings
 from watcher.store.alerts import AuditEntry
 from watcher.store.listings import Place, RecordedDeployment, RecordedJob
@@ -155,12 +156,6 @@ def find(
     raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
 
 
-def _few(names: Sequence[str]) -> str:
-    """Some of many names, and how many more there are."""
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime) -> AlertFile:
     """One alert alone, by its id or an unambiguous beginning of it.
 
@@ -193,7 +188,7 @@ def _one_of(
     if jobs_here or lives_here:
         jobs, lives = jobs_here, lives_here
     if len(jobs) + len({one.deployment.key for one in lives}) > 1:
-        raise Refused(f"{wanted} is ambiguous: say which of {_few(_candidates(places, jobs, lives))}", code=2)
+        raise Refused(f"{wanted} is ambiguous: say which of {few(_candidates(places, jobs, lives), _NAMED)}", code=2)
     return jobs, lives
 
 

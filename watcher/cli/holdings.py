@@ -230,7 +230,7 @@ def _unseen(desk: Desk, chosen: "Iterable[Holding]", section: "Section", now: "d
     """Under a table: of which accounts it cannot be up to date, and why."""
     from watcher.resources.snapshot import Section
     from watcher.rules.holdings import unread
-    from watcher.rules.text import ago, counted
+    from watcher.rules.text import ago, counted, few
 
     chosen = list(chosen)
     if not chosen:
@@ -238,9 +238,7 @@ def _unseen(desk: Desk, chosen: "Iterable[Holding]", section: "Section", now: "d
     doubts = [doubt for holding in chosen if (doubt := unread(holding, section)) is not None]
     silent = [holding.account.label for holding in chosen if section in holding.not_offered]
     if silent and section is Section.MODELS:  # of files each account's own line says it
-        named = ", ".join(silent[:_MOST_UNSEEN])
-        if len(silent) > _MOST_UNSEEN:
-            named += f" and {len(silent) - _MOST_UNSEEN} more"
+        named = few(silent, _MOST_UNSEEN)
         text = f"not offered: the service has no list of models in {named}; of it are shown those that jobs have made"
         desk.lines(wrap(text, desk.width, style="dim"))
     for doubt in doubts[:_MOST_UNSEEN]:

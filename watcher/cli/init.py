@@ -163,11 +163,12 @@ async def _look(desk: Desk, looking: "Config") -> "Discovery":
 
 
 def _tell(desk: Desk, found: "Discovery") -> None:
-    named = ", ".join(account.label for account in found.accounts[:_MOST_NAMED])
-    more = f" and {len(found.accounts) - _MOST_NAMED} more" if len(found.accounts) > _MOST_NAMED else ""
+    from watcher.rules.text import few
+
+    named = few([account.label for account in found.accounts], _MOST_NAMED)
     subscriptions = f"{len(found.subscriptions)} subscription{'' if len(found.subscriptions) == 1 else 's'}"
     if found.accounts:
-        desk.say(f"{subscriptions}, {len(found.accounts)} accounts with Azure OpenAI: {named}{more}")
+        desk.say(f"{subscriptions}, {len(found.accounts)} accounts with Azure OpenAI: {named}")
     else:
         desk.say(f"{subscriptions}, no account with Azure OpenAI: does a role let this credential see one?", "yellow")
     for gap in found.gaps:

@@ -8,6 +8,7 @@ from watcher.azure.rights import Holder, How, Right
 from watcher.cli.rights import cure_of, is_lacking, why
 from watcher.cli.table import Line, wrap
 from watcher.cycles import Discovery
+from watcher.rules.text import few
 
 #: Of what is said of one action.
 _INDENT = 11
@@ -120,9 +121,8 @@ def _groups(holders: Sequence[Holder]) -> list[list[Holder]]:
 def _group(group: Sequence[Holder], width: int) -> Iterator[Line]:
     first = group[0]
     noun = "Subscription" if first.account is None else "Account"
-    names = ", ".join(holder.label for holder in group[:_MOST_NAMED])
-    more = f" and {len(group) - _MOST_NAMED} more" if len(group) > _MOST_NAMED else ""
-    yield from wrap(f"{noun}{'s' if len(group) > 1 else ''} {names}{more}", width, style="bold")
+    names = few([holder.label for holder in group], _MOST_NAMED)
+    yield from wrap(f"{noun}{'s' if len(group) > 1 else ''} {names}", width, style="bold")
     yield from wrap(_HOW[frozenset(right.how for right in first.rights)], width, indent=2, style="dim")
     for right in first.rights:
         yield from _right(right, width)

@@ -79,6 +79,7 @@ def _coverage(summary: "Summary", width: int, *, is_short: bool = False) -> Iter
     from watcher.cli.wording import past
     from watcher.report.summary import SELDOM
     from watcher.rules.sight import REASONS
+    from watcher.rules.text import few
 
     style = "green" if summary.whole == summary.accounts and summary.accounts else "yellow"
     yield (("Coverage: ", "bold"), (f"{summary.whole} of {summary.accounts} accounts seen whole", style))
@@ -94,9 +95,7 @@ def _coverage(summary: "Summary", width: int, *, is_short: bool = False) -> Iter
         yield from wrap(_clock(summary), width, indent=2)
     most = _MOST_UNSEEN if is_short else len(summary.unseen)
     for unseen in summary.unseen[:most]:
-        names = ", ".join(unseen.accounts[:_MOST_NAMED])
-        if len(unseen.accounts) > _MOST_NAMED:
-            names += f" and {len(unseen.accounts) - _MOST_NAMED} more"
+        names = few(unseen.accounts, _MOST_NAMED)
         line = f"NOT SEEN {unseen.section.value if unseen.section else 'anything'} of {names}: "
         if unseen.reason is None:
             line += "not read yet"

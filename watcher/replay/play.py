@@ -20,6 +20,7 @@ from watcher.resources.departure import Departure
 from watcher.resources.deployment import KEEP_TAG, Deployment
 from watcher.resources.model import Retirement
 from watcher.resources.snapshot import Gap, Known, Listing, Section, Snapshot
+from watcher.rules.text import few
 from watcher.store import alerts, recording, scope
 from watcher.store.recording import Recording
 from watcher.store.scratch import Scratch
@@ -287,8 +288,7 @@ def _blind(recorded: Recording, since: datetime, stood_at: datetime | None) -> I
         for what in past.blind(since):
             accounts.setdefault(what, []).append(past.account.label)
     for what, labels in accounts.items():
-        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-        yield f"{what} ({', '.join(sorted(labels)[:3])}{more})"
+        yield f"{what} ({few(sorted(labels), 3)})"
     yield "owners, tags and labels are those of now, and dates of retirement those that were read last"
     yield "how deliveries failed, what discovery could not read, and how far clocks were off"
     yield "a watcher that stood still: the replay watches all the time"

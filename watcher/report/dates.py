@@ -12,7 +12,7 @@ from watcher.resources.ends import End, Ends
 from watcher.resources.model import Certainty
 from watcher.rules import commands
 from watcher.rules.retirement import trained_lately
-from watcher.rules.text import counted, moment
+from watcher.rules.text import counted, few, moment
 
 #: How far ahead is looked.
 AHEAD = timedelta(days=400)
@@ -89,8 +89,7 @@ def _retirements(records: Records, terms: ReportTerms, hosted: Iterable[Hosted])
 
 
 def _retirement(base: str, location: str, at: datetime, end: End, users: list[Hosted], *, is_training: bool) -> Date:
-    named = [f"{one.line.place.account}/{one.line.name}" for one in users[:_NAMED]]
-    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+    named = few([f"{one.line.place.account}/{one.line.name}" for one in users], _NAMED)
     serving = "Calls to what was trained on it are answered with 410 from then on"
     what = "Training on it ends" if is_training else serving
     accounts, owners = {one.line.place.account for one in users}, {one.line.place.owner for one in users}
@@ -100,7 +99,7 @@ def _retirement(base: str, location: str, at: datetime, end: End, users: list[Ho
         at=at,
         is_certain=end.certainty is Certainty.PLANNED,
         title=f"training on {base} ends in {location}" if is_training else f"{base} retires in {location}",
-        text=f"{what}, by {end.source}. {counted(len(users), 'deployment')} of it: {', '.join(named)}{more}.",
+        text=f"{what}, by {end.source}. {counted(len(users), 'deployment')} of it: {named}.",
         account=accounts.pop() if len(accounts) == 1 else "",
         owner=owners.pop() if len(owners) == 1 else "",
     )

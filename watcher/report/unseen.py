@@ -10,7 +10,7 @@ from watcher.report.hosted import Hosted
 from watcher.report.recorded import RecordedAccount, Records
 from watcher.resources.snapshot import Gap, GapReason, Section
 from watcher.rules.sight import REASONS
-from watcher.rules.text import counted, moment
+from watcher.rules.text import counted, few, moment
 
 #: So many names stand in a sentence.
 _NAMED = 8
@@ -48,13 +48,13 @@ def unseen(
         their = "its" if len(unread) == 1 else "their"
         yield (
             f"The calls of {counted(len(unread), 'deployment')} were not read in all of the period, so what use was "
-            f"made of {their} unread time is unknown: {_named(names)}."
+            f"made of {their} unread time is unknown: {few(names, _NAMED)}."
         )
     if unclear := [one for one in unknown if one.is_unclear]:
         names = [f"{one.line.place.account}/{one.line.name}" for one in unclear]
         yield (
             f"Calls without a deployment's name or a status may be those of {counted(len(unclear), 'deployment')}, so "
-            f"that their use in the hours of such calls is unknown: {_named(names)}."
+            f"that their use in the hours of such calls is unknown: {few(names, _NAMED)}."
         )
     for gap in records.undiscovered:
         where = f" of {gap.subject}" if gap.subject else ""
@@ -80,7 +80,7 @@ def _gaps(accounts: Iterable[RecordedAccount]) -> Iterator[str]:
         of = f"{what} of " if section is not Section.ACCOUNT else ""
         yield (
             f"{of}{counted(len(some), 'account')} could not be read since {moment(since)}: {REASONS[reason]}; "
-            f"{_MATTERS[section]}: {_named([label for label, _ in some])}."
+            f"{_MATTERS[section]}: {few([label for label, _ in some], _NAMED)}."
         )
 
 
@@ -92,7 +92,8 @@ def _never_read(accounts: Sequence[RecordedAccount]) -> Iterator[str]:
             if _is_unread(one, section) and not _has_gap(one.holding.gaps, section)
         ]
         if labels:
-            yield f"The {section.value} of {counted(len(labels), 'account')} have never been read: {_named(labels)}."
+            whose = counted(len(labels), "account")
+            yield f"The {section.value} of {whose} have never been read: {few(labels, _NAMED)}."
 
 
 def _is_unread(one: RecordedAccount, section: Section) -> bool:
@@ -119,13 +120,8 @@ def _unread_before(accounts: Iterable[RecordedAccount], period: Period) -> Itera
             first, last = min(begin for _, begin, _ in spans), max(end for _, _, end in spans)
             yield (
                 f"The {section.value} of {counted(len(labels), 'account')} could not be read for some time between "
-                f"{moment(first)} and {moment(last)}: {_named(labels)}."
+                f"{moment(first)} and {moment(last)}: {few(labels, _NAMED)}."
             )
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def remarks(

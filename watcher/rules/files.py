@@ -16,7 +16,7 @@ from watcher.rules.holdings import as_of, unread
 from watcher.rules.labels import account_labels, job_labels, owner_of, portal_link
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, late
-from watcher.rules.text import ago, counted, duration, moment, rfc3339, sentence, size
+from watcher.rules.text import ago, counted, duration, few, moment, rfc3339, sentence, size
 
 #: The service's word for a file that it refused.
 _REFUSED = "error"
@@ -88,9 +88,8 @@ def _users(view: View, users: tuple[FineTuningJob, ...]) -> str:
         return "Which jobs name it is not known."
     if not users:
         return "No job that is listed names it."
-    named = ", ".join(f"{job.id} ({job.raw_status})" for job in users[:_NAMED])
-    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
-    return f"{'Jobs that name' if len(users) > 1 else 'The job that names'} it: {named}{more}."
+    named = few([f"{job.id} ({job.raw_status})" for job in users], _NAMED)
+    return f"{'Jobs that name' if len(users) > 1 else 'The job that names'} it: {named}."
 
 
 def _advice(users: tuple[FineTuningJob, ...]) -> str:

@@ -13,7 +13,7 @@ from watcher.rules.accounts import PLANE_NAMES, is_of_a_plane
 from watcher.rules.discovery import CREDENTIAL, SILENT, common_gap
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.rule import AccountState, Fleet
-from watcher.rules.text import ago, counted, moment, rfc3339, sentence
+from watcher.rules.text import ago, counted, few, moment, rfc3339, sentence
 
 #: Gaps of accounts that say nothing of the common credential, nor of Azure: their own configuration is at fault.
 _OWN_FAULT = frozenset({GapReason.KEY, GapReason.NO_ENDPOINT})
@@ -349,6 +349,6 @@ def _said(hit: Mapping[str, Gap]) -> str:
 
 def _evidence(fleet: Fleet, hit: Mapping[str, Gap]) -> str:
     first = min(gap.at for gap in hit.values())
-    named = ", ".join(sorted(hit)[:10]) + (f" and {len(hit) - 10} more" if len(hit) > 10 else "")
+    named = few(sorted(hit), 10)
     reasons = ", ".join(sorted({gap.reason.value for gap in hit.values()}))
     return f"unread since {moment(first)} ({ago(first, fleet.now)}): {named}; reasons: {reasons}"

@@ -1,6 +1,7 @@
 """How times, spans and amounts are written in what people read and in what programs parse. No sentence lives here."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -76,6 +77,12 @@ def step(span: timedelta) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 deployment`, `3 deployments`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: so many of some names at the most."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def size(count: int) -> str:
