@@ -194,6 +194,22 @@ def test_asks_from_where_the_last_reading_ended(deployments, known, start):
 
 
 @pytest.mark.parametrize(
+    ("created", "start"),
+    [
+        ([hour(22, 3)], hour(22, 1)),
+        ([hour(22, 3), hour(22, 1) - timedelta(minutes=1)], hour(21, 8)),
+        ([hour(22, 3), None], hour(6, 8)),
+        ([], hour(21, 8)),
+    ],
+    ids=["another account of its id may have been there before", "it was moved", "it may have been moved", "none"],
+)
+def test_an_account_tells_nothing_of_one_that_was_there_before_it(created, start):
+    deployments = [make_deployment(f"d{number}", created_at=at) for number, at in enumerate(created)]
+    span = span_of(deployments, {}, NOW, account_created_at=hour(22, 1) + timedelta(minutes=30))
+    assert span == Span(start=start, end=NOW)
+
+
+@pytest.mark.parametrize(
     ("lifetimes", "days"),
     [((), 16), ((15,), 16), ((3,), 16), ((15, 60), 61), ((400, 15), 93)],
     ids=["none", "default", "short", "longest", "longer than Azure keeps"],

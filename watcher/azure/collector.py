@@ -309,7 +309,9 @@ class Collector:
             return _Part(usage={})
         if deployments and not any(_may_be_fine_tuned(one, known.custom_models) for one in deployments):
             return _Part(usage={})  # base models never go idle
-        span = metrics.span_of(deployments, known.usage, at, first=self._first_span)
+        span = metrics.span_of(
+            deployments, known.usage, at, account_created_at=account.created_at, first=self._first_span
+        )
         names = [deployment.name for deployment in deployments]
         reply = await self._batch.ask(account, span, allowance) if self._batch is not None else None
         if reply is not None:

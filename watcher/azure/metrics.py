@@ -58,15 +58,27 @@ def first_span(lifetimes: Iterable[timedelta]) -> timedelta:
 
 
 def span_of(
-    deployments: Iterable[Deployment], known: Mapping[str, Usage], at: datetime, *, first: timedelta = FIRST_SPAN
+    deployments: Sequence[Deployment],
+    known: Mapping[str, Usage],
+    at: datetime,
+    *,
+    account_created_at: datetime | None = None,
+    first: timedelta = FIRST_SPAN,
 ) -> Span:
     """The span that one query must cover so that no live deployment's reading has a hole.
 
     A deployment that was read before is continued with an overlap; one that was not is read from its creation, and so
     is one whose reading shows no call and begins too late, as where lifetimes were made longer. No span is longer
-    than `first`.
+    than `first`, and none goes back beyond an account that is older than all that stands in it: where another one of
+    its id was there before, nothing is told of that one's calls.
     """
     earliest = at - first
+    if (
+        account_created_at is not None
+        and deployments
+        and all(one.created_at is not None and one.created_at >= account_created_at for one in deployments)
+    ):
+        earliest = min(max(earliest, account_created_at), at)
     starts = [at - OVERLAP]
     for deployment in deployments:
         usage, begin = known.get(deployment.name.lower()), max(deployment.created_at or earliest, earliest)
