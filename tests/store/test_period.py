@@ -25,9 +25,10 @@ from tests.factories import (
 )
 from tests.report.recorded import make_terms
 from watcher.alerts.keep import Keep
+from watcher.azure.discovery import Discovery
 from watcher.costs.hosting import Period, State
 from watcher.costs.idle import Trickle
-from watcher.cycles import Judgement, record
+from watcher.cycles import Judgement, record, save_discovery
 from watcher.report.compile import compile_statement
 from watcher.resources.calls import DELAY, Calls, HourOfCalls
 from watcher.resources.departure import Departure
@@ -299,6 +300,28 @@ def test_an_account_that_left_the_scope_counts_to_then():
     assert line.ended_by == "its account left what is watched"
     assert world.statement(NOW).accounts == 1  # the other one
     assert [one.account.name for one in world.load(NOW).inventory.holdings] == ["other"]
+
+
+def test_an_account_that_came_back_had_left_in_the_meantime():
+    world = World(NOW - 9 * DAY)
+    for days, accounts in ((9, [ACCOUNT]), (6, [make_account("other")]), (2, [ACCOUNT, make_account("other")])):
+        found = Discovery(accounts=tuple(accounts), is_complete=True)
+        world.store.write_now(save_discovery, found, QUIET, NOW - days * DAY)
+        if ACCOUNT in accounts:
+            world.poll(NOW - days * DAY + HOUR, [make_deployment()])
+    seen = {
+        (days, span): [(one.account.name, one.removed_at) for one in world.load(NOW - days * DAY, span * DAY).accounts]
+        for days, span in ((7, 1), (4, 3), (3, 1), (0, 1), (0, 7))
+    }
+    here, other, left_at = ACCOUNT.name, ("other", None), NOW - 6 * DAY
+    assert seen == {
+        (7, 1): [(here, None)],
+        (4, 3): [(here, left_at), other],
+        (3, 1): [other],
+        (0, 1): [(here, None), other],
+        (0, 7): [(here, None), other],
+    }
+    assert world.statement(NOW - 4 * DAY).hosted[0].ended_by == "its account left what is watched"
 
 
 # At any time

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, func, select
 
 from watcher.alerts.silence import Silence
 from watcher.costs.hosting import Period
@@ -28,28 +28,14 @@ from watcher.store import (
     period_jobs,
     period_lives,
     period_moves,
+    period_scope,
     retirements,
     schema,
     state,
 )
-from watcher.store.alerts import silence_of
 from watcher.store.gaps import gap_of
+from watcher.store.operators import silence_of
 from watcher.store.period_calls import Tallies
-
-_ACCOUNT_COLUMNS = (
-    "key",
-    "noun",
-    "first_seen_at",
-    "removed_at",
-    "snapshot_at",
-    "jobs_at",
-    "deployments_at",
-    "usage_at",
-    "files_at",
-    "models_at",
-    "models_digest",
-    "files_digest",
-)
 
 _USUAL_TRICKLE = Trickle()
 
@@ -64,7 +50,8 @@ def load(
         owner_tag: Names the owner of a job among its metadata.
         trickle: What was called more often in the period is looked at no further back.
     """
-    rows = _accounts(tx, period.begin, as_of)
+    scope = period_scope.load(tx, period.begin, as_of)
+    rows = [row for row, _ in scope]
     past = frozenset(row.key for row in rows if row.snapshot_at is not None and row.snapshot_at > as_of)
     accounts = {row.key for row in rows}
     kept = period_jobs.kept(tx, as_of, accounts=accounts, past=past, owner_tag=owner_tag)
@@ -92,7 +79,7 @@ def load(
         gaps=_gaps(tx, period.begin, as_of),
         firsts=_first_readings(tx, rows, changes.first) if past else {},
     )
-    recorded = tuple(_recorded(row, found, as_of) for row in rows)
+    recorded = tuple(_recorded(row, removed_at, found, as_of) for row, removed_at in scope)
     return Records(
         as_of=as_of,
         accounts=recorded,
@@ -123,15 +110,6 @@ class _Found:
     jobs: Mapping[str, list[Any]]
     gaps: Mapping[str, list[tuple[Gap, datetime | None]]]
     firsts: Mapping[tuple[str, Section], datetime]
-
-
-def _accounts(tx: Connection, begin: datetime, as_of: datetime) -> list[Row[Any]]:
-    """Those that were in scope at some time since `begin`, by label."""
-    c = schema.accounts.c
-    query = select(*(c[name] for name in _ACCOUNT_COLUMNS)).where(
-        c.first_seen_at <= as_of, or_(c.removed_at.is_(None), c.removed_at > begin)
-    )
-    return list(tx.execute(query.order_by(c.label, c.key)))
 
 
 def _usage(tx: Connection, accounts: Collection[str]) -> dict[tuple[str, str], Usage]:
@@ -191,10 +169,9 @@ def _place_checkpoints(
             models[name] = replace(models[name], checkpoints=ids)
 
 
-def _recorded(row: Row[Any], found: _Found, as_of: datetime) -> RecordedAccount:
+def _recorded(row: Row[Any], removed_at: datetime | None, found: _Found, as_of: datetime) -> RecordedAccount:
     key, all_gaps, its = row.key, found.gaps.get(row.key, []), found.kept[row.key]
     gaps = tuple(gap for gap, ends_at in all_gaps if ends_at is None)
-    removed_at = row.removed_at if row.removed_at is not None and row.removed_at <= as_of else None
 
     def read_at(section: Section, newest: datetime | None) -> datetime | None:
         if newest is None or newest <= as_of:
