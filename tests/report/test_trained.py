@@ -5,6 +5,7 @@ import pytest
 from tests.factories import DAY, HOUR, NOW, make_event, make_job
 from tests.report.recorded import WEEK, make_recorded, stated
 from watcher.costs.hosting import Period
+from watcher.costs.money import Unknown
 from watcher.report.recorded import RecordedJob
 
 BASE = "gpt-4.1-2025-04-14"
@@ -56,3 +57,21 @@ def test_a_refusal_is_told_by_its_harms():
     assert {line.harm_types for line in statement.trained} == {("hate_fairness", "violence")}
     assert all(line.is_refused and line.failure == words for line in statement.trained)
     assert statement.training.text == "0.00 USD"
+
+
+@pytest.mark.parametrize(
+    ("job", "account", "words"),
+    [
+        pytest.param(made("running", left_at=NOW - DAY), {}, "listed no longer, since", id="deleted on its way"),
+        pytest.param(made("running"), {"removed_at": NOW - DAY}, "its account left", id="gone with its account"),
+    ],
+)
+def test_what_became_of_one_that_vanished_on_its_way_is_unknown(job, account, words):
+    statement = stated(make_recorded(jobs=[job], **account))
+    (line,) = statement.trained
+    assert isinstance(line.cost, Unknown) and words in line.basis
+    assert statement.training.text == "unknown"
+
+
+def test_one_that_ended_before_its_account_left_costs_what_it_cost():
+    assert stated(make_recorded(jobs=[made()], removed_at=NOW - HOUR)).training.text == "10.00 USD"

@@ -46,6 +46,7 @@ class RecordedJob:
 
     job: FineTuningJob  #: as it was known
     ended_at: datetime | None  #: by the service, else when that was seen; `None`: it is under way
+    left_at: datetime | None = None  #: of one that had not ended: since when it is listed no longer
     phases: tuple[Transition, ...] = ()  #: how its status changed, oldest first
     billed: int | None = None  #: tokens, by its own log
     events: tuple[JobEvent, ...] = ()  #: lines of its log that may tell why it ended so

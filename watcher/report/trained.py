@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from watcher.costs.hosting import Period
-from watcher.costs.money import Amount, nothing
+from watcher.costs.money import Amount, Unknown, nothing
 from watcher.costs.prices import Price
 from watcher.costs.training import Spent, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
 from watcher.report.hosted import Places
@@ -15,6 +15,7 @@ from watcher.resources.account import Account
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.rules.labels import owner_of
 from watcher.rules.rai import Refusal, has_trained, refusal_of
+from watcher.rules.text import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +69,25 @@ def _under_way(
 ) -> Trained:
     if one.ended_at is not None:
         basis = "it ended after the period, and is billed where it ends"
+    elif (lost := _lost(recorded, one)) is not None:
+        return _trained(recorded, one, terms, places, lost, None)
     else:
         so_far = _spent(recorded, one, terms, None)
         much = f": {so_far.cost.text} so far ({so_far.basis})" if isinstance(so_far.cost, Amount) else ""
         basis = f"it is under way, and is billed where it ends{much}"
     return _trained(recorded, one, terms, places, Spent(cost=nothing(terms.book.currency), basis=basis), None)
+
+
+def _lost(recorded: RecordedAccount, one: RecordedJob) -> Spent | None:
+    """That nobody knows what became of a job; `None`: it is under way."""
+    if recorded.removed_at is not None:
+        how, since = "its account left what is watched", recorded.removed_at
+    elif one.left_at is not None:
+        how, since = "it is listed no longer", one.left_at
+    else:
+        return None
+    because = f"what became of a job is not known, as {how}"
+    return Spent(cost=Unknown(because=because), basis=f"{because}, since {moment(since)}")
 
 
 def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, refusal: Refusal | None) -> Spent:

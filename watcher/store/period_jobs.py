@@ -63,11 +63,19 @@ def jobs(
             )
             if ended_at < begin:
                 continue
-        elif row.left_at is not None and row.left_at <= begin:
-            continue  # nobody knows what became of it
+        left_at = None if ended_at is not None or row.left_at is None or row.left_at > as_of else row.left_at
+        if left_at is not None and left_at <= begin:
+            continue
         events = tuple(logs.get((row.account, row.id), ()))
         found.setdefault(row.account, []).append(
-            RecordedJob(job=noun, ended_at=ended_at, phases=known, billed=billed_tokens(events), events=events)
+            RecordedJob(
+                job=noun,
+                ended_at=ended_at,
+                left_at=left_at,
+                phases=known,
+                billed=billed_tokens(events),
+                events=events,
+            )
         )
     return found
 
