@@ -36,7 +36,7 @@ from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import NAMELESS, GapReason, Listing, Section
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, claiming, history, listings, observations, outbox, scope, state
+from watcher.store import alerts, claiming, history, listings, observations, operators, outbox, scope, state
 
 RULES = build_rules({"deployment_wasting": {"enabled": False}}, plugins=())  # tells of whatever is idle, for reports
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -598,7 +598,7 @@ def test_a_tag_keeps_a_deployment_as_the_command_does(watched):
     def seen(at, **tags):
         tagged = make_deployment(created_at=NOW - 20 * DAY, tags=tags)
         save(watched, at=at, jobs=[], deployments=[tagged], usage=[make_usage(last_success_at=LAST_CALL)])
-        return watched.read_now(alerts.keeps, since=NOW)
+        return watched.read_now(operators.keeps, since=NOW)
 
     (kept,) = seen(NOW, **{"Watcher-Keep-Until": "2027-01-01"})
     assert (kept.until.isoformat(), kept.author) == ("2027-01-02T00:00:00+00:00", "tag watcher-keep-until")
@@ -611,11 +611,11 @@ def test_a_tag_that_is_gone_takes_no_operators_word_with_it(watched):
     def seen(at, **tags):
         tagged = make_deployment(created_at=NOW - 20 * DAY, tags=tags)
         save(watched, at=at, jobs=[], deployments=[tagged], usage=[make_usage(last_success_at=LAST_CALL)])
-        return watched.read_now(alerts.keeps, since=NOW)
+        return watched.read_now(operators.keeps, since=NOW)
 
     (tagged,) = seen(NOW, **{"watcher-keep-until": "2027-01-01"})
     said = replace(tagged, author="ops", reason="a customer asked", until=NOW + 90 * DAY)
-    watched.write_now(alerts.save_keep, said, now=NOW)
+    watched.write_now(operators.save_keep, said, now=NOW)
     assert seen(NOW + MINUTE) == (said,)
 
 

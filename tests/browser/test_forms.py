@@ -13,8 +13,8 @@ from tests.browser.visits import Visits
 from watcher.alerts.alert import Alert
 from watcher.alerts.keep import Keep
 from watcher.alerts.silence import Silence
-from watcher.store import alerts, outbox
-from watcher.store.alerts import AuditEntry
+from watcher.store import alerts, operators, outbox
+from watcher.store.operators import AuditEntry
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 both = pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -43,17 +43,17 @@ async def firing(site: Served, rule: str = "deployment_idle") -> list[Alert]:
 
 async def silences(site: Served) -> list[Silence]:
     """Those of this visitor that last."""
-    return [one for one in await site.store.read(alerts.silences, since=estate.now()) if one.author == AUTHOR]
+    return [one for one in await site.store.read(operators.silences, since=estate.now()) if one.author == AUTHOR]
 
 
 async def keeps(site: Served) -> list[Keep]:
     """Those of this visitor that last."""
-    return [one for one in await site.store.read(alerts.keeps, since=estate.now()) if one.author == AUTHOR]
+    return [one for one in await site.store.read(operators.keeps, since=estate.now()) if one.author == AUTHOR]
 
 
 async def noted(site: Served, subject: str) -> list[tuple[str, str]]:
     """Who did what with it, newest first, and why."""
-    found: tuple[AuditEntry, ...] = await site.store.read(alerts.audit, subject=subject)
+    found: tuple[AuditEntry, ...] = await site.store.read(operators.audit, subject=subject)
     assert {one.author for one in found} == {AUTHOR}
     return [(one.action, one.comment) for one in found]
 
@@ -68,7 +68,7 @@ async def test_an_alert_is_silenced_and_heard_again(site: Served, visits: Visits
     await send(page, "Silence", comment="moving house", **{"for": "4h"})
     await said(page, "Silenced until")
     (silence,) = [
-        one for one in await site.store.read(alerts.silences, since=estate.now()) if one.matches(alert.labels)
+        one for one in await site.store.read(operators.silences, since=estate.now()) if one.matches(alert.labels)
     ]
     assert (silence.author, silence.comment) == (AUTHOR, "moving house")
     await page.goto(f"{site.address}/silences/{silence.id}/expire")

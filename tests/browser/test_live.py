@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.browser import estate
 from tests.browser.sites import Served
 from tests.browser.visits import Visits
-from watcher.store import alerts
+from watcher.store import operators
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,7 +31,7 @@ async def listening(page: Page) -> None:
 
 async def note(site: Served) -> None:
     """Something changes in the store."""
-    await site.store.write(alerts.record, author="test", action="note", subject="-", comment="-", now=estate.now())
+    await site.store.write(operators.record, author="test", action="note", subject="-", comment="-", now=estate.now())
 
 
 async def test_a_failed_job_appears_without_a_reload(site: Served, visits: Visits) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import insert, update
 
 from tests.cli.world import World
 from tests.factories import HOUR, MINUTE, NOW
-from watcher.store import alerts, schema
-from watcher.store.alerts import AuditEntry
+from watcher.store import operators, schema
+from watcher.store.operators import AuditEntry
 
 
 def notifications(world: World, *args: str) -> Any:
@@ -17,7 +17,7 @@ def notifications(world: World, *args: str) -> Any:
 def audit(world: World) -> list[AuditEntry]:
     store = world.open()
     try:
-        return list(store.read_now(alerts.audit))
+        return list(store.read_now(operators.audit))
     finally:
         store.close()
 

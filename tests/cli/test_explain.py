@@ -123,7 +123,7 @@ def test_an_alert_that_is_over_gives_no_advice(world: World) -> None:
     out = " ".join(world.watcher("explain", "support-bot").out.split())
     over = out[out.index("deployment_idle, ") :]
     assert "and ended 2026-11-22 08:00 UTC: " in over
-    assert "When last judged, it said: Deployment support-bot in contoso-ft may be deleted from" in over
+    assert "As last recorded, it said: Deployment support-bot in contoso-ft may be deleted from" in over
     assert "curl" not in over and "az cognitiveservices account deployment delete" not in over
 
 

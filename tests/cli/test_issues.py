@@ -6,8 +6,8 @@ import pytest
 
 from tests.cli.world import World
 from tests.factories import DAY, HOUR, MINUTE, NOW
-from watcher.store import alerts, reports
-from watcher.store.outbox import Attempt
+from watcher.store import operators, reports
+from watcher.store.attempts import Attempt
 from watcher.store.reports import Issue
 
 
@@ -114,7 +114,7 @@ def test_retry_and_drop_take_them_and_keep_the_audit(late: World) -> None:
     assert [one["id"] for one in listed(late)] == [hook]
     store = late.open()
     try:
-        kept = [(one.action, one.subject, one.comment) for one in store.read_now(alerts.audit)]
+        kept = [(one.action, one.subject, one.comment) for one in store.read_now(operators.audit)]
     finally:
         store.close()
     assert ("outbox.retry", hook, "mended") in kept

@@ -4,8 +4,8 @@ import pytest
 
 from tests.cli.world import World, good
 from tests.factories import NOW, make_deployment
-from watcher.store import alerts
-from watcher.store.alerts import AuditEntry
+from watcher.store import operators
+from watcher.store.operators import AuditEntry
 
 KEEP = ("--until", "2d", "--reason", "launch", "--author", "ops")
 
@@ -13,7 +13,7 @@ KEEP = ("--until", "2d", "--reason", "launch", "--author", "ops")
 def audit(world: World) -> list[AuditEntry]:
     store = world.open()
     try:
-        return list(store.read_now(alerts.audit))
+        return list(store.read_now(operators.audit))
     finally:
         store.close()
 

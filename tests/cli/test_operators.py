@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.world import World, good
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_usage
-from watcher.store import alerts, schema
+from watcher.store import operators, schema
 
 
 def alert(world: World, rule: str) -> Any:
@@ -101,7 +101,7 @@ def test_silences_are_ended_by_the_beginnings_of_their_ids_with_who_and_why(worl
     assert done.out.splitlines() == [f"{id_} has ended" for id_ in ids]
     store = world.open()
     try:
-        ended = [one for one in store.read_now(alerts.audit) if one.action == "silence.expire"]
+        ended = [one for one in store.read_now(operators.audit) if one.action == "silence.expire"]
     finally:
         store.close()
     assert {(one.subject, one.author, one.comment) for one in ended} == {(id_, "ops", "mended") for id_ in ids}

@@ -56,7 +56,7 @@ STEPS = {
     "claimed": Step(holder="watcher.notify.webhook:WebhookNotifier", name="send", is_async=True, before=True),
     "sent": Step(holder="watcher.notify.webhook:WebhookNotifier", name="send", is_async=True),
     "failed": Step(holder="watcher.notify.webhook:WebhookNotifier", name="send", is_async=True, on_failure=True),
-    "marking": Step(holder="watcher.store.outbox", name="mark_all", came_to=bool),  # inside the transaction
+    "marking": Step(holder="watcher.store.attempts", name="mark_all", came_to=bool),  # inside the transaction
     "marked": Step(holder="watcher.cycles", name="deliver", is_async=True, came_to=bool),
 }
 #: They come before Azure is asked for anything.

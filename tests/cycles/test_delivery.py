@@ -25,7 +25,7 @@ from watcher.notify.email import EmailNotifier
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.notify.webhook import WebhookNotifier
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, channels, claiming, outbox, redelivery
+from watcher.store import alerts, attempts, channels, claiming, outbox, redelivery
 from watcher.transport import open_client
 
 POLICY = RetryPolicy()
@@ -673,7 +673,7 @@ async def test_a_secret_that_a_notifier_quotes_is_kept_nowhere(store, clock):
     kept = [failed.attempt.detail, post.channel().detail, store.read_now(outbox.listed)[0].last_error]
     notifier.fails, clock.now = False, post.due()
     (done,) = await post.deliver()
-    kept += [one.detail for one in store.read_now(outbox.attempts, done.delivery.notification.id)]
+    kept += [one.detail for one in store.read_now(attempts.of, done.delivery.notification.id)]
     assert "***" in kept[0]
     assert kept[-1] == "*** took it"
     assert not [

@@ -26,7 +26,7 @@ from watcher.resources.departure import Departure
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, deployments, history, listings, observations, scope
+from watcher.store import alerts, deployments, history, listings, observations, operators, scope
 
 RULES = build_rules({"deployment_wasting": {"enabled": False}}, plugins=())
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -249,9 +249,9 @@ def test_what_was_in_a_moved_account_is_not_gone_and_its_alerts_say_where_it_wen
 def test_the_calls_and_exceptions_of_a_moved_account_go_on_under_its_new_id(idle):
     """Its metrics begin anew, and without what was known before every deployment would look long idle."""
     keep = Keep(account=ACCOUNT.key, deployment=ONE.name, until=NOW + 9 * DAY, author="ann", reason="trial")
-    idle.write_now(alerts.save_keep, keep, now=NOW)
+    idle.write_now(operators.save_keep, keep, now=NOW)
     find(idle, MOVED, gone=[ACCOUNT])
-    assert {(one.account, one.reason) for one in idle.read_now(alerts.keeps, since=NOW)} == {
+    assert {(one.account, one.reason) for one in idle.read_now(operators.keeps, since=NOW)} == {
         (ACCOUNT.key, "trial"),
         (MOVED.key, "trial"),
     }

@@ -21,7 +21,7 @@ from tests.alerts.factories import (
 from watcher.alerts.alert import open_alert
 from watcher.cycles import dispatching
 from watcher.rules.finding import Severity
-from watcher.store import alerts, outbox, schema
+from watcher.store import alerts, operators, outbox, schema
 
 WAIT = 30 * SECOND
 ESCALATING = make_routing(escalate_after=HOUR, escalate_to=("pager",))
@@ -66,7 +66,7 @@ def test_an_event_that_is_acknowledged_does_not_escalate_and_is_settled(store):
     event = make_alert("job_failed")
     save(store, event)
     dispatch(store, NOW + WAIT)
-    store.write_now(alerts.acknowledge, event, author="operator", comment="on it", now=NOW + MINUTE)
+    store.write_now(operators.acknowledge, event, author="operator", comment="on it", now=NOW + MINUTE)
     dispatch(store, NOW + 2 * HOUR)
     assert [receiver for receiver, _, _ in sent(store)] == ["slack"]
     assert unsettled(store) == set()
@@ -151,7 +151,7 @@ def test_a_note_is_stored_with_what_is_told(store):
     save(store, idle)
     silence = make_silence("deployment=chat", until=NOW + 30 * DAY)
     store.write_now(
-        alerts.add_silence, ["deployment=chat"], ends_at=silence.ends_at, author="operator", comment="known", now=NOW
+        operators.add_silence, ["deployment=chat"], ends_at=silence.ends_at, author="operator", comment="known", now=NOW
     )
     assert dispatch(store, NOW + WAIT).notifications == ()
     save(store, raised(idle, NOW + 6 * DAY, step="1d", severity=Severity.CRITICAL))

@@ -21,7 +21,7 @@ from tests.store.dumps import statements
 from tests.store.test_outbox import claim, mark
 from watcher import cycles
 from watcher.rules.finding import Severity
-from watcher.store import alerts, outbox
+from watcher.store import alerts, operators, outbox
 
 ROUTING = make_routing(escalate_after=3 * HOUR, escalate_to=("pager",))
 ONE = make_alert(name="one", severity=Severity.WARNING)
@@ -57,7 +57,7 @@ async def quiet(store):
 
 
 def acknowledge(tx):
-    alerts.acknowledge(tx, ONE, author="me", comment="", now=NOW + 3 * MINUTE)
+    operators.acknowledge(tx, ONE, author="me", comment="", now=NOW + 3 * MINUTE)
 
 
 def tell_elsewhere(tx):
@@ -75,10 +75,10 @@ CHANGES = {
     "an event": lambda tx: alerts.save(tx, [make_alert("deployment_gone", severity=Severity.CRITICAL)]),
     "an acknowledgement": acknowledge,
     "told elsewhere": tell_elsewhere,
-    "a silence": lambda tx: alerts.add_silence(
+    "a silence": lambda tx: operators.add_silence(
         tx, ["rule=~'.*'"], ends_at=NOW + 30 * HOUR, author="me", comment="", now=NOW + 2 * MINUTE
     ),
-    "a keep": lambda tx: alerts.save_keep(tx, make_keep(NOW + 9 * DAY), now=NOW + 2 * MINUTE),
+    "a keep": lambda tx: operators.save_keep(tx, make_keep(NOW + 9 * DAY), now=NOW + 2 * MINUTE),
     "a telling taken back": lambda tx: _take_back(tx),
 }
 
@@ -178,8 +178,8 @@ async def test_a_silence_that_cannot_be_read_is_logged_once_and_hides_nothing(st
     """It may have been taken by an older version, or written by hand."""
     process = Process(store)
     known = {"ends_at": NOW + DAY, "author": "kim", "comment": "", "now": NOW}
-    unread = store.write_now(alerts.add_silence, ['rule=~"(a+)+!"'], **known)
-    hides = store.write_now(alerts.add_silence, ["deployment=two"], **known)
+    unread = store.write_now(operators.add_silence, ['rule=~"(a+)+!"'], **known)
+    hides = store.write_now(operators.add_silence, ["deployment=two"], **known)
     store.write_now(alerts.save, [ONE, make_alert(name="two", severity=Severity.WARNING)])
     process.clock.move(MINUTE)
     with structlog.testing.capture_logs() as logged:

@@ -27,7 +27,7 @@ from watcher.alerts.interval import MuteInterval, TimeRange
 from watcher.alerts.matcher import parse_matchers
 from watcher.cycles.recall import look
 from watcher.rules.finding import Severity
-from watcher.store import alerts, claiming, outbox, redelivery
+from watcher.store import alerts, claiming, operators, outbox, redelivery
 
 STEPS = 70
 OFFICE = MuteInterval(name="office", times=(TimeRange(start=12 * HOUR + 20 * MINUTE, end=13 * HOUR),))
@@ -111,18 +111,18 @@ class Walk:
     def acknowledge(self):
         if self.open:
             one = self.random.choice(self.open)
-            self.write(alerts.acknowledge, one, author="me", comment="", now=self.clock())
+            self.write(operators.acknowledge, one, author="me", comment="", now=self.clock())
             self.change(replace(one, acked_at=self.clock(), acked_by="me"))
 
     def silence(self):
         match = self.random.choice(["owner=search", "rule=deployment_failed", "severity=info"])
         until = self.clock() + self.random.choice([MINUTE, HOUR])
         comment = str(self.random.random())  # its id tells it from others
-        self.write(alerts.add_silence, [match], ends_at=until, author="me", comment=comment, now=self.clock())
+        self.write(operators.add_silence, [match], ends_at=until, author="me", comment=comment, now=self.clock())
 
     def unsilence(self):
-        for one in self.store.read_now(alerts.silences, since=self.clock()):
-            self.write(alerts.expire_silence, one.id, author="me", now=self.clock())
+        for one in self.store.read_now(operators.silences, since=self.clock()):
+            self.write(operators.expire_silence, one.id, author="me", now=self.clock())
 
     def deliver(self):
         """Another process, or this one: some arrive, some die, some of those are told after all."""

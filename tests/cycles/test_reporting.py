@@ -23,7 +23,7 @@ from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience
 from watcher.report.terms import ReportTerms
 from watcher.rules.registry import build_rules
-from watcher.store import channels, outbox, reports, scope
+from watcher.store import attempts, channels, reports, scope
 from watcher.store.outbox import LEASE
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -499,7 +499,7 @@ async def test_each_try_is_on_record(process, inbox, store):
     await process.look(5 * MINUTE)
     await process.look(HOUR)
     (issue,) = store.read_now(reports.listed, states=("delivered",))
-    failed, taken = store.read_now(outbox.attempts, issue.id)
+    failed, taken = store.read_now(attempts.of, issue.id)
     assert (failed.at, failed.outcome, failed.kind) == (MONDAY, "retry", "server")
     assert failed.detail == "server: 503"
     assert (taken.at, taken.outcome, taken.kind, taken.detail) == (MONDAY + HOUR, "delivered", "", "taken")

@@ -14,7 +14,7 @@ from watcher.resources.deployment import KEEP_TAG
 from watcher.rules.finding import FindingKind
 from watcher.simulator import Account, Calls, Deployment, Fault, Job, Scenario
 from watcher.simulator.catalogue import MODELS, prices_of
-from watcher.store import alerts
+from watcher.store import alerts, operators
 
 from .month import CONFIGURATION, HOUR, replayed, watched
 
@@ -94,7 +94,7 @@ def keep(*names, days=300):
     def act(tx, now):
         for name in names:
             said = Keep(account="contoso-ft", deployment=name, until=now + days * DAY, author="ann", reason="a reason")
-            alerts.save_keep(tx, said, now=now)
+            operators.save_keep(tx, said, now=now)
 
     return act
 
@@ -106,7 +106,7 @@ def let_go(name):
 def acknowledge(tx, now):
     (alert,) = (one for one in alerts.unsettled(tx) if _is_blind(one, "blind"))
     assert alert.finding.kind is FindingKind.CONDITION
-    alerts.acknowledge(tx, alert, author="ann", comment="a network rule", now=now)
+    operators.acknowledge(tx, alert, author="ann", comment="a network rule", now=now)
 
 
 def _is_blind(alert, name):
@@ -114,8 +114,8 @@ def _is_blind(alert, name):
 
 
 def silence(tx, now):
-    alerts.add_silence(tx, ["rule=job_failed"], ends_at=now + 20 * DAY, author="ann", comment="known", now=now)
-    alerts.add_silence(tx, ["account=dark"], ends_at=now + 8.4 * DAY, author="ann", comment="a move", now=now)
+    operators.add_silence(tx, ["rule=job_failed"], ends_at=now + 20 * DAY, author="ann", comment="known", now=now)
+    operators.add_silence(tx, ["account=dark"], ends_at=now + 8.4 * DAY, author="ann", comment="a move", now=now)
 
 
 def tag(value, *names):

@@ -1,7 +1,6 @@
-"""Alerts, what was told of them, and what operators said."""
+"""Alerts, and what was told of them."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -12,16 +11,13 @@ from tests.alerts.factories import (
     NOW,
     ended,
     make_alert,
-    make_keep,
-    make_silence,
     make_subject,
     raised,
 )
 from watcher.alerts.alert import AlertStatus
-from watcher.alerts.silence import Silence
 from watcher.errors import DatabaseUnavailableError
 from watcher.rules.finding import Severity
-from watcher.store import alerts
+from watcher.store import alerts, operators
 
 from .test_outbox import make_notification, put
 
@@ -54,11 +50,11 @@ def test_saving_again_updates_and_keeps_the_acknowledgement(store):
     """A poll that loaded the alert before somebody acknowledged it must not take that back."""
     alert = make_alert()
     save(store, alert)
-    store.write_now(alerts.acknowledge, alert, author="operator", comment="on it", now=NOW)
+    store.write_now(operators.acknowledge, alert, author="operator", comment="on it", now=NOW)
     save(store, raised(alert, NOW + HOUR, severity=Severity.CRITICAL))
     (found,) = store.read_now(alerts.firing, ACCOUNT)
     assert (found.severity, found.acked_by, found.acked_at) == (Severity.CRITICAL, "operator", NOW)
-    (entry,) = store.read_now(alerts.audit, subject=alert.id)
+    (entry,) = store.read_now(operators.audit, subject=alert.id)
     assert (entry.author, entry.action, entry.comment, entry.at) == ("operator", "ack", "on it", NOW)
 
 
@@ -157,57 +153,3 @@ def test_a_deployments_alerts_are_listed_newest_first(store):
     old, new = make_alert(), make_alert("deployment_idle", at=NOW + DAY)
     save(store, old, new, make_alert(name="other", subject=make_subject("other", incarnation="life-9")))
     assert store.read_now(alerts.of_subject, ACCOUNT, "life-1") == (new, old)
-
-
-# What operators say
-
-
-def test_a_silence_lasts_until_it_ends_or_is_ended(store):
-    silence = store.write_now(
-        alerts.add_silence, ['rule=~"job_.+"', "account!=x"], ends_at=NOW + DAY, author="me", comment="known", now=NOW
-    )
-    assert isinstance(silence, Silence)
-    assert store.read_now(alerts.silences, since=NOW) == (silence,)
-    assert store.read_now(alerts.silences, since=NOW + DAY) == ()
-    expired = store.write_now(alerts.expire_silence, silence.id, author="you", now=NOW + HOUR)
-    assert expired == replace(silence, ends_at=NOW + HOUR)
-    assert store.write_now(alerts.expire_silence, silence.id, author="you", now=NOW + HOUR) is None
-    assert store.write_now(alerts.expire_silence, "sil_none", author="you", now=NOW) is None
-    actions = [(entry.action, entry.author, entry.subject) for entry in store.read_now(alerts.audit)]
-    assert actions == [("silence.expire", "you", silence.id), ("silence.add", "me", silence.id)]
-    assert silence.matches({"rule": "job_failed", "account": "y"})
-    assert make_silence("rule=x", until=NOW + DAY).is_active(NOW)
-
-
-def test_a_later_keep_replaces_an_earlier_one_of_the_same_name(store):
-    keep = make_keep(NOW + DAY, deployment="Chat")
-    store.write_now(alerts.save_keep, keep, now=NOW)
-    longer = replace(keep, deployment="chat", until=NOW + timedelta(days=9))
-    store.write_now(alerts.save_keep, longer, now=NOW)
-    assert store.read_now(alerts.keeps, since=NOW) == (longer,)
-    assert len(store.read_now(alerts.audit)) == 2
-    store.write_now(alerts.drop_keep, ACCOUNT, "CHAT")
-    assert store.read_now(alerts.keeps, since=NOW) == ()
-
-
-UNREAD = 'rule=~"(a+)+!"'
-
-
-def test_a_silence_that_cannot_be_read_hides_nothing_and_takes_no_other_with_it(store):
-    for matcher in ("rule=job_failed", UNREAD, "rule"):
-        known = {"author": "me", "comment": matcher, "now": NOW}
-        store.write_now(alerts.add_silence, [matcher, "owner=x"], ends_at=NOW + DAY, **known)
-    found = {silence.comment: silence for silence in store.read_now(alerts.silences, since=NOW)}
-    names = ("job_failed", "aaa", "")
-    hidden = [
-        (comment, name)
-        for comment, silence in found.items()
-        for name in names
-        if silence.matches({"rule": name, "owner": "x"})
-    ]
-    assert hidden == [("rule=job_failed", "job_failed")]
-    assert found["rule=job_failed"].unread_because == ""
-    assert "could take for ever" in found[UNREAD].unread_because
-    assert [str(matcher) for matcher in found[UNREAD].matchers] == [UNREAD, 'owner="x"']
-    expired = store.write_now(alerts.expire_silence, found[UNREAD].id, author="you", now=NOW + HOUR)
-    assert expired == replace(found[UNREAD], ends_at=NOW + HOUR)

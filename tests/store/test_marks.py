@@ -8,7 +8,7 @@ import pytest
 from tests.factories import make_account, make_deployment, make_snapshot
 from watcher.cycles import Judgement, record
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, marks, reports, scope
+from watcher.store import marks, operators, reports, scope
 from watcher.store.engine import Store
 from watcher.store.reports import Issue
 
@@ -43,7 +43,7 @@ def test_an_account_more_changes_it(store: Store, clock: Any, seen: str) -> None
 
 
 def test_what_an_operator_does_changes_it(store: Store, clock: Any, seen: str) -> None:
-    store.write_now(alerts.record, author="Kim", action="ack", subject="x", comment="", now=clock())
+    store.write_now(operators.record, author="Kim", action="ack", subject="x", comment="", now=clock())
     assert store.read_now(marks.mark) != seen
 
 

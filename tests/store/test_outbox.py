@@ -10,8 +10,9 @@ from tests.alerts.factories import NOW, ended, make_alert
 from watcher.alerts.dispatch import told_rows
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, notification_id
 from watcher.store import alerts as alert_store
-from watcher.store import claiming, outbox, redelivery
-from watcher.store.outbox import LEASE, Attempt, Outcome
+from watcher.store import attempts, claiming, outbox, redelivery
+from watcher.store.attempts import Attempt, Outcome
+from watcher.store.outbox import LEASE
 
 SECOND = timedelta(seconds=1)
 BOTH = ("mail", "slack")
@@ -55,7 +56,7 @@ def mark(store, delivery, *, state="delivered", at=NOW, due_at=None, **more):
         at=at, duration_s=0.25, outcome=outcome, kind="" if outcome == "delivered" else "timeout", detail="x"
     )
     ended = Outcome(delivery=delivery, attempt=attempt, state=state, due_at=due_at, **more)
-    return bool(store.write_now(outbox.mark_all, [ended]))
+    return bool(store.write_now(attempts.mark_all, [ended]))
 
 
 def ids(deliveries):
@@ -129,18 +130,6 @@ def test_a_lease_ends_and_whoever_lost_it_marks_nothing(store, alert):
     assert (delivery.state, delivery.attempts, delivery.lease_until) == ("pending", 0, NOW + LEASE + LEASE)
     assert mark(store, theirs) is True
     assert store.read_now(outbox.counts) == {"delivered": 1}
-
-
-def test_both_tries_at_one_delivery_are_on_record(store, alert):
-    notification = make_notification(alert)
-    put(store, notification)
-    (mine,) = claim(store, "one")
-    (theirs,) = claim(store, "two", now=NOW + LEASE)
-    mark(store, theirs, at=NOW + LEASE)
-    mark(store, mine, state="pending", at=NOW + LEASE + SECOND, due_at=NOW)
-    attempts = store.read_now(outbox.attempts, notification.id)
-    assert [attempt.outcome for attempt in attempts] == ["delivered", "retry"]
-    assert attempts[0].duration_s == 0.25
 
 
 def test_a_renewed_lease_holds_for_as_long_again(store, alert):

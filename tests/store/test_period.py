@@ -35,7 +35,7 @@ from watcher.resources.departure import Departure
 from watcher.resources.deployment import ProvisioningState, Usage
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Listing, Section
-from watcher.store import alerts, as_of, period, schema, scope
+from watcher.store import as_of, operators, period, schema, scope
 from watcher.store.scratch import Scratch
 
 KEY = ACCOUNT.key
@@ -279,14 +279,14 @@ def test_keeps_are_those_of_the_time():
 
     def keep(at, until):
         one = Keep(account=KEY, deployment="support-bot", until=until, author="ana", reason="launch")
-        world.store.write_now(alerts.save_keep, one, now=at)
+        world.store.write_now(operators.save_keep, one, now=at)
 
     keep(NOW - 6 * DAY, NOW + DAY)
     keep(NOW - 2 * DAY, NOW + 9 * DAY)
     world.store.write_now(
-        alerts.record, author="bo", action="keep.drop", subject=f"{KEY}/support-bot", comment="", now=NOW - HOUR
+        operators.record, author="bo", action="keep.drop", subject=f"{KEY}/support-bot", comment="", now=NOW - HOUR
     )
-    world.store.write_now(alerts.drop_keep, KEY, "support-bot")
+    world.store.write_now(operators.drop_keep, KEY, "support-bot")
     untils = {days: [one.until for one in world.load(NOW - days * DAY).keeps] for days in (7, 5, 1, 0)}
     assert untils == {7: [], 5: [NOW + DAY], 1: [NOW + 9 * DAY], 0: []}
 
@@ -391,7 +391,7 @@ def played(world, step, at):
     if step["keep"] and deployments:
         until = at.replace(second=0) + 3 * DAY
         one = Keep(account=KEY, deployment=deployments[0].name, until=until, author="ana", reason="launch")
-        world.store.write_now(alerts.save_keep, one, now=at)
+        world.store.write_now(operators.save_keep, one, now=at)
 
 
 def a_step(after, jobs, **changes):

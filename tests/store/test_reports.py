@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import DAY, HOUR, MINUTE, NOW
-from watcher.store import outbox, reports
-from watcher.store.outbox import LEASE, Attempt
+from watcher.store import attempts, reports
+from watcher.store.attempts import Attempt
+from watcher.store.outbox import LEASE
 from watcher.store.reports import Issue
 
 
@@ -92,7 +93,7 @@ def test_who_claims_holds_it_until_the_lease_ends(store, open_store):
     assert store.read_now(reports.in_other_hands, now=later) is None
     assert waiting(store, later + DAY) == []
     # Of who had lost it the try is on record all the same.
-    tries = store.read_now(outbox.attempts, mine.id)
+    tries = store.read_now(attempts.of, mine.id)
     assert tries == (tried(later), tried(later, detail="taken"))
 
 
@@ -155,7 +156,7 @@ def test_whatever_a_receiver_says_can_be_kept(store, detail):
     assert store.write_now(reports.mark, mine, tried(NOW, "dead", "server", detail), state="dead")
     [issue] = store.read_now(reports.listed)
     assert len(issue.last_error) == len(detail)
-    assert [len(one.detail) for one in store.read_now(outbox.attempts, issue.id)] == [len(detail)]
+    assert [len(one.detail) for one in store.read_now(attempts.of, issue.id)] == [len(detail)]
     assert store.read_now(reports.ids_like, [issue.id[:12]]) == (issue.id,)
 
 

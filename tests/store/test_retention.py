@@ -22,9 +22,11 @@ from watcher.resources.snapshot import Listing
 from watcher.resources.training import Duration, PaceKey
 from watcher.store import (
     alerts,
+    attempts,
     counts,
     history,
     listed,
+    operators,
     outbox,
     reports,
     retention,
@@ -81,7 +83,7 @@ def test_a_report_that_is_over_goes_with_its_tries_and_no_others(store, state, o
         store.write_now(reports.mark, mine, tried(NOW, "retry"), state=state if number else "pending", due_at=NOW)
     expected = Pruned() if state == "pending" else Pruned(reports=1, attempts=2)
     assert prune(store) == expected
-    assert len(store.read_now(outbox.attempts, issue.id)) == (2 if state == "pending" else 0)
+    assert len(store.read_now(attempts.of, issue.id)) == (2 if state == "pending" else 0)
     assert dump(store.engine)["attempts"]
 
 
@@ -135,11 +137,11 @@ def test_history_goes_and_what_is_yet_to_be_judged_stays(store):
 
 
 def test_operators_words_go_when_they_are_over_and_the_audit_stays(store):
-    store.write_now(alerts.add_silence, ["rule=x"], ends_at=BEFORE - HOUR, author="me", comment="", now=NOW)
-    store.write_now(alerts.save_keep, make_keep(BEFORE - HOUR), now=NOW)
-    store.write_now(alerts.save_keep, make_keep(BEFORE, deployment="other"), now=NOW)
+    store.write_now(operators.add_silence, ["rule=x"], ends_at=BEFORE - HOUR, author="me", comment="", now=NOW)
+    store.write_now(operators.save_keep, make_keep(BEFORE - HOUR), now=NOW)
+    store.write_now(operators.save_keep, make_keep(BEFORE, deployment="other"), now=NOW)
     assert prune(store) == Pruned(silences=1, keeps=1)
-    assert len(store.read_now(alerts.audit)) == 3
+    assert len(store.read_now(operators.audit)) == 3
 
 
 def test_everything_is_counted(store):

@@ -43,7 +43,7 @@ def false_events(record: Record) -> Iterator[Violation]:
         if (subject.id, subject.incarnation) in told:
             yield record.violation(step.at, f"{name}: told before")
         told.add((subject.id, subject.incarnation))
-        if not is_blurred(record, life):
+        if life.ended is not None and not is_blurred(record, life):  # of what lives on, no cause can be true
             for what in _claim(record, step, alert, life):
                 yield record.violation(step.at, f"{name}: {what}")
 

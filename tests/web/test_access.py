@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from tests.conftest import SteppedClock
-from watcher.store import alerts
+from watcher.store import operators
 from watcher.web.access import SESSION, Door, Key, Person, Right, Rules, is_same_origin
 from watcher.web.app import create_app
 from watcher.web.metrics import Figures, Metrics
@@ -85,7 +85,7 @@ async def test_a_read_token_changes_nothing(site, store, clock) -> None:
         for method, path in acts:
             answer = await client.request(method, path, json=SILENCE)
             assert (answer.status_code, answer.json()["detail"]) == (403, "grafana may only read"), path
-    assert store.read_now(alerts.audit) == ()
+    assert store.read_now(operators.audit) == ()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_who_acted_stands_in_the_audit(site, store, token: str, said: str 
     body = SILENCE | ({} if said is None else {"author": said})
     async with asking(make_app(site, with_keys()), token=token) as client:
         assert (await client.post("/api/v1/silences", json=body)).status_code == 201
-    (entry,) = store.read_now(alerts.audit)
+    (entry,) = store.read_now(operators.audit)
     assert (entry.author, entry.action) == (author, "silence.add")
     assert entry.comment.endswith("moving house")
 
@@ -111,7 +111,7 @@ async def test_where_nobody_has_a_name_the_body_must_say_it(site, store) -> None
         answer = await client.post("/api/v1/silences", json=SILENCE)
         assert (answer.status_code, "author" in answer.json()["detail"]) == (422, True)
         assert (await client.post("/api/v1/silences", json=SILENCE | {"author": "me"})).status_code == 201
-    assert [entry.author for entry in store.read_now(alerts.audit)] == ["me"]
+    assert [entry.author for entry in store.read_now(operators.audit)] == ["me"]
 
 
 #: As a page elsewhere makes a browser send them; each is refused, with and without a token in force.
@@ -136,7 +136,7 @@ async def test_a_page_elsewhere_cannot_act_through_a_browser(site, store, clock,
             await client.post("/login", data={"token": WRITER})
         answer = await client.post("/api/v1/silences", json=SILENCE | {"author": "x"}, headers=FORGED[how])
     assert answer.status_code == 403
-    assert store.read_now(alerts.audit) == ()
+    assert store.read_now(operators.audit) == ()
 
 
 async def test_a_program_on_this_machine_needs_no_proof_and_a_session_always_does(site) -> None:
@@ -324,7 +324,7 @@ async def test_a_user_of_the_proxy_acts_with_a_proof_and_under_the_own_name(site
     app = make_app(site, Rules(**PROXY, proxy_right=Right.WRITE))
     async with asking(app, headers={"x-forwarded-user": "ada"}) as client:
         assert (await client.post("/api/v1/silences", json=SILENCE)).status_code == 403
-    assert store.read_now(alerts.audit) == ()
+    assert store.read_now(operators.audit) == ()
 
 
 @pytest.mark.parametrize(

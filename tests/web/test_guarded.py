@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.routing import Route
 
-from watcher.store import alerts
+from watcher.store import operators
 from watcher.web.access import SESSION, Door, Rules
 from watcher.web.api import PREFIX
 from watcher.web.app import routes
@@ -74,7 +74,7 @@ async def test_no_form_is_taken_from_whoever_is_unknown(app, site, store) -> Non
         for path in every(site, "POST"):
             if is_page(path):
                 assert (await client.post(path, headers=FORM)).status_code == 401, path
-    assert store.read_now(alerts.audit) == ()
+    assert store.read_now(operators.audit) == ()
 
 
 async def proof_of(client) -> str:
@@ -97,7 +97,7 @@ async def test_who_may_only_look_sees_no_form_and_sends_none(app, site, store) -
         assert acts
         for path in acts:
             assert (await client.post(path, data={"proof": proof})).status_code == 403, path
-    assert store.read_now(alerts.audit) == ()
+    assert store.read_now(operators.audit) == ()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_page_elsewhere_can_send_no_form(site, store, forged: dict[str, 
             if is_page(path):
                 answer = await client.post(path, data=fields, headers={**FORM, **forged})
                 assert answer.status_code == (400 if "host" in forged else 403), path
-    assert store.read_now(alerts.audit) == ()
+    assert store.read_now(operators.audit) == ()
 
 
 async def test_a_session_that_has_ended_is_led_to_the_door(app, clock) -> None:

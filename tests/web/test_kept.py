@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from tests.factories import NOW, make_account
 from watcher.errors import DatabaseUnavailableError
-from watcher.store import alerts, scope
+from watcher.store import operators, scope
 from watcher.store.engine import Store
 from watcher.web import kept
 from watcher.web.kept import Kept
@@ -32,7 +32,7 @@ def discover(store: Store, name: str) -> None:
 
 
 def act(store: Store) -> None:
-    store.write_now(alerts.record, author="ops", action="ack", subject="x", comment="", now=NOW)
+    store.write_now(operators.record, author="ops", action="ack", subject="x", comment="", now=NOW)
 
 
 async def test_a_crowd_that_comes_at_once_has_it_made_once(store: Store) -> None:

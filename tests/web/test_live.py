@@ -10,7 +10,7 @@ import pytest
 
 from tests.web.rig import SHARED, make_site, with_keys
 from watcher.errors import DatabaseUnavailableError
-from watcher.store import alerts
+from watcher.store import operators
 from watcher.web.access import Rules
 from watcher.web.app import create_app
 from watcher.web.live import Live, Stream
@@ -187,7 +187,7 @@ async def test_what_somebody_does_reaches_an_open_page(store, clock) -> None:
 
 async def act_on_and_on(store, clock) -> None:
     while True:
-        await store.write(alerts.record, author="Kim", action="ack", subject="x", comment="", now=clock())
+        await store.write(operators.record, author="Kim", action="ack", subject="x", comment="", now=clock())
         await asyncio.sleep(0.05)
 
 

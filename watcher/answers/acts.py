@@ -20,8 +20,8 @@ from watcher.answers.query import Frame
 from watcher.errors import Refused
 from watcher.resources.deployment import KEEP_TAG
 from watcher.rules.text import duration, moment
-from watcher.store import alerts, listings
-from watcher.store.alerts import AuditEntry
+from watcher.store import alerts, listings, operators
+from watcher.store.operators import AuditEntry
 
 #: A longer silence outlasts the memory of who made it.
 _LONG = timedelta(days=30)
@@ -73,7 +73,7 @@ def silence(
         Refused: The matchers cannot be used.
     """
     parsed = matchers_of(texts)
-    made = alerts.add_silence(
+    made = operators.add_silence(
         tx,
         [str(matcher) for matcher in parsed],
         ends_at=ends_at,
@@ -125,9 +125,9 @@ def expire(tx: Connection, wanted: Sequence[str], *, author: str, comment: str, 
     Raises:
         Refused: One is not active, or a beginning is that of several; then none is ended.
     """
-    active = [silence.id for silence in alerts.silences(tx, since=now)]
+    active = [silence.id for silence in operators.silences(tx, since=now)]
     meant = list(dict.fromkeys(_one_of(active, id_) for id_ in wanted))
-    ended = [alerts.expire_silence(tx, id_, author=author, comment=comment, now=now) for id_ in meant]
+    ended = [operators.expire_silence(tx, id_, author=author, comment=comment, now=now) for id_ in meant]
     return tuple(silence for silence in ended if silence is not None)
 
 
@@ -159,8 +159,8 @@ def acknowledge(
     found = {alert.id: alert for alert in (_to_acknowledge(tx, id_) for id_ in wanted)}
     done = []
     for alert in found.values():
-        earlier = next((one for one in alerts.audit(tx, subject=alert.id) if one.action == "ack"), None)
-        alerts.acknowledge(tx, alert, author=author, comment=comment, now=now)
+        earlier = next((one for one in operators.audit(tx, subject=alert.id) if one.action == "ack"), None)
+        operators.acknowledge(tx, alert, author=author, comment=comment, now=now)
         done.append(Acknowledged(alert=alert, earlier=earlier if alert.acked_at is not None else None))
     return tuple(done)
 
@@ -213,10 +213,10 @@ def keep(tx: Connection, frame: Frame, wanted: str, *, until: datetime, author: 
     (row,) = living
     deployment = row.one.deployment
     same = (deployment.account, deployment.name.lower())
-    before = (one for one in alerts.keeps(tx, since=frame.now) if (one.account, one.deployment.lower()) == same)
+    before = (one for one in operators.keeps(tx, since=frame.now) if (one.account, one.deployment.lower()) == same)
     earlier = next(before, None)
     made = Keep(account=deployment.account, deployment=deployment.name, until=until, author=author, reason=reason)
-    alerts.save_keep(tx, made, now=frame.now)
+    operators.save_keep(tx, made, now=frame.now)
     return Kept(row=row, keep=made, earlier=earlier, warnings=tuple(_keep_warnings(row, until, frame.now)))
 
 
@@ -248,7 +248,7 @@ class KeepRow:
 
 def keeps(tx: Connection, now: datetime) -> tuple[KeepRow, ...]:
     """What is kept, the next to end first."""
-    kept = alerts.keeps(tx, since=now)
+    kept = operators.keeps(tx, since=now)
     keys = {each.account for each in kept}
     watched = listings.places(tx, with_removed=True, keys=keys)
     names = {
@@ -279,8 +279,8 @@ def drop(tx: Connection, wanted: str, *, author: str, reason: str, now: datetime
     if len(found) > 1:
         raise Refused(f"{wanted} is ambiguous: {', '.join(f'{one.label}/{one.name}' for one in found)}", code=2)
     one = found[0]
-    alerts.drop_keep(tx, one.keep.account, one.keep.deployment)
+    operators.drop_keep(tx, one.keep.account, one.keep.deployment)
     subject = f"{one.keep.account}/{one.name}"
-    alerts.record(tx, author=author, action="keep.drop", subject=subject, comment=reason, now=now)
+    operators.record(tx, author=author, action="keep.drop", subject=subject, comment=reason, now=now)
     warnings = (f"its tag {KEEP_TAG} still stands in Azure, and counts again once it is changed",)
     return one, warnings if KEEP_TAG in one.keep.author else ()

@@ -11,7 +11,7 @@ from watcher.alerts.alert import Alert
 from watcher.alerts.silence import Silence, silenced_by
 from watcher.answers.listings import AlertRow
 from watcher.rules.finding import Severity
-from watcher.store import alert_pages
+from watcher.store import alert_pages, operators
 from watcher.store import alerts as stored
 from watcher.store.gathered import Gathered
 
@@ -70,7 +70,7 @@ class AlertBook:
     def read(self, tx: Connection, *, since: datetime, now: datetime) -> AlertLines:
         """As they are now."""
         lines = self._gathered.read(tx, alert_pages.stamps(tx, since=since), now=now, base=None)
-        silences = stored.silences(tx, since=now)
+        silences = operators.silences(tx, since=now)
         quiet = [line.id for line in lines if any(one.matches(line.labels) for one in silences)]
         silenced = {
             alert.id: found for alert in stored.of_ids(tx, quiet) if (found := silenced_by(alert, silences, now))

@@ -11,9 +11,10 @@ from watcher.answers.query import ALL, Frame, Page, Query, paged
 from watcher.errors import Refused
 from watcher.report.records import Record
 from watcher.rules.text import rfc3339
-from watcher.store import alerts, channels, outbox, redelivery, reports
+from watcher.store import attempts, channels, operators, outbox, redelivery, reports
+from watcher.store.attempts import Attempt
 from watcher.store.channels import Channel
-from watcher.store.outbox import Attempt, Delivery
+from watcher.store.outbox import Delivery
 from watcher.store.reports import Issue
 
 #: Of a notification; the first two are those that somebody may have to look at.
@@ -80,12 +81,12 @@ def load(tx: Connection, wanted: Sequence[str] | None, states: Sequence[str] = U
 
 def delivery_rows(tx: Connection, found: Iterable[Delivery]) -> Iterator[DeliveryRow]:
     """Each with its attempts."""
-    return (DeliveryRow(one, outbox.attempts(tx, one.notification.id)) for one in found)
+    return (DeliveryRow(one, attempts.of(tx, one.notification.id)) for one in found)
 
 
 def issue_rows(tx: Connection, found: Iterable[Issue]) -> Iterator[IssueRow]:
     """Each with its attempts."""
-    return (IssueRow(one, outbox.attempts(tx, one.id)) for one in found)
+    return (IssueRow(one, attempts.of(tx, one.id)) for one in found)
 
 
 def notifications(
@@ -270,7 +271,7 @@ def drop(tx: Connection, wanted: Sequence[str] | None, *, author: str, comment: 
 
 def _note(tx: Connection, ids: Sequence[str], action: str, *, author: str, comment: str, now: datetime) -> None:
     for id_ in ids:
-        alerts.record(tx, author=author, action=action, subject=id_, comment=comment, now=now)
+        operators.record(tx, author=author, action=action, subject=id_, comment=comment, now=now)
 
 
 def _undelivered(tx: Connection, wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:

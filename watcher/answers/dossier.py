@@ -29,10 +29,11 @@ from watcher.rules.labels import Owner, owner_of
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.pace import pace_key
 from watcher.rules.text import few
-from watcher.store import alerts, deployments, history, listings, outbox, trainings
-from watcher.store.alerts import AuditEntry
+from watcher.store import alerts, attempts, deployments, history, listings, operators, outbox, trainings
+from watcher.store.attempts import Attempt
 from watcher.store.listings import Place, RecordedDeployment, RecordedJob
-from watcher.store.outbox import Attempt, Delivery
+from watcher.store.operators import AuditEntry
+from watcher.store.outbox import Delivery
 
 #: Fewer characters are not taken for the beginning of a job's id.
 _SHORTEST = 8
@@ -298,7 +299,7 @@ def _of_deployment(
         )
     names = {"", deployment.key, deployment.name.lower()}
     place = {deployment.account, reading.account.label.lower()}
-    keeps = alerts.keeps(tx, since=desk.now)
+    keeps = operators.keeps(tx, since=desk.now)
     changes = _transitions(tx, deployment.account, ResourceKind.DEPLOYMENT, deployment.name)
     maker, inside = kin.maker_of(tx, deployment)
     made = maker.job.fine_tuned_model if maker else ""
@@ -320,7 +321,7 @@ def _of_deployment(
         audit=tuple(
             entry
             for key in (deployment.account, reading.account.label)
-            for entry in alerts.audit(tx, subject=f"{key}/{deployment.name}")
+            for entry in operators.audit(tx, subject=f"{key}/{deployment.name}")
         ),
         owner=owner_of(reading.account, deployment=deployment, owner_tag=desk.owner_tag),
         owner_tag=desk.owner_tag,
@@ -347,7 +348,7 @@ def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFi
         if any(alert.id not in alone.at_rest for alert in found):
             # Somebody lacks it: what is told, and when, depends on what may inhibit it, and on what goes along.
             held = decide(tx, alerts.unsettled(tx), routing, now).held
-    silences = alerts.silences(tx, since=now)
+    silences = operators.silences(tx, since=now)
     return tuple(
         AlertFile(
             alert=alert,
@@ -356,9 +357,9 @@ def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFi
             silences=silenced_by(alert, silences, now),
             told=alerts.told_history(tx, alert.id),
             deliveries=tuple(
-                (delivery, outbox.attempts(tx, delivery.notification.id)) for delivery in outbox.of_alert(tx, alert.id)
+                (delivery, attempts.of(tx, delivery.notification.id)) for delivery in outbox.of_alert(tx, alert.id)
             ),
-            audit=alerts.audit(tx, subject=alert.id),
+            audit=operators.audit(tx, subject=alert.id),
         )
         for alert in found
     )

@@ -16,7 +16,7 @@ from watcher.report.records import (
     transition_record,
 )
 from watcher.rules.text import rfc3339
-from watcher.store.alerts import AuditEntry
+from watcher.store.operators import AuditEntry
 
 
 def dossier_record(dossier: Dossier) -> Record:

@@ -18,9 +18,9 @@ from watcher.answers.status import is_for_reports, unrouted
 from watcher.cycles import decide
 from watcher.report.records import Record, alert_record, keep_record, silence_record
 from watcher.rules.text import counted, rfc3339
-from watcher.store import alerts, channels, listings, outbox
-from watcher.store.alerts import AuditEntry
+from watcher.store import alerts, channels, listings, operators, outbox
 from watcher.store.channels import Channel
+from watcher.store.operators import AuditEntry
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -110,9 +110,9 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
     lately = [one for one in alerts.listed(tx, since=since, without_rules=quiet) if not is_for_reports(one, routing)]
     unsettled = () if routing is None else alerts.unsettled(tx, without_rules=quiet)
     firing = [one.alert for one in summary.firing]
-    silences = [(s, sum(s.matches(alert.labels) for alert in firing)) for s in alerts.silences(tx, since=now)]
+    silences = [(s, sum(s.matches(alert.labels) for alert in firing)) for s in operators.silences(tx, since=now)]
     labels = {key: one.account.label for key, one in listings.places(tx, with_removed=True).items()}
-    keeps = [(keep, labels.get(keep.account, keep.account)) for keep in alerts.keeps(tx, since=now)]
+    keeps = [(keep, labels.get(keep.account, keep.account)) for keep in operators.keeps(tx, since=now)]
     mutes = _mutes(tx, unsettled, routing, now)
     told = tuple(_told(outbox.listed(tx, states=STATES, since=since), outbox.listed(tx), channels.listed(tx)))
     coming = [
@@ -124,7 +124,7 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
     ]
     ended = _ended(lately, since)
     histories = alerts.told_histories(tx, [alert.id for alert in ended])
-    audit = alerts.audit(tx, since=since)
+    audit = operators.audit(tx, since=since)
     acked = {one.id: one for one in alerts.of_ids(tx, {entry.subject for entry in audit if entry.action == "ack"})}
     return HandOver(
         since=since,

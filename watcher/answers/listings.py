@@ -27,7 +27,7 @@ from watcher.resources.changes import Transition
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.lineage import Inventory
 from watcher.rules.labels import owner_of
-from watcher.store import alert_pages, history, inventory, listings, pauses
+from watcher.store import alert_pages, history, inventory, listings, operators, pauses
 from watcher.store import alerts as stored
 from watcher.store.listings import Place, RecordedDeployment, RecordedJob, WatchedAccount
 from watcher.store.upsert import chunks
@@ -397,7 +397,7 @@ def alerts(
     """What fires, and what happened or ended lately (`RECENT`), or since `since`; the newest first."""
     names = {key: one.account.name for key, one in listings.places(tx, with_removed=True).items()}
     found = alert_pages.newest(tx, since=query.since or frame.now - RECENT, behind=_behind(cursor))
-    silences = stored.silences(tx, since=frame.now)
+    silences = operators.silences(tx, since=frame.now)
     rows = (
         row
         for alert in found  # in the order of their keys
@@ -423,7 +423,7 @@ def silences(
     tx: Connection, frame: Frame, query: Query = ALL, *, limit: int | None = None, cursor: str = ""
 ) -> Page[Silence]:
     """Silences that have not ended, or have since `since`; the newest first."""
-    found = stored.silences(tx, since=query.since or frame.now)
+    found = operators.silences(tx, since=query.since or frame.now)
     return paged(sorted(found, key=_silence_key), _silence_key, limit=limit, cursor=cursor)
 
 

@@ -27,7 +27,7 @@ from watcher.rules.accounts import REFUSED, UNREACHABLE
 from watcher.rules.cures import cure, reach
 from watcher.rules.finding import Severity
 from watcher.rules.pace import pace_key
-from watcher.store import alerts, history, listings, trainings
+from watcher.store import history, listings, operators, trainings
 from watcher.store.listings import WatchedAccount
 
 #: So many of each are shown.
@@ -106,7 +106,7 @@ def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook
     standings = (*summary.at_risk, *summary.unknown, *summary.safe)
     rates = Rates(book)
     idle = [_money(one, rates, frame.now).idle for one in standings if is_idle(one.standing, frame.now)]
-    keeps = {(keep.account.lower(), keep.deployment.lower()): keep for keep in alerts.keeps(tx, since=frame.now)}
+    keeps = {(keep.account.lower(), keep.deployment.lower()): keep for keep in operators.keeps(tx, since=frame.now)}
     loud = sorted((one for one in summary.firing if one.alert.severity is not Severity.INFO), key=_urgency)
     rules = Counter(one.alert.finding.rule for one in summary.firing if one.alert.severity is Severity.INFO)
     rules.update(summary.for_reports)

@@ -13,7 +13,7 @@ from watcher.answers.query import Frame
 from watcher.report.summary import Happened, Summary, Undelivered, summarize
 from watcher.resources.fine_tuning import ENDED, JobStatus
 from watcher.rules.finding import Severity
-from watcher.store import alerts, listings, outbox, pauses, reports, state
+from watcher.store import alerts, listings, operators, outbox, pauses, reports, state
 from watcher.store.listings import WatchedAccount
 
 _UNDER_WAY = [status.value for status in JobStatus if status not in ENDED]
@@ -67,7 +67,7 @@ def summary_of(
             tx, (one for account in watched for one in account.reading.deployments or ())
         ),
         status_since={(one.job.account, one.job.id): one.status_since for one in recorded},
-        silences=alerts.silences(tx, since=frame.now),
+        silences=operators.silences(tx, since=frame.now),
         undelivered=[
             Undelivered(
                 id=delivery.notification.id,
@@ -135,7 +135,7 @@ def _happened(tx: Connection, since: datetime, routing: Routing | None) -> Itera
             because = f" ({alert.ended_because})" if alert.ended_because else ""
             summary = f"{alert.finding.rule} {_about(alert.labels)}{because}"
             yield Happened(at=alert.ends_at, what="resolved", summary=summary, alert=alert.id)
-    for entry in alerts.audit(tx, since=since):
+    for entry in operators.audit(tx, since=since):
         what = _DONE.get(entry.action, entry.action)
         summary = f"{entry.subject} by {entry.author}: {entry.comment}".removesuffix(": ")
         yield Happened(at=entry.at, what=what, summary=summary, alert=entry.subject if entry.action == "ack" else "")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from watcher.answers.deliveries import IssueRow
-    from watcher.store.outbox import Attempt
+    from watcher.store.attempts import Attempt
 
 _STYLES = {"dead": "red", "pending": "yellow"}
 

@@ -110,13 +110,13 @@ def silence_list(
     """The silences, the next to end first."""
     from watcher.cli.wording import ahead, past
     from watcher.report.records import document, silence_record
-    from watcher.store import alerts
+    from watcher.store import operators
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     now = desk.now()
     with desk.store(settings) as store:
-        found = store.read_now(alerts.silences, since=_LONG_AGO if all_ else now)
+        found = store.read_now(operators.silences, since=_LONG_AGO if all_ else now)
     if as_json:
         desk.document(document("silences", [silence_record(silence, now=now) for silence in found], now=now))
         return

@@ -17,8 +17,9 @@ from watcher.rules.text import ago, moment
 if TYPE_CHECKING:
     from watcher.alerts.alert import Alert
     from watcher.answers.dossier import AlertFile
-    from watcher.store.alerts import AuditEntry
-    from watcher.store.outbox import Attempt, Delivery
+    from watcher.store.attempts import Attempt
+    from watcher.store.operators import AuditEntry
+    from watcher.store.outbox import Delivery
 
 
 def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
@@ -32,16 +33,18 @@ def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
     summary = (finding.summary if is_over else summary_at(finding, now)).removesuffix(".")
     if is_over:
         yield from paragraph(_life(file, now), width)
-        yield from paragraph(f"When last judged, it said: {summary}. {finding.description}", width)
+        yield from paragraph(f"As last recorded, it said: {summary}. {finding.description}", width)
     else:
         yield from paragraph(f"{summary}. {_life(file, now)}", width)
         yield from paragraph(f"{finding.description}{_dated(alert, now)}", width)
         yield from paragraph(finding.action, width)
     if finding.evidence:
-        when = "when last judged" if is_over else f"as of {moment(alert.updated_at)}"
+        # What goes on growing is recorded at its steps alone, and its end is no reading: when that was is not known.
+        when = "as last recorded" if is_over else f"as of {moment(alert.updated_at)}"
         yield from paragraph(f"The grounds, {when}: {finding.evidence}.", width)
     told = " ".join((summary, finding.description, finding.evidence, finding.subject.id, finding.subject.incarnation))
     as_of = f", as of {moment(alert.updated_at)}" if _dated(alert, now) else ""
+    as_of = ", as last recorded" if as_of and is_over else as_of
     yield from paragraph(_figures(finding.values, told, as_of), width)
     yield from _telling(file, now, width)
     yield from audit_text(file.audit, width)

@@ -17,7 +17,7 @@ from watcher.alerts.routing import Routing
 from watcher.clock import Clock
 from watcher.cycles.recall import Quiet, Recall, look, mark
 from watcher.cycles.reviewing import Reviewer
-from watcher.store import alerts, claiming, outbox
+from watcher.store import alerts, claiming, operators, outbox
 from watcher.store.claiming import Paces
 from watcher.store.engine import Store
 from watcher.store.outbox import Delivery
@@ -231,8 +231,8 @@ def decide(
             alerts.told_rows(tx, {alert.id for alert in open_alerts}), alerts.lost(tx) if escalates else ()
         ),
         groups=outbox.groups(tx, since=now - max(route.group_interval for route in routing.root.walk())),
-        silences=alerts.silences(tx, since=now),
-        keeps=alerts.keeps(tx, since=now),
+        silences=operators.silences(tx, since=now),
+        keeps=operators.keeps(tx, since=now),
         ended=alerts.ended(tx, "", since=now - LINGER),
         lives=_lives(tx, open_alerts, now),
         now=now,

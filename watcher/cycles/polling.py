@@ -24,7 +24,7 @@ from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
 from watcher.resources.training import joined
 from watcher.rules.finding import Subject
 from watcher.rules.rule import View, evaluate, job_subject
-from watcher.store import alerts, history, observations, scope, trainings
+from watcher.store import alerts, history, observations, operators, scope, trainings
 from watcher.store.deployments import is_end
 from watcher.store.engine import Store
 
@@ -213,11 +213,13 @@ def _keep_by_tag(tx: Connection, previous: Reading, current: Reading, *, now: da
                 author=f"tag {KEEP_TAG}",
                 reason="the deployment's own tag",
             )
-            alerts.save_keep(tx, by_tag, now=now)
-        elif alerts.drop_keep(tx, current.account.key, deployment.name, by=f"tag {KEEP_TAG}"):
+            operators.save_keep(tx, by_tag, now=now)
+        elif operators.drop_keep(tx, current.account.key, deployment.name, by=f"tag {KEEP_TAG}"):
             # What somebody has said by command since stays.
             subject, comment = f"{current.account.key}/{deployment.name}", "the tag is gone"
-            alerts.record(tx, author=f"tag {KEEP_TAG}", action="keep.drop", subject=subject, comment=comment, now=now)
+            operators.record(
+                tx, author=f"tag {KEEP_TAG}", action="keep.drop", subject=subject, comment=comment, now=now
+            )
 
 
 def without_secrets(gaps: Iterable[Gap]) -> tuple[Gap, ...]:

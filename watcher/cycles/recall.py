@@ -22,7 +22,7 @@ from watcher.alerts.matcher import matches
 from watcher.alerts.notification import Told
 from watcher.alerts.routing import Routing
 from watcher.alerts.silence import Silence
-from watcher.store import alerts, grounds, outbox
+from watcher.store import alerts, grounds, operators, outbox
 from watcher.store.grounds import Grounds
 from watcher.store.outbox import Delivery
 
@@ -53,8 +53,8 @@ def mark(tx: Connection, now: datetime, found: Grounds | None = None) -> Mark:
         unsettled=(found.unsettled, found.stamps),
         last_told=found.last_told,
         last_decided=found.last_decided,
-        silences=alerts.silences(tx, since=now) if found.silences else (),
-        keeps=alerts.keeps(tx, since=now) if found.keeps else (),
+        silences=operators.silences(tx, since=now) if found.silences else (),
+        keeps=operators.keeps(tx, since=now) if found.keeps else (),
     )
 
 

@@ -26,8 +26,8 @@ from watcher.notify.notifier import SEND_TIMEOUT, Notifier, Receipt, RetryPolicy
 from watcher.notify.report import ReportMessage, takes_reports
 from watcher.report.statement import Audience, Edition, Statement
 from watcher.store import channels, reports
+from watcher.store.attempts import Attempt
 from watcher.store.engine import Store
-from watcher.store.outbox import Attempt
 from watcher.store.reports import Issue
 
 log = structlog.get_logger()

@@ -16,9 +16,10 @@ from watcher.alerts.notification import Notification
 from watcher.alerts.routing import Routing
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy, TryAgain
-from watcher.store import alerts, channels, outbox, redelivery
+from watcher.store import alerts, attempts, channels, outbox, redelivery
+from watcher.store.attempts import Attempt, Outcome
 from watcher.store.channels import Channel
-from watcher.store.outbox import Attempt, Delivery, Outcome
+from watcher.store.outbox import Delivery
 
 #: A lease is renewed when this much of it is over.
 _RENEW_AFTER = timedelta(seconds=2)
@@ -100,7 +101,7 @@ def settle(
     elif unsent and (unsent[0].lease_until or wall_now) - wall_now < outbox.LEASE - _RENEW_AFTER:
         unsent = outbox.renew_all(tx, unsent, now=wall_now)
     channels.put(tx, before, after)
-    held = outbox.mark_all(tx, outcomes)
+    held = attempts.mark_all(tx, outcomes)
     if before.failures > 1 and not after.is_failing and not heedless:
         redelivery.try_now(tx, now=wall_now, receivers=[receiver])  # it works again: the rest follows at once
     dead = [one for one in outcomes if one.state == "dead" and one.delivery.notification.id in held]
@@ -304,7 +305,7 @@ def bury_now(
             Outcome(delivery=one, attempt=attempt, state="dead")
             for one in outbox.waiting_for(tx, receiver, now=wall_now)
         ]
-    held = outbox.mark_all(tx, outcomes)
+    held = attempts.mark_all(tx, outcomes)
     dead = [one for one in outcomes if one.delivery.notification.id in held]
     instead = () if routing is None else _tell_instead(tx, dead, routing, now, wall_now)
     redelivery.forget(tx, [one.delivery for one in dead if not one.delivery.is_uncertain])

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from watcher.alerts.keep import Keep
-from watcher.store import alerts, recording
+from watcher.store import operators, recording
 from watcher.store.recording import Recording
 
 #: Something that an operator did, to be done again.
 Act = Callable[[Connection], None]
 
-#: As `alerts.save_keep` writes it.
+#: As `operators.save_keep` writes it.
 _UNTIL = re.compile(r"until (\d{4}-\d\d-\d\d \d\d:\d\d) UTC: (.*)", re.DOTALL)
 
 
@@ -38,11 +38,11 @@ def _ack(judged: recording.Judged, author: str, at: datetime) -> Act:
 
 
 def _keep(keep: Keep, at: datetime) -> Act:
-    return lambda tx: alerts.save_keep(tx, keep, now=at)
+    return lambda tx: operators.save_keep(tx, keep, now=at)
 
 
 def _drop(account: str, deployment: str) -> Act:
     def act(tx: Connection) -> None:
-        alerts.drop_keep(tx, account, deployment)
+        operators.drop_keep(tx, account, deployment)
 
     return act

@@ -1,6 +1,5 @@
-"""Alerts, who was told of them, and what operators said of them: silences, keeps, acknowledgements, all audited."""
+"""Alerts, and who was told of them. What operators said of them is in `operators`."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +13,8 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    delete,
     exists,
     func,
-    insert,
     or_,
     select,
     type_coerce,
@@ -25,16 +22,12 @@ from sqlalchemy import (
 )
 
 from watcher.alerts.alert import Alert, AlertStatus
-from watcher.alerts.keep import Keep
-from watcher.alerts.matcher import stored_matchers
 from watcher.alerts.notification import Told
-from watcher.alerts.silence import Silence
 from watcher.rules.finding import FindingKind, Severity, Subject
-from watcher.rules.text import moment
 from watcher.store import schema
 from watcher.store.stamps import new_stamp
 from watcher.store.turns import take_turns
-from watcher.store.upsert import chunks, upsert, upsert_all
+from watcher.store.upsert import chunks, upsert_all
 
 
 def firing(tx: Connection, account: str) -> tuple[Alert, ...]:
@@ -313,125 +306,6 @@ def of_subject(tx: Connection, account: str, incarnation: str) -> tuple[Alert, .
     )
 
 
-# What operators say
-
-
-def acknowledge(tx: Connection, alert: Alert, *, author: str, comment: str, now: datetime) -> None:
-    """Note that somebody looks after an alert: its reminders stop."""
-    where = schema.alerts.c.id == alert.id
-    tx.execute(update(schema.alerts).where(where).values(acked_at=now, acked_by=author, stamp=new_stamp()))
-    record(tx, author=author, action="ack", subject=alert.id, comment=comment, now=now)
-
-
-def add_silence(
-    tx: Connection,
-    matchers: Sequence[str],
-    *,
-    ends_at: datetime,
-    author: str,
-    comment: str,
-    is_forced: bool = False,
-    now: datetime,
-) -> Silence:
-    """Mute what all of `matchers` match, until `ends_at`; with `is_forced` the last day before a deletion too."""
-    text = "\x1f".join((*matchers, author, comment, now.isoformat(), ends_at.isoformat()))
-    id_ = "sil_" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    tx.execute(
-        insert(schema.silences).values(
-            id=id_,
-            matchers=list(matchers),
-            starts_at=now,
-            ends_at=ends_at,
-            author=author,
-            comment=comment,
-            is_forced=is_forced,
-        )
-    )
-    said = f"{' '.join(matchers)}{' (forced)' if is_forced else ''}: {comment}"
-    record(tx, author=author, action="silence.add", subject=id_, comment=said, now=now)
-    return silence_of(tx.execute(select(schema.silences).where(schema.silences.c.id == id_)).one())
-
-
-def expire_silence(tx: Connection, id_: str, *, author: str, comment: str = "", now: datetime) -> Silence | None:
-    """End a silence now; `None` if there is none of this id, or it has ended."""
-    c = schema.silences.c
-    row = tx.execute(
-        update(schema.silences).where(c.id == id_, c.ends_at > now).values(ends_at=now).returning(schema.silences)
-    ).one_or_none()
-    if row is None:
-        return None
-    record(tx, author=author, action="silence.expire", subject=id_, comment=comment, now=now)
-    return silence_of(row)
-
-
-def silences(tx: Connection, *, since: datetime) -> tuple[Silence, ...]:
-    """The silences that end after `since`, the next to end first."""
-    return tuple(silence_of(row) for row in tx.execute(_SILENCES, {"since": since}))
-
-
-_SILENCES = (
-    select(schema.silences).where(schema.silences.c.ends_at > bindparam("since")).order_by(schema.silences.c.ends_at)
-)
-
-
-def save_keep(tx: Connection, keep: Keep, *, now: datetime) -> None:
-    """Keep a deployment until a time; a later word replaces an earlier one."""
-    upsert(
-        tx,
-        schema.keeps,
-        {"account": keep.account, "deployment": keep.deployment.lower()},
-        {"until": keep.until, "author": keep.author, "reason": keep.reason, "at": now},
-    )
-    subject = f"{keep.account}/{keep.deployment}"
-    comment = f"until {moment(keep.until)}: {keep.reason}"
-    record(tx, author=keep.author, action="keep", subject=subject, comment=comment, now=now)
-
-
-def keeps(tx: Connection, *, since: datetime) -> tuple[Keep, ...]:
-    """The exceptions that end after `since`."""
-    rows = tx.execute(select(schema.keeps).where(schema.keeps.c.until > since).order_by(schema.keeps.c.until))
-    return tuple(
-        Keep(account=row.account, deployment=row.deployment, until=row.until, author=row.author, reason=row.reason)
-        for row in rows
-    )
-
-
-def drop_keep(tx: Connection, account: str, deployment: str, *, by: str | None = None) -> bool:
-    """End an exception; with `by` only that author's. Returns whether there was one."""
-    c = schema.keeps.c
-    where = and_(c.account == account, c.deployment == deployment.lower(), *([] if by is None else [c.author == by]))
-    return tx.execute(delete(schema.keeps).where(where)).rowcount > 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """Who did what, when and why."""
-
-    at: datetime
-    author: str
-    action: str
-    subject: str
-    comment: str
-
-
-def record(tx: Connection, *, author: str, action: str, subject: str, comment: str, now: datetime) -> None:
-    """Append to the audit."""
-    tx.execute(insert(schema.audit).values(at=now, author=author, action=action, subject=subject, comment=comment))
-
-
-def audit(tx: Connection, *, subject: str | None = None, since: datetime | None = None) -> tuple[AuditEntry, ...]:
-    """What operators did, newest first."""
-    query = select(schema.audit).order_by(schema.audit.c.id.desc())
-    if subject is not None:
-        query = query.where(schema.audit.c.subject == subject)
-    if since is not None:
-        query = query.where(schema.audit.c.at >= since)
-    return tuple(
-        AuditEntry(at=row.at, author=row.author, action=row.action, subject=row.subject, comment=row.comment)
-        for row in tx.execute(query)
-    )
-
-
 def counts(tx: Connection) -> dict[tuple[str, str], int]:
     """How many open conditions there are, by rule and severity."""
     c = schema.alerts.c
@@ -469,19 +343,6 @@ def _told(row: Row[Any]) -> Told:
         notification_id=row.notification_id,
         group_key=row.group_key,
         route=row.route,
-    )
-
-
-def silence_of(row: Row[Any]) -> Silence:
-    """One silence. What cannot be read of it hides nothing, and takes no other silence with it."""
-    return Silence(
-        id=row.id,
-        matchers=stored_matchers(row.matchers),
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        author=row.author,
-        comment=row.comment,
-        is_forced=row.is_forced,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from watcher.resources.changes import ResourceKind
-from watcher.store import alerts, calls, deployments, schema
+from watcher.store import calls, deployments, operators, schema
 from watcher.store.upsert import upsert
 
 
@@ -28,6 +28,6 @@ def carry_over(tx: Connection, old: str, new: str, *, now: datetime) -> None:
     calls.carry_over(tx, old, new)
     read_at = tx.execute(select(c.usage_at).where(c.key == old)).scalar()
     tx.execute(update(schema.accounts).where(c.key == new, c.usage_at.is_(None)).values(usage_at=read_at))
-    for keep in alerts.keeps(tx, since=now):
+    for keep in operators.keeps(tx, since=now):
         if keep.account == old:
-            alerts.save_keep(tx, replace(keep, account=new), now=now)
+            operators.save_keep(tx, replace(keep, account=new), now=now)

@@ -1,9 +1,9 @@
-"""The outbox: what dispatch decided to tell, until it is delivered, and each attempt at it.
+"""The outbox: what dispatch decided to tell, until it is delivered, and the leases on it.
 
 A delivery is claimed by lease (see `claiming`), sent without any transaction open, and marked with the fence that its
-claim gave: whoever lost the lease meanwhile marks nothing. So nothing is lost when a process is killed between any two
-steps, and a receiver sees at worst the same notification id twice. Leases and due times are wall time, even where the
-rest is simulated.
+claim gave (see `attempts`): whoever lost the lease meanwhile marks nothing. So nothing is lost when a process is killed
+between any two steps, and a receiver sees at worst the same notification id twice. Leases and due times are wall time,
+even where the rest is simulated.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,29 +49,6 @@ class Delivery:
     is_uncertain: bool = False  #: a try that failed may have arrived all the same
     merged_into: str | None = None  #: id of the notification that says what this one would have said
     is_probe: bool = False  #: it is to find out whether a channel that failed works again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One try at a delivery."""
-
-    at: datetime
-    duration_s: float
-    outcome: str  #: delivered, retry or dead
-    kind: str  #: why it failed: auth, rate_limited, timeout, …; "" if it did not
-    detail: str  #: what the other side said; never with a secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a try at a delivery came to."""
-
-    delivery: Delivery
-    attempt: Attempt
-    state: str  #: of the delivery from now on: delivered, pending, dead
-    due_at: datetime | None = None  #: where it stays pending: when to try again
-    reference: str = ""  #: what the notifier calls the message
-    is_uncertain: bool = False  #: it failed, and may have arrived all the same
 
 
 def lock_dispatch(tx: Connection) -> None:
@@ -221,7 +198,7 @@ def latest_lease(now: datetime) -> datetime:
 
 def renew_all(tx: Connection, deliveries: Sequence[Delivery], *, now: datetime) -> tuple[Delivery, ...]:
     """Hold leases for as long again; returns the deliveries of which the lease was not lost."""
-    held = _held(tx, deliveries)
+    held = still_held(tx, deliveries)
     c = schema.notifications.c
     for some in chunks(sorted(held)):
         tx.execute(update(schema.notifications).where(c.id.in_(some)).values(lease_until=now + LEASE))
@@ -231,12 +208,12 @@ def renew_all(tx: Connection, deliveries: Sequence[Delivery], *, now: datetime) 
 def release(tx: Connection, deliveries: Sequence[Delivery]) -> None:
     """Give back what was claimed and not tried: it is as it was before the claim."""
     c = schema.notifications.c
-    for some in chunks(sorted(_held(tx, deliveries))):
+    for some in chunks(sorted(still_held(tx, deliveries))):
         values = {"lease_owner": None, "lease_until": None, "fence": c.fence - 1}
         tx.execute(update(schema.notifications).where(c.id.in_(some)).values(values))
 
 
-def _held(tx: Connection, deliveries: Sequence[Delivery]) -> frozenset[str]:
+def still_held(tx: Connection, deliveries: Sequence[Delivery]) -> frozenset[str]:
     """Ids of those that are still ours, their rows locked where the database locks rows."""
     fences = {one.notification.id: one.fence for one in deliveries}
     held = set()
@@ -251,67 +228,6 @@ _FENCES = (
     .order_by(schema.notifications.c.id)
     .with_for_update()
 )
-
-
-def mark_all(tx: Connection, outcomes: Sequence[Outcome]) -> frozenset[str]:
-    """Record attempts and what follows from them, each delivery once at most; returns the ids of those whose lease
-    was not lost. Of the others the attempt is on record, and no state is changed."""
-    if not outcomes:
-        return frozenset()
-    held = _held(tx, [one.delivery for one in outcomes])
-    tx.execute(_TRIED, [_attempt_values(one.delivery.notification.id, one.attempt) for one in outcomes])
-    if held:
-        tx.execute(_MARK, [_marked_values(one) for one in outcomes if one.delivery.notification.id in held])
-    return held
-
-
-_TRIED = insert(schema.attempts)
-_MARKED = (
-    "state",
-    "attempts",
-    "first_tried_at",
-    "due_at",
-    "ended_at",
-    "last_error",
-    "is_uncertain",
-    "reference",
-)
-_MARK = (
-    update(schema.notifications)
-    .where(schema.notifications.c.id == bindparam("of"))
-    .values({"lease_owner": None, "lease_until": None, **{name: bindparam(f"new_{name}") for name in _MARKED}})
-)
-
-
-def put_attempt(tx: Connection, id_: str, attempt: Attempt) -> None:
-    """Record a try at something else that is delivered, under its own id."""
-    tx.execute(_TRIED, [_attempt_values(id_, attempt)])
-
-
-def _attempt_values(id_: str, attempt: Attempt) -> dict[str, Any]:
-    return {
-        "notification_id": id_,
-        "at": attempt.at,
-        "duration_s": attempt.duration_s,
-        "outcome": attempt.outcome,
-        "kind": attempt.kind,
-        "detail": attempt.detail,
-    }
-
-
-def _marked_values(one: Outcome) -> dict[str, Any]:
-    delivery, attempt = one.delivery, one.attempt
-    return {
-        "of": delivery.notification.id,
-        "new_state": one.state,
-        "new_attempts": delivery.attempts + 1,
-        "new_first_tried_at": delivery.first_tried_at or attempt.at,
-        "new_due_at": one.due_at or delivery.due_at,
-        "new_ended_at": None if one.state == "pending" else attempt.at,
-        "new_last_error": "" if one.state == "delivered" else attempt.detail,
-        "new_is_uncertain": delivery.is_uncertain or one.is_uncertain,
-        "new_reference": one.reference,
-    }
 
 
 def expired(tx: Connection, receiver: str, *, queued_before: datetime) -> tuple[Delivery, ...]:
@@ -377,16 +293,6 @@ def of_alert(tx: Connection, alert_id: str) -> tuple[Delivery, ...]:
     ids = select(schema.told.c.notification_id).where(schema.told.c.alert_id == alert_id)
     return tuple(
         delivery_of(row) for row in tx.execute(select(schema.notifications).where(c.id.in_(ids)).order_by(c.sequence))
-    )
-
-
-def attempts(tx: Connection, id_: str) -> tuple[Attempt, ...]:
-    """The tries at one notification, or at one issue of a report, oldest first."""
-    c = schema.attempts.c
-    rows = tx.execute(select(schema.attempts).where(c.notification_id == id_).order_by(c.id))
-    return tuple(
-        Attempt(at=row.at, duration_s=row.duration_s, outcome=row.outcome, kind=row.kind, detail=row.detail)
-        for row in rows
     )
 
 

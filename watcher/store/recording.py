@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from watcher.alerts.notification import Notification
 from watcher.resources.changes import ResourceKind
-from watcher.store import alerts, as_of, outbox, schema, state
+from watcher.store import alerts, as_of, operators, outbox, schema, state
 from watcher.store.as_of import Past
 
 Rows = Sequence[Mapping[str, Any]]
@@ -34,7 +34,7 @@ class Recording:
     pasts: tuple[Past, ...]
     judged: tuple[Judged, ...]
     sent: tuple[Notification, ...]  #: decided in the span, oldest first; without those that went into another one
-    audit: tuple[alerts.AuditEntry, ...]  #: oldest first
+    audit: tuple[operators.AuditEntry, ...]  #: oldest first
     silences: Rows
     durations: Rows
     retirements: Rows
@@ -56,7 +56,7 @@ def load(tx: Connection, *, since: datetime, until: datetime) -> Recording:
         pasts=as_of.load(tx),
         judged=_judged(tx),
         sent=tuple(one.notification for one in sent if one.notification.created_at <= until),
-        audit=tuple(reversed(alerts.audit(tx))),
+        audit=tuple(reversed(operators.audit(tx))),
         silences=_rows(tx, schema.silences),
         durations=_rows(tx, schema.durations),
         retirements=_rows(tx, schema.retirements),

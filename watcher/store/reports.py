@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, liter
 from sqlalchemy.dialects import postgresql, sqlite
 
 from watcher.rules.rule import ChannelState
-from watcher.store import outbox, schema, state
-from watcher.store.outbox import LEASE, Attempt
+from watcher.store import attempts, schema, state
+from watcher.store.attempts import Attempt
+from watcher.store.outbox import LEASE
 from watcher.store.turns import take_turns
 from watcher.store.upsert import chunks
 
@@ -173,7 +174,7 @@ def mark(
         state: From now on: delivered, pending or dead.
         due_at: Where it stays pending: when to try again.
     """
-    outbox.put_attempt(tx, issue.id, attempt)
+    attempts.put(tx, issue.id, attempt)
     c = schema.reports.c
     values = {
         "state": state,

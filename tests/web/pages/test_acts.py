@@ -13,7 +13,7 @@ from tests.factories import DAY, HOUR, NOW, make_deployment, make_usage
 from tests.web.pages.house import House, act_form, read
 from tests.web.rig import READER, WRITER, with_keys
 from watcher.alerts.alert import Alert
-from watcher.store import alerts
+from watcher.store import alerts, operators
 
 NAME = {"author": "Kim"}
 
@@ -29,7 +29,7 @@ async def event(house: House) -> Alert:
 
 
 async def audit(house: House) -> list[tuple[str, str, str]]:
-    return [(one.author, one.action, one.subject) for one in await house.store.read(alerts.audit)]
+    return [(one.author, one.action, one.subject) for one in await house.store.read(operators.audit)]
 
 
 async def test_a_silence_begins_with_what_says_which_alert_it_is(house: House) -> None:
@@ -41,7 +41,7 @@ async def test_a_silence_begins_with_what_says_which_alert_it_is(house: House) -
         'deployment="support-bot"',
     ]
     page = await house.done(f"/silences/new?alert={alert.id}", comment="they know", **{"for": "3d"}, **NAME)
-    (made,) = await house.store.read(alerts.silences, since=NOW)
+    (made,) = await house.store.read(operators.silences, since=NOW)
     assert (made.ends_at, made.author, made.comment, made.is_forced) == (NOW + 3 * DAY, "Kim", "they know", False)
     assert made.matches(alert.labels)
     assert await audit(house) == [("Kim", "silence.add", made.id)]
@@ -60,7 +60,7 @@ async def test_a_deletion_at_hand_comes_through_and_that_is_said(house: House) -
         f"/silences/new?alert={alert.id}", comment="really", is_forced="yes", **{"for": "7d"}, **NAME
     )
     assert "nobody is warned any more" in forced
-    assert len(await house.store.read(alerts.silences, since=NOW)) == 2
+    assert len(await house.store.read(operators.silences, since=NOW)) == 2
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_what_cannot_be_taken_comes_back_as_it_was_typed(
     place = re.search(rf'id="error-{field}">([^<]*)<', answer.text)
     assert place is not None and says in place[1]
     assert f"error-{field}" in re.search(rf'name="{field}"[^>]*aria-describedby="([^"]*)"', answer.text)[1]  # type: ignore[index]
-    assert await house.store.read(alerts.silences, since=NOW) == ()
+    assert await house.store.read(operators.silences, since=NOW) == ()
     assert (await audit(house), house.wakes) == ([], [])
 
 
@@ -102,7 +102,7 @@ async def test_every_mistake_is_told_at_once(house: House) -> None:
 async def test_a_silence_is_ended(house: House) -> None:
     blind = [one for one in await house.store.read(alerts.listed) if one.finding.rule == "account_forbidden"]
     await house.done("/silences/new", matchers='rule="account_forbidden"', comment="known", **{"for": "1d"}, **NAME)
-    (made,) = await house.store.read(alerts.silences, since=NOW)
+    (made,) = await house.store.read(operators.silences, since=NOW)
     silenced, firing = [read(await house.get(f"/alerts?show={show}")).links for show in ("silenced", "firing")]
     assert f"/silences/{made.id}/expire" in silenced
     assert blind
@@ -111,7 +111,7 @@ async def test_a_silence_is_ended(house: House) -> None:
     house.world.now = NOW + HOUR
     page = await house.done(f"/silences/{made.id}/expire", **NAME)
     assert "has ended" in page
-    assert await house.store.read(alerts.silences, since=NOW + HOUR) == ()
+    assert await house.store.read(operators.silences, since=NOW + HOUR) == ()
     assert (await audit(house))[0] == ("Kim", "silence.expire", made.id)
     assert "is active" in await house.get(f"/silences/{made.id}/expire", 404)
 
@@ -145,7 +145,7 @@ async def test_what_is_over_is_not_acknowledged(house: House) -> None:
 async def test_a_deployment_is_kept_and_kept_no_longer(house: House) -> None:
     address = f"/keep?deployment={quote('contoso-ft/support-bot', safe='')}&back=/alerts"
     page = await house.done(address, until="2026-12-31", reason="demo for the board", **NAME)
-    (kept,) = await house.store.read(alerts.keeps, since=NOW)
+    (kept,) = await house.store.read(operators.keeps, since=NOW)
     assert (kept.deployment, kept.author, kept.reason) == ("support-bot", "Kim", "demo for the board")
     assert kept.until.isoformat() == "2026-12-31T23:00:00+00:00"  # the end of the day in Berlin
     assert "support-bot is kept until 2027-01-01 00:00 CET" in page
@@ -153,7 +153,7 @@ async def test_a_deployment_is_kept_and_kept_no_longer(house: House) -> None:
     (end,) = [link for link in read(page).links if link.startswith("/keep/end")]
     page = await house.done(end, reason="over", **NAME)
     assert "contoso-ft/support-bot is kept no longer" in page
-    assert await house.store.read(alerts.keeps, since=NOW) == ()
+    assert await house.store.read(operators.keeps, since=NOW) == ()
     assert [one[1] for one in await audit(house)] == ["keep.drop", "keep"]
 
 
@@ -288,4 +288,4 @@ async def test_an_expression_that_could_take_for_ever_is_refused(house: House) -
     answer = await house.submit("/silences/new", **typed)
     assert (answer.status_code, act_form(answer.text).invalid) == (422, {"matchers"})
     assert "could take for ever" in answer.text
-    assert await house.store.read(alerts.silences, since=NOW) == ()
+    assert await house.store.read(operators.silences, since=NOW) == ()

@@ -12,7 +12,7 @@ from tests.web.pages.house import House, read
 from watcher.answers import dossier
 from watcher.cycles import decide
 from watcher.rules.finding import Severity
-from watcher.store import alerts
+from watcher.store import alerts, operators
 from watcher.web.pages.alerts import SHOWN
 
 ROW = re.compile(r"/alerts/(alr_\w+)")
@@ -117,7 +117,7 @@ async def test_a_silence_that_cannot_be_read_hides_nothing_and_says_so(house: Ho
     shown = ids(await house.get("/alerts"))
     matchers = ['rule=~"(a+)+!"', "account=<b>"]  # by an older version, or another hand
     known = {"ends_at": NOW + DAY, "author": "Kim", "comment": "known", "now": NOW}
-    await house.store.write(lambda tx: alerts.add_silence(tx, matchers, **known))
+    await house.store.write(lambda tx: operators.add_silence(tx, matchers, **known))
     page = await house.get("/alerts")
     assert ids(page) == shown
     assert "hides nothing: it cannot be read</span>" in page

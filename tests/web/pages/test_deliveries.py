@@ -8,8 +8,8 @@ import pytest
 from tests.factories import DAY, HOUR, NOW
 from tests.web.pages.house import House, act_form, read
 from tests.web.rig import asking, make_app
-from watcher.store import alerts, outbox, reports
-from watcher.store.outbox import Attempt
+from watcher.store import operators, outbox, reports
+from watcher.store.attempts import Attempt
 from watcher.store.reports import Issue
 
 NAME = {"author": "Kim"}
@@ -57,7 +57,7 @@ async def test_it_is_tried_again_at_once(house: House) -> None:
     assert "1 message is tried again now" in page
     (one,) = await house.store.read(outbox.listed, ids=[id_])
     assert (one.state, one.due_at) == ("pending", NOW)
-    (entry,) = await house.store.read(alerts.audit)
+    (entry,) = await house.store.read(operators.audit)
     assert (entry.author, entry.action, entry.subject, entry.comment) == ("Kim", "outbox.retry", id_, "mended")
     assert house.wakes == [1]
 
@@ -112,7 +112,7 @@ async def test_all_that_are_dead_are_tried_at_once(house: House) -> None:
 async def test_nobody_acts_without_a_name(house: House) -> None:
     answer = await house.submit(f"/deliveries/{await dead(house)}/drop")
     assert (answer.status_code, act_form(answer.text).invalid) == (422, {"author"})
-    assert await house.store.read(alerts.audit) == ()
+    assert await house.store.read(operators.audit) == ()
 
 
 async def test_what_was_delivered_is_of_a_span(house: House) -> None:

@@ -22,7 +22,7 @@ from watcher.answers import acts
 from watcher.errors import Refused
 from watcher.notify.wording import localise, spell_time
 from watcher.rules.text import counted, one_line
-from watcher.store import alerts
+from watcher.store import alerts, operators
 from watcher.web.access import Person
 from watcher.web.asking import local_path
 from watcher.web.forms import Field, Form, Wrong, author_of, gather, routes_of, said_in, text_in, time_in
@@ -229,7 +229,7 @@ def _fits(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
 
 
 def _active(tx: Connection, wanted: str, now: datetime) -> tuple[Silence, list[Alert]] | None:
-    found = next((one for one in alerts.silences(tx, since=now) if one.id == wanted), None)
+    found = next((one for one in operators.silences(tx, since=now) if one.id == wanted), None)
     if found is None:
         return None
     return found, [one for one in alerts.listed(tx, firing_only=True) if silenced_by(one, [found], now)]

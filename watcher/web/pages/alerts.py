@@ -28,7 +28,8 @@ from watcher.answers.dossier import AlertFile
 from watcher.notify.message import links_of, steps_of
 from watcher.notify.wording import localise
 from watcher.rules.text import clean, one_line
-from watcher.store.outbox import Attempt, Delivery
+from watcher.store.attempts import Attempt
+from watcher.store.outbox import Delivery
 from watcher.web.access import Person
 from watcher.web.asking import BadQuestion, query_of, span_of
 from watcher.web.kept import Kept
