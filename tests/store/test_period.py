@@ -348,7 +348,7 @@ steps = st.lists(
 
 def truthful(found):
     """What a list lost does not come back, and what ended goes on no more."""
-    ended, gone, alive = {}, set(), set()
+    ended, gone, alive, lost, listed = {}, set(), set(), set(), set()
     found[0]["unread"] = None  # when an empty list was first read, the record does not tell
     for step in found:
         step["deployments"] = {name: one for name, one in step["deployments"].items() if name not in gone}
@@ -358,7 +358,10 @@ def truthful(found):
             step["jobs"][number] = ended.get(number, status)
         for number in ended:
             step["jobs"].setdefault(number, ended[number])
+        step["jobs"] = {number: status for number, status in step["jobs"].items() if number not in lost}
         if step["unread"] is None:
+            lost |= listed - step["jobs"].keys()
+            listed = set(step["jobs"])
             ended |= {number: status for number, status in step["jobs"].items() if status in ("succeeded", "failed")}
     return found
 
