@@ -1,8 +1,7 @@
 """What operators did in their time, as the audit has it: keeps, and what was acknowledged. Silences date themselves."""
 
-import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -13,9 +12,6 @@ from watcher.store.recording import Recording
 #: Something that an operator did, to be done again.
 Act = Callable[[Connection], None]
 
-#: As `operators.save_keep` writes it.
-_UNTIL = re.compile(r"until (\d{4}-\d\d-\d\d \d\d:\d\d) UTC: (.*)", re.DOTALL)
-
 
 def acts(recorded: Recording) -> Iterator[tuple[datetime, Act]]:
     """Each with when it was done, oldest first."""
@@ -23,10 +19,7 @@ def acts(recorded: Recording) -> Iterator[tuple[datetime, Act]]:
     for entry in recorded.audit:
         if entry.action == "ack" and entry.subject in known:
             yield entry.at, _ack(known[entry.subject], entry.author, entry.at)
-        elif entry.action == "keep" and (found := _UNTIL.fullmatch(entry.comment)):
-            account, _, deployment = entry.subject.rpartition("/")
-            until = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
-            keep = Keep(account=account, deployment=deployment, until=until, author=entry.author, reason=found[2])
+        elif entry.action == "keep" and (keep := operators.audited_keep(entry)) is not None:
             yield entry.at, _keep(keep, entry.at)
         elif entry.action == "keep.drop":
             account, _, deployment = entry.subject.rpartition("/")

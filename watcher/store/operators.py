@@ -137,7 +137,7 @@ def keeps_as_of(tx: Connection, at: datetime, *, since: datetime) -> tuple[Keep,
         if entry.at > at:
             is_replaced.add(place)
         else:
-            said[place] = _audited(account, deployment.lower(), entry) if entry.action == "keep" else None
+            said[place] = audited_keep(entry) if entry.action == "keep" else None
     said = {place: keep for place, keep in said.items() if place in is_replaced}
     for row in tx.execute(select(schema.keeps).where(k.at <= at)):
         said[row.account.lower(), row.deployment] = Keep(
@@ -147,12 +147,14 @@ def keeps_as_of(tx: Connection, at: datetime, *, since: datetime) -> tuple[Keep,
     return tuple(sorted(held, key=lambda keep: (keep.until, keep.account, keep.deployment)))
 
 
-def _audited(account: str, deployment: str, entry: Row[Any]) -> Keep | None:
+def audited_keep(entry: "AuditEntry | Row[Any]") -> Keep | None:
+    """The keep that an entry of the audit says was saved; `None`: it says no such thing."""
     found = _UNTIL.fullmatch(entry.comment)
     if found is None:
         return None
+    account, _, deployment = entry.subject.rpartition("/")
     until = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
-    return Keep(account=account, deployment=deployment, until=until, author=entry.author, reason=found[2])
+    return Keep(account=account, deployment=deployment.lower(), until=until, author=entry.author, reason=found[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
