@@ -78,6 +78,20 @@ async def test_a_page_can_be_printed(kind: str, site: Served, crawled: Crawl, vi
     assert [one for one in await audit(page) if "too wide" in one] == []
 
 
+#: What a chart hides: what lies beyond the edge of its frame, and texts beyond that of the picture.
+_HIDDEN = """[...document.querySelectorAll('.scroll')].flatMap(frame => [
+    ...(frame.scrollWidth > frame.clientWidth ? [`${frame.scrollWidth} wide in ${frame.clientWidth}`] : []),
+    ...[...frame.querySelectorAll('text')].filter(text => text.getBBox().x < 0).map(text => text.textContent),
+])"""
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_the_charts_of_a_report_are_seen_whole(viewport: dict[str, int], site: Served, visits: Visits) -> None:
+    page = await visits.open(f"{site.address}/report", viewport=viewport)
+    assert await page.locator(".scroll svg").count() == 2
+    assert await page.evaluate(_HIDDEN) == []
+
+
 async def look(page: Page) -> list[str]:
     """What is wrong with a page, and in which light and width."""
     wrong: dict[str, list[str]] = {}

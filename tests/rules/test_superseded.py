@@ -171,6 +171,18 @@ def test_a_checkpoint_of_the_old_model_is_superseded_too():
     assert the_finding(SUPERSEDED, make_inventory(east(old, serving(HEIR, "v2")))).labels["model"].endswith("step-40")
 
 
+NEWEST = make_model(name(4), account=EAST.key, created_at=NOW - DAY, base=name(2), suffix="")
+
+
+@pytest.mark.parametrize("tried", [HEIR, NEWEST], ids=["the same model", "a newer one"])
+def test_what_lasts_stands_in_its_place_before_what_is_on_trial(tried):
+    deployments = serving(OLD), serving(tried, "a-trial", sku="DeveloperTier"), serving(HEIR, "v2")
+    answers = ask(SUPERSEDED, make_inventory(east(*deployments, models=(OLD, HEIR, NEWEST))))
+
+    (summary,) = (one.summary for one in answers if one.labels["deployment"] == "support-bot")
+    assert summary.endswith("is deployed as v2 in contoso-east")
+
+
 def test_a_developer_deployment_of_the_newer_is_said_to_be_a_trial():
     finding = the_finding(SUPERSEDED, make_inventory(east(serving(OLD), serving(HEIR, "v2", sku="DeveloperTier"))))
 

@@ -145,18 +145,23 @@ class DeploymentSuperseded:
 
 
 def successor_of(lineage: Lineage, model: Model) -> Successor | None:
-    """The newest model of the line that is served, one that was read in good order before one that was not."""
-    doubtful = None
+    """The newest model of the line that is served: one that lasts before one on trial, which nobody can move to, and
+    that before one that was not read in good order.
+    """
+    trial = doubtful = None
     for newer, kinship in lineage.newer(model):
         for deployment in lineage.deployments(newer):
             holding = lineage.holding(deployment.account)
             if holding is None or deployment.provisioning_state is not ProvisioningState.SUCCEEDED:
                 continue
             found = Successor(model=newer, kinship=kinship, deployment=deployment, holding=holding)
-            if unread_item(holding, deployment) is None:
+            if unread_item(holding, deployment) is not None:
+                doubtful = doubtful or found
+            elif deployment.sku_kind is SkuKind.DEVELOPER:
+                trial = trial or found
+            else:
                 return found
-            doubtful = doubtful or found
-    return doubtful
+    return trial or doubtful
 
 
 def _relation(lineage: Lineage, model: Model, successor: Successor) -> str:

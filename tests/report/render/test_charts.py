@@ -24,7 +24,7 @@ from watcher.costs.hosting import State
 from watcher.costs.money import total
 from watcher.notify import chart_png
 from watcher.report.charts import TIMELINE_ROWS, charts, cost_by_day, timeline
-from watcher.report.render.drawing import label_step, legend, scale, svg
+from watcher.report.render.drawing import label_step, legend, name_label, scale, svg
 from watcher.report.statement import DayOfCost, Statement
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -116,6 +116,22 @@ def test_everything_is_drawn_within_the_picture() -> None:
         for rect in root.iter(f"{SVG}rect"):
             x, y, wide, high = (float(rect.get(key, "nan")) for key in ("x", "y", "width", "height"))
             assert 0 <= x <= x + wide <= width + 0.1 and 0 <= y <= y + high <= height
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("support-bot-v2", "support-bot-v2"),
+        ("n" * 16, "n" * 16),
+        ("contract-review-assistant-v2", "contrac…stant-v2"),
+        ("contract-review-assistant-v3", "contrac…stant-v3"),
+    ],
+)
+def test_a_long_name_keeps_both_ends_and_fits_beside_its_row(name: str, shown: str) -> None:
+    assert name_label(name) == shown and len(shown) <= 16
+    chart = timeline(make_statement((make_hosted(name), make_busy()), ()))
+    assert chart is not None
+    assert shown in {text.text for text in parsed(svg(chart)).iter(f"{SVG}text")}
 
 
 @pytest.mark.parametrize(

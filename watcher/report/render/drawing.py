@@ -16,6 +16,8 @@ WIDTH = 560
 _LEFT, _RIGHT, _TOP = 76, 8, 14
 _PLOT = 170
 _NAMES = 150
+#: So many letters of a name are never wider than that.
+_FITTING = 16
 _ROW = 18
 _HEAD = 18
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -110,6 +112,11 @@ def day_label(day: str) -> str:
     return f"{at.day} {_MONTHS[at.month - 1]}"
 
 
+def name_label(name: str) -> str:
+    """`name` as it fits beside its row, also in a wide face; its end, which tells versions apart, stays."""
+    return name if len(name) <= _FITTING else f"{name[: _FITTING - 9]}…{name[-8:]}"
+
+
 def _timeline(chart: ChartData) -> tuple[list[Markup], int]:
     """A row for each deployment: a cell a day with a bar for its calls, and a diamond at its deadline."""
     known = len(chart.days)
@@ -122,7 +129,7 @@ def _timeline(chart: ChartData) -> tuple[list[Markup], int]:
         parts.append(_text(_NAMES + place * wide, base + 16, day_label(chart.days[place]), "start", "dim"))
     for number, bar in enumerate(chart.bars):
         y = _HEAD + number * _ROW
-        parts.append(_text(_NAMES - 8, y + 12, bar.label, "end"))
+        parts.append(_text(_NAMES - 8, y + 12, name_label(bar.label), "end"))
         parts += _cells(chart, bar, y, wide)
         if bar.deadline is not None and 0 <= bar.deadline < length - 0.5:
             parts.append(_diamond(_NAMES + bar.deadline * wide, y + _ROW / 2 - 2))

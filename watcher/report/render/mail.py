@@ -30,7 +30,10 @@ _FONT = "font-family:'Segoe UI',Helvetica,Arial,sans-serif;"
 _FONT_13 = "font:13px/18px 'Segoe UI',Arial,sans-serif;"
 _FONT_12 = "font:12px/16px 'Segoe UI',Arial,sans-serif;"
 _MONEY = re.compile(r"\d[\d,]*\.\d\d (?=[A-Z]{3}\b)|\d{4}-\d\d-\d\d \d\d:\d\d|\d+ (?=(?:d|h|min)\b)", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?= )", re.ASCII)
+#: What is not broken within a cell: a date before a time, and an amount.
+_WHOLE = re.compile(r"^\d{4}-\d\d-\d\d(?= )|\d[\d,]*\.\d\d(?!\d)", re.ASCII)
+
+_NOWRAP = Markup('<span style="white-space:nowrap;">{}</span>')
 
 _templates = Environment(
     loader=PackageLoader("watcher.report"),
@@ -88,7 +91,7 @@ def _html(report: Outline, pictures: tuple[ChartData, ...], link: str) -> str:
             font_13=_FONT_13,
             font_12=_FONT_12,
             whole=_whole,
-            dated=_dated,
+            unbroken=_unbroken,
             without_account=_without_account,
             indented=_indented,
         )
@@ -97,12 +100,13 @@ def _html(report: Outline, pictures: tuple[ChartData, ...], link: str) -> str:
     return made
 
 
-def _dated(cell: str) -> Markup:
-    """`cell`, escaped; a date before a time is broken off whole."""
-    found = _DATE.match(cell)
-    if found is None:
-        return escape(cell)
-    return Markup('<span style="white-space:nowrap;">{}</span>{}').format(found[0], cell[found.end() :])
+def _unbroken(cell: str) -> Markup:
+    """`cell`, escaped; its date and its amounts are broken off whole."""
+    at, pieces = 0, []
+    for found in _WHOLE.finditer(cell):
+        pieces += [escape(cell[at : found.start()]), _NOWRAP.format(found[0])]
+        at = found.end()
+    return Markup("").join([*pieces, escape(cell[at:])])
 
 
 def _without_account(section: Section) -> tuple[tuple[int, ...], int | None]:

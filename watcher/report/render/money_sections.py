@@ -8,17 +8,19 @@ from zoneinfo import ZoneInfo
 from watcher.costs.advice import Advice, Move
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Cost, Unknown
+from watcher.costs.prices import Price
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
 from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do
-from watcher.report.statement import HostedLine, Statement
+from watcher.report.render.outlook import open_ended, rest_of_advised
+from watcher.report.statement import HostedLine, PriceUsed, Statement
 from watcher.report.wording import interval, lines_of, money, one_line
 
 _VERBS = {Move.DELETE: "Delete", Move.CONSOLIDATE: "Consolidate: delete", Move.DEVELOPER: "Redeploy as Developer:"}
 
 
 def actions(statement: Statement) -> Iterator[Section]:
-    todo = to_do(statement)
+    todo, of_open_end = to_do(statement), open_ended(statement)
     risks = {
         move: Counter(advice.risk for advice in todo if advice.move is move).most_common(1)[0][0]
         for move in dict.fromkeys(advice.move for advice in todo)
@@ -27,7 +29,7 @@ def actions(statement: Statement) -> Iterator[Section]:
     for advice in todo:
         facts = [f"Because {one_line(advice.because)}.", f"Owner: {cells.name(advice.owner) or 'unowned'}."]
         if _is_saved_otherwise(advice):
-            facts.append(f"Until Azure deletes it by itself: {money(advice.saving_until_deletion)}.")
+            facts.append(f"Until Azure deletes it by itself: {money(rest_of_advised(advice, of_open_end))}.")
         if advice.risk != risks[advice.move]:
             facts.append(f"Risk: {one_line(advice.risk)}")
         actions.append(
@@ -42,7 +44,7 @@ def actions(statement: Statement) -> Iterator[Section]:
     lead = [
         f"Risk: {one_line(risk)}"
         if len(set(risks.values())) == 1
-        else f"Risk of “{' or '.join(_VERBS.get(move, 'Look at').rstrip(':') for move in moves)}”: {one_line(risk)}"
+        else f"Risk of “{' or '.join(map(_move_words, moves))}”: {one_line(risk)}"
         for risk, moves in _turned(risks).items()
     ]
     if actions:
@@ -53,6 +55,10 @@ def actions(statement: Statement) -> Iterator[Section]:
             actions=tuple(actions),
             worth_words="in a month",
         )
+
+
+def _move_words(move: Move) -> str:
+    return _VERBS.get(move, "Look at").partition(":")[0]
 
 
 def _is_saved_otherwise(advice: Advice) -> bool:
@@ -100,7 +106,7 @@ def idle(statement: Statement) -> Iterator[Section]:
 def _idle_row(line: HostedLine, statement: Statement) -> Row:
     idle = line.idle
     so_far: Cost | None = idle.so_far if isinstance(idle, IdleMoney) else idle
-    notes = [] if not line.kept_until else [f"kept until {cells.day(line.kept_until, statement)}"]
+    notes = [] if not line.kept_until else [f"kept until {cells.minute(line.kept_until, statement)}"]
     if line.deletion_why:
         notes.append(one_line(line.deletion_why))
     return Row(
@@ -141,9 +147,9 @@ def bills(statement: Statement) -> Iterator[Section]:
                     f"{line.jobs:,}",
                     cells.figure(line.hosting),
                     cells.figure(line.training),
-                    cells.figure(line.idle),
                     cells.figure(line.total),
                     percent_of(line.total, statement.total),
+                    cells.figure(line.idle),
                 ),
                 worth=line.total,
             )
@@ -156,7 +162,7 @@ def bills(statement: Statement) -> Iterator[Section]:
                 *cells.texts(by[:1].upper() + by[1:]),
                 *(replace(column, is_minor=True) for column in cells.numbers("Deployments", "Jobs")),
                 *(replace(column, is_spare=True) for column in cells.numbers("Hosting", "Training")),
-                *cells.numbers("Idle", f"Total, {statement.currency}", "Share"),
+                *cells.numbers(f"Total, {statement.currency}", "Share", "Of which idle"),
             ),
             rows=rows,
         )
@@ -332,6 +338,11 @@ def prices(statement: Statement) -> Iterator[Section]:
                 ),
                 note=one_line(("Stale: " if used.is_stale else "") + used.origin),
             )
-            for used in statement.prices
+            # Where not all are shown, those that nobody can rely upon are.
+            for used in sorted(statement.prices, key=_is_firm)
         ),
     )
+
+
+def _is_firm(used: PriceUsed) -> bool:
+    return isinstance(used.price, Price) and not (used.is_stale or (used.price.is_estimate and used.price.rate.high))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
 from watcher.costs.money import Amount, Cost, Total, total
+from watcher.report.render.outlook import rest_of_all
 from watcher.report.statement import Statement
 from watcher.report.wording import local, money, one_line, period_words, within_words
 from watcher.rules.text import counted
@@ -166,7 +167,10 @@ def sentence(statement: Statement, zone: ZoneInfo) -> str:
     """The period in one sentence."""
     span = within_words(statement.period, zone)
     bill = totals(statement)[0]
-    accounts = _counted(statement.accounts, "account")
+    # What is gone by now counts where it cost something: the bill by account has it too.
+    held = {line.place.account_id.lower() for line in statement.hosted}
+    held |= {job.place.account_id.lower() for job in statement.trained}
+    accounts = _counted(len(held) or statement.accounts, "account")
     price = one_line(statement.price_words)
     if not statement.hosted and not statement.trained:
         cost = "what it cost is unknown" if bill.is_unknown else f"the bill is {money(bill)} ({price})"
@@ -219,8 +223,10 @@ def _idle_notes(statement: Statement, bill: Total, idle: Total) -> Iterator[str]
     share = percent_of(idle, bill)
     if share:
         yield f"{share} of the bill"
-    until = statement.idle_until_deletion
-    if until.known.high or until.reasons:
+    until = rest_of_all(statement)
+    if until.is_unknown:
+        yield "how much more until Azure deletes them, if nobody acts, is unknown"
+    elif until.known.high or until.reasons:
         yield f"{_at_most(until)} more until Azure deletes them, if nobody acts"
     if statement.unread.parts and (statement.unread.known.high or statement.unread.reasons):
         yield f"beside it {money(statement.unread)} for times of which calls were not read, which may be idle too"
@@ -262,7 +268,7 @@ def _saving_notes(statement: Statement, saving: Total) -> Iterator[str]:
     yield from _why(saving)
 
 
-_ENDS = "; of what is idle until Azure deletes it by itself"
+_ENDS = "; for what is idle only until Azure deletes it by itself"
 
 
 def _is_idle(advice: Advice) -> bool:

@@ -173,7 +173,8 @@ def exceptions(statement: Statement) -> Iterator[Section]:
             Row(
                 cells=(
                     *cells.names(one.name, one.place.account, one.place.owner),
-                    cells.day(one.until, statement) + (" (over)" if one.is_over else ""),
+                    # The end of a day is the beginning of the next, which without its time would be read as a day more.
+                    cells.minute(one.until, statement) + (" (over)" if one.is_over else ""),
                     cells.name(one.by) or "not named",
                 ),
                 note=one_line(one.reason),

@@ -14,6 +14,7 @@ day is left out for size; the sums by day are in `days`.
 """
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -27,6 +28,7 @@ from watcher.costs.recipe import Recipe
 from watcher.costs.savings import METHOD
 from watcher.report.records import Record
 from watcher.report.render.outline import is_quiet, totals
+from watcher.report.render.outlook import open_ended, rest, rest_of_advised, rest_of_all
 from watcher.report.statement import BillLine, HostedLine, Leftover, Place, Statement, TrainingLine
 from watcher.report.wording import utc
 
@@ -46,6 +48,7 @@ def render(statement: Statement) -> str:
 def statement_record(statement: Statement) -> Record:
     """The document as values."""
     bill, idle, saving = totals(statement)
+    of_open_end = open_ended(statement)
     return {
         "version": VERSION,
         "watcher": statement.watcher,
@@ -71,10 +74,10 @@ def statement_record(statement: Statement) -> Record:
             "training": money_record(statement.training),
             "trickle": money_record(statement.trickle),
             "unread": money_record(statement.unread),
-            "idle_until_deletion": money_record(statement.idle_until_deletion),
+            "idle_until_deletion": money_record(rest_of_all(statement)),
             "saved": money_record(statement.saved),
         },
-        "recommendations": [_advice(each) for each in statement.advice],
+        "recommendations": [_advice(each, of_open_end) for each in statement.advice],
         "bills": [{"by": each.by, "lines": [_bill_line(line) for line in each.lines]} for each in statement.bills],
         "deployments": [_hosted(line) for line in statement.hosted],
         "jobs": [_trained(line) for line in statement.trained],
@@ -166,6 +169,13 @@ def money_record(cost: Cost | Total) -> Record:
             return {"amount": low if low == high else None, "low": low, "high": high, "unknown_because": None}
 
 
+def _rest(cost: Cost | Total | None) -> Record | None:
+    """Of one deployment, which is no sum, also where its least alone is known."""
+    if not isinstance(cost, Total):
+        return None if cost is None else money_record(cost)
+    return {**money_record(cost.known), "amount": None, "high": None, "unknown_because": cost.reasons[0][0]}
+
+
 def _at(at: datetime | None) -> str | None:
     return None if at is None else utc(at)
 
@@ -216,9 +226,7 @@ def _hosted(line: HostedLine) -> Record:
         "idle_cost_per_day": None
         if idle is None
         else money_record(idle.per_day if isinstance(idle, IdleMoney) else idle),
-        "cost_until_deletion": money_record(idle.until_deletion)
-        if isinstance(idle, IdleMoney) and idle.until_deletion
-        else None,
+        "cost_until_deletion": _rest(rest(idle)) if isinstance(idle, IdleMoney) else None,
         "deletion_earliest": _at(deletion[0]),
         "deletion_latest": _at(deletion[1]),
         "deletion_why": line.deletion_why or None,
@@ -273,7 +281,7 @@ def _leftover(each: Leftover) -> Record:
     }
 
 
-def _advice(advice: Advice) -> Record:
+def _advice(advice: Advice, of_open_end: Collection[tuple[str, str]]) -> Record:
     return {
         "account": advice.account,
         "name": advice.name,
@@ -281,9 +289,7 @@ def _advice(advice: Advice) -> Record:
         "move": advice.move.value,
         "because": advice.because,
         "saving_per_month": None if advice.saving_per_month is None else money_record(advice.saving_per_month),
-        "saving_until_deletion": None
-        if advice.saving_until_deletion is None
-        else money_record(advice.saving_until_deletion),
+        "saving_until_deletion": _rest(rest_of_advised(advice, of_open_end)),
         "risk": advice.risk,
         "command": advice.command or None,
     }
