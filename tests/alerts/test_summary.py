@@ -45,11 +45,17 @@ SINCE = {"since": "2026-11-18T06:00:00Z"}
             NOW,
             "a job has been queued for 6 h, since 2026-11-18 06:00 UTC",
         ),
+        (
+            "chat has had no call at least since 2026-11-18 06:00 UTC, and its fee runs",
+            {"idle_since": "2026-11-18T06:00:00Z"},
+            NOW + 2 * DAY,
+            "chat has had no call at least for 2 d 6 h, since 2026-11-18 06:00 UTC, and its fee runs",
+        ),
         ("chat failed to provision", ENDS_AT | SINCE, NOW, "chat failed to provision"),
         ("chat will be deleted at 2026-11-20 12:00 UTC", {}, NOW, "chat will be deleted at 2026-11-20 12:00 UTC"),
         ("chat will be deleted at 2026-11-20 12:00 UTC", {"deletion_earliest": None}, NOW, None),
     ],
-    ids=["to come", "later", "over", "from then on", "since", "names no time", "no values", "unknown"],
+    ids=["to come", "later", "over", "from then on", "since", "idle since", "names no time", "no values", "unknown"],
 )
 def test_summary_at(summary, values, now, expected):
     assert summary_at(make_finding(summary=summary, values=values), now) == (expected or summary)

@@ -2,12 +2,15 @@
 
 import pytest
 
+from tests.alerts.factories import ended, make_alert
 from tests.answers.test_listings import FRAME, OTHER, PLACE, UNREADABLE, put_account, put_deployment, put_file
-from tests.factories import MODEL, NOW, make_account, make_deployment, make_job
+from tests.factories import DAY, MODEL, NOW, make_account, make_deployment, make_job
 from watcher.answers import dossier, kin, sheets
 from watcher.costs.prices import LIST_PRICES, book_of
 from watcher.errors import Refused
-from watcher.store import schema
+from watcher.rules.finding import Severity
+from watcher.rules.rule import deployment_subject
+from watcher.store import alerts, schema
 
 WEST = make_account("contoso-west-2", resource_group="rg-Ä")
 
@@ -39,6 +42,27 @@ def estate(store):
 
     store.write_now(save)
     return store
+
+
+def test_of_its_alerts_the_loudest_that_fires_comes_first(estate):
+    """Whoever is paged asks for the deployment, and has no time for what it wasted."""
+    subject = deployment_subject(make_deployment("chat-contoso-ft", account=PLACE))
+
+    def alert(rule, days, **more):
+        return make_alert(rule, at=NOW - days * DAY, account=PLACE.key, subject=subject, **more)
+
+    over = ended(alert("deployment_paused", 2), NOW - DAY)
+    waste = alert("deployment_wasting", 1, severity=Severity.INFO)
+    idle = alert("deployment_idle", 3, severity=Severity.CRITICAL)
+    event = alert("deployment_gone", 0, severity=Severity.CRITICAL)
+    estate.write_now(alerts.save, [over, waste, idle, event])
+    found = estate.read_now(dossier.find, "chat-contoso-ft", routing=None, now=NOW)
+    assert [one.alert.finding.rule for one in found.alerts] == [
+        "deployment_idle",
+        "deployment_wasting",
+        "deployment_gone",
+        "deployment_paused",
+    ]
 
 
 ASKED = {"routing": None, "book_of": lambda tx: book_of(LIST_PRICES)}

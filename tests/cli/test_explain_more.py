@@ -191,6 +191,37 @@ def test_a_job_s_inside_is_one_line_and_one_command(tmp_path: Path) -> None:
     assert ([one["step"] for one in told["checkpoints"]], len(told["points"])) == ([80, 120], 3)
 
 
+@pytest.mark.parametrize(
+    ("lines", "began", "ended"),
+    [
+        (
+            [make_event("Job started.", at=NOW - 4 * HOUR)],
+            "2026-11-22 04:00 UTC running after",
+            "running → succeeded after 3 h",
+        ),
+        ([], "2026-11-22 06:00 UTC running", "running → succeeded after at least 1 h"),
+    ],
+    ids=["its log tells when it began", "nothing tells when it began"],
+)
+def test_a_job_that_was_first_seen_running_has_not_begun_only_then(
+    tmp_path: Path, lines: Any, began: str, ended: str
+) -> None:
+    first = make_snapshot(at=NOW - 2 * HOUR, jobs=[make_job("ftjob-now", "running", created_at=NOW - 5 * HOUR)])
+    done = make_job("ftjob-now", "succeeded", created_at=NOW - 5 * HOUR, finished_at=NOW - HOUR)
+    last = make_snapshot(at=NOW - 30 * MINUTE, jobs=[done], events={"ftjob-now": lines})
+    out = explained(polls(World(tmp_path), first, last), "ftjob-now")
+    assert began in out
+    assert ended in out
+
+
+def test_the_tokens_that_are_billed_are_told_where_its_log_counts_them(tmp_path: Path) -> None:
+    events = {"ftjob-now": (make_event("Training tokens billed: 480000"),)}
+    job = make_job("ftjob-now", "succeeded", finished_at=NOW - HOUR, fine_tuned_model=MODEL, trained_tokens=640_000)
+    snapshot = make_snapshot(at=NOW - 30 * MINUTE, jobs=[job], events=events)
+    out = explained(polls(World(tmp_path), running(NOW - 2 * HOUR), snapshot), "ftjob-now")
+    assert "640,000 tokens were trained; by its own log 480,000 are billed." in out
+
+
 def test_what_was_not_read_of_the_inside_is_told(tmp_path: Path) -> None:
     world = polls(World(tmp_path), running(NOW - MINUTE))
     assert "Its checkpoints and loss curve have not been read: that is done while" in explained(world, "ftjob-now")
@@ -276,7 +307,7 @@ def test_a_deployment_is_told_with_the_job_that_made_its_model(tmp_path: Path) -
     out = explained(world, "bot")
     assert 'made by job "support" (ftjob-now) from gpt-4o-mini-2024-07-18' in out
     assert "by ana@x.example" in out
-    assert "Safe for now: even if nobody calls it again, it stands until 2026-12-05 08:00 UTC at least." in out
+    assert "even if nobody calls it again, Azure's rules let it stand until 2026-12-05 08:00 UTC at least." in out
     assert "but the latest time counts a refused or failed call" in out
     told = world.watcher("explain", "bot", "--json").json["explanation"]
     assert told["made_by"]["job"] == "ftjob-now"
@@ -458,6 +489,17 @@ def test_how_far_a_countdown_has_come_is_told(rule: str, step: str, said: str, s
     for text, expected in ((told_of(alert), said), (told_of(ended_alert(alert, NOW)), said_at_its_end)):
         assert expected in text
         assert ("step" in text, "overdue" in text) == ("step" in expected, "overdue" in expected)
+
+
+def test_what_was_recorded_of_an_alert_that_is_over_is_not_dated_by_its_end() -> None:
+    """Its figures are those of its last step, which may be long ago."""
+    alert = make_alert(
+        "deployment_wasting", at=NOW - 9 * DAY, values={"cost_until_deletion": 528.7}, evidence="metrics read"
+    )
+    ongoing, over = told_of(alert), told_of(ended_alert(alert, NOW))
+    assert "In figures, as of 2026-11-13 08:00 UTC: cost until deletion 528.70" in ongoing
+    assert "The grounds, as last recorded: metrics read. In figures, as last recorded: cost" in over
+    assert "as of" not in over
 
 
 def test_a_resolve_for_which_the_news_of_the_end_stood_is_told_as_such() -> None:

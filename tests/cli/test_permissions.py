@@ -241,6 +241,22 @@ def test_online_each_refusal_has_its_own_cure(empty_world: World, azure: Azure, 
     assert not empty_world.database.exists()
 
 
+@pytest.mark.parametrize(
+    "azure",
+    [
+        tuple(
+            Fault(plane="data", account=name, status=403, message=f"{how}. Use a private endpoint.")
+            for name, how in (("contoso-ft", "Firewall rules"), ("contoso-west", "Public access is disabled"))
+        )
+    ],
+    indirect=True,
+)
+def test_online_puts_the_words_about_one_account_into_no_other_s_mouth(empty_world: World, azure: Azure) -> None:
+    text = " ".join(online(empty_world, azure).out.split())
+    assert "Accounts contoso-ft, contoso-west" in text
+    assert "for one, contoso-ft: a firewall or private endpoint keeps watcher out: " in text
+
+
 def test_online_names_every_action_and_asks_every_channel(empty_world: World, azure: Azure) -> None:
     done = online(empty_world, azure, "--json")
     document = json.loads(done.out)

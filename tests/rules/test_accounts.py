@@ -184,10 +184,16 @@ def test_words_and_identity():
     assert "unread since 2026-11-22 06:30 UTC (1 h 30 min ago): role, HTTP 403, request req-1" in finding.evidence
 
 
-def test_a_single_deployment_is_named():
-    view = make_view(gaps=[gap(Section.DEPLOYMENTS, GapReason.ROLE, subject="/x/deployments/support-bot")])
-
-    assert "for /x/deployments/support-bot" in the_finding(AccountForbidden(), view).summary
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(["a"], " for a: "), (["a", "b"], " for a, b: "), (["a", "b", "c", "d", "e"], " for a, b, c and 2 more: ")],
+)
+def test_what_a_list_lacks_without_a_word_is_told_by_name(names, said):
+    gaps = [gap(Section.DEPLOYMENTS, GapReason.ROLE, subject=f"/subscriptions/1/deployments/{name}") for name in names]
+    summary = the_finding(AccountForbidden(), make_view(gaps=gaps)).summary
+    assert summary == f"contoso-ft refuses watcher on the control plane (deployments){said}a role is missing"
+    whole = the_finding(AccountForbidden(), make_view(gaps=[*gaps, gap(Section.ACCOUNT, GapReason.ROLE)])).summary
+    assert " for " not in whole
 
 
 def test_clears_with_how_long_it_was_unread():

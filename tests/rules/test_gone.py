@@ -408,8 +408,15 @@ def test_gone_without_a_cause_shows_how_to_read_the_log():
     )
     assert "the activity log could not be read: the role Monitoring Reader is missing" in finding.evidence
     assert "it was not due for idleness before 2026-12-06 08:00 UTC" in finding.description
-    command = f"az monitor activity-log list --resource-id {make_deployment().id} --offset 3d"
+    command = f"az monitor activity-log list --resource-id {make_deployment().id} --start-time 2026-11-19T08:00:00Z"
     assert command in finding.action
+
+
+def test_the_command_for_the_log_still_shows_the_end_when_somebody_runs_it_days_later():
+    of_view = {"previous_at": {Section.DEPLOYMENTS: NOW - HOUR}}
+    action = the_finding(GONE, gone_view(usage=CALLED_YESTERDAY, log=UNREAD, of_view=of_view)).action
+    assert "--start-time 2026-11-22T06:00:00Z" in action
+    assert "--offset" not in action
 
 
 def test_gone_found_late_says_so():

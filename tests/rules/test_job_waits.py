@@ -80,6 +80,14 @@ def test_paused_counts_down_on_last_evidence_and_without_a_date():
     assert "not known" in undated.evidence
 
 
+def test_a_pause_that_nothing_dates_is_only_said_to_have_been_seen():
+    """The service tells no time of it: at first sight it may be days old."""
+    finding = the_finding(PAUSED, paused_view(age=4 * DAY))
+
+    assert finding.summary.endswith("has been paused since 2026-11-18 08:00 UTC at least")
+    assert "status paused, first seen so 2026-11-18 08:00 UTC; it may have begun earlier" in finding.evidence
+
+
 def test_paused_clears_with_what_became_of_it():
     job = make_job(status="running")
     (clear,) = cleared(PAUSED, make_view(jobs=[job], transitions=[make_transition(job, "paused")]))

@@ -221,6 +221,19 @@ def test_success_tells_how_to_deploy():
     assert finding.values["fine_tuned_model"] == "base.ft-1-support"
 
 
+@pytest.mark.parametrize(
+    ("events", "rest"),
+    [
+        ([make_event("Training tokens billed: 480000")], "480,000 are billed, by the job's own log."),
+        ([], "what is billed may differ."),
+    ],
+    ids=["the log says it", "the log is silent"],
+)
+def test_success_tells_what_is_billed_where_the_log_does(events, rest):
+    view = ended_view("succeeded", fine_tuned_model="m.ft-1", trained_tokens=640_000, events=events)
+    assert f"640,000 tokens were trained; {rest}" in the_finding(JobSucceeded(), view).description
+
+
 def test_names_cannot_break_out_of_a_command():
     view = ended_view("succeeded", fine_tuned_model="m'; rm -rf /", suffix="a b;c")
 

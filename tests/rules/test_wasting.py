@@ -91,7 +91,7 @@ def test_a_finding_tells_what_it_costs_and_what_to_do():
 
     assert (finding.kind, finding.severity, finding.step) == (FindingKind.CONDITION, Severity.INFO, "")
     assert finding.subject == deployment_subject(make_deployment())
-    assert finding.summary == "support-bot in contoso-ft has had no call for 5 d, and its fee runs"
+    assert finding.summary == "support-bot in contoso-ft has had no call since 2026-11-17 08:00 UTC, and its fee runs"
     assert (
         "That has cost 204.00 USD so far and costs 40.80 USD a day, up to 409.70 USD more if nobody acts: at 1.70 USD "
         "an hour (an estimate from the example price on Azure's pages; not an invoice)."
@@ -113,7 +113,7 @@ def test_a_finding_tells_what_it_costs_and_what_to_do():
 
 def test_what_may_have_been_called_before_the_metrics_is_idle_for_at_least_as_long():
     finding = the_finding(RULE, view(called=None, created=NOW - 90 * DAY))
-    assert "no call for at least 16 d" in finding.summary
+    assert "no call at least since 2026-11-06 08:00 UTC" in finding.summary
     assert "at least 652.80 USD so far" in finding.description
 
 

@@ -188,7 +188,7 @@ def test_the_demos_deployments_meet_their_ends():
         "assistant": ("user", 12.4),
         "eval-dev": ("expired", 10.0),
         "long-context-preview": ("user", 11.1),
-        "eval-paused": ("idle", 23.5),
+        "eval-paused": ("idle", 23.0),
         "greeter": ("account", 15.2),
     }
 

@@ -12,7 +12,7 @@ from watcher.rules.text import duration, moment
 
 #: The values whose times a summary may name, after "at" or "from", and after "since".
 _TO_COME = "deletion_earliest"
-_BEGAN = ("since", "paused_since")
+_BEGAN = ("since", "paused_since", "idle_since")
 
 
 def summary_at(finding: Finding, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """Everything that is stored about one job, deployment or alert, found by what a person types; for `explain`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -234,7 +234,7 @@ def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
 def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[AlertFile, ...] | None = None) -> Dossier:
     reading, job = _reading(tx, one.job.account), one.job
     if files is None:
-        files = _files(tx, alerts.of_subject(tx, job.account, job.id), desk)
+        files = _files(tx, _foremost(alerts.of_subject(tx, job.account, job.id)), desk)
     key = pace_key(reading.account, job)
     changes = _transitions(tx, job.account, ResourceKind.JOB, job.id)
     inside = trainings.load(tx, job.account, {job.id}).get(job.id)
@@ -284,7 +284,7 @@ def _of_deployment(
         incarnations = {life.deployment.incarnation for life in lives}
         of_all = [alert for life in incarnations for alert in alerts.of_subject(tx, deployment.account, life)]
         mine = [alert for alert in of_all if alert.finding.subject.id.lower() == deployment.key]
-        files = _files(tx, sorted(mine, key=lambda alert: alert.starts_at, reverse=True), desk)
+        files = _files(tx, _foremost(mine), desk)
     standing = None
     if one.ended_at is None:
         firing = countdowns([file.alert for file in files])
@@ -337,6 +337,12 @@ def _of_deployment(
 def _transitions(tx: Connection, account: str, kind: ResourceKind, name: str) -> tuple[Transition, ...]:
     found = history.transitions(tx, account=account, name=name, limit=MOST)
     return tuple(one for one in found if one.kind is kind)
+
+
+def _foremost(found: Iterable[Alert]) -> list[Alert]:
+    """What fires, the loudest first; then what is over or was told once, the newest first."""
+    newest = sorted(found, key=lambda alert: alert.starts_at, reverse=True)
+    return sorted(newest, key=lambda alert: 1 if alert.is_event or alert.ends_at else -alert.severity.rank)
 
 
 def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFile, ...]:

@@ -163,12 +163,12 @@ async def _look(desk: Desk, looking: "Config") -> "Discovery":
 
 
 def _tell(desk: Desk, found: "Discovery") -> None:
-    from watcher.rules.text import few
+    from watcher.rules.text import counted, few
 
     named = few([account.label for account in found.accounts], _MOST_NAMED)
-    subscriptions = f"{len(found.subscriptions)} subscription{'' if len(found.subscriptions) == 1 else 's'}"
+    subscriptions = counted(len(found.subscriptions), "subscription")
     if found.accounts:
-        desk.say(f"{subscriptions}, {len(found.accounts)} accounts with Azure OpenAI: {named}")
+        desk.say(f"{subscriptions}, {counted(len(found.accounts), 'account')} with Azure OpenAI: {named}")
     else:
         desk.say(f"{subscriptions}, no account with Azure OpenAI: does a role let this credential see one?", "yellow")
     for gap in found.gaps:

@@ -8,7 +8,7 @@ from watcher.azure.rights import Holder, How, Right
 from watcher.cli.rights import cure_of, is_lacking, why
 from watcher.cli.table import Line, wrap
 from watcher.cycles import Discovery
-from watcher.rules.text import few
+from watcher.rules.text import counted, few
 
 #: Of what is said of one action.
 _INDENT = 11
@@ -60,7 +60,7 @@ class Answers:
                 what = f" of {gap.subject}" if gap.subject else ""
                 yield from wrap(f"discovery{what}: {gap.reason.value}: {gap.message}", width, style="red")
             style = "green" if self.found.is_complete else "yellow"
-            yield ((f"discovery: {len(self.found.accounts)} accounts", style),)
+            yield ((f"discovery: {counted(len(self.found.accounts), 'account')}", style),)
             yield ()
             yield from rights_text(self.holders, width)
         for channel in self.channels:
@@ -125,19 +125,26 @@ def _group(group: Sequence[Holder], width: int) -> Iterator[Line]:
     yield from wrap(f"{noun}{'s' if len(group) > 1 else ''} {names}", width, style="bold")
     yield from wrap(_HOW[frozenset(right.how for right in first.rights)], width, indent=2, style="dim")
     for right in first.rights:
-        yield from _right(right, width)
+        yield from _right(right, _said(group, right), width)
     yield from _cures(group, width)
     yield ()
 
 
-def _right(right: Right, width: int) -> Iterator[Line]:
+def _said(group: Sequence[Holder], right: Right) -> str:
+    """Why, in Azure's words; where it found other words for others of the group, whose these are."""
+    text = why(right)
+    others = (why(other) for holder in group for other in holder.rights if other.need == right.need)
+    return text if all(other == text for other in others) else f"for one, {group[0].label}: {text}"
+
+
+def _right(right: Right, said: str, width: int) -> Iterator[Line]:
     answer = right.has.value
     first, *rest = wrap(right.need.action, width, indent=_INDENT)
     yield ((f"  {answer:<{_INDENT - 2}}", _STYLES[answer]), (first[0][0][_INDENT:], ""))
     yield from rest
     yield from wrap(f"for {right.need.what_for}", width, indent=_INDENT, style="dim")
     if answer != "yes":
-        yield from wrap(why(right), width, indent=_INDENT, style=_STYLES[answer])
+        yield from wrap(said, width, indent=_INDENT, style=_STYLES[answer])
         yield from wrap(f"Without it {right.need.without}.", width, indent=_INDENT)
 
 

@@ -44,7 +44,7 @@ def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         yield from paragraph(f"The grounds, {when}: {finding.evidence}.", width)
     told = " ".join((summary, finding.description, finding.evidence, finding.subject.id, finding.subject.incarnation))
     as_of = f", as of {moment(alert.updated_at)}" if _dated(alert, now) else ""
-    as_of = ", as last recorded" if as_of and is_over else as_of
+    as_of = ", as last recorded" if is_over else as_of
     yield from paragraph(_figures(finding.values, told, as_of), width)
     yield from _telling(file, now, width)
     yield from audit_text(file.audit, width)

@@ -67,7 +67,8 @@ def _standing(standing: "Standing", now: datetime) -> str:
             since = f" It was last known {ago(standing.unknown_since, now)}." if standing.unknown_since else ""
             return f"Risk unknown: {standing.unknown_because or 'nothing dates its clock'}.{since}"
         case Risk.SAFE if earliest is not None:
-            return f"Safe for now: even if nobody calls it again, it stands until {moment(earliest)} at least."
+            until = moment(earliest)
+            return f"Safe for now: even if nobody calls it again, Azure's rules let it stand until {until} at least."
     if earliest is None or left is None:
         return "At risk: an alert says so, and what it rests on can no longer be read."
     if left.total_seconds() < 0:
@@ -110,6 +111,8 @@ def _end(dossier: "Dossier", now: datetime) -> str:
         return f"{text} By the activity log {log.deleted_by or 'a caller whom it does not name'} deleted {what}{at}."
     if not log.is_read:
         return f"{text} Who deleted it is unknown: {log.because or 'the activity log could not be read'}."
+    if cause.endswith("the activity log names nobody"):
+        return f"{text} Whether Azure logs its own deletions is not documented."
     return f"{text} The activity log names nobody; whether Azure logs its own deletions is not documented."
 
 

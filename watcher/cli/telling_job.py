@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
-from watcher.resources.changes import ESTIMATED_FINISH, STATUS
+from watcher.costs.training import billed_tokens
+from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Transition, started_at
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
 from watcher.resources.training import CurvePoint
@@ -85,7 +86,9 @@ def _what(dossier: "Dossier") -> str:
     data = f"It {verb} {job.model or 'an unknown base'} ({how}) on {job.training_file or 'an unknown file'}, "
     data += f"validated with {job.validation_file}." if job.validation_file else "without a validation file."
     if job.trained_tokens is not None:
-        data += f" {job.trained_tokens:,} tokens were trained."
+        billed = billed_tokens(dossier.events)
+        rest = "" if billed is None else f"; by its own log {billed:,} are billed"
+        data += f" {job.trained_tokens:,} tokens were trained{rest}."
     owner = dossier.owner
     whose = f" Its owner is {owner.name} ({owner.source})." if owner.source else " Nobody is named as its owner."
     return f"{data}{whose} Its id is {job.id}."
@@ -146,7 +149,7 @@ def _timeline(dossier: "Dossier") -> Iterator[tuple[str, str]]:
     """Each step by the service's own time where it gives one, with how long the one before lasted."""
     assert dossier.job is not None
     job = dossier.job.job
-    before = job.created_at
+    before, is_dated = job.created_at, True
     if job.created_at is not None:
         yield moment(job.created_at), "created"
     for change in reversed(dossier.transitions):
@@ -154,18 +157,26 @@ def _timeline(dossier: "Dossier") -> Iterator[tuple[str, str]]:
             ends = [moment(datetime.fromisoformat(end)) if end else "none" for end in (change.before, change.after)]
             yield moment(change.observed_at), f"the service's estimate of its end: {ends[0]} → {ends[1]}"
             continue
-        at = change.occurred_at or change.observed_at
-        seen = "" if change.occurred_at else ", as seen by watcher"
+        began = change.occurred_at or _began(dossier, change)
+        at = began or change.observed_at
+        seen = "" if began else ", as seen by watcher"
         if change.attribute == STATUS:
-            after = f" after {duration(at - before)}" if before is not None and at > before else ""
+            least = "" if is_dated or not began else "at least "  # it may have begun before watcher saw it
+            after = f" after {least}{duration(at - before)}" if before is not None and at > before else ""
             was = f"{change.before} → " if change.before else ""
             yield moment(at), f"{was}{change.after}{after}{seen}"
-            before = at
+            before, is_dated = at, began is not None
         elif change.attribute:
             what = change.attribute.replace("_", " ")
             yield moment(at), f"{what}: {change.before or 'none'} → {change.after or 'none'}{seen}"
         else:
             yield moment(at), f"{change.change.value}{seen}"
+
+
+def _began(dossier: "Dossier", change: Transition) -> datetime | None:
+    """When a job began to run that was first seen running, by its own log."""
+    is_start = change.attribute == STATUS and change.before is None and change.after == JobStatus.RUNNING
+    return started_at(dossier.events) if is_start else None
 
 
 def _curve(dossier: "Dossier") -> str:

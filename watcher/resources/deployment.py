@@ -48,6 +48,7 @@ _SKU_KINDS = {
 }
 
 
+@lru_cache(maxsize=64)  # every rule about deployments asks this of each at every poll
 def sku_kind(sku: str) -> SkuKind:
     """The kind behind a SKU's name, in any of the spellings that Azure's pages use."""
     return _SKU_KINDS.get(sku.lower(), SkuKind.OTHER)
@@ -69,7 +70,7 @@ class Deployment:
     id: str  #: ARM id, spelt as Azure spelt it
     name: str
     account: str  #: key of the account
-    incarnation: str = ""  #: which life of this name: its `createdAt`, else when it was first seen; set by `with_lives`
+    incarnation: str = ""  #: which life of this name: its `createdAt`, else when first seen; see `merging.living`
     model: str
     model_format: str = "OpenAI"
     model_version: str = ""

@@ -20,7 +20,7 @@ from watcher.rules.labels import account_labels, owner_of, portal_link
 from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import View
 from watcher.rules.sight import REASONS
-from watcher.rules.text import ago, duration, moment, rfc3339, sentence
+from watcher.rules.text import ago, duration, few, moment, rfc3339, sentence
 
 PLANE_NAMES = {
     Plane.ARM: "the control plane (accounts and deployments)",
@@ -52,6 +52,9 @@ UNREACHABLE = frozenset(
 )
 REFUSED = FORBIDDEN_REASONS | {GapReason.CREDENTIAL}
 THROTTLED = frozenset({GapReason.THROTTLED})
+
+#: Jobs or deployments that a summary names.
+_MOST_NAMED = 3
 
 #: An account that was deleted answers 404 everywhere, until the next discovery finds it gone and says so. A single pass
 #: discovers just before it reads.
@@ -94,15 +97,22 @@ class AccountUnreachable:
 
     def _finding(self, view: View, plane: Plane, gaps: list[Gap]) -> Finding:
         first = gaps[0]
-        whose = f" for {first.subject}" if first.subject else ""
         return _finding_for(
             self.name,
             view,
             plane,
             gaps,
-            summary=f"{view.account.label} cannot be read on {_where(plane, gaps)}{whose}: {REASONS[first.reason]}",
+            summary=f"{view.account.label} cannot be read on {_where(plane, gaps)}{_whose(gaps)}: "
+            f"{REASONS[first.reason]}",
             action=reach(view.account, plane, first.reason),
         )
+
+
+def _whose(gaps: list[Gap]) -> str:
+    """The jobs or deployments that cannot be read, where the others can; by name, for a summary is one line."""
+    if not all(gap.subject for gap in gaps):
+        return ""
+    return f" for {few(list(dict.fromkeys(gap.subject.rpartition('/')[2] for gap in gaps)), _MOST_NAMED)}"
 
 
 def _where(plane: Plane, gaps: list[Gap]) -> str:
@@ -144,13 +154,13 @@ class AccountForbidden:
 
     def _finding(self, view: View, plane: Plane, gaps: list[Gap]) -> Finding:
         first = gaps[0]
-        whose = f" for {first.subject}" if first.subject else ""
         return _finding_for(
             self.name,
             view,
             plane,
             gaps,
-            summary=f"{view.account.label} refuses watcher on {_where(plane, gaps)}{whose}: {REASONS[first.reason]}",
+            summary=f"{view.account.label} refuses watcher on {_where(plane, gaps)}{_whose(gaps)}: "
+            f"{REASONS[first.reason]}",
             action=cure(view.account, plane, first.reason),
         )
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from watcher.costs.recipe import recipe
@@ -9,6 +10,7 @@ from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import Checkpoint, FineTuningJob
 from watcher.resources.snapshot import Plane
+from watcher.rules.text import rfc3339
 
 #: What a bearer token for the data plane is asked for, where it is not the public cloud's.
 _TOKEN_RESOURCES = {
@@ -85,9 +87,16 @@ def show_deployment(account: Account, deployment: Deployment) -> str:
     return f"az cognitiveservices account deployment show {_place(account, name)}"
 
 
-def read_activity(resource_id: str) -> str:
-    """Shows what the activity log has of a deployment or an account from the last days."""
-    return f"az monitor activity-log list --resource-id {shlex.quote(resource_id)} --offset 3d"
+#: Where it is not known when something was last seen, the activity log is shown from so long before its end was.
+_LOOK_BACK = timedelta(days=3)
+#: A deletion may begin before the last reading that still had what it deletes.
+_LOG_MARGIN = timedelta(hours=1)
+
+
+def read_activity(resource_id: str, *, stood_at: datetime | None, gone_at: datetime) -> str:
+    """Shows what the activity log has of a deployment's or an account's end, whenever that is looked up."""
+    since = gone_at - _LOOK_BACK if stood_at is None else stood_at - _LOG_MARGIN
+    return f"az monitor activity-log list --resource-id {shlex.quote(resource_id)} --start-time {rfc3339(since)}"
 
 
 def list_deleted(account: Account) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from watcher.resources.changes import Change, Transition
@@ -60,7 +60,7 @@ class DeploymentGone:
             labels={**deployment_labels(view.account, deployment, view.owner_tag), "cause": cause.word},
             summary=f"{deployment.name} in {view.account.label} is gone: {cause.summary}",
             description=_description(view, deployment, cause),
-            action=_action(view, deployment, cause),
+            action=_action(view, deployment, transition, cause),
             evidence=_evidence(view, deployment, transition, cause),
             values={
                 "cause": cause.word,
@@ -86,14 +86,16 @@ def _description(view: View, deployment: Deployment, cause: Cause) -> str:
     )
 
 
-def _action(view: View, deployment: Deployment, cause: Cause) -> str:
+def _action(view: View, deployment: Deployment, transition: Transition, cause: Cause) -> str:
     if cause.word == "account_gone":
         return (
             f"If this was a mistake, see whether the account can be recovered:\n{commands.list_deleted(view.account)}"
         )
     look = ""
     if cause.word in ("not_readable", "unexplained"):
-        look = f"See who or what deleted it; entries may come minutes late:\n{commands.read_activity(deployment.id)}\n"
+        stood_at = _stood_at(view, deployment, transition)
+        command = commands.read_activity(deployment.id, stood_at=stood_at, gone_at=transition.observed_at)
+        look = f"See who or what deleted it; entries may come minutes late:\n{command}\n"
     return f"{look}If it is still needed, {commands.redeploy(deployment)}"
 
 
@@ -102,10 +104,7 @@ def _evidence(view: View, deployment: Deployment, transition: Transition, cause:
     lines = [
         f"a complete listing lacked {what} and its own address answered 404, seen {moment(transition.observed_at)}"
     ]
-    departure = view.departures.get(deployment.key)
-    before = departure.stood_at if departure else None
-    if before is None and transition.observed_at == view.now:
-        before = view.previous_at.get(Section.DEPLOYMENTS)
+    before = _stood_at(view, deployment, transition)
     found_late = late_between(view, Section.DEPLOYMENTS, before, transition.observed_at)
     lines.append(found_late or (f"it last stood {moment(before)}" if before else ""))
     if deployment.provisioning_state is ProvisioningState.DELETING:
@@ -118,6 +117,14 @@ def _evidence(view: View, deployment: Deployment, transition: Transition, cause:
     told = view.told.get(deployment_subject(deployment), ())
     lines.append(f"told before: {', '.join(told)}" if told else "nobody had been told before")
     return "; ".join(line for line in lines if line)
+
+
+def _stood_at(view: View, deployment: Deployment, transition: Transition) -> datetime | None:
+    """When it was last seen standing; `None`: not known."""
+    departure = view.departures.get(deployment.key)
+    if departure is not None and departure.stood_at is not None:
+        return departure.stood_at
+    return view.previous_at.get(Section.DEPLOYMENTS) if transition.observed_at == view.now else None
 
 
 def _log(view: View, deployment: Deployment) -> str:

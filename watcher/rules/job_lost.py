@@ -41,7 +41,7 @@ def _finding(view: View, job: FineTuningJob, transition: Transition, *, rule: st
         "moved, with all that was in it, so how the job ended, and whether its model was kept, cannot be seen. What "
         "was trained until then may be billed.",
         action="See who deleted the account; entries may come minutes late:\n"
-        f"{commands.read_activity(account.id)}\n"
+        f"{commands.read_activity(account.id, stood_at=read_at, gone_at=transition.observed_at)}\n"
         "If this was a mistake, see whether it can be recovered:\n"
         f"{commands.list_deleted(account)}",
         evidence="a complete listing lacked the account and its own address answered 404, seen "

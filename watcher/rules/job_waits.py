@@ -47,7 +47,7 @@ class JobPaused:
         is_long = since is not None and view.now - since >= self.remind_after
         state = f"is {job.raw_status}"
         if since is not None and view.now - since >= timedelta(minutes=1):
-            state = f"has been {job.raw_status} since {moment(since)}"
+            state = f"has been {job.raw_status} since {moment(since)} at least"
         guess, advice = _pause_cause(job)
         kept, deploy = checkpoints.rescue(view, job, f"the job is {job.raw_status}")
         rewards = checkpoints.rewards(view.training.get(job.id))
@@ -72,7 +72,7 @@ class JobPaused:
             action=f"Resume it:\n{commands.resume_job(view.account, job)}\n"
             f"Or end it; work done is billed:\n{commands.cancel_job(view.account, job)}"
             + (f"\n{deploy}" if deploy else ""),
-            evidence=_status_evidence(view, job, since),
+            evidence=_status_evidence(view, job, since, is_seen=True),
             values={
                 "paused_since": rfc3339(since),
                 "created_at": rfc3339(job.created_at),
@@ -212,8 +212,14 @@ def _gone(rule: str, view: View, job: FineTuningJob, transition: Transition) -> 
     return Cleared(rule=rule, subject=job_subject(view.account, job.id), because=because)
 
 
-def _status_evidence(view: View, job: FineTuningJob, since: datetime | None) -> str:
-    if job.id in view.status_since and since is not None:
+def _status_evidence(view: View, job: FineTuningJob, since: datetime | None, *, is_seen: bool = False) -> str:
+    """
+    Args:
+        is_seen: Nothing that the service tells dates this status: it was first read at `since`, and began before.
+    """
+    if is_seen and since is not None:
+        lines = [f"status {job.raw_status}, first seen so {moment(since)}; it may have begun earlier"]
+    elif job.id in view.status_since and since is not None:
         lines = [f"status {job.raw_status} since {moment(since)}"]
     elif since is not None:
         lines = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from watcher.costs.training import billed_tokens
 from watcher.resources.snapshot import Section
 from watcher.rules import checkpoints, commands
 from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
@@ -123,7 +124,9 @@ class JobSucceeded(_EndedJobRule):
             f"The fine-tuned model is {model}." if model else "The service has not named the fine-tuned model yet."
         )
         if job.trained_tokens:
-            description += f" {job.trained_tokens:,} tokens were trained; what is billed may differ."
+            billed = billed_tokens(ended.events or ())
+            rest = "what is billed may differ" if billed is None else f"{billed:,} are billed, by the job's own log"
+            description += f" {job.trained_tokens:,} tokens were trained; {rest}."
         training = view.training.get(job.id)
         more = (
             checkpoints.rewards(training),

@@ -48,7 +48,7 @@ def hours(span: timedelta) -> str:
     return f"{span // timedelta(hours=1)} h"
 
 
-@lru_cache(maxsize=4096)  # the same times are told at each poll, and formatting one costs more than most rules
+@lru_cache(maxsize=1024)  # the same times are told at each poll, and formatting one costs more than most rules
 def moment(at: datetime) -> str:
     """`2026-11-22 08:00 UTC`."""
     return f"{at.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"  # by strftime it takes four times as long

@@ -20,7 +20,7 @@ from watcher.rules.lifetimes import IDLE_LIFETIME, Lifetimes
 from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import View, deployment_subject
 from watcher.rules.sight import unread_deployment, unread_section, unread_usage, usage_of
-from watcher.rules.text import ago, duration, moment, rfc3339
+from watcher.rules.text import ago, moment, rfc3339
 
 #: In these it takes no call, or soon will not: other rules tell.
 NOT_STANDING = frozenset({ProvisioningState.DELETING, ProvisioningState.FAILED})
@@ -100,7 +100,6 @@ class DeploymentWasting:
     def _finding(
         self, view: View, deployment: Deployment, clock: IdleClock, price: Price | Unknown, *, is_deleted: bool
     ) -> Finding:
-        idle = view.now - clock.idle_since
         deletion = (clock.deletion_earliest, clock.deletion_latest) if is_deleted else None
         money = idle_money(price, now=view.now, since=(clock.idle_since, clock.idle_since), deletion=deletion)
         least = "at least " if clock.is_bounded else ""
@@ -110,8 +109,8 @@ class DeploymentWasting:
             severity=Severity.INFO,
             subject=deployment_subject(deployment),
             labels=deployment_labels(view.account, deployment, view.owner_tag),
-            summary=f"{deployment.name} in {view.account.label} has had no call for {least}{duration(idle)}, and its "
-            "fee runs",
+            summary=f"{deployment.name} in {view.account.label} has had no call {least}since "
+            f"{moment(clock.idle_since)}, and its fee runs",
             description=" ".join(
                 part
                 for part in (

@@ -111,7 +111,7 @@ def _sentence(standing: Standing, words: Words) -> Markup:
                 standing.unknown_because or "nothing dates its clock", known
             )
         case Risk.SAFE:
-            return Markup("Even if nobody calls it again, it stands until {} at least.").format(
+            return Markup("Even if nobody calls it again, Azure's rules let it stand until {} at least.").format(
                 words.at(standing.deletion_earliest)
             )
     earliest, latest, left = standing.deletion_earliest, standing.deletion_latest, standing.left
