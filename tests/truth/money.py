@@ -266,7 +266,7 @@ def _days(
 
 
 def _training(record: Record, statement: Statement) -> Iterator[str]:
-    """Each job that ended in the period is a line with what it cost; what trains on costs nothing yet."""
+    """Each job that ended in the period has its cost; what trains on costs nothing yet, what vanished is unknown."""
     begin, end = statement.period.begin, statement.period.end
     lines = {(line.place.account_id.lower(), line.job): line for line in statement.trained}
     if len(lines) < len(statement.trained):
@@ -279,8 +279,13 @@ def _training(record: Record, statement: Statement) -> Iterator[str]:
             yield f"a line of {id_} in {job.label}, which was charged under another id"
         elif job.ended is not None and begin <= job.ended < end and line.finished_at is not None:
             yield from _job(record, statement, job, line)
-        elif line.finished_at is None and not (isinstance(line.cost, Amount) and line.cost.is_zero):
-            yield f"{line.cost.text if isinstance(line.cost, Amount) else line.cost} of {id_}, which has not ended"
+        elif line.finished_at is not None:
+            continue
+        elif isinstance(line.cost, Unknown):
+            if job.vanished is None or job.vanished > statement.as_of:
+                yield f"unknown ({line.cost.because}) of {id_}, which has not ended, and is still there"
+        elif not line.cost.is_zero:
+            yield f"{line.cost.text} of {id_}, which has not ended"
     for job in record.ledger.jobs:
         if job.ended is None or not max(begin, job.appears) <= job.ended < end or (job.account, job.job) in lines:
             continue
