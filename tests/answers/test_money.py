@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_event, make_job, make_transition, make_usage
+from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_deployment, make_event, make_job, make_transition, make_usage
 from tests.report.recorded import make_recorded, make_terms, stated
-from watcher.answers.money import is_idle, training_cost
+from watcher.answers.money import Rates, is_idle, money_of, training_cost
+from watcher.costs.prices import LIST_PRICES, book_of
 from watcher.report.recorded import RecordedJob
 from watcher.report.standing import Risk, Standing
 
@@ -18,10 +19,17 @@ def standing(*, read_to, since=NOW - 2 * DAY, **changes):
 
 @pytest.mark.parametrize(
     ("read_to", "expected"),
-    [(NOW, True), (NOW - DAY, True), (NOW - DAY - HOUR, False), (NOW - 2 * DAY, False)],
+    # Called daily in the same hour, it is never idle: that hour's call is read when the hour is over.
+    [(NOW, True), (NOW - DAY + HOUR, True), (NOW - DAY, False), (NOW - 2 * DAY, False)],
 )
 def test_only_hours_that_were_read_make_a_deployment_idle(read_to, expected):
     assert is_idle(standing(read_to=read_to), NOW) is expected
+
+
+def test_idle_money_runs_to_where_calls_were_read():
+    rates, seen = Rates(book_of(LIST_PRICES)), standing(read_to=NOW - 12 * HOUR)
+    money = money_of(ACCOUNT, make_deployment(), seen, rates, NOW)
+    assert money.idle.so_far.text == "61.20 USD"
 
 
 def test_what_is_unknown_is_not_idle():

@@ -182,3 +182,14 @@ def test_an_owner_is_not_shown_the_bill_of_a_whole_account():
     assert stated(records, actuals=(billed,)).actuals == (billed,)
     own = stated(records, actuals=(billed,), matches=lambda labels: labels.get("owner") == "Search")
     assert own.hosted and own.actuals == ()
+
+
+def test_a_daily_call_in_an_hour_that_was_not_read_yet_is_no_idleness():
+    """Its idleness, and what that has cost, run to where its calls were read."""
+    read_to = NOW - 12 * HOUR
+    lines = {}
+    for hours in (24, 25):
+        usage = make_usage(read_to=read_to, last_success_at=read_to - hours * HOUR)
+        (lines[hours],) = stated(make_recorded(make_life(usage=usage))).hosted
+    assert (lines[24].idle_since, lines[24].idle) == (None, None)
+    assert lines[25].idle.so_far.text == "42.50 USD"

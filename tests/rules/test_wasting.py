@@ -168,6 +168,14 @@ def test_metrics_that_rest_as_they_may_leave_it_verified():
     assert verdict(RULE, view(usage={"read_to": NOW - 15 * HOUR}, more=hourly)) == "undecided"
 
 
+def test_what_may_have_been_called_since_the_last_reading_is_not_found():
+    """Called once a day and a half: the call of the hours that were not read yet makes all the difference."""
+    called, hourly = NOW - 50 * HOUR, {"cadence": {Section.METRICS: HOUR}}
+    assert verdict(RULE, view(called=called, usage={"read_to": NOW - 2 * HOUR}, more=hourly)) == "none"
+    found = the_finding(RULE, view(called=called - HOUR, usage={"read_to": NOW - 2 * HOUR}, more=hourly))
+    assert found.values["idle_cost"] == round(49 * 1.70, 2)
+
+
 def test_its_end_clears_it():
     gone = make_deployment()
     seen = make_view(transitions=[make_end(gone)], ended=[gone])

@@ -71,7 +71,8 @@ def check(
             yield f"{name}: {state.value} for {claimed}, and it was {min(times)} to {max(times)}, as read to {by}"
     yield from _calls(record, life, line, name, begin, end, views)
     # By what was surely read: a later reading need not have reached as far as it may.
-    yield from _idle_money(record, statement, life, line, worth, views[0].read_to)
+    latest = max(view.read_to for view in views)
+    yield from _idle_money(record, statement, life, line, worth, views[0].read_to, latest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,9 +284,19 @@ def _inside(record: Record, life: LifeTruth, told: Times, begin: datetime, end: 
 
 
 def _idle_money(
-    record: Record, statement: Statement, life: LifeTruth, line: HostedLine, worth: Worth, known_to: datetime
+    record: Record,
+    statement: Statement,
+    life: LifeTruth,
+    line: HostedLine,
+    worth: Worth,
+    known_to: datetime,
+    latest: datetime,
 ) -> Iterator[str]:
-    """What idleness has cost since the last call, and will cost until Azure deletes it."""
+    """What idleness has cost since the last call, and will cost until Azure deletes it.
+
+    Args:
+        known_to, latest: To where its calls had been read, at least and at most.
+    """
     if (
         not isinstance(line.idle, IdleMoney)
         or line.idle_since is None
@@ -294,9 +305,9 @@ def _idle_money(
         return
     name, now = f"{line.name} in {line.place.account}", statement.as_of
     since = max(filter(None, (life.created, life.last_answered(known_to))))
-    so_far = Fraction((now - since) // _MICROSECOND, 3_600_000_000)
+    least, most = (Fraction((min(at, now) - since) // _MICROSECOND, 3_600_000_000) for at in (known_to, latest))
     low, high = line.idle.so_far.low / worth.low, line.idle.so_far.high / worth.high
-    if not low - 1 <= so_far <= high + Fraction(1, 3600) and life.last_answered(now) == life.last_answered(
+    if (most < low - 1 or least > high + Fraction(1, 3600)) and life.last_answered(now) == life.last_answered(
         known_to - 2 * _HOUR
     ):
         yield f"{name}: {line.idle.so_far.text} since the last call, and that was {since}"

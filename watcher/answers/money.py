@@ -12,14 +12,14 @@ from watcher.costs.hosting import Period
 from watcher.costs.idle import DAY, IdleMoney, idle_money
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price, PriceBook
-from watcher.costs.training import Spent, billed_tokens, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.costs.training import Spent, billed_tokens
 from watcher.report.standing import Standing
 from watcher.resources.account import Account
 from watcher.resources.changes import STATUS, Transition
 from watcher.resources.deployment import Deployment
-from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
+from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.model import family
-from watcher.rules.rai import has_trained, refusal_of
+from watcher.rules.job_spent import spent_on
 from watcher.rules.wasting import doubtful_call
 from watcher.store.listings import RecordedDeployment
 
@@ -72,8 +72,11 @@ def is_idle(standing: Standing, now: datetime) -> bool:
         return False
     if usage is not None and doubtful_call(usage, now=now, after=DAY):
         return False
-    known_to = now if standing.expires or usage is None else min(usage.read_to, now)
-    return known_to - since >= DAY
+    return _known_to(standing, now) - since > DAY
+
+
+def _known_to(standing: Standing, now: datetime) -> datetime:
+    return now if standing.expires or standing.usage is None else min(standing.usage.read_to, now)
 
 
 def money_of(account: Account, deployment: Deployment, standing: Standing, rates: Rates, now: datetime) -> Money:
@@ -84,7 +87,8 @@ def money_of(account: Account, deployment: Deployment, standing: Standing, rates
     earliest = standing.deletion_earliest
     latest = earliest if standing.expires else standing.deletion_latest
     deletion = None if earliest is None else (earliest, latest)
-    idle = idle_money(price, now=now, since=(since, since), deletion=deletion)
+    known_to = _known_to(standing, now)
+    idle = idle_money(price, now=now, known_to=known_to, since=(since, since), deletion=deletion)
     return Money(price=price, idle=idle, is_least=standing.is_bounded)
 
 
@@ -137,19 +141,13 @@ def training_cost(
         jobs_at: When the account's jobs were read last.
     """
     phases = [one for one in reversed(changes) if one.attribute == STATUS]
-    until = ended_at or jobs_at
-    hours, is_uncapped = None, False
-    if is_reinforcement(job) and until is not None:
-        hours = trained_for(phases, created_at=job.created_at, until=until, events=events)
-        is_uncapped = resumed_at_cap(phases, created_at=job.created_at)
-    is_refused = job.status is not JobStatus.CANCELLED and refusal_of(job, events) is not None
-    return spent(
+    known = spent_on(
         job,
         book,
         location=account.location,
+        phases=phases,
+        events=events,
         billed=billed_tokens(events),
-        trained=hours,
-        has_begun=has_begun(phases, events, shows_training=has_trained(job, events)),
-        is_refused=is_refused and job.status.has_ended,
-        is_uncapped=is_uncapped,
+        until=ended_at or jobs_at,
     )
+    return known.spending

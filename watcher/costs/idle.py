@@ -21,7 +21,7 @@ MONTH = timedelta(days=30)
 class IdleMoney:
     """The money side of an idle deployment."""
 
-    so_far: Amount  #: since the last call
+    so_far: Amount  #: since the last call, up to where its calls were read
     per_day: Amount
     #: From now on, if nobody acts; `None`: no rule is known to end it.
     until_deletion: Amount | None
@@ -41,12 +41,14 @@ def idle_money(
     price: Price | Unknown,
     *,
     now: datetime,
+    known_to: datetime | None = None,
     since: tuple[datetime, datetime],
     deletion: tuple[datetime, datetime | None] | None,
 ) -> IdleMoney | Unknown:
     """What idleness has cost, costs and will cost.
 
     Args:
+        known_to: Until when its calls were read; `None`: to the present.
         since: When it began, at the earliest and at the latest.
         deletion: When Azure deletes it, at the earliest and at the latest (`None`: no such time can be named); `None`:
             Azure lets it stand.
@@ -54,7 +56,8 @@ def idle_money(
     if isinstance(price, Unknown):
         return price
     earliest, latest = since
-    so_far = _between(price, now - latest, now - earliest)
+    until = now if known_to is None else known_to
+    so_far = _between(price, until - latest, until - earliest)
     rest = None
     if deletion is not None:
         soonest, last = deletion

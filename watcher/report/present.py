@@ -4,7 +4,7 @@ The arithmetic is that of the rules and of `watcher.costs`.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from watcher.alerts.keep import Keep
@@ -70,11 +70,10 @@ class Present:
         self.unread = self._unread()
         self.clock = clock or self._undeadly_clock() if self.unread is None else None
         # By what was read: what is called all the time may have been called in the hours since.
-        read_to = life.usage.read_to + timedelta(seconds=life.usage.bucket_seconds) if life.usage else around.now
-        self.known_at = min(read_to, around.now)
-        is_called = self.clock is None or self.known_at - self.clock.idle_since < DAY
+        self.known_to = min(life.usage.read_to, around.now) if life.usage else around.now
+        is_called = self.clock is None or self.known_to - self.clock.idle_since <= DAY
         self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
-        if self.idle_since is not None and self.known_at - self.idle_since[1] < DAY:
+        if self.idle_since is not None and self.known_to - self.idle_since[1] <= DAY:
             self.idle_since = None  # calls of the last day may be its own
         self.deletion = self._deletion()
         self.is_charged = self._is_charged()
@@ -83,7 +82,9 @@ class Present:
         self.successor = self._successor()
         self.idle: IdleMoney | Unknown | None = None
         if self.idle_since is not None:
-            self.idle = idle_money(self.price, now=around.now, since=self.idle_since, deletion=self.deletion)
+            self.idle = idle_money(
+                self.price, now=around.now, known_to=self.known_to, since=self.idle_since, deletion=self.deletion
+            )
 
     def _keep(self) -> Keep | None:
         """The longest wish of anybody to keep it; its own tag is one."""
@@ -118,6 +119,16 @@ class Present:
         return unread_deployment(view, self.deployment) or unread_usage(
             view, self.deployment, terms.metrics_stale_after
         )
+
+    @property
+    def undated(self) -> Unread | None:
+        """Why it cannot be said when it ends; `None`: that can be said, or nothing is known to end it."""
+        if self.deadline is None:
+            return None
+        if not self.is_dated:
+            unread = self.deadline.unread(self.around.view, self.deployment)
+            return unread or Unread(because="neither its creation nor any call is known")
+        return None if self.expires else self.unread  # far from its end it has a date, and may have been called since
 
     def _undeadly_clock(self) -> IdleClock | None:
         """The clock of one that nothing ends for idleness; `None`: nothing dates it."""
@@ -156,7 +167,7 @@ class Present:
         """As the rule has it, but for the hours that were not read yet: nobody is told to delete what may be in use."""
         return (
             self.clock is not None
-            and self.known_at - self.clock.idle_since > self.around.terms.wasting_after
+            and self.known_to - self.clock.idle_since > self.around.terms.wasting_after
             and self.is_charged
             and not self.doubtful_call
         )
@@ -165,7 +176,7 @@ class Present:
     def doubtful_call(self) -> str:
         """Why it cannot be said that nobody needs it; "" where nothing speaks against that."""
         after = self.around.terms.wasting_after
-        return wasting.doubtful_call(self.life.usage, now=self.known_at, after=after)
+        return wasting.doubtful_call(self.life.usage, now=self.known_to, after=after)
 
     def _is_charged(self) -> bool:
         is_serving = self.deployment.provisioning_state not in wasting.NOT_STANDING

@@ -59,7 +59,9 @@ class DeploymentWasting:
             return
         usage = usage_of(view, deployment)
         start, called_at = clock_start(deployment, usage)
-        if start is not None and view.now - start <= self.after:
+        # Metrics rest for hours: since they were read last, it may have been called.
+        known_to = min(usage.read_to, view.now) if usage else view.now
+        if start is not None and known_to - start <= self.after:
             if called_at is not None and not view.is_calm:
                 because = f"called again: last successful call in the hour from {moment(called_at)}"
                 yield Cleared(rule=self.name, subject=deployment_subject(deployment), because=because)
@@ -71,8 +73,8 @@ class DeploymentWasting:
         since = running_since(view, deployment)
         clock = idle_clock(deployment, usage, lifetime or self.lifetime, running_since=since)
         found = None
-        if clock is not None and view.now - clock.idle_since > self.after:
-            found = self._finding(view, deployment, clock, price, is_deleted=lifetime is not None)
+        if clock is not None and known_to - clock.idle_since > self.after:
+            found = self._finding(view, deployment, clock, price, known_to, is_deleted=lifetime is not None)
         unread = unread_deployment(view, deployment) or unread_usage(view, deployment, self._patience(view))
         if unread is not None:
             yield Undecided(
@@ -98,10 +100,18 @@ class DeploymentWasting:
         return self.stale_after if every is None else max(self.stale_after, (SELDOM + 1) * every)
 
     def _finding(
-        self, view: View, deployment: Deployment, clock: IdleClock, price: Price | Unknown, *, is_deleted: bool
+        self,
+        view: View,
+        deployment: Deployment,
+        clock: IdleClock,
+        price: Price | Unknown,
+        known_to: datetime,
+        *,
+        is_deleted: bool,
     ) -> Finding:
         deletion = (clock.deletion_earliest, clock.deletion_latest) if is_deleted else None
-        money = idle_money(price, now=view.now, since=(clock.idle_since, clock.idle_since), deletion=deletion)
+        since = clock.idle_since, clock.idle_since
+        money = idle_money(price, now=view.now, known_to=known_to, since=since, deletion=deletion)
         least = "at least " if clock.is_bounded else ""
         return Finding(
             rule=self.name,
