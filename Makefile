@@ -12,7 +12,7 @@ UPGRADE ?=
 help:
 	@echo "make demo    watch the whole story on a simulated Azure (no account needed)"
 	@echo "make test    everything CI runs: ruff, mypy --strict, tests on SQLite and PostgreSQL"
-	@echo "make truth   watch simulated months of accounts and hold every claim against what happened (SEEDS=22 FIRST=0; SEED=n replays one)"
+	@echo "make truth   watch simulated months of accounts and hold every claim against what happened (SEEDS=22 FIRST=572; SEED=n replays one)"
 	@echo "make fuzz    spoil Azure's answers in 100,000 ways for each decoder (MUTATIONS=100000)"
 	@echo "make crash   kill the real daemon hundreds of times and see whether anything is lost or told twice (KILLS=500; SEED=n)"
 	@echo "make bench   measure polls against bare aiohttp and the openai SDK, telling against Alertmanager, and the page"
