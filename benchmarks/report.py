@@ -134,6 +134,7 @@ def _job(rows: dict[str, list], account, number: int, job: int, chance: random.R
             "status": status.value,
             "fine_tuned_model": made,
             "status_since": finished,
+            "is_status_dated": True,
             "first_seen_at": created,
             "created_at": created,
             "is_listed": True,

@@ -18,6 +18,7 @@ timezone = "Europe/Berlin"
 owner_tag = "team"
 tag_labels = ["cost-center"]
 [poll]
+quiet = "8h"
 metrics = "12h"
 [pricing]
 source = "table"
@@ -72,6 +73,8 @@ def test_reports_go_by_the_configuration():
     )
     assert terms.book.terms.discount_percent == Decimal(10)
     assert terms.metrics_stale_after == timedelta(hours=12 * 12 + 1)  # so long they rest far from any end
+    assert terms.near_stale_after == timedelta(hours=24)
+    assert (terms.deployments_stale_after, terms.jobs_stale_after) == (timedelta(hours=3), timedelta(hours=16))
 
 
 def test_an_owner_whom_no_report_can_reach_is_warned_of():

@@ -282,6 +282,22 @@ async def test_what_one_process_remembers_is_worthless_once_another_has_recorded
     assert (again.is_stale, again.alerts, again.transitions) == (False, (), ())
 
 
+async def test_a_poll_that_finds_nothing_new_tells_when_the_next_is_due_as_it_stored_it(watched, clock):
+    azure, memory = Azure(clock), Memory(watched)
+    azure.parts = {"jobs": [make_job()], "deployments": [], "usage": []}
+    await poll(watched, azure, memory)
+
+    async def unchanged(account, known, *, sections, at):
+        return replace(make_snapshot(at=at, asked=sections), jobs=Listing(digest=known.jobs_digest, items=None))
+
+    for minutes in (2, 3):
+        clock.move(MINUTE)
+        recorded = await cycles.poll(
+            ACCOUNT, collect=unchanged, judgement=JUDGEMENT, store=watched, memory=memory, clock=clock
+        )
+        assert recorded.next_at == watched.read_now(scope.due_account, ACCOUNT.key).at == NOW + minutes * MINUTE
+
+
 async def test_a_step_is_crossed_by_time_alone_although_nothing_new_was_read(watched, clock):
     azure, memory = Azure(clock), Memory(watched)
     azure.parts = {"jobs": [], "deployments": [make_deployment()], "usage": [make_usage(last_success_at=LAST_CALL)]}

@@ -67,7 +67,9 @@ def report_terms_of(config: Config, pricing: Terms) -> ReportTerms:
         owner_tag=discovery.owner_tag,
         # Where nothing is near its end they rest for so long, and end an hour before they are read.
         metrics_stale_after=max(timedelta(hours=13), SELDOM * config.poll.metrics + timedelta(hours=1)),
+        near_stale_after=max(timedelta(hours=3), 2 * config.poll.metrics),  # as the rule about idleness has it
         deployments_stale_after=max(timedelta(hours=3), 2 * config.poll.deployments),
+        jobs_stale_after=max(timedelta(hours=3), 2 * config.poll.active, 2 * config.poll.quiet),
     )
 
 

@@ -6,6 +6,7 @@ from tests.alerts.factories import ended, make_alert
 from tests.answers.test_listings import FRAME, OTHER, PLACE, UNREADABLE, put_account, put_deployment, put_file
 from tests.factories import DAY, MODEL, NOW, make_account, make_deployment, make_job
 from watcher.answers import dossier, kin, sheets
+from watcher.costs import obstacles
 from watcher.costs.prices import LIST_PRICES, book_of
 from watcher.errors import Refused
 from watcher.rules.finding import Severity
@@ -18,7 +19,7 @@ WEST = make_account("contoso-west-2", resource_group="rg-Ä")
 def put_job(tx, id_, place, model=""):
     job = make_job(id_, "succeeded", account=place.key, fine_tuned_model=model)
     row = {"account": place.key, "id": id_, "status": "succeeded", "fine_tuned_model": model, "noun": job}
-    times = {"status_since": NOW, "first_seen_at": NOW, "created_at": NOW, "is_listed": True}
+    times = {"status_since": NOW, "is_status_dated": True, "first_seen_at": NOW, "created_at": NOW, "is_listed": True}
     tx.execute(schema.jobs.insert().values(**row, **times))
 
 
@@ -63,6 +64,27 @@ def test_of_its_alerts_the_loudest_that_fires_comes_first(estate):
         "deployment_gone",
         "deployment_paused",
     ]
+
+
+@pytest.mark.parametrize(("stands", "said"), [(True, obstacles.NAME_TAKEN), (False, "")])
+def test_an_earlier_life_is_not_to_be_made_again_over_one_that_stands(store, stands, said):
+    first, second = (
+        make_deployment("bot", account=PLACE, created_at=NOW - days * DAY, incarnation=f"{days}") for days in (30, 1)
+    )
+
+    def save(tx):
+        put_account(tx, PLACE)
+        for one, ended_at in ((first, NOW - 2 * DAY), (second, None if stands else NOW - DAY)):
+            row = {"key": one.key, "incarnation": one.incarnation, "account": PLACE.key, "name": "bot", "noun": one}
+            times = {"model": one.model, "first_seen_at": one.created_at, "ended_at": ended_at, "outcome": "gone"}
+            tx.execute(schema.deployments.insert().values(**row, **times))
+
+    store.write_now(save)
+    alert = make_alert("deployment_gone", at=NOW - 2 * DAY, account=PLACE.key, subject=deployment_subject(first))
+    store.write_now(alerts.save, [alert])
+    found = store.read_now(dossier.find, alert.id, routing=None, now=NOW)
+    assert (found.deployment.deployment, found.recipe.obstacle) == (first, said)
+    assert store.read_now(dossier.find, "bot", routing=None, now=NOW).recipe.obstacle == ""
 
 
 ASKED = {"routing": None, "book_of": lambda tx: book_of(LIST_PRICES)}

@@ -35,8 +35,8 @@ def insert_jobs(store, made):
         for id_, at in made.items():
             job = make_job(id_, account=PLACE.key, created_at=at)
             row = {"account": PLACE.key, "id": id_, "status": job.status.value, "fine_tuned_model": "", "noun": job}
-            times = {"status_since": NOW, "first_seen_at": NOW, "created_at": at, "is_listed": True}
-            tx.execute(schema.jobs.insert().values(**row, **times))
+            times = {"status_since": NOW, "first_seen_at": NOW, "created_at": at}
+            tx.execute(schema.jobs.insert().values(**row, **times, is_listed=True, is_status_dated=True))
 
     store.write_now(save)
 

@@ -2,6 +2,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from azure_factories import ACCOUNT_ID, KEY, SUBSCRIPTION, body_of, raw_account, raw_deployment
 from hypothesis import given, settings
@@ -91,6 +92,73 @@ def test_decodes_all_that_is_read_of_a_deployment():
     assert bot.tags == {"owner": "a", "n": "1"}
     assert (bot.rai_policy, bot.upgrade_option) == ("Microsoft.DefaultV2", "NoAutoUpgrade")
     assert bot.model_source_account == "/subscriptions/other"
+
+
+def test_all_that_can_be_set_is_kept_and_what_only_tells_of_it_is_not():
+    raw = raw_deployment(
+        sku={"name": "GlobalProvisionedManaged", "capacity": 50, "tier": "Standard", "family": None},
+        properties={
+            "provisioningState": "Succeeded",
+            "deploymentState": "Running",
+            "model": {
+                "format": "OpenAI",
+                "name": "m.ft-1",
+                "version": "1",
+                "source": "/subscriptions/other",
+                "publisher": "contoso",
+                "callRateLimit": {"count": 1},
+            },
+            "raiPolicyName": "Contoso.Strict",
+            "versionUpgradeOption": "NoAutoUpgrade",
+            "capabilities": {"chatCompletion": "true"},
+            "rateLimits": [{"key": "request", "count": 50, "renewalPeriod": 10}],
+            "callRateLimit": {"count": 50, "renewalPeriod": 10},
+            "currentCapacity": 50,
+            "scaleSettings": {"scaleType": "Standard", "activeCapacity": 50},
+            "error": {"message": "no quota"},
+            "dynamicThrottlingEnabled": False,
+            "spilloverDeploymentName": "overflow",
+            "parentDeploymentName": None,
+            "routing": {"mode": "cost", "models": [{"name": "gpt-4.1"}]},
+        },
+    )
+    assert decode_deployments(listing(raw), account=KEY).items[0].further == {
+        "properties": {
+            "dynamicThrottlingEnabled": False,
+            "spilloverDeploymentName": "overflow",
+            "routing": {"mode": "cost", "models": [{"name": "gpt-4.1"}]},
+        },
+        "model": {"publisher": "contoso"},
+        "sku": {"tier": "Standard"},
+    }
+    assert decode_deployment(body_of("arm-2024-10-01-GetDeployment.json"), account=KEY).further == {}
+
+
+_JSON = st.recursive(
+    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_MORE = st.dictionaries(st.text(min_size=1).map("x-{}".format), _JSON, max_size=3)
+
+
+@settings(deadline=None)
+@given(_MORE, _MORE, _MORE)
+def test_what_a_later_version_adds_is_kept_to_the_letter_also_where_it_is_stored(properties, model, sku):
+    raw = raw_deployment()
+    raw["sku"] |= sku
+    raw["properties"] |= properties
+    raw["properties"]["model"] |= model
+    (one,) = decode_deployments(listing(raw), account=KEY).items
+    told = {"properties": properties, "model": model, "sku": sku}
+    assert one.further == {place: more for place, more in told.items() if more}
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Deployment) == one
+
+
+@pytest.mark.parametrize("sku", [None, 7, "Standard", [], {}])
+def test_without_a_readable_sku_none_is_guessed(sku):
+    page = decode_deployments(listing(raw_deployment(sku=sku)), account=KEY)
+    assert [(one.sku, one.capacity, one.further) for one in page.items] == [("", None, {})]
 
 
 def test_age_is_not_guessed_without_system_data():

@@ -63,6 +63,12 @@ async def test_watches_all_that_the_credential_sees_where_nothing_is_named():
     assert not azure.asked("off")
 
 
+async def test_found_accounts_hold_the_texts_that_they_share_once():
+    found, _ = await find({ACCOUNTS: listing(raw_account("a"), raw_account("b"))})
+    one, other = found.accounts
+    assert one.resource_group is other.resource_group
+
+
 async def test_one_bad_subscription_spoils_no_other():
     replies = {
         ACCOUNTS: listing(raw_account("a")),

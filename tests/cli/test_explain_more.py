@@ -12,6 +12,7 @@ from tests.alerts.factories import ended as ended_alert
 from tests.alerts.factories import make_alert
 from tests.cli.world import World
 from tests.factories import (
+    ACCOUNT,
     DAY,
     HOUR,
     MINUTE,
@@ -30,11 +31,14 @@ from tests.factories import (
     make_usage,
 )
 from tests.rules.ask import the_finding
+from watcher import cycles
 from watcher.alerts.alert import Alert, AlertStatus, open_alert
 from watcher.alerts.notification import Told
 from watcher.answers.dossier import AlertFile
+from watcher.azure.discovery import Discovery
 from watcher.cli.telling_alert import alert_text
 from watcher.cli.telling_job import _span
+from watcher.cycles import Judgement
 from watcher.resources.departure import Departure
 from watcher.resources.snapshot import GapReason, Section
 from watcher.resources.training import CurveSource
@@ -100,6 +104,9 @@ def test_a_status_that_only_watcher_dates_is_told_as_seen(tmp_path: Path) -> Non
     """The service does not say when a job began to run, but in its log, which may not have been read."""
     world = polls(World(tmp_path), running(NOW - 5 * MINUTE))
     assert "It is running, and watcher has seen it so since 2026-11-22 07:55 UTC" in explained(world, "ftjob-now")
+    started = {"ftjob-now": [make_event("Job started.", at=NOW - HOUR)]}
+    world.record(running(NOW - 4 * MINUTE, events=started))
+    assert "It has been running since 2026-11-22 07:00 UTC (1 h ago)." in explained(world, "ftjob-now")
     failed = make_job("ftjob-now", "failed", finished_at=NOW - 2 * MINUTE, error="bad data")
     world.record(make_snapshot(at=NOW, jobs=[failed]))
     assert "It failed on 2026-11-22 07:58 UTC (2 min ago)." in explained(world, "ftjob-now")
@@ -534,3 +541,32 @@ def test_past_its_latest_time_a_deletion_is_told_as_due_and_not_as_ahead(tmp_pat
     assert (
         "At risk: its deletion is overdue by 23 h, and it still stands: it was to go by 2026-11-21 09:00 UTC. SKU"
     ) in out
+
+
+def test_what_is_in_the_way_of_making_it_again_stands_before_the_command(tmp_path: Path) -> None:
+    """Its account was found to be gone, whatever the activity log says of that."""
+    world = gone(None, tmp_path)
+    found = Discovery(accounts=(), is_complete=False, gone=frozenset({ACCOUNT.key}))
+    store = world.open()
+    store.write_now(cycles.save_discovery, found, Judgement(rules=()), NOW - MINUTE)
+    store.close()
+    out = world.watcher("explain", "bot").out
+    said = " ".join(out.split())
+    assert f"The account {ACCOUNT.label} is gone, so the command as it stands leads nowhere." in said
+    assert out.index("leads nowhere") < out.index("az rest --method put")
+    recipe = world.watcher("explain", "bot", "--json").json["explanation"]["recipe"]
+    assert recipe["obstacle"].startswith(f"The account {ACCOUNT.label} is gone")
+
+
+def test_where_its_account_left_the_scope_nothing_is_claimed_of_it(tmp_path: Path) -> None:
+    world = polls(World(tmp_path), make_snapshot(at=NOW - HOUR, deployments=[make_deployment("bot")]))
+    store = world.open()
+    found = Discovery(accounts=(make_account("other"),), is_complete=True)
+    store.write_now(cycles.save_discovery, found, Judgement(rules=()), NOW - MINUTE)
+    store.close()
+    assert "Its account is watched no longer." in world.watcher("explain", "bot").out
+
+
+def test_nothing_is_in_the_way_of_one_that_stands_or_is_gone_alone(tmp_path: Path) -> None:
+    world = gone(Departure(is_read=True, deleted_by="ana@x.example"), tmp_path)
+    assert world.watcher("explain", "bot", "--json").json["explanation"]["recipe"]["obstacle"] is None

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from tests.alerts.factories import ended, make_alert
-from tests.cli.world import World, good
+from tests.cli.world import World, good, lock_out
 from tests.factories import DAY, HOUR, MINUTE, NOW, make_deployment, make_usage
 from watcher.store import alerts, schema
 
@@ -61,6 +61,7 @@ def test_what_fires_comes_first_with_what_is_new_and_who_looks_after_it(world: W
     assert firing[0] == "Fires now: 3, all new"
     row = next(number for number, line in enumerate(firing) if "deployment_idle" in line)
     marks = ["new,", "silenced,", "acked", "by"]
+    assert handover(world)["explained"] == []
     assert firing[row].split()[:9] == [idle["id"][:12], "warning", "1", "h", "deployment_idle", *marks]
     assert firing[row + 1].startswith("    Deployment support-bot in contoso-ft may be deleted in 2 d, from 2026-11-24")
     assert section(screen(world, "30m"), "Fires now")[0] == "Fires now: 3"
@@ -243,6 +244,24 @@ def test_what_is_silenced_is_not_called_muted(empty_world: World) -> None:
     empty_world.record(good())
     empty_world.watcher("silence", "add", "rule=deployment_idle", "--for", "8h", "--comment", "known")
     assert handover(empty_world)["mutes"] == []
+
+
+def test_what_one_cause_explains_is_kept_quiet_by_it(empty_world: World) -> None:
+    lock_out(empty_world)
+    found = handover(empty_world)
+    (failing,) = [one for one in found["fired"] if one["rule"] == "credential_failing"]
+    hidden = {one["id"] for one in found["fired"]} - {failing["id"]}
+    assert [(one["by"], set(one["alerts"])) for one in found["explained"]] == [(failing["id"], hidden)]
+    lines = screen(empty_world)
+    firing = section(lines, "Fires now")
+    assert firing[0] == "Fires now: 1, all new, and 6 that these explain"
+    assert firing[2].endswith("credential_failing  new, explains 6 more")
+    assert len(firing) == 4
+    quiet = section(lines, "Kept quiet")
+    assert quiet[0] == "Kept quiet: 1"
+    assert quiet[2].split() == ["cause", "with", "it", "6", "alerts", "explained", "by", "credential_failing"]
+    assert quiet[3] == f"    account_forbidden 6: {failing['id'][:12]} is told in their place"
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_bad_shift_fits_two_screens_of_eighty_columns(empty_world: World) -> None:

@@ -19,7 +19,7 @@ KEYS = {
     "files_at models_at",
     "jobs": "id account account_id status raw_status status_since model fine_tuned_model owner method training_type "
     "suffix created_at finished_at estimated_finish_at trained_tokens training_file validation_file result_files "
-    "hyperparameters metadata error first_seen_at is_listed as_of owner_source",
+    "hyperparameters metadata error first_seen_at is_listed as_of owner_source is_status_dated",
     "deployments": "id name account account_id model model_version sku capacity provisioning_state deployment_state "
     "owner tags created_at created_by modified_at first_seen_at ended_at outcome risk is_fine_tuned idle_since "
     "deletion_earliest deletion_latest seconds_until_deletion unknown_because unknown_since last_success_at "

@@ -46,7 +46,7 @@ def names(document: Any) -> list[str]:
 def test_each_format_tells_the_same_bill(world: World, format_: str) -> None:
     done = world.watcher("report", "--format", format_)
     assert done.code == 3
-    assert done.err == "watcher: 5 things could not be seen; the report says which\n"
+    assert done.err == "watcher: 6 things could not be seen; the report says which\n"
     least = report(world)["totals"]["bill"]["low"]
     assert f"{least:.2f}" in done.out.replace(",", "") if format_ != "json" else json.loads(done.out)
     assert done.out.endswith("\n")
@@ -140,13 +140,14 @@ def test_where_the_record_begins_is_said(world: World) -> None:
 
 
 def test_a_past_one_is_what_was_told_then(world: World) -> None:
+    world.now = NOW + HOUR  # metrics end before that, as they do wherever they are read
     told = report(world)
     later = make_deployment("later-bot", created_at=NOW + DAY)
     ended = make_job("ftjob-that-ends", "failed", error="the file is no JSON", finished_at=SEEN_AT)
     world.record(good(at=NOW + DAY + HOUR, jobs=[ended], deployments=[later]))
     world.now = NOW + 2 * DAY
     assert names(report(world)) != names(told)
-    for text in ("2026-11-22T08:00:00Z", "2026-11-22T09:00:00", "2026-11-22T03:00:00-05:00"):
+    for text in ("2026-11-22T09:00:00Z", "2026-11-22T10:00:00", "2026-11-22T04:00:00-05:00"):
         assert report(world, "--as-of", text) == told
     assert report(world, "--as-of", "2026-11-23")["period"]["end"] == "2026-11-22T23:00:00Z"  # its beginning, in Berlin
 
@@ -186,6 +187,43 @@ def test_where_all_was_seen_it_is_done(tmp_path: Path) -> None:
     done = world.watcher("report", "--period", "2h")
     assert report(world, "--period", "2h")["unseen"] == []
     assert (done.code, done.err) == (0, "")
+
+
+def test_where_the_daemon_is_stopped_it_says_since_when_nothing_was_read(tmp_path: Path) -> None:
+    """No gap is on record, as nothing was tried: what was last read is a whole account."""
+    world = World(tmp_path)
+    nothing: Listing[Any] = Listing(digest="", items=())
+    for at in (NOW - HOUR, NOW):
+        snapshot = make_snapshot(account=good().account, at=at, jobs=[], deployments=[], usage=[])
+        world.record(replace(snapshot, files=nothing, models=nothing))
+    told = report(world)
+    assert told["unseen"] == []
+    world.now = NOW + 18 * HOUR
+    done = world.watcher("report")
+    assert done.code == 3
+    assert "Not everything was seen: 0 of 1 account" in " ".join(done.out.split())
+    said = (
+        "Nothing of 1 account was read since 2026-11-22 08:00 UTC (18 h before this report): what has been deployed, "
+        "deleted, trained or called since is not known: contoso-ft."
+    )
+    assert report(world)["unseen"] == [said]
+    assert report(world, "--as-of", "2026-11-22T08:00:00Z") == told  # it was fresh then
+    assert report(world, "--as-of", "2026-11-22T12:00:00Z")["unseen"] == [
+        said.replace("(18 h before", "(4 h before")
+    ]  # as was known then, while nothing else is on record of that time
+
+
+def test_one_as_of_a_schedule_s_time_calls_nothing_stale_that_was_polled(tmp_path: Path) -> None:
+    """However long after that time it is made, and whatever was read since."""
+    world = World(tmp_path)
+    nothing: Listing[Any] = Listing(digest="", items=())
+    for hours in (-2, 0, 2, 4):
+        at = NOW + hours * HOUR - MINUTE
+        snapshot = make_snapshot(account=good().account, at=at, jobs=[], deployments=[], usage=[])
+        world.record(replace(snapshot, files=nothing, models=nothing))
+    world.now = NOW + 60 * HOUR
+    assert report(world, "--as-of", "2026-11-22T08:00:00Z")["unseen"] == []
+    assert len(report(world)["unseen"]) == 1
 
 
 def test_where_no_account_is_known_it_says_so(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from tests.cli.world import World, good
+from tests.cli.world import World, good, lock_out
 from tests.factories import HOUR, MINUTE, NOW, make_deployment, make_gap, make_job, make_usage
-from watcher.resources.snapshot import Listing, Section
+from watcher.resources.snapshot import GapReason, Listing, Section
 from watcher.rules.rule import HostClock
 from watcher.store import state
 
@@ -139,6 +139,66 @@ def test_a_job_s_expected_end_is_told(world: World) -> None:
         assert rows["ftjob-late"].endswith("was 2 h ago")
     shown = {one["id"]: one for one in world.watcher("status", "--json").json["status"]["jobs"]}
     assert shown["ftjob-now"]["estimated_finish_at"] == "2026-11-22T11:00:00Z"
+
+
+def test_how_long_a_status_lasts_is_a_bound_where_it_was_only_first_seen(world: World) -> None:
+    waits = make_job("ftjob-queued", "queued", created_at=NOW - 2 * HOUR)
+    world.record(good(at=NOW - MINUTE, jobs=[make_job("ftjob-under-way"), waits]))
+    for command in ("status", "jobs"):
+        lines = world.watcher(command).out.splitlines()
+        cells = {line.split()[1]: " ".join(line.split()[4:7]) for line in lines if "ftjob-" in line}
+        assert cells["ftjob-under-way"] == ">= 1 h"
+        assert cells["ftjob-queued"].startswith("2 h ")
+        assert max(map(len, lines)) <= 80
+    for listed in (world.watcher("status", "--json").json["status"], world.watcher("jobs", "--json").json):
+        dated = {one["id"]: one["is_status_dated"] for one in listed["jobs"]}
+        assert (dated["ftjob-under-way"], dated["ftjob-queued"]) == (False, True)
+
+
+def test_what_one_cause_explains_is_one_line_under_it(empty_world: World) -> None:
+    lock_out(empty_world)
+    lines = empty_world.watcher("status").out.splitlines()
+    start = lines.index("Firing alerts: 1, and 6 that these explain")
+    cause, explained, after = lines[start + 2 : start + 5]
+    assert cause.split()[1:4] == ["critical", "1", "min"] and "The credential of cloud public" in cause
+    assert (explained, after) == ("    and 6 alerts that it explains (account_forbidden 6)", "")
+    status = empty_world.watcher("status", "--json").json["status"]
+    assert (status["counts"]["alerts"], status["counts"]["alerts_explained"]) == (7, 6)
+    (failing,) = [one for one in status["alerts"] if one["rule"] == "credential_failing"]
+    assert {one["explained_by"] for one in status["alerts"] if one is not failing} == {failing["id"]}
+    assert failing["explained_by"] is None
+    alone = """
+[[inhibit]]
+source = ['rule="azure_unreachable"']
+target = ['rule="account_throttled"']
+equal = ["cloud"]
+"""
+    empty_world.config.write_text(empty_world.config.read_text() + alone)
+    out = empty_world.watcher("status").out
+    assert "Firing alerts: 7\n" in out and "explain" not in out
+
+
+def test_the_one_that_is_unread_is_named_and_the_rest_was_seen(empty_world: World) -> None:
+    bots = [make_deployment("support-bot"), make_deployment("busy-bot")]
+    usage = [make_usage(bot.name, last_success_at=NOW - HOUR) for bot in bots]
+    gap = make_gap(Section.DEPLOYMENTS, GapReason.FORBIDDEN, at=NOW - MINUTE, subject=bots[0].key)
+    empty_world.record(good(deployments=bots, usage=usage))
+    empty_world.record(good(at=NOW - MINUTE, deployments=bots, usage=usage, gaps=(gap,)))
+    lines = empty_world.watcher("status").out.splitlines()
+    assert "Coverage: 0 of 1 accounts seen whole" in lines
+    said = " ".join(" ".join(lines).split())
+    assert "deployments: seen in 1, but for contoso-ft/support-bot, the oldest reading 1 min ago" in said
+    last = "since 1 min ago; the rest was last read 1 min ago"
+    assert f"NOT SEEN contoso-ft/support-bot (deployments): access was refused, {last}" in said
+    coverage = empty_world.watcher("status", "--json").json["status"]["coverage"]
+    (seen,) = [one for one in coverage["sections"] if one["section"] == "deployments"]
+    assert (seen["whole"], seen["partly"], seen["missing"]) == (0, 1, ["contoso-ft/support-bot"])
+    assert [one["subjects"] for one in coverage["unseen"]] == [["contoso-ft/support-bot"]]
+    whole = make_gap(Section.DEPLOYMENTS, GapReason.FORBIDDEN, at=NOW)
+    empty_world.record(good(at=NOW, deployments=None, usage=usage, gaps=(whole, gap)))
+    out = " ".join(empty_world.watcher("status").out.split())
+    assert "deployments: seen in 0 " in out and "NOT SEEN deployments of contoso-ft: access was refused" in out
+    assert "support-bot (deployments)" not in out
 
 
 def test_what_is_read_seldom_is_told_with_its_age_and_leaves_no_account_unseen(world: World) -> None:

@@ -216,6 +216,24 @@ def good(*, at: datetime = NOW - HOUR, job_status: str = "running", **changes: A
     return make_snapshot(**{**defaults, **changes})
 
 
+def lock_out(world: World, *, at: datetime = NOW - MINUTE) -> None:
+    """Two accounts that were seen whole refuse the credential on every plane, and the review finds the one cause."""
+    accounts = [make_account("northwind-ft"), make_account("woodgrove-ft")]
+    planes = (Section.DEPLOYMENTS, Section.JOBS, Section.METRICS)
+    for account in accounts:
+        idle = make_deployment("support-bot", account=account)
+        usage = [make_usage("support-bot", last_success_at=NOW - HOUR)]
+        world.record(make_snapshot(account=account, at=NOW - HOUR, jobs=[], deployments=[idle], usage=usage))
+        gaps = tuple(make_gap(section, GapReason.CREDENTIAL, at=at) for section in planes)
+        world.record(make_snapshot(account=account, at=at, gaps=gaps, asked=frozenset(planes)))
+    store = world.open()
+    try:
+        rules = build_rules({}, ()).fleet_rules
+        store.write_now(cycles.review_now, Judgement(rules=(), fleet_rules=rules), at)
+    finally:
+        store.close()
+
+
 def blind(*, at: datetime = NOW - HOUR) -> Snapshot:
     """The account of which metrics could not be read, and jobs neither."""
     return make_snapshot(

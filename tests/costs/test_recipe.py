@@ -1,6 +1,7 @@
 import json
 import shlex
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,35 @@ def test_a_model_of_another_tenant_is_named_as_azure_names_it():
     _, body = body_of(recipe(make_deployment(model_source=account, model_source_account=account)))
     assert body["properties"]["model"]["sourceAccount"] == account
     assert "source" not in body["properties"]["model"]
+
+
+FURTHER = {
+    "properties": {"dynamicThrottlingEnabled": True, "spilloverDeploymentName": "overflow"},
+    "model": {"publisher": "contoso"},
+    "sku": {"tier": "Standard"},
+}
+
+
+def test_whatever_else_can_be_set_is_in_its_place():
+    _, plain = body_of(recipe(BOT))
+    _, body = body_of(recipe(replace(BOT, further=FURTHER)))
+    assert body == {
+        "sku": {**plain["sku"], "tier": "Standard"},
+        "properties": {
+            **plain["properties"],
+            "model": {**plain["properties"]["model"], "publisher": "contoso"},
+            "dynamicThrottlingEnabled": True,
+            "spilloverDeploymentName": "overflow",
+        },
+        "tags": plain["tags"],
+    }
+
+
+def test_what_may_be_for_its_own_sku_alone_is_left_out_under_another():
+    _, body = body_of(as_developer(replace(BOT, further=FURTHER)))
+    assert body["sku"] == {"name": "DeveloperTier", "capacity": 50}
+    assert body["properties"].keys() == {"model", "raiPolicyName", "versionUpgradeOption"}
+    assert body["properties"]["model"]["publisher"] == "contoso"
 
 
 def test_what_the_deployment_did_not_tell_is_named():

@@ -12,6 +12,7 @@ from watcher.costs.training import (
     billed_tokens,
     cap_watch,
     epochs,
+    has_begun,
     resumed_at_cap,
     spent,
     trained_for,
@@ -236,6 +237,8 @@ def changes(*steps):
             id="succeeded after a pause: resumed unseen",
         ),
         pytest.param([(8, "queued", None), (2, "succeeded", 2)], (0, 10), id="succeeded: ran unseen"),
+        pytest.param([(8, "queued", None), (2, "cancelled", 2)], (0, 10), id="cancelled: may have run unseen"),
+        pytest.param([(8, "running", 8), (5, "paused", 5), (2, "cancelled", 2)], (3, 3), id="cancelled in its pause"),
         pytest.param([], None, id="nothing is known"),
     ],
 )
@@ -331,3 +334,34 @@ def test_a_pause_that_was_seen_is_taken_off_once():
     known = {"created_at": NOW - 11 * HOUR, "until": NOW}
     log = [make_event("Job paused.", at=NOW - 6 * HOUR), make_event("Job resumed.", at=NOW - 4 * HOUR)]
     assert trained_for(phases, **known, events=log) == trained_for(phases, **known) == (8 * HOUR, 8 * HOUR)
+
+
+ENQUEUED, CANCELLED = make_event("Job enqueued.", at=NOW - 9 * HOUR), make_event("Job cancelled.", at=NOW)
+AT_ITS_END = make_event("It is over.", at=NOW)
+QUEUE = ((8, "validating_files", None), (6, "queued", None))
+
+
+@pytest.mark.parametrize(
+    ("steps", "log", "expected"),
+    [
+        pytest.param((*QUEUE, (0, "cancelled", 0)), [ENQUEUED, CANCELLED], False, id="cancelled in the queue"),
+        pytest.param((*QUEUE, (0, "cancelled", None)), [CANCELLED], False, id="its end is not dated"),
+        pytest.param((*QUEUE, (0, "cancelled", 0)), [ENQUEUED, AT_ITS_END], False, id="its log reaches to its end"),
+        pytest.param((*QUEUE, (0, "cancelled", 0)), [ENQUEUED], None, id="its log was read while it waited"),
+        pytest.param((*QUEUE, (0, "cancelled", 0)), [], None, id="its log was not read"),
+        pytest.param(((0, "cancelled", 0),), [ENQUEUED, CANCELLED], None, id="never seen to wait"),
+        pytest.param(
+            (*QUEUE, (0, "cancelled", 0)),
+            [make_event("Fine-tuning started."), CANCELLED],
+            None,
+            id="its log speaks of some beginning",
+        ),
+        pytest.param((*QUEUE, (3, "evaluating", None), (0, "cancelled", 0)), [CANCELLED], None, id="an unknown word"),
+        pytest.param((*QUEUE, (2, "running", 2), (0, "cancelled", 0)), [CANCELLED], True, id="seen to run"),
+        pytest.param((*QUEUE, (2, "paused", 2), (0, "cancelled", 0)), [CANCELLED], True, id="paused: it ran unseen"),
+        pytest.param((*QUEUE,), [ENQUEUED], None, id="it may begin yet"),
+    ],
+)
+def test_whether_a_job_has_begun(steps, log, expected):
+    assert has_begun(changes(*steps), log, shows_training=False) is expected
+    assert has_begun(changes(*steps), log, shows_training=True) is True

@@ -2,16 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.factories import ACCOUNT, DAY, HOUR, MINUTE, NOW, make_deployment, make_file, make_snapshot
+from tests.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    make_deployment,
+    make_event,
+    make_file,
+    make_job,
+    make_snapshot,
+)
 from watcher.azure.discovery import Discovery
+from watcher.costs.prices import OwnPrice, Terms
 from watcher.cycles import Judgement, inventory_now, record, review_now, save_discovery, take_inventory
 from watcher.resources.changes import ResourceKind
 from watcher.resources.model import Retirement
 from watcher.resources.snapshot import Listing, Section
+from watcher.rules.budgets import TrainingBudgets
 from watcher.rules.finding import Finding, FindingKind, Severity, Subject
 from watcher.rules.registry import build_rules
 from watcher.rules.rule import deployment_subject
@@ -198,6 +212,41 @@ def test_alerts_about_what_lay_in_an_account_that_is_gone_say_so(watched):
     watched.write_now(save_discovery, found, judgement(), NOW + HOUR)
     (ended,) = take(watched, rule, NOW + HOUR)
     assert ended.ended_because == "its account is gone, seen 2026-11-22 09:00 UTC"
+
+
+def trained(store, budgets):
+    """Two alerts: about a job over its budget, and about the month."""
+    standing(store, at=NOW - HOUR)
+    job = make_job(status="succeeded", finished_at=NOW - DAY)
+    said = make_event("Training tokens billed: 11000000", at=NOW - DAY)
+    snapshot = make_snapshot(at=NOW, jobs=[job], deployments=[], events={job.id: (said,)})
+    store.write_now(record, snapshot, judgement())
+    assert len(take(store, budgets)) == 2
+
+
+BUDGETS = TrainingBudgets(
+    per_job=Decimal(30),
+    per_month=Decimal(30),
+    pricing=Terms(table=(OwnPrice(training_per_million=Decimal(3)),)),
+)
+
+
+def test_when_a_month_is_over_what_training_cost_in_it_is_no_longer_told_and_why(watched):
+    trained(watched, BUDGETS)
+    assert take(watched, BUDGETS, NOW + DAY) == ()
+    ended = {alert.finding.subject.kind: alert.ended_because for alert in take(watched, BUDGETS, NOW + 9 * DAY)}
+    assert ended == {
+        ResourceKind.JOB: "the job ended in 2026-11, and that month is over",
+        ResourceKind.WATCHER: "2026-11 is over, and the budget begins anew",
+    }
+
+
+def test_what_training_cost_in_an_account_that_left_still_counts_to_its_month(watched):
+    trained(watched, BUDGETS)
+    watched.write_now(save_discovery, Discovery(accounts=(), is_complete=True), judgement(), NOW + HOUR)
+    (ended,) = take(watched, BUDGETS, NOW + HOUR)
+    assert ended.finding.subject.kind is ResourceKind.JOB
+    assert ended.ended_because == "the configuration no longer includes its account"
 
 
 async def test_catalogues_are_read_daily_and_a_region_that_was_not_read_is_kept(watched, tidy, clock):

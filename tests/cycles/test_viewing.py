@@ -16,6 +16,7 @@ from tests.factories import (
     make_account,
     make_checkpoint,
     make_deployment,
+    make_event,
     make_gap,
     make_job,
     make_snapshot,
@@ -26,6 +27,7 @@ from tests.store.test_outbox import claim, make_notification, mark, put
 from watcher import cycles
 from watcher.cycles import Cadence, Judgement, record
 from watcher.cycles.memory import Memory
+from watcher.cycles.viewing import remembered_view
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Listing, Section
 from watcher.resources.training import Duration
@@ -135,24 +137,59 @@ def test_a_single_estimate_is_shown_from_when_the_job_was_first_seen(watched, lo
     assert not any(t.attribute == "estimated_finish" for t in view.transitions)
 
 
-def test_the_phases_of_reinforcement_jobs_under_way_are_shown_and_of_no_others(watched, looking):
+def test_the_phases_and_logs_of_reinforcement_jobs_are_shown_until_their_month_is_over(watched, looking):
     def reinforcement(status):
         return make_job("rft", status, method="Reinforcement")
 
     show(watched, looking, jobs=[reinforcement(JobStatus.QUEUED), make_job()])
-    view = show(watched, looking, NOW + HOUR, jobs=[reinforcement(JobStatus.RUNNING), make_job()])
+    log = (make_event("Job enqueued."),)
+    jobs = [reinforcement(JobStatus.RUNNING), make_job()]
+    view = show(watched, looking, NOW + HOUR, jobs=jobs, events={"rft": log, "ftjob-1": log})
+    assert view.logs == {"rft": log}
     assert {name: [step.after for step in steps] for name, steps in view.phases.items()} == {
         "rft": ["queued", "running"]
     }
-    assert show(watched, looking, NOW + 2 * HOUR, deployments=[], asked=DEPLOYMENTS).phases == view.phases
+    again = show(watched, looking, NOW + 2 * HOUR, deployments=[], asked=DEPLOYMENTS)
+    assert (again.phases, again.logs) == (view.phases, view.logs)
     done = [reinforcement(JobStatus.SUCCEEDED), make_job()]
-    assert show(watched, looking, NOW + 3 * HOUR, jobs=done).phases == {}
+    shown = show(watched, looking, NOW + 3 * HOUR, jobs=done)
+    assert ([step.after for step in shown.phases["rft"]], shown.logs) == (["queued", "running", "succeeded"], view.logs)
+    kept = remembered_view(shown, HOURLY)
+    assert (kept.phases, kept.logs) == ({}, {})
+    later = show(watched, looking, NOW + 30 * DAY, jobs=done)
+    assert (later.phases, later.logs) == ({}, {})
 
 
 def test_a_slipping_estimate_does_not_date_the_jobs_status(watched, looking):
     show(watched, looking, jobs=[make_job(estimated_finish_at=NOW)])
     since = show(watched, looking, NOW + MINUTE, jobs=[make_job(estimated_finish_at=NOW + HOUR)]).status_since
     assert since["ftjob-1"] == NOW
+
+
+def test_a_status_that_was_only_first_seen_is_shown_so_until_its_log_dates_it(watched, looking):
+    log = {"ftjob-1": [make_event("Job started.", at=NOW - HOUR)]}
+    others = [make_job("ftjob-2", JobStatus.QUEUED), make_job("ftjob-3", JobStatus.PAUSED)]
+    first = show(watched, looking, jobs=[make_job(), *others])
+    assert (first.status_since["ftjob-1"], first.undated) == (NOW, {"ftjob-1", "ftjob-3"})
+    quiet = show(watched, looking, NOW + MINUTE, deployments=[], asked=DEPLOYMENTS)
+    assert (quiet.status_since, quiet.undated) == (first.status_since, first.undated)
+    again = [make_job(), *others[:1], make_job("ftjob-3")]
+    told = show(watched, looking, NOW + 2 * MINUTE, jobs=again, events={**log, "ftjob-3": log["ftjob-1"]})
+    assert (told.status_since["ftjob-1"], told.undated) == (NOW - HOUR, {"ftjob-3"})
+    assert (
+        told.status_since["ftjob-3"] == NOW + 2 * MINUTE
+    )  # it ran before its pause; since when it runs now is unknown
+    later = show(watched, looking, NOW + 3 * MINUTE, deployments=[], asked=DEPLOYMENTS)
+    assert (later.status_since, later.undated) == (told.status_since, told.undated)
+    assert remembered_view(later, Cadence()).undated == {"ftjob-3"}
+    done = make_job("ftjob-3", JobStatus.SUCCEEDED, finished_at=NOW + 3 * MINUTE)
+    ended = show(watched, looking, NOW + 4 * MINUTE, jobs=[make_job(), *others[:1], done])
+    assert (ended.status_since["ftjob-3"], ended.undated) == (NOW + 3 * MINUTE, frozenset())
+
+
+def test_a_log_that_was_read_at_first_sight_dates_what_was_seen_then(watched, looking):
+    view = show(watched, looking, jobs=[make_job()], events={"ftjob-1": [make_event("Job started.", at=NOW - HOUR)]})
+    assert (view.status_since["ftjob-1"], view.undated) == (NOW - HOUR, frozenset())
 
 
 def test_a_paused_deployment_is_dated_from_when_it_was_seen_so(watched, looking):

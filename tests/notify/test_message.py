@@ -122,6 +122,13 @@ def test_events_count_from_when_they_happened():
     assert words(make_notification(alert)).items[0].since == "At 2026-11-22 08:00 CET (07:00 UTC)"
 
 
+@pytest.mark.parametrize("is_older", [False, True])
+def test_what_was_only_first_seen_then_is_said_to_last_at_least_so_long(is_older):
+    finding = replace(make_alert().finding, occurred_at=NOW - timedelta(hours=1), is_older=is_older)
+    since = words(make_notification(make_alert(finding))).items[0].since
+    assert since == f"Since 2026-11-22 08:00 CET (07:00 UTC){' at least' if is_older else ''}"
+
+
 @pytest.mark.parametrize(("late", "told"), [(timedelta(minutes=5), False), (timedelta(hours=10), True)])
 def test_a_late_message_says_of_when_it_speaks(late, told):
     notes = words(make_notification(), now=NOW + late).notes

@@ -44,6 +44,7 @@ def make_recorded(
     usage_at: datetime | None = NOW,
     closed: Sequence[Any] = (),
     removed_at: datetime | None = None,
+    is_gone: bool = False,
     unclear: Mapping[str, Mapping[datetime, float]] | None = None,
     **holding: Any,
 ) -> RecordedAccount:
@@ -70,6 +71,7 @@ def make_recorded(
         unclear={name: answered(hours) for name, hours in (unclear or {}).items()},
         closed=tuple(closed),
         removed_at=removed_at,
+        is_gone=is_gone,
     )
 
 

@@ -1,5 +1,6 @@
 """What a line counts: from when, at whose price, and with which calls."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,10 +20,12 @@ from tests.factories import (
 )
 from tests.report.factories import make_actual
 from tests.report.recorded import BEGAN, WEEK, every, make_life, make_recorded, make_records, make_terms, stated
+from watcher.costs import obstacles
 from watcher.costs.advice import Move
 from watcher.costs.hosting import State
 from watcher.report.recorded import RecordedJob
 from watcher.resources.calls import Coverage
+from watcher.resources.departure import Departure
 from watcher.resources.lineage import Model
 
 CHECKPOINT = "ftchkpt-0123456789abcdef0123456789abcdef"
@@ -193,3 +196,37 @@ def test_a_daily_call_in_an_hour_that_was_not_read_yet_is_no_idleness():
         (lines[hours],) = stated(make_recorded(make_life(usage=usage))).hosted
     assert (lines[24].idle_since, lines[24].idle) == (None, None)
     assert lines[25].idle.so_far.text == "42.50 USD"
+
+
+ENDED = {"end": (NOW - 2 * DAY, NOW - 2 * DAY + HOUR), "outcome": "gone"}
+
+
+def in_the_way(*lives, name="bot", **recorded):
+    """What the line of the first life under a name says is in the way of its recipe."""
+    line = next(one for one in stated(make_recorded(*lives, **recorded)).hosted if one.name == name)
+    return None if line.recipe is None else line.recipe.obstacle
+
+
+def test_a_recipe_says_what_is_in_its_way():
+    bot = make_deployment("bot", created_at=NOW - 30 * DAY)
+    again = make_life(replace(bot, created_at=NOW - DAY, incarnation="2"), first_seen_at=NOW - DAY)
+    log = Departure(is_read=True, deleted_by="ann", account_deleted=True)
+    assert in_the_way(make_life(bot)) == in_the_way(make_life(bot, **ENDED)) == ""
+    assert in_the_way(make_life(bot, **ENDED), again) == obstacles.NAME_TAKEN
+    assert in_the_way(make_life(bot, end=ENDED["end"], outcome="replaced"), again) == obstacles.NAME_TAKEN
+    assert in_the_way(make_life(bot, end=ENDED["end"], outcome="replaced")) == obstacles.REPLACED
+    assert in_the_way(make_life(bot, end=ENDED["end"], outcome="left"), removed_at=NOW - DAY) == obstacles.OUT_OF_SIGHT
+    assert "is gone, so the command" in in_the_way(make_life(bot, **ENDED), removed_at=NOW - DAY, is_gone=True)
+    assert "one of its id is there again" in in_the_way(make_life(bot, **ENDED, departure=log))
+    assert in_the_way(make_life(bot, end=ENDED["end"], outcome="moved"), removed_at=NOW - DAY, is_gone=True) is None
+
+
+@pytest.mark.parametrize("log", [None, Departure(is_read=False, because="the role Monitoring Reader is missing")])
+def test_what_went_with_its_account_is_said_to_have_gone_so_whatever_the_log_says(log):
+    life = make_life(make_deployment("bot", created_at=NOW - 3 * DAY), **ENDED, departure=log)
+    seen_gone = {"removed_at": ENDED["end"][1], "is_gone": True}
+    (line,) = stated(make_recorded(life, **seen_gone)).hosted
+    assert line.ended_by == "its account is gone"
+    later = {**seen_gone, "removed_at": NOW - HOUR}
+    (line,) = stated(make_recorded(life, **later)).hosted
+    assert "account" not in line.ended_by, "it had gone before"

@@ -1,10 +1,15 @@
 """The summary: what could not be seen is counted and named, and many accounts with one trouble are one line."""
 
+from tests.alerts.factories import ended, make_alert
 from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_gap, make_job, make_reading, make_usage
-from watcher.report.summary import summarize
+from watcher.alerts.alert import Alert
+from watcher.alerts.inhibition import InhibitRule
+from watcher.alerts.matcher import parse_matchers
+from watcher.report.summary import explained_words, folded, summarize
 from watcher.report.summary_record import summary_record
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import GapReason, Section
+from watcher.rules.finding import Severity
 
 
 def test_nothing_known_is_nothing_claimed() -> None:
@@ -61,3 +66,54 @@ def test_ended_jobs_are_not_under_way() -> None:
     jobs = [make_job("one"), make_job("two", JobStatus.SUCCEEDED), make_job("three", "a word of tomorrow")]
     summary = summarize([make_reading(jobs=jobs)], [], now=NOW)
     assert [one.job.id for one in summary.jobs] == ["one", "three"]
+
+
+def alert(rule: str, name: str, severity: Severity = Severity.WARNING, hours: int = 1, **labels: str) -> Alert:
+    return make_alert(rule, name=name, severity=severity, at=NOW - hours * HOUR, labels=labels)
+
+
+def rule(source: str, target: str) -> InhibitRule:
+    return InhibitRule(source=parse_matchers([f"rule={source}"]), target=parse_matchers([f"rule={target}"]))
+
+
+def test_what_one_cause_explains_stands_under_what_is_behind_all_of_it() -> None:
+    root, middle = alert("root", "r", Severity.CRITICAL), alert("middle", "m", hours=5)
+    leaves = [alert("leaf", f"l{number}", hours=9) for number in range(2)]
+    other = alert("other", "o", Severity.CRITICAL, hours=9)
+    chain = (rule("root", "middle"), rule("middle", "leaf"))
+    found = summarize([], [*leaves, middle, other, root], now=NOW, inhibitions=chain).firing
+    assert [one.alert for one in found[:2]] == [root, other]  # as loud, and older
+    shown = folded(found)
+    assert [(one.alert, {each.alert.id for each in some}) for one, some in shown] == [
+        (root, {middle.id, *(leaf.id for leaf in leaves)}),
+        (other, set()),
+    ]
+    assert explained_words(shown[0][1]) == "and 3 alerts that it explains (leaf 2, middle 1)"
+    assert explained_words(shown[1][1]) == ""
+
+
+def test_of_alerts_that_explain_one_another_none_is_hidden() -> None:
+    alerts = [alert("one", "a"), alert("two", "b"), alert("leaf", "c")]
+    ring = (rule("one", "two"), rule("two", "one"), rule("two", "leaf"))
+    found = summarize([], alerts, now=NOW, inhibitions=ring).firing
+    assert len(folded(found)) == len(found) == 3
+
+
+def test_what_is_behind_something_but_fires_no_more_hides_nothing() -> None:
+    leaf, over = alert("leaf", "l"), ended(alert("root", "r", Severity.CRITICAL), NOW)
+    (found,) = summarize([], [leaf, over], now=NOW, inhibitions=(rule("root", "leaf"),)).firing
+    assert (found.alert, found.cause) == (leaf, "")
+
+
+def test_a_few_that_are_unread_are_named_by_section_and_reason() -> None:
+    gaps = [make_gap(Section.METRICS, GapReason.INCOMPLETE, subject=name) for name in ("a", "b")]
+    gaps.append(make_gap(Section.METRICS, GapReason.BROKEN, subject="c"))
+    readings = [make_reading(account=make_account(name), gaps=gaps) for name in ("one", "two")]
+    summary = summarize([*readings, make_reading()], [], now=NOW)
+    assert [(one.reason, one.subjects, one.accounts) for one in summary.unseen] == [
+        (GapReason.INCOMPLETE, ("one/a", "one/b", "two/a", "two/b"), ("one", "two")),
+        (GapReason.BROKEN, ("one/c", "two/c"), ("one", "two")),
+    ]
+    (seen,) = [one for one in summary.seen if one.section is Section.METRICS]
+    assert (seen.whole, seen.partly, seen.missing[:3]) == (1, 2, ("one/a", "one/b", "one/c"))
+    assert seen.oldest_at == NOW

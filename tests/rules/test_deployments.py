@@ -76,6 +76,8 @@ def test_expiring_words():
     assert finding.values["hosting_per_hour"] == 0.0
     assert "/deployments/support-bot-std?api-version=" in finding.action
     assert '{"sku": {"name": "GlobalStandard"' in finding.action
+    tier = developer_view(90 * 60 * SECOND, further={"sku": {"tier": "Developer"}})
+    assert "tier" not in the_finding(EXPIRING, tier).action, "that of another SKU"
     assert "at any moment: its 24 h ended" in the_finding(EXPIRING, developer_view(-HOUR)).summary
 
 

@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 
 from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_event, make_gap, make_job, make_transition, make_view
-from tests.rules.ask import ask, the_doubt, the_finding, verdict
+from tests.rules.ask import ask, cleared, the_doubt, the_finding, verdict
 from watcher.alerts.step import is_nearer
 from watcher.costs.prices import Terms
 from watcher.resources.changes import Change
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import FindingKind, Severity
-from watcher.rules.job_cost import JobCost
+from watcher.rules.job_cost import JobCost, is_billed_by_hours
 from watcher.rules.rule import job_subject
 
 RULE = JobCost()
@@ -143,4 +143,94 @@ def test_while_its_model_is_evaluated_nothing_is_spent():
     seen = trained((30, "running"))
     over = make_event("Completed results file: file-1", at=NOW - 6 * HOUR)
     assert verdict(RULE, seen) == "found"
-    assert verdict(RULE, replace(seen, events={"ftjob-1": (over,)})) == "none"
+    assert verdict(RULE, replace(seen, logs={"ftjob-1": (over,)})) == "none"
+
+
+def over(*steps, budget=900, at=NOW, log=(), **changes):
+    """What a rule with a budget says of a job, some time later."""
+    view = trained(*steps, **changes)
+    view = replace(view, now=at, logs={"ftjob-1": tuple(log)})
+    return JobCost(per_job=None if budget is None else Decimal(budget)), view
+
+
+def test_what_was_over_its_budget_while_it_trained_stays_so_when_it_has_ended():
+    """One alert tells of it: of the same subject, and no step of a countdown any more."""
+    before = the_finding(*over((10, "running")))
+    after = the_finding(*over((10, "running"), (0, "succeeded")))
+    assert (before.rule, before.subject, before.labels) == (after.rule, after.subject, after.labels)
+    assert (after.kind, after.severity, after.step) == (FindingKind.CONDITION, Severity.WARNING, "")
+    assert after.summary.endswith("in contoso-ft cost 1000.00 USD, over the budget of a job")
+    assert after.description.endswith("for a job. It has ended (succeeded).")
+    assert "10.00 h of training" in after.evidence and "jobs read just now" in after.evidence
+    assert (after.occurred_at, after.values["cost"], after.values["budget"]) == (NOW, 1000.0, 900.0)
+
+
+def test_a_cost_that_has_bounds_is_perhaps_over_its_budget():
+    view = trained((3, "succeeded"))
+    finding = the_finding(JobCost(per_job=Decimal(900)), view)
+    assert finding.summary.endswith("cost 0.00 to 5000.00 USD, perhaps over the budget of a job")
+
+
+@pytest.mark.parametrize(
+    ("given", "because"),
+    [
+        pytest.param(
+            over((10, "running"), (5, "succeeded")),
+            "it ended succeeded, 2026-11-22 03:00 UTC; it cost 500.00 USD",
+            id="within its budget",
+        ),
+        pytest.param(
+            over((60, "running"), (5, "cancelled"), budget=None),
+            "it ended cancelled, 2026-11-22 03:00 UTC; it cost 5000.00 USD",
+            id="no budget: its cap is of no interest now",
+        ),
+        pytest.param(
+            over((60, "running"), (5, "failed")), "it ended failed, 2026-11-22 03:00 UTC; it cost 0.00 USD", id="free"
+        ),
+        pytest.param(
+            over((60, "running"), (5, "succeeded"), at=NOW + 10 * DAY),
+            "the job ended in 2026-11, and that month is over",
+            id="of another month",
+        ),
+        pytest.param(
+            over(budget=1, job=make_job(status="succeeded", method="reinforcement")),
+            "when it ended is not known",
+            id="not dated",
+        ),
+    ],
+)
+def test_why_nothing_is_told_of_one_that_has_ended(given, because):
+    (answer,) = cleared(*given)
+    assert (answer.subject, answer.because) == (job_subject(ACCOUNT, "ftjob-1"), because)
+    assert verdict(*given) == "none"
+
+
+def test_what_its_log_says_of_its_end_counts():
+    paused = [make_event("Job paused.", at=NOW - 9 * HOUR), make_event("Job resumed.", at=NOW - HOUR)]
+    steps = ((10, "running"), (0, "succeeded"))
+    assert the_finding(*over(*steps, log=paused)).values["cost"] == 200.0
+    words = "This model is unable to be deployed: scores above acceptable thresholds for [Violence]."
+    assert verdict(*over(*steps, log=[make_event(words, level="error")])) == "none"
+
+
+def test_while_its_account_cannot_be_read_what_it_cost_in_all_stands():
+    rule, view = over((10, "running"), (0, "succeeded"), gaps=[make_gap(Section.JOBS)])
+    assert verdict(rule, view) == "found"
+
+
+@pytest.mark.parametrize(
+    ("job", "since", "is_needed"),
+    [
+        pytest.param(make_job(method="reinforcement"), None, True, id="under way"),
+        pytest.param(make_job(), NOW, False, id="billed by tokens"),
+        pytest.param(
+            make_job(status="succeeded", method="reinforcement", finished_at=NOW - DAY), None, True, id="ended"
+        ),
+        pytest.param(
+            make_job(status="succeeded", method="reinforcement", finished_at=NOW - 30 * DAY), NOW, False, id="long ago"
+        ),
+        pytest.param(make_job(status="cancelled", method="reinforcement"), NOW, True, id="not dated by the service"),
+    ],
+)
+def test_of_which_jobs_it_is_known_how_long_they_trained(job, since, is_needed):
+    assert is_billed_by_hours(job, since, NOW) is is_needed

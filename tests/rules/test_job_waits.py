@@ -264,3 +264,16 @@ def test_a_job_whose_account_is_gone_is_gone_with_it(rule, status):
     view = make_view(jobs=[job], status_since={job.id: NOW - 30 * DAY}, transitions=[lost])
     (answer,) = rule.evaluate(view)
     assert answer.because == "its account is gone, seen 2026-11-22 08:00 UTC, and the job with it"
+
+
+def test_a_status_that_was_only_first_seen_is_said_to_have_begun_before():
+    """At first sight the service tells no time of it: a job may have run for days."""
+    running = stalled_view("running", 30 * HOUR)
+    dated, seen = the_finding(STALLED, running), the_finding(STALLED, replace(running, undated=frozenset({"ftjob-1"})))
+
+    assert dated.summary.endswith("has been running since 2026-11-21 02:00 UTC")
+    assert "status running since 2026-11-21 02:00 UTC" in dated.evidence
+    assert seen.summary.endswith("has been running at least since 2026-11-21 02:00 UTC, when it was first seen so")
+    assert "first seen so 2026-11-21 02:00 UTC; it may have begun earlier" in seen.evidence
+    assert (dated.is_older, seen.is_older) == (False, True)
+    assert the_finding(PAUSED, paused_view()).is_older

@@ -258,7 +258,7 @@ def test_upsert_inserts_then_updates_and_keeps_what_only_a_new_row_gets(store):
     assert rows == [("two", 1)]
 
 
-def test_every_connection_to_sqlite_waits_and_holds_foreign_keys(engine, backend):
+def test_every_connection_to_sqlite_waits_holds_foreign_keys_and_caches_little(engine, backend):
     if backend != "sqlite":
         pytest.skip("pragmas are SQLite's")
     reader = engine.execution_options(readonly=True)
@@ -266,9 +266,9 @@ def test_every_connection_to_sqlite_waits_and_holds_foreign_keys(engine, backend
         for connection in (one, other):
             answers = [
                 connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-                for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+                for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous", "cache_size")
             ]
-            assert answers == ["wal", 1, 10_000, 1]
+            assert answers == ["wal", 1, 10_000, 1, -512]
 
 
 def test_a_row_of_an_unknown_account_is_refused(engine):

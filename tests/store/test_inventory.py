@@ -194,15 +194,59 @@ def test_the_calls_of_the_last_weeks_are_held_with_what_was_read_of_them(watched
     assert holding.coverage.holds(NOW - 60 * DAY, NOW)
 
 
-def test_the_jobs_of_this_month_are_held_with_what_their_logs_say_was_billed(watched):
+def test_the_jobs_of_this_month_are_held_with_what_their_logs_say_of_money(watched):
     save(watched, NOW - 40 * DAY, jobs=[make_job(name) for name in ("this", "last", "under-way")])
     ended = [made(id="this", finished_at=NOW - DAY), made(id="last", finished_at=NOW - 30 * DAY)]
     said = make_event("Training tokens billed: 8000")
-    events = {"this": [said, make_event("Job succeeded.")], "last": [said]}
+    events = {"this": [said, make_event("Model Evaluation Passed.")], "last": [said]}
     save(watched, jobs=[*ended, make_job("under-way"), made("x", id="old", finished_at=NOW - 90 * DAY)], events=events)
     (holding,) = load(watched).holdings
     assert [job.id for job in holding.jobs_ended] == ["this"]
-    assert holding.billed["this"] == 8000
+    assert [line.message for line in holding.logs["this"]] == [said.message]
+    assert holding.phases == {}  # what is billed by tokens and ran to its end costs what its log says
+
+
+def test_of_the_jobs_whose_cost_goes_by_their_status_its_changes_are_held(watched):
+    rft = {"method": "reinforcement", "model": "o4-mini-2025-04-16"}
+    jobs = {"rft": rft, "stopped": {}, "plain": {}, "undated": {}}
+    save(watched, NOW - 2 * DAY, jobs=[])
+    save(watched, NOW - DAY, jobs=[make_job(name, "queued", **more) for name, more in jobs.items()])
+    ends = {"stopped": {"status": "cancelled"}, "undated": {"finished_at": None}}
+    save(
+        watched,
+        jobs=[made(id=name, **{**more, **ends.get(name, {})}) for name, more in jobs.items()],
+        events={"stopped": [make_event("Job cancelled.")]},
+    )
+    (holding,) = load(watched).holdings
+    steps = {job: [change.after for change in changes] for job, changes in holding.phases.items()}
+    assert steps == {
+        "rft": ["queued", "succeeded"],
+        "stopped": ["queued", "cancelled"],
+        "undated": ["queued", "succeeded"],
+    }
+    assert set(holding.logs) == {"stopped"}
+
+
+def test_what_an_account_has_trained_that_left_this_month_is_still_known(watched):
+    far = make_account("far", created_at=NOW - HOUR)
+    watched.write_now(scope.save_accounts, [far], is_complete=False, now=NOW - 2 * DAY)
+    save(watched, NOW - 2 * DAY, jobs=[])
+    jobs = [made(id="here", finished_at=NOW - DAY), made(id="moved", finished_at=NOW - DAY)]
+    save(watched, NOW - DAY, jobs=jobs)
+    # The other account was created since, and brings one of the jobs with it.
+    save(watched, NOW, account=far, jobs=[made(id="moved", account=far.key, finished_at=NOW - DAY)])
+    watched.write_now(scope.save_accounts, [far], is_complete=True, now=NOW)
+    found = load(watched)
+    assert [holding.jobs_ended for holding in found.holdings] == [()]
+    assert [(one.account.key, [job.id for job in one.jobs_ended]) for one in found.departed] == [
+        (KEY, ["here", "moved"])
+    ]
+    # Of one that tells no creation, nobody knows that it came with it: it is counted once.
+    watched.write_now(scope.save_accounts, [make_account("far")], is_complete=True, now=NOW)
+    again = load(watched)
+    assert [[job.id for job in one.jobs_ended] for one in (*again.holdings, *again.departed)] == [["moved"], ["here"]]
+    later = watched.read_now(inventory.load, now=NOW + 30 * DAY, owner_tag="")
+    assert later.departed == ()
 
 
 def test_it_takes_as_many_queries_for_twenty_accounts_as_for_one(watched):

@@ -78,6 +78,13 @@ def test_an_account_comes_back_as_it_was_found(store):
     assert due.sections(NOW) == set(Section) - {Section.ACCOUNT, Section.TRAINING}
 
 
+def test_what_is_read_of_all_accounts_holds_the_texts_that_they_share_once(watched):
+    watched.write_now(scope.save_accounts, [make_account("other")], is_complete=False, now=NOW)
+    for read in (scope.due_accounts, scope.account_states):
+        one, other = (found.account for found in watched.read_now(read))
+        assert one.subscription is other.subscription
+
+
 def test_discovering_the_same_again_writes_nothing(watched):
     before = dump(watched.engine)
     watched.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=NOW)
@@ -229,12 +236,32 @@ def test_due_times_move_for_what_was_asked_alone(watched):
 def test_a_jobs_status_is_dated_by_the_services_word_else_by_ours(watched):
     save(watched, jobs=[make_job()])
     assert jobs_of(watched)["ftjob-1"].status_since == NOW
+    assert not jobs_of(watched)["ftjob-1"].is_status_dated
     ended = make_job(status=JobStatus.SUCCEEDED, finished_at=NOW + SECOND)
     save(watched, at=NOW + MINUTE, jobs=[ended])
     one = jobs_of(watched)["ftjob-1"]
     assert (one.status_since, one.first_seen_at, one.job) == (NOW + SECOND, NOW, ended)
+    assert one.is_status_dated
     save(watched, at=NOW + HOUR, jobs=[replace(ended, metadata={"a": "b"})])
     assert jobs_of(watched)["ftjob-1"].status_since == NOW + SECOND
+
+
+@pytest.mark.parametrize(("line", "since"), [("Job started.", NOW - HOUR), ("Step 100", NOW)])
+@pytest.mark.parametrize("at", [NOW, NOW + MINUTE], ids=["at first sight", "later"])
+def test_what_was_first_seen_running_is_dated_by_its_own_log(watched, line, since, at):
+    log = {"ftjob-1": [make_event(line, at=NOW - HOUR)]}
+    save(watched, jobs=[make_job()], events=log if at == NOW else {})
+    save(watched, at=NOW + MINUTE, jobs=[make_job()], events=log)
+    one = jobs_of(watched)["ftjob-1"]
+    assert (one.status_since, one.is_status_dated) == (since, since != NOW)
+
+
+def test_a_log_tells_of_no_job_since_when_it_runs_again_after_a_pause(watched):
+    for minutes, status in enumerate((JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.RUNNING)):
+        log = {"ftjob-1": [make_event("Job started.", at=NOW - HOUR)]} if minutes == 2 else {}
+        save(watched, at=NOW + minutes * MINUTE, jobs=[make_job(status=status)], events=log)
+    one = jobs_of(watched)["ftjob-1"]
+    assert (one.status_since, one.is_status_dated) == (NOW + 2 * MINUTE, False)
 
 
 def test_a_job_that_leaves_the_list_stays_on_record_and_is_listed_again_when_it_returns(watched):

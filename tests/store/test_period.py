@@ -324,6 +324,26 @@ def test_an_account_that_came_back_had_left_in_the_meantime():
     assert world.statement(NOW - 4 * DAY).hosted[0].ended_by == "its account left what is watched"
 
 
+def test_an_account_that_is_gone_is_told_from_one_that_left_as_was_known_at_each_time():
+    other = make_account("other")
+    world = World(NOW - 9 * DAY)
+    steps = ((9, [ACCOUNT, other], ()), (6, [], (KEY,)), (3, [ACCOUNT], ()), (1, [], ()))
+    for days, accounts, gone in steps:
+        found = Discovery(accounts=tuple(accounts), is_complete=True, gone=frozenset(gone))
+        world.store.write_now(save_discovery, found, QUIET, NOW - days * DAY)
+    seen = {
+        days: {one.account.name: one.is_gone for one in world.load(NOW - days * DAY, 7 * DAY).accounts}
+        for days in (7, 5, 2, 0)
+    }
+    here, there = ACCOUNT.name, other.name
+    assert seen == {
+        7: {here: False, there: False},
+        5: {here: True, there: False},
+        2: {here: False, there: False},
+        0: {here: False, there: False},
+    }
+
+
 # At any time
 
 
@@ -506,6 +526,20 @@ def test_the_last_call_of_a_life_is_known_where_its_name_lived_on():
     former, new = world.statement(NOW).hosted
     assert (former.end is None, new.end) == (False, None)
     assert (former.last_call_at, new.last_call_at) == (NOW - 19 * DAY, NOW - DAY)
+
+
+def test_the_last_call_of_a_life_is_known_where_metrics_were_read_anew_since():
+    """As in an account that was made again: what was read of the former one is overwritten, but for its calls."""
+    world = World(NOW - 9 * DAY)
+    world.call("support-bot", NOW - 6 * DAY)
+    world.poll(NOW - 5 * DAY, [make_deployment()])
+    world.poll(NOW - 4 * DAY, [])
+    (before,) = world.statement(NOW - 3 * DAY).hosted
+    world.since["support-bot"] = NOW - 2 * DAY
+    world.poll(NOW, [make_deployment(created_at=NOW - 2 * DAY)])
+    former, _ = world.statement(NOW).hosted
+    (again,) = world.statement(NOW - 3 * DAY).hosted
+    assert before.last_call_at == former.last_call_at == again.last_call_at == NOW - 6 * DAY
 
 
 def test_a_refused_call_of_weeks_ago_is_known_as_of_a_time_in_the_past():

@@ -313,6 +313,8 @@ def _job(record: Record, statement: Statement, job: JobTruth, line: TrainingLine
     if isinstance(line.cost, Unknown):
         if worth is not None and job.outcome != "cancelled" and _was_read(record, job, statement.as_of):
             yield f"{name}: unknown ({line.cost.because}), and nothing hid it"
+        if is_free and _was_seen_waiting(record, job, statement.as_of):
+            yield f"{name}: unknown ({line.cost.because}), and it never trained"
         return
     if is_free:
         # What was refused, and not read to have been, may be charged for what is known: it says at most so much.
@@ -333,6 +335,14 @@ def _job(record: Record, statement: Statement, job: JobTruth, line: TrainingLine
     is_whole = not job.is_reinforcement and job.outcome == "succeeded" and was_read
     if is_whole and (line.cost.low, line.cost.high) != (low, high):
         yield f"{name}: {line.cost.text} ({line.basis}), and it cost {float(low):.4f} to {float(high):.4f} exactly"
+
+
+def _was_seen_waiting(record: Record, job: JobTruth, at: datetime) -> bool:
+    """Whether it was seen to wait, and all that its log said of its end was read."""
+    steps = record.clear_steps(job.account, "data")
+    return _was_read(record, job, at) and any(
+        job.appears <= step.at and job.ended is not None and step.at < job.ended for step in steps
+    )
 
 
 def _was_read(record: Record, job: JobTruth, at: datetime) -> bool:

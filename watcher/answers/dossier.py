@@ -13,13 +13,15 @@ from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence, silenced_by
 from watcher.answers import kin
 from watcher.answers.kin import Served
+from watcher.costs import obstacles
 from watcher.costs.recipe import Recipe, recipe
 from watcher.cycles import decide
 from watcher.errors import Refused
 from watcher.report.standing import Standing, countdowns, stand
 from watcher.resources.account import Account
-from watcher.resources.changes import ResourceKind, Transition
+from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure
+from watcher.resources.deployment import is_fine_tuned
 from watcher.resources.estimates import announced_ends
 from watcher.resources.fine_tuning import Checkpoint, JobEvent
 from watcher.resources.model import model_of
@@ -85,13 +87,14 @@ class Dossier:
     owner_tag: str = "owner"
     is_of_alert: bool = False  #: it is one alert that was asked for; what it is about is told along
     served_as_of: datetime | None = None  #: the oldest reading of deployments on which `served` rests
+    obstacle: str = ""  #: what is in the way of making the deployment again
 
     @property
     def recipe(self) -> Recipe | None:
         """How to make the deployment again; `None`: there is none, or it serves a base model."""
         if self.deployment is None or (self.standing is not None and not self.standing.is_fine_tuned):
             return None
-        return recipe(self.deployment.deployment)
+        return recipe(self.deployment.deployment, obstacle=self.obstacle)
 
     @property
     def account(self) -> Account | None:
@@ -304,6 +307,7 @@ def _of_deployment(
     maker, inside = kin.maker_of(tx, deployment)
     made = maker.job.fine_tuned_model if maker else ""
     served = kin.served(tx, made or model_of(deployment.model), inside)
+    departure = deployments.departed(tx, changes).departures.get(deployment.key) if one.ended_at else None
     return Dossier(
         reading=reading,
         deployment=one,
@@ -330,8 +334,28 @@ def _of_deployment(
         served=tuple(other for other in served.places if other.deployment.key != deployment.key),
         served_as_of=served.as_of,
         unread_in=served.unread_in,
-        departure=deployments.departed(tx, changes).departures.get(deployment.key) if one.ended_at else None,
+        departure=departure,
+        obstacle=_obstacle(tx, one, reading.account, departure, is_taken=any(life.ended_at is None for life in lives)),
     )
+
+
+def _obstacle(
+    tx: Connection, one: RecordedDeployment, account: Account, departure: Departure | None, *, is_taken: bool
+) -> str:
+    """What is in the way of making it again, as far as is known.
+
+    Args:
+        is_taken: A deployment of its name stands, be it this one.
+    """
+    place = listings.places(tx, with_removed=True, keys=[account.key])[account.key]
+    last = None if place.is_watched else history.last_of_accounts(tx, [account.key]).get(account.key)
+    is_gone = last is not None and last.change is Change.GONE
+    if is_gone or (departure is not None and departure.account_deleted and not is_taken):
+        is_custom = is_fine_tuned(one.deployment.model, listings.custom_models(tx, [one.deployment]))
+        return obstacles.account_gone(one.deployment, account.label, is_custom=is_custom, is_there_again=not is_gone)
+    if not place.is_watched:
+        return obstacles.OUT_OF_SIGHT
+    return obstacles.NAME_TAKEN if is_taken and one.ended_at is not None else ""
 
 
 def _transitions(tx: Connection, account: str, kind: ResourceKind, name: str) -> tuple[Transition, ...]:

@@ -17,6 +17,7 @@ from watcher.answers.deliveries import STATES
 from watcher.answers.status import is_for_reports, unrouted
 from watcher.cycles import decide
 from watcher.report.records import Record, alert_record, keep_record, silence_record
+from watcher.report.summary import folded
 from watcher.rules.text import counted, rfc3339
 from watcher.store import alerts, channels, listings, operators, outbox
 from watcher.store.channels import Channel
@@ -99,6 +100,7 @@ class HandOver:
     silences: tuple[tuple[Silence, int], ...]  #: each with how many alerts that fire it matches
     keeps: tuple[tuple[Keep, str], ...]  #: each with its account's label
     mutes: tuple[Muted, ...]  #: the next to end first
+    explained: tuple[tuple[Alert, tuple[Alert, ...]], ...]  #: what keeps others quiet that it explains, and those
     coming: tuple[Coming, ...]
 
 
@@ -139,6 +141,9 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
         silences=tuple(silences),
         keeps=tuple(keeps),
         mutes=mutes,
+        explained=tuple(
+            (cause.alert, tuple(one.alert for one in some)) for cause, some in folded(summary.firing) if some
+        ),
         coming=tuple(sorted(coming, key=lambda one: (one.at, one.about))),
     )
 
@@ -324,6 +329,10 @@ def handover_record(handover: HandOver, now: datetime, *, most: int | None = Non
                 "alerts": [alert.id for alert in one.alerts],
             }
             for one in handover.mutes
+        ],
+        "explained": [
+            {"by": cause.id, "rule": cause.finding.rule, "alerts": [alert.id for alert in some]}
+            for cause, some in handover.explained
         ],
         "coming": [
             {"at": rfc3339(one.at), "what": one.what, "about": one.about, "alert": one.alert or None}

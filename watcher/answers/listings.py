@@ -55,6 +55,7 @@ class JobRow:
             self.seen.account,
             self.one.job,
             status_since=self.one.status_since,
+            is_status_dated=self.one.is_status_dated,
             first_seen_at=self.one.first_seen_at,
             is_listed=self.one.is_listed,
             as_of=self.seen.jobs_at,

@@ -11,20 +11,27 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
+from watcher.alerts.inhibition import InhibitRule
 from watcher.alerts.keep import Keep
 from watcher.answers import status
+from watcher.answers.explanation import cure_of
 from watcher.answers.money import Money, Rates, is_idle, money_of
 from watcher.answers.query import Frame
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Total, total
 from watcher.costs.prices import PriceBook
-from watcher.report.summary import DeploymentStanding, FiringAlert, RunningJob, Summary, Unseen
+from watcher.report.summary import (
+    DeploymentStanding,
+    FiringAlert,
+    RunningJob,
+    Summary,
+    Unseen,
+    explained_words,
+    folded,
+)
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind, Transition
-from watcher.resources.snapshot import PLANE_OF, Plane
 from watcher.resources.training import Pace
-from watcher.rules.accounts import REFUSED, UNREACHABLE
-from watcher.rules.cures import cure, reach
 from watcher.rules.finding import Severity
 from watcher.rules.pace import pace_key
 from watcher.store import history, listings, operators, trainings
@@ -51,6 +58,7 @@ class Running:
 
     one: RunningJob
     since: datetime | None  #: when it began to wait, or to run; `None`: unknown
+    is_dated: bool  #: false: it was only first seen so then
     pace: Pace | None
     alert: FiringAlert | None  #: the loudest that fires about it
 
@@ -86,6 +94,9 @@ class Overview:
     blind: tuple[Blind, ...]
     heard: tuple[FiringAlert, ...]  #: warnings and worse that nobody keeps quiet or looks after, loudest first
     hushed: tuple[FiringAlert, ...]  #: those that somebody does
+    explained: Mapping[
+        str, str
+    ]  #: by id of those that explain others, which are left out: how many and which, in words
     advice: tuple[tuple[str, int], ...]  #: info alerts, by rule, the most frequent first
     bars: tuple[Bar, ...]
     fine_tuned: int  #: deployments that could have a bar
@@ -98,23 +109,35 @@ class Overview:
     price_words: str
 
 
-def load(tx: Connection, frame: Frame, book_of: Callable[[Connection], PriceBook]) -> Overview:
-    """The overview as of the frame's time."""
+def load(
+    tx: Connection,
+    frame: Frame,
+    book_of: Callable[[Connection], PriceBook],
+    *,
+    inhibitions: Sequence[InhibitRule] = (),
+) -> Overview:
+    """The overview as of the frame's time.
+
+    Args:
+        inhibitions: What explains what.
+    """
     book = book_of(tx)
     watched = listings.accounts(tx)
-    summary = status.summary_of(tx, watched, frame, but_raised=True)
+    summary = status.summary_of(tx, watched, frame, inhibitions=inhibitions, but_raised=True)
     standings = (*summary.at_risk, *summary.unknown, *summary.safe)
     rates = Rates(book)
     idle = [_money(one, rates, frame.now).idle for one in standings if is_idle(one.standing, frame.now)]
     keeps = {(keep.account.lower(), keep.deployment.lower()): keep for keep in operators.keeps(tx, since=frame.now)}
-    loud = sorted((one for one in summary.firing if one.alert.severity is not Severity.INFO), key=_urgency)
-    rules = Counter(one.alert.finding.rule for one in summary.firing if one.alert.severity is Severity.INFO)
+    shown = folded(summary.firing)
+    loud = sorted((one for one, _ in shown if one.alert.severity is not Severity.INFO), key=_urgency)
+    rules = Counter(one.alert.finding.rule for one, _ in shown if one.alert.severity is Severity.INFO)
     rules.update(summary.for_reports)
     return Overview(
         summary=summary,
         blind=tuple(_blind(summary.unseen, watched)),
         heard=tuple(one for one in loud if not is_hushed(one)),
         hushed=tuple(one for one in loud if is_hushed(one)),
+        explained={one.alert.id: explained_words(some) for one, some in shown if some},
         advice=tuple(sorted(rules.items(), key=lambda one: (-one[1], one[0]))),
         bars=tuple(
             Bar(one=one, money=_money(one, rates, frame.now), keep=_keep(one, keeps)) for one in standings[:BARS]
@@ -161,12 +184,7 @@ def _blind(unseen: Sequence[Unseen], watched: Sequence[WatchedAccount]) -> list[
 
 def _cure(one: Unseen, account: Account | None) -> str:
     """For the first of the accounts: the others want the same, each with its own name."""
-    if account is None or one.reason is None:
-        return ""
-    plane = PLANE_OF[one.section] if one.section is not None else Plane.ARM
-    if one.reason in REFUSED:
-        return cure(account, plane, one.reason)
-    return reach(account, plane, one.reason) if one.reason in UNREACHABLE else ""
+    return "" if account is None or one.reason is None else cure_of(account, one.section, one.reason)
 
 
 def _running(tx: Connection, summary: Summary) -> list[Running]:
@@ -191,25 +209,26 @@ def _running(tx: Connection, summary: Summary) -> list[Running]:
         for account, ids in by_account.items()
         for job, found in trainings.durations(tx, account, ids).items()
     }
-    return [
-        Running(
-            one=one,
-            since=_since(one, own[key].queued if (key := (one.account.key, one.job.id)) in own else None),
-            pace=paces.get(pace_key(one.account, one.job)),
-            alert=about.get(key),
-        )
-        for one in shown
-    ]
+    found = []
+    for one in shown:
+        key = (one.account.key, one.job.id)
+        since, is_dated = _since(one, own[key].queued if key in own else None)
+        pace = paces.get(pace_key(one.account, one.job))
+        found.append(Running(one=one, since=since, is_dated=is_dated, pace=pace, alert=about.get(key)))
+    return found
 
 
-def _since(one: RunningJob, queued: float | None) -> datetime | None:
-    """When the phase began in which it is: waiting from its creation on, running from its start on, pauses included."""
+def _since(one: RunningJob, queued: float | None) -> tuple[datetime | None, bool]:
+    """When the phase began in which it is, and whether that is known; else it was first seen so then.
+
+    Waiting from its creation on, running from its start on, pauses included.
+    """
     job = one.job
-    if job.status.is_waiting:
-        return job.created_at or one.status_since
-    if queued is not None and job.created_at is not None:
-        return job.created_at + timedelta(seconds=queued)
-    return one.status_since
+    if job.status.is_waiting and job.created_at is not None:
+        return job.created_at, True
+    if not job.status.is_waiting and queued is not None and job.created_at is not None:
+        return job.created_at + timedelta(seconds=queued), True
+    return one.status_since, one.is_status_dated
 
 
 def _changes(tx: Connection, watched: Sequence[WatchedAccount]) -> list[Changed]:

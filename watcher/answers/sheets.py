@@ -11,13 +11,14 @@ from watcher.answers import dossier, money
 from watcher.answers.dossier import Dossier
 from watcher.answers.money import Money, Rates, ToDate
 from watcher.answers.query import Frame
+from watcher.costs.money import Unknown
 from watcher.costs.prices import PriceBook
 from watcher.costs.training import Spent
 from watcher.errors import Refused
 from watcher.resources.account import Account
 from watcher.resources.calls import HOUR, Calls, Coverage
 from watcher.store import calls, listings
-from watcher.store.listings import RecordedDeployment
+from watcher.store.listings import RecordedDeployment, RecordedJob
 
 #: So far back calls are shown.
 DAYS = timedelta(days=30)
@@ -43,20 +44,34 @@ def job(tx: Connection, frame: Frame, account: str, id_: str, *, routing: Routin
     found = _find(tx, frame, account, id_, routing)
     if found.job is None or found.account is None:
         raise Refused(f"no job of {account} has the id {id_}")
-    book, one = book_of(tx), found.job
-    return JobSheet(
-        file=found,
-        cost=money.training_cost(
-            found.account,
-            one.job,
-            book,
-            events=found.events,
-            changes=found.transitions,
-            ended_at=one.status_since if one.job.status.has_ended else None,
-            jobs_at=found.reading.jobs_at if found.reading else None,
-        ),
-        price_words=book.words,
+    book = book_of(tx)
+    return JobSheet(file=found, cost=cost_of(tx, found, book), price_words=book.words)
+
+
+def cost_of(tx: Connection, found: Dossier, book: PriceBook) -> Spent:
+    """What the training of a dossier's job has cost, as far as is known."""
+    assert found.job is not None and found.account is not None
+    one, account = found.job, found.account
+    has_ended = one.job.status.has_ended
+    if not has_ended and (how := _lost(tx, one, account)):
+        because = f"what became of a job is not known, as {how}"
+        return Spent(cost=Unknown(because=because), basis=because)
+    return money.training_cost(
+        account,
+        one.job,
+        book,
+        events=found.events,
+        changes=found.transitions,
+        ended_at=one.status_since if has_ended else None,
+        jobs_at=found.reading.jobs_at if found.reading else None,
     )
+
+
+def _lost(tx: Connection, one: RecordedJob, account: Account) -> str:
+    """Why nobody sees any more how a job goes on; "": it is seen."""
+    if not listings.places(tx, with_removed=True, keys=[account.key])[account.key].is_watched:
+        return "its account left what is watched"
+    return "" if one.is_listed else "it is listed no longer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

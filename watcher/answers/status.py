@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert
+from watcher.alerts.inhibition import InhibitRule
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.routing import Routing, receivers
 from watcher.answers.query import Frame
@@ -49,11 +50,13 @@ def summary_of(
     since: datetime | None = None,
     *,
     routing: Routing | None = None,
+    inhibitions: Sequence[InhibitRule] = (),
     but_raised: bool = False,
 ) -> Summary:
     """The same of accounts that were loaded.
 
     Args:
+        inhibitions: What explains what, where `routing` does not say so.
         but_raised: Alerts for reports alone that are more severe than info are not left out.
     """
     firing, for_reports = _firing(tx, routing, but_raised)
@@ -67,6 +70,7 @@ def summary_of(
             tx, (one for account in watched for one in account.reading.deployments or ())
         ),
         status_since={(one.job.account, one.job.id): one.status_since for one in recorded},
+        undated={(one.job.account, one.job.id) for one in recorded if not one.is_status_dated},
         silences=operators.silences(tx, since=frame.now),
         undelivered=[
             Undelivered(
@@ -104,6 +108,7 @@ def summary_of(
         running_since=pauses.running_since(tx),
         owner_tag=frame.owner_tag,
         for_reports=for_reports,
+        inhibitions=inhibitions if routing is None else routing.inhibitions,
     )
 
 

@@ -69,9 +69,9 @@ class _Sku(msgspec.Struct):
 
 class _Deployment(msgspec.Struct, rename="camel"):
     id: str
-    properties: _DeploymentProperties
+    properties: Any  # shaped apart, as is `sku`: what no field here knows is kept too
     name: str | None = None
-    sku: _Sku | None = None
+    sku: Any = None
     tags: Any = None
     system_data: _SystemData | None = None
 
@@ -128,6 +128,21 @@ _ACCOUNTS = msgspec.json.Decoder(_Accounts)
 _DEPLOYMENTS = msgspec.json.Decoder(_Deployments)
 _GROUPS = msgspec.json.Decoder(_Groups)
 _SUBSCRIPTIONS = msgspec.json.Decoder(_Subscriptions)
+
+#: What a deployment tells by place that is no setting beside its fields: read-only by the specification, or a state
+#: (`scaleSettings` is what `sku` was once). Any other name is kept: the version that tells it takes it in a PUT. So is
+#: `dynamicThrottlingEnabled`, which is read-only in the specification, while the article on dynamic quota sets it.
+_NO_SETTINGS: Mapping[str, frozenset[str]] = {
+    "properties": frozenset(
+        {
+            *("model", "raiPolicyName", "versionUpgradeOption"),
+            *("provisioningState", "callRateLimit", "capabilities", "rateLimits", "error"),
+            *("deploymentState", "currentCapacity", "scaleSettings"),
+        }
+    ),
+    "model": frozenset({"format", "name", "version", "source", "sourceAccount", "callRateLimit"}),
+    "sku": frozenset({"name", "capacity"}),
+}
 
 #: Kinds of account that can hold fine-tuning jobs.
 KINDS = frozenset({"openai", "aiservices"})
@@ -245,7 +260,8 @@ def _deployment(raw: _Deployment, account: str) -> Deployment:
     name = raw.name or split_id(raw.id).get("deployments", "")
     if not raw.id or not name:
         raise MalformedError("a deployment without an id or a name")
-    given, sku, made = raw.properties, raw.sku or _Sku(), raw.system_data or _SystemData()
+    given, made = shape(raw.properties, _DeploymentProperties), raw.system_data or _SystemData()
+    sku = shape(raw.sku, _Sku) if isinstance(raw.sku, dict) else _Sku()
     state = given.provisioning_state or ""
     return Deployment(
         id=raw.id,
@@ -260,6 +276,7 @@ def _deployment(raw: _Deployment, account: str) -> Deployment:
         capacity=int_of(sku.capacity),
         rai_policy=text_of(given.rai_policy_name),
         upgrade_option=text_of(given.version_upgrade_option),
+        further=_further({"properties": raw.properties, "model": raw.properties["model"], "sku": raw.sku}),
         provisioning_state=_STATES.get(state.lower(), ProvisioningState.UNKNOWN),
         raw_provisioning_state=state,
         deployment_state=given.deployment_state or "",
@@ -269,3 +286,13 @@ def _deployment(raw: _Deployment, account: str) -> Deployment:
         tags=texts_of(raw.tags),
         failure=text_of(given.error.get("message")) if isinstance(given.error, dict) else text_of(given.error),
     )
+
+
+def _further(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What can be set beside the fields, by place; empty places are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for place, fields in told.items():
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            if value is not None and name not in _NO_SETTINGS[place]:
+                found.setdefault(place, {})[name] = value
+    return found

@@ -17,7 +17,7 @@ from watcher.azure.decode_arm import KINDS, split_id
 from watcher.azure.gaps import gap_of, gap_of_item
 from watcher.azure.management import Management
 from watcher.errors import AzureError, NotFoundError
-from watcher.resources.account import Account
+from watcher.resources.account import Account, compact
 from watcher.resources.snapshot import PLANE_OF, Gap, GapReason, Section
 
 #: Where an account's owner was named.
@@ -285,5 +285,5 @@ def _with_unique_labels(accounts: Sequence[Account]) -> tuple[Account, ...]:
             label = f"{account.name}@{account.resource_group}"
             if groups[label.lower()] > 1:
                 label = f"{label}@{account.subscription}"
-        unique.append(replace(account, label=label))
+        unique.append(compact(replace(account, label=label)))
     return tuple(unique)

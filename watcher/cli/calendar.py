@@ -49,13 +49,13 @@ def calendar(
             terms=report_terms_of(settings, terms_of(settings)),
             tariff=tariff_of(settings),
         )
-    link = settings.watcher.public_url or ""
-    content = made.calendar(statement.dates, watcher=settings.watcher.name, as_of=now, link=link)
+    content = made.calendar_of(statement, link=settings.watcher.public_url or "")
     if output is not None:
         write_file(output, content)
     else:
         desk.out.write(content.decode())
         desk.out.flush()
-    if statement.unseen or not (statement.accounts or owner):
-        desk.complain("watcher: something could not be seen, so a date may be missing; `watcher status` says what")
+    if missing := made.missing_from(statement):
+        said = " ".join(missing).removesuffix(".")
+        desk.complain(f"watcher: {said[:1].lower()}{said[1:]}; `watcher report` says which")
         raise typer.Exit(_INCOMPLETE)

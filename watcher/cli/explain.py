@@ -11,7 +11,9 @@ from watcher.cli.options import ConfigOption, JsonOption
 from watcher.cli.table import Line
 
 if TYPE_CHECKING:
-    from watcher.answers.dossier import Dossier
+    from sqlalchemy import Connection
+
+    from watcher.answers.explanation import Explanation
 
 
 def explain(
@@ -26,59 +28,63 @@ def explain(
 
     What it is and how it stands, on what that rests and how old it is, who was told when, each attempt."""
     from watcher.answers.dossier import find
-    from watcher.assembly import routing_of
+    from watcher.answers.explanation import explanation
+    from watcher.assembly import routing_of, tariff_of, terms_of
+    from watcher.costs.prices import book_of
     from watcher.settings import lifetimes_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     desk.quieten()
     now = desk.now()
-    routing = routing_of(settings)
+    routing, terms, tariff = routing_of(settings), terms_of(settings), tariff_of(settings)
+    owner_tag, lifetimes = settings.azure.discovery.owner_tag, lifetimes_of(settings)
+
+    def load(tx: "Connection") -> "Explanation":
+        found = find(tx, wanted, routing=routing, now=now, owner_tag=owner_tag, lifetimes=lifetimes)
+        return explanation(tx, found, lambda tx: book_of(terms, tariff.of(tx)))
+
     with desk.store(settings) as store:
-        dossier = store.read_now(
-            find,
-            wanted,
-            routing=routing,
-            now=now,
-            owner_tag=settings.azure.discovery.owner_tag,
-            lifetimes=lifetimes_of(settings),
-        )
+        whole = store.read_now(load)
     if as_json:
-        from watcher.answers.dossier_record import dossier_record
         from watcher.report.records import document
 
-        desk.document(document("explanation", dossier_record(dossier), now=now))
+        desk.document(document("explanation", whole.record(), now=now))
     else:
-        lines = list(_text(dossier, now, desk.width))
+        lines = list(_text(whole, now, desk.width))
         desk.lines(lines[:-1] if not lines[-1] else lines)
 
 
-def _text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
+def _text(whole: "Explanation", now: datetime, width: int) -> Iterator[Line]:
     from watcher.cli.telling_alert import audit_text
     from watcher.cli.telling_deployment import deployment_text
     from watcher.cli.telling_job import job_text
     from watcher.cli.told import paragraph, sources, title
 
+    dossier = whole.dossier
     if dossier.is_of_alert:
-        yield from _alerts(dossier, now, width)
+        yield from _alerts(whole, now, width)
     if dossier.job is not None:
-        yield from job_text(dossier, now, width)
+        yield from job_text(dossier, whole.cost, now, width)
     elif dossier.deployment is not None:
         yield from deployment_text(dossier, now, width)
     elif dossier.account is not None:
         yield from title(f"Account {dossier.account.label}", width)
         yield from paragraph(dossier.account.id, width)
-    yield from sources(dossier, now, width)
+    yield from sources(whole, now, width)
     if not dossier.is_of_alert:
-        yield from _alerts(dossier, now, width)
+        yield from _alerts(whole, now, width)
     yield from audit_text(dossier.audit, width)
 
 
-def _alerts(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
+def _alerts(whole: "Explanation", now: datetime, width: int) -> Iterator[Line]:
     from watcher.cli.telling_alert import alert_text
     from watcher.cli.told import paragraph
 
-    if not dossier.alerts:
-        yield from paragraph("There is no alert about it.", width)
-    for file in dossier.alerts:
+    if not whole.dossier.alerts:
+        beside = {one.alert.id: one.alert.finding.rule for one in whole.unread if one.alert is not None}
+        named = ", ".join(f"{rule} ({id_[:12]})" for id_, rule in beside.items())
+        text = f"about it alone; of what was not seen there is {named}" if named else "about it"
+        yield from paragraph(f"There is no alert {text}.", width)
+    for file in whole.dossier.alerts:
         yield from alert_text(file, now, width)

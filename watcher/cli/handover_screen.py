@@ -8,6 +8,7 @@ from watcher.alerts.summary import summary_at
 from watcher.answers.handover import HandOver, about
 from watcher.cli.table import Column, Line, wrap
 from watcher.cli.wording import ahead, past, section, severity
+from watcher.report.summary import by_rule, folded
 from watcher.rules.text import counted, duration, moment
 
 if TYPE_CHECKING:
@@ -48,18 +49,22 @@ def _firing(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
     ]
     rows: list[list[Any]] = []
     muted = {alert.id: one.until for one in reversed(handover.mutes) for alert in one.alerts}
-    for one in handover.firing:
+    shown = folded(handover.firing)
+    for one, explained in shown:
         alert = one.alert
         marks = ["new"] if alert.starts_at >= handover.since else []
+        marks += [f"explains {len(explained)} more"] if explained else []
         marks += ["silenced"] if one.silences else []
         marks += [f"muted until {_clock(until, summary.now)}"] if (until := muted.get(alert.id)) else []
         marks += ["not verified"] if alert.unverified_since else []
         marks += [f"acked by {alert.acked_by}"] if alert.acked_at else []
         since = past(alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([alert.id[:12], severity(alert.severity), since, alert.finding.rule, ", ".join(marks)])
-    below = [summary_at(one.alert.finding, summary.now) for one in handover.firing]
-    fresh = len(handover.fired)
+    below = [summary_at(one.alert.finding, summary.now) for one, _ in shown]
+    fresh = sum(one.alert.starts_at >= handover.since for one, _ in shown)
     new = "" if not fresh else ", all new" if fresh == len(rows) else f", {fresh} of them new"
+    hidden = len(handover.firing) - len(rows)
+    new += f", and {hidden} that these explain" if hidden else ""
     yield from section(
         "Fires now",
         columns,
@@ -89,6 +94,9 @@ def _quiet(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]
         held = f"{counted(len(one.alerts), 'alert')} until {_clock(one.until, summary.now)} by {one.mute}"
         rows.append(["mute", ahead(one.until, summary.now), "", held])
         below.append(f"from {', '.join(one.receivers)}: {', '.join(map(about, one.alerts))}")
+    for cause, explained in handover.explained:
+        rows.append(["cause", "with it", "", f"{counted(len(explained), 'alert')} explained by {about(cause)}"])
+        below.append(f"{by_rule(explained)}: {cause.id[:12]} is told in their place")
     for silence, count in handover.silences:
         rows.append([silence.id, ahead(silence.ends_at, summary.now), silence.author, silence.comment])
         hides = counted(count, "alert") if count else "nothing"

@@ -40,7 +40,7 @@ def jobs(
 ) -> None:
     """Fine-tuning jobs, the newest first. With --since those created, or changed in status, since then."""
     from watcher.answers import listings as answers
-    from watcher.cli.wording import JOB_STYLES, eta, past
+    from watcher.cli.wording import JOB_STYLES, eta, lasting
     from watcher.report.records import document
     from watcher.settings import frame_of
     from watcher.store import listings
@@ -62,7 +62,7 @@ def jobs(
         Column("JOB", 14, keeps_end=False),
         Column("MODEL", 8),
         Column("STATUS", 9),
-        Column("FOR", 8, is_whole=True),
+        Column("FOR", 9, is_whole=True),
         Column("ETA", 13, is_whole=True),
     ]
     rows: list[list[Any]] = [
@@ -71,7 +71,7 @@ def jobs(
             (job := row.one.job).id,
             job.model,
             (job.raw_status or job.status.value, JOB_STYLES.get(job.status.value, "")),
-            past(row.one.status_since, now).removesuffix(" ago"),
+            lasting(row.one.status_since, now, is_dated=row.one.is_status_dated),
             eta(job, now),
         ]
         for row in shown

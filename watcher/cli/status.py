@@ -90,17 +90,22 @@ def _coverage(summary: "Summary", width: int, *, is_short: bool = False) -> Iter
     for seen in summary.seen if summary.accounts and not is_short else ():
         oldest = "" if seen.oldest_at is None else f", the oldest reading {past(seen.oldest_at, summary.now)}"
         never = f"; not read yet in {seen.never}" if seen.never and seen.section in SELDOM else ""
-        yield from wrap(f"{seen.section.value}: seen in {seen.whole}{oldest}{never}", width, indent=2)
+        missing = f", but for {few(seen.missing, _MOST_NAMED)}" if seen.missing else ""
+        read = seen.whole + seen.partly
+        yield from wrap(f"{seen.section.value}: seen in {read}{missing}{oldest}{never}", width, indent=2)
     if not is_short or (summary.clock is not None and abs(summary.clock.skew) >= _SKEW):
         yield from wrap(_clock(summary), width, indent=2)
     most = _MOST_UNSEEN if is_short else len(summary.unseen)
     for unseen in summary.unseen[:most]:
-        names = few(unseen.accounts, _MOST_NAMED)
-        line = f"NOT SEEN {unseen.section.value if unseen.section else 'anything'} of {names}: "
+        section = unseen.section.value if unseen.section else "anything"
+        line = f"NOT SEEN {section} of {few(unseen.accounts, _MOST_NAMED)}: "
+        if unseen.subjects:
+            line = f"NOT SEEN {few(unseen.subjects, _MOST_NAMED)} ({section}): "
         if unseen.reason is None:
             line += "not read yet"
         else:
             last = f"last read {past(unseen.last_read_at, summary.now)}" if unseen.last_read_at else "never read"
+            last = f"the rest was {last}" if unseen.subjects else last
             line += f"{REASONS[unseen.reason]}, since {past(unseen.since, summary.now)}; {last}"
         yield from wrap(line, width, indent=2, style="yellow")
     if len(summary.unseen) > most:
@@ -127,14 +132,14 @@ def _clock(summary: "Summary") -> str:
 
 
 def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
-    from watcher.cli.wording import JOB_STYLES, eta, past
+    from watcher.cli.wording import JOB_STYLES, eta, lasting
 
     columns = [
         Column("ACCOUNT", 10),
         Column("JOB", 14, keeps_end=False),
         Column("MODEL", 10),
         Column("STATUS", 9),
-        Column("FOR", 8, is_whole=True),
+        Column("FOR", 9, is_whole=True),
         Column("ETA", 13, is_whole=True),
     ]
     rows: list[list[Any]] = [
@@ -143,7 +148,7 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
             one.job.id,
             one.job.model,
             (one.job.raw_status or one.job.status.value, JOB_STYLES.get(one.job.status.value, "")),
-            past(one.status_since, summary.now).removesuffix(" ago"),
+            lasting(one.status_since, summary.now, is_dated=one.is_status_dated),
             eta(one.job, summary.now),
         ]
         for one in summary.jobs
@@ -185,6 +190,7 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
 def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
     from watcher.alerts.summary import summary_at
     from watcher.cli.wording import past, severity
+    from watcher.report.summary import explained_words, folded
 
     columns = [
         Column("ID", 8, keeps_end=False),
@@ -193,12 +199,16 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
         Column("ABOUT", 20, keeps_end=False),
     ]
     rows: list[list[Any]] = []
-    for one in summary.firing:
+    below = []
+    for one, explained in folded(summary.firing):
         marks = [mark for mark, holds in (("acked", one.alert.acked_at), ("silenced", one.silences)) if holds]
         about = (f"[{', '.join(marks)}] " if marks else "") + summary_at(one.alert.finding, summary.now)
         since = past(one.alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([one.alert.id[:12], severity(one.alert.severity), since, about])
-    yield from section("Firing alerts", columns, rows, width, nothing="none", more="alerts")
+        below.append(explained_words(explained))
+    hidden = len(summary.firing) - len(rows)
+    remark = f", and {hidden} that these explain" if hidden else ""
+    yield from section("Firing alerts", columns, rows, width, nothing="none", more="alerts", below=below, remark=remark)
     if summary.for_reports:
         named = ", ".join(f"{count} {rule}" for rule, count in summary.for_reports.items())
         yield from wrap(f"For reports alone: {named}: watcher alerts --status firing", width, style="dim")

@@ -47,6 +47,8 @@ def _recipe(dossier: "Dossier", width: int) -> Iterator[Line]:
     )
     if again.missing:
         yield from paragraph(f"Not known of it: {', '.join(again.missing)}. Azure's default is taken.", width)
+    if again.obstacle:
+        yield from paragraph(again.obstacle, width, style="yellow")
     yield ((again.command, ""),)
     yield ()
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
-from watcher.costs.training import billed_tokens
+from watcher.costs.money import Unknown
+from watcher.costs.training import Spent, billed_tokens
 from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Transition, started_at
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
@@ -31,12 +32,13 @@ _ENOUGH = 10
 _ENDS = {JobStatus.SUCCEEDED: "It succeeded", JobStatus.FAILED: "It failed", JobStatus.CANCELLED: "It was cancelled"}
 
 
-def job_text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
+def job_text(dossier: "Dossier", cost: Spent | None, now: datetime, width: int) -> Iterator[Line]:
     """All that is known of a job, what matters first."""
     assert dossier.job is not None and dossier.account is not None
     yield from title(job_name(dossier.account, dossier.job.job), width)
     yield from paragraph(_standing(dossier, now), width)
     yield from paragraph(_what(dossier), width)
+    yield from paragraph(_cost(cost, now, has_ended=dossier.job.job.status.has_ended), width)
     yield from paragraph(" ".join(filter(None, (_announced(dossier, now), _pace(dossier, now)))), width)
     yield from title("How it went", width)
     yield from listed(_timeline(dossier), width)
@@ -54,9 +56,10 @@ def job_text(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
 def _standing(dossier: "Dossier", now: datetime) -> str:
     assert dossier.job is not None
     one, job = dossier.job, dossier.job.job
-    since = f"{moment(one.status_since)} ({ago(one.status_since, now)})"
     last = next((change for change in dossier.transitions if change.attribute == STATUS), None)
-    is_dated = last is None or last.occurred_at is not None
+    began = _began(dossier, last) if last is not None else None
+    at, is_dated = began or one.status_since, one.is_status_dated or began is not None
+    since = f"{moment(at)} ({ago(at, now)})"
     if job.status in _ENDS:
         text = f"{_ENDS[job.status]} on {since}." if is_dated else f"{_ENDS[job.status]}, as watcher saw on {since}."
     elif is_dated:
@@ -92,6 +95,18 @@ def _what(dossier: "Dossier") -> str:
     owner = dossier.owner
     whose = f" Its owner is {owner.name} ({owner.source})." if owner.source else " Nobody is named as its owner."
     return f"{data}{whose} Its id is {job.id}."
+
+
+def _cost(spent: Spent | None, now: datetime, *, has_ended: bool) -> str:
+    """What its training costs, and how that is known."""
+    if spent is None:
+        return ""
+    cost, price = spent.cost, spent.price
+    if isinstance(cost, Unknown):
+        known = dict.fromkeys((cost.because, spent.basis))
+        return f"Cost: unknown ({'; '.join(known)})."
+    known = dict.fromkeys((spent.basis, price.origin(now) if price else ""))
+    return f"Cost{'' if has_ended else ' so far'}: {cost.text} ({'; '.join(filter(None, known))})."
 
 
 def _announced(dossier: "Dossier", now: datetime) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from watcher.cli.table import Line, wrap
 from watcher.resources.snapshot import Section
 from watcher.rules.sight import REASONS
-from watcher.rules.text import ago, moment
+from watcher.rules.text import ago, moment, sentence
 
 if TYPE_CHECKING:
-    from watcher.answers.dossier import Dossier
+    from watcher.answers.explanation import Explanation
 
 _INDENT = 2
 
@@ -36,8 +36,9 @@ def listed(rows: Iterable[tuple[str, str]], width: int) -> Iterator[Line]:
         yield from rest
 
 
-def sources(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
+def sources(whole: "Explanation", now: datetime, width: int) -> Iterator[Line]:
     """On which readings all of it rests, and what was not seen."""
+    dossier = whole.dossier
     reading = dossier.reading
     if reading is None:
         return
@@ -56,8 +57,14 @@ def sources(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line]:
     if dossier.job is not None and dossier.training is not None:
         read.append(f"its checkpoints and curve read {ago(dossier.training.read_at, now)}")
     yield from paragraph(f"This rests on what was seen of {reading.account.label}: {', '.join(read)}.", width)
-    for gap in dossier.gaps:
+    told = {file.alert.id for file in dossier.alerts}
+    for one in whole.unread:
+        gap = one.gap
         what = f"the {gap.section.value}" if gap.section is not Section.ACCOUNT else "the account"
         subject = f" of {gap.subject.rpartition('/')[2]}" if gap.subject else ""
         text = f"Not seen: {what}{subject}, since {moment(gap.at)} ({ago(gap.at, now)}): {REASONS[gap.reason]}."
-        yield from paragraph(f"{text} Azure or the network says: {gap.message}", width, style="yellow")
+        text += f" Azure or the network says: {sentence(gap.message)}"
+        if one.alert is None or one.alert.id not in told:  # else all of it stands there
+            text += f"\nWhat helps: {one.first_step}" if one.cure else ""
+            text += f"\nTold by {one.alert.finding.rule}:\nwatcher explain {one.alert.id}" if one.alert else ""
+        yield from paragraph(text, width, style="yellow")

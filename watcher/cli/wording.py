@@ -38,7 +38,7 @@ def section(
 
     Args:
         more: The command that shows all of them.
-        below: For each row a line that stands under it, cut where it is too long.
+        below: For each row a line that stands under it, cut where it is too long; "" for none.
         remark: Stands after the count.
     """
     if not rows:
@@ -50,7 +50,7 @@ def section(
     yield head
     for number, line in enumerate(lines):
         yield line
-        if below:
+        if below and below[number]:
             yield (("    " + cut(printable(below[number]), width - 4, keeps_end=False), ""),)
     if len(rows) > most:
         rest = f"  … and {len(rows) - most} more" + (f": watcher {more}" if more else "")
@@ -69,6 +69,13 @@ def past(at: datetime | None, now: datetime, *, missing: str = UNKNOWN) -> str:
         return missing
     words = ago(at, now).split()
     return " ".join(words) if len(words) <= 3 else f"{words[0]} {words[1]} ago"
+
+
+def lasting(since: datetime | None, now: datetime, *, is_dated: bool = True) -> str:
+    """`3 h`; `>= 3 h` where it was only first seen so then."""
+    if since is None or is_dated:
+        return past(since, now).removesuffix(" ago")
+    return f">= {largest(now - since)}"
 
 
 def largest(span: timedelta) -> str:

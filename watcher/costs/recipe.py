@@ -5,7 +5,7 @@ settings do not.
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from watcher.resources.deployment import Deployment
@@ -26,6 +26,7 @@ class Recipe:
     body: Mapping[str, Any]
     api_version: str = _API_VERSION
     missing: tuple[str, ...] = field(default=())  #: what the deployment did not tell, and Azure chooses then
+    obstacle: str = ""  #: what is in the command's way, in sentences; "": nothing that is known
 
     @property
     def command(self) -> str:
@@ -35,7 +36,7 @@ class Recipe:
         return f"az rest --method put --url {shlex.quote(path)} --body {shlex.quote(body)}"
 
 
-def recipe(deployment: Deployment) -> Recipe:
+def recipe(deployment: Deployment, *, obstacle: str = "") -> Recipe:
     """The deployment as it is."""
     missing = []
     sku: dict[str, Any] = {"name": deployment.sku or "Standard"}
@@ -45,6 +46,7 @@ def recipe(deployment: Deployment) -> Recipe:
         missing.append("its capacity")
     else:
         sku["capacity"] = deployment.capacity
+    sku.update(deployment.further.get("sku", {}))
     model: dict[str, Any] = {
         "format": deployment.model_format or "OpenAI",
         "name": deployment.model,
@@ -54,6 +56,7 @@ def recipe(deployment: Deployment) -> Recipe:
         model["sourceAccount"] = deployment.model_source_account
     elif deployment.model_source:
         model["source"] = deployment.model_source
+    model.update(deployment.further.get("model", {}))
     properties: dict[str, Any] = {"model": model}
     if deployment.rai_policy:
         properties["raiPolicyName"] = deployment.rai_policy
@@ -61,15 +64,20 @@ def recipe(deployment: Deployment) -> Recipe:
         missing.append("its content filter")
     if deployment.upgrade_option:
         properties["versionUpgradeOption"] = deployment.upgrade_option
+    properties.update(deployment.further.get("properties", {}))
     body: dict[str, Any] = {"sku": sku, "properties": properties}
     if deployment.tags:
         body["tags"] = dict(sorted(deployment.tags.items()))
     version = _DEVELOPER_API_VERSION if "developer" in deployment.sku.lower() else _API_VERSION
-    return Recipe(id=deployment.id, body=body, api_version=version, missing=tuple(missing))
+    return Recipe(id=deployment.id, body=body, api_version=version, missing=tuple(missing), obstacle=obstacle)
+
+
+def as_sku(deployment: Deployment, sku: str) -> Deployment:
+    """The same under another SKU: what is set further of it may be for its own alone, but for its model."""
+    kept = {place: more for place, more in deployment.further.items() if place == "model"}
+    return replace(deployment, sku=sku, further=kept)
 
 
 def as_developer(deployment: Deployment) -> Recipe:
     """The same deployment as a Developer one: without a fee by the hour, and gone after 24 h."""
-    made = recipe(deployment)
-    body = {**made.body, "sku": {**made.body["sku"], "name": _DEVELOPER_SKU}}
-    return Recipe(id=made.id, body=body, api_version=_DEVELOPER_API_VERSION, missing=made.missing)
+    return recipe(as_sku(deployment, _DEVELOPER_SKU))

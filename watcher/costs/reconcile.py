@@ -16,7 +16,10 @@ from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, Total, money
 from watcher.resources.price import Actual, Actuals
 
-_COMPARED = re.compile(r"hosting unit|training", re.IGNORECASE)
+#: The meters of hosting by the hour, those of training, and both.
+HOSTING = re.compile(r"hosting unit", re.IGNORECASE)
+TRAINING = re.compile(r"training", re.IGNORECASE)
+_BOTH = re.compile(f"{HOSTING.pattern}|{TRAINING.pattern}", re.IGNORECASE)
 _A_DAY = timedelta(days=1)
 
 
@@ -26,7 +29,7 @@ class Reconciled:
 
     account: str  #: its key
     estimate: Total | None  #: `None`: none was made, as of an account that is not watched
-    actual: tuple[Amount, ...]  #: billed for hosting and training, by currency; empty: no day's bill is known
+    actual: tuple[Amount, ...]  #: billed by the meters that are compared, by currency; empty: no day's bill is known
     other: tuple[Amount, ...]  #: billed for anything else
     days: int  #: of which the bill is known
     of_days: int
@@ -45,12 +48,15 @@ def _midnight(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def reconcile(estimates: Mapping[str, Total], actuals: Actuals, period: Period) -> tuple[Reconciled, ...]:
+def reconcile(
+    estimates: Mapping[str, Total], actuals: Actuals, period: Period, *, meters: re.Pattern[str] = _BOTH
+) -> tuple[Reconciled, ...]:
     """Each account that was estimated or billed, by key.
 
     Args:
-        estimates: By the account's key, of hosting by the hour and of training, over `period`.
+        estimates: By the account's key, over `period`, of what `meters` count.
         period: Of whole days in UTC.
+        meters: Which are compared: those of hosting by the hour and of training, or of one of the two.
 
     Raises:
         ValueError: it is not.
@@ -63,18 +69,24 @@ def reconcile(estimates: Mapping[str, Total], actuals: Actuals, period: Period) 
         if first <= line.day < end:
             lines[line.account].append(line)
     return tuple(
-        _reconciled(account, estimates.get(account), lines.get(account, []), actuals, first, end)
+        _reconciled(account, estimates.get(account), lines.get(account, []), actuals, first, end, meters)
         for account in sorted({*estimates, *lines})
     )
 
 
 def _reconciled(
-    account: str, estimate: Total | None, lines: list[Actual], actuals: Actuals, first: date, end: date
+    account: str,
+    estimate: Total | None,
+    lines: list[Actual],
+    actuals: Actuals,
+    first: date,
+    end: date,
+    meters: re.Pattern[str],
 ) -> Reconciled:
     days = _days_known(actuals, account, first, end)
     of_days = (end - first).days
-    compared = _sums(line for line in lines if _COMPARED.search(line.meter))
-    other = _sums(line for line in lines if not _COMPARED.search(line.meter))
+    compared = _sums(line for line in lines if meters.search(line.meter))
+    other = _sums(line for line in lines if not meters.search(line.meter))
     if not compared and days:
         # Nothing was billed for it, in the currency of whatever else was.
         currency = other[0].currency if other else estimate.currency if estimate is not None else ""

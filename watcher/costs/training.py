@@ -244,8 +244,8 @@ def _by_status(
             high = max(change.observed_at, latest)
         least += _without((latest, low), halts) if status in _TRAINS else timedelta()
         after = (change.after or "").lower()
-        # What succeeded has trained since it waited or was paused, though nobody saw it.
-        may_have = status in _MAY_TRAIN or after == "succeeded"
+        # What succeeded has trained since it waited or was paused, though nobody saw it; what was cancelled may have.
+        may_have = status in _MAY_TRAIN or after == "succeeded" or (status in WAITING and after == "cancelled")
         most += max(high - earliest, timedelta()) if may_have else timedelta()
         earliest, latest, status = low, high, after
     least += _without((latest, until), halts) if status in _TRAINS else timedelta()
@@ -253,19 +253,35 @@ def _by_status(
     return least, most
 
 
+#: No job comes to these but by training.
+_BEGUN = frozenset({"running", "pausing", "paused", "resuming", "succeeded"})
+_CANCELLED = re.compile(r"\bcancel", re.IGNORECASE)
+_MAY_BEGIN = re.compile(r"\bstart", re.IGNORECASE)
+
+
 def has_begun(changes: Sequence[Transition], events: Sequence[JobEvent], *, shows_training: bool) -> bool | None:
     """Whether a job ever trained; `None`: nobody can tell.
 
+    That it did not is known of one that was never seen but waiting until it was cancelled, where its log was read after
+    that and tells of no beginning.
+
     Args:
         changes: Of its status, oldest first.
-        events: Lines of its log.
+        events: Lines of its log, at least those that speak of a beginning, of cancelling, or came at its end.
         shows_training: It, or its log, shows a sign of it.
     """
-    if shows_training or any("running" in ((t.before or "").lower(), (t.after or "").lower()) for t in changes):
+    statuses = [(change.after or "").lower() for change in changes]
+    if shows_training or any((t.before or "").lower() in _BEGUN for t in changes) or not _BEGUN.isdisjoint(statuses):
         return True
-    # Seen from its waiting on, and by the service's own times: no step of it was missed.
-    is_whole = len(changes) > 1 and all(one.occurred_at is not None for one in changes[1:])
-    return False if is_whole and events else None
+    waited = len(statuses) > 1 and all(status in WAITING for status in statuses[:-1])
+    if not waited or statuses[-1] != JobStatus.CANCELLED or any(_MAY_BEGIN.search(event.message) for event in events):
+        return None
+    # Of a log that was last read while the job waited, the rest would be missing.
+    ended_at = changes[-1].occurred_at
+    is_whole = any(
+        _CANCELLED.search(event.message) or (ended_at is not None and event.created_at >= ended_at) for event in events
+    )
+    return False if is_whole else None
 
 
 class CapStep(IntEnum):

@@ -18,6 +18,7 @@ from watcher.resources.account import Account
 from watcher.resources.changes import Change, ResourceKind
 from watcher.resources.lineage import Inventory
 from watcher.resources.model import Retirement
+from watcher.rules.budgets import TrainingBudgets, month_over
 from watcher.rules.finding import Cleared, Subject
 from watcher.rules.rule import Evaluation, deployment_subject, evaluate_inventory
 from watcher.rules.text import moment
@@ -95,11 +96,13 @@ def _vanished(tx: Connection, found: Inventory, evaluation: Evaluation) -> Itera
     living = {deployment_subject(one) for holding in found.holdings for one in holding.deployments or ()}
     for alert in alerts.firing(tx, ""):
         rule, subject = alert.finding.rule, alert.finding.subject
-        if rule not in evaluation.rules or (rule, subject) in answered or subject.kind not in _HELD:
+        if rule not in evaluation.rules or (rule, subject) in answered:
             continue
+        because = month_over(alert.finding, found.now) if rule == TrainingBudgets.name else ""
         account = subject.id.lower().partition("/deployments/")[0]
-        because = ""
-        if account not in accounts:
+        if because or subject.kind not in _HELD:
+            pass
+        elif account not in accounts:
             because = _left(tx, account)
         elif subject.kind is ResourceKind.DEPLOYMENT and subject not in living:
             because = _ended(tx, subject)
@@ -108,7 +111,7 @@ def _vanished(tx: Connection, found: Inventory, evaluation: Evaluation) -> Itera
 
 
 #: What lies in an account.
-_HELD = frozenset({ResourceKind.ACCOUNT, ResourceKind.DEPLOYMENT, ResourceKind.MODEL, ResourceKind.FILE})
+_HELD = frozenset(ResourceKind) - {ResourceKind.REGION, ResourceKind.CREDENTIAL, ResourceKind.WATCHER}
 
 
 def _left(tx: Connection, account: str) -> str:

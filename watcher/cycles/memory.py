@@ -77,7 +77,7 @@ class Memory:
         body = _ENCODER.encode(lean)
         if not self._sample and remembered.view.deployments:
             self._sample = body
-        packing = zlib.compressobj(level=1, zdict=self._sample)
+        packing = zlib.compressobj(level=9, zdict=self._sample)
         self._packed[remembered.view.account.key] = _Packed(
             remembered.revision, self._sample, packing.compress(body) + packing.flush()
         )

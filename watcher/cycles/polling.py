@@ -24,7 +24,7 @@ from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
 from watcher.resources.training import joined
 from watcher.rules.finding import Subject
 from watcher.rules.rule import View, evaluate, job_subject
-from watcher.store import alerts, history, observations, operators, scope, trainings
+from watcher.store import history, observations, operators, scope, trainings
 from watcher.store.deployments import is_end
 from watcher.store.engine import Store
 
@@ -94,7 +94,7 @@ async def poll(
             due=tuple(times.items()),
         )
         if await memory.touch(touch):
-            return Recorded(account=due.account, next_at=due.after(times).at)
+            return Recorded(account=due.account, next_at=due.at_after(times))
     recorded = await store.write(record, snapshot, judgement)  # one transaction, and no network
     if recorded.remembered is not None:
         memory.keep(recorded.remembered)
@@ -152,7 +152,7 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Se
     current = absorb(previous, snapshot)
     was_changed = observations.save(tx, previous, current, snapshot, transitions)
     _save_durations(tx, current, snapshot, transitions)
-    firing = alerts.firing(tx, key)
+    firing = stored.firing
     view = view_of(tx, stored, current, snapshot, transitions, judgement, firing)
     due = next_due(view, snapshot, judgement.cadence, metrics_due=stored.next_metrics_at)
     observations.save_account(tx, current, snapshot, was_changed=was_changed, due=due)

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert
-from watcher.costs.training import is_reinforcement
 from watcher.cycles.judgement import Cadence, Judgement
-from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Change, ResourceKind, Transition
+from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Change, ResourceKind, Transition, started_at
 from watcher.resources.departure import Departure, latest_word
 from watcher.resources.deployment import Deployment
 from watcher.resources.estimates import announced_ends
-from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.resources.merging import closed_gaps
 from watcher.resources.snapshot import Reading, Section, Snapshot
 from watcher.resources.training import Estimates
 from watcher.rules.finding import Subject
+from watcher.rules.job_cost import is_billed_by_hours
 from watcher.rules.pace import pace_key
 from watcher.rules.rule import View, deployment_subject
 from watcher.store import alerts, deployments, history, observations, trainings
@@ -37,15 +37,17 @@ def view_of(
     lives = {(d.key, d.incarnation) for d in current.deployments or ()}
     departed = {key: d for key, d in stored.departed.items() if (key, d.incarnation) not in lives}  # Azure may err
     ended = {**departed, **_ended(previous, transitions)}
-    began = {t.name: t.occurred_at or t.observed_at for t in transitions if t.is_job_status}
+    status_since, undated = _dates(stored, snapshot, transitions)
     under_way = [job for job in current.jobs or () if not job.status.has_ended]
     training = {**stored.training, **snapshot.training}
+    by_hours = [job for job in current.jobs or () if is_billed_by_hours(job, status_since.get(job.id), snapshot.at)]
     return View(
         now=snapshot.at,
         reading=current,
         transitions=(*stored.undecided, *transitions),
         events=snapshot.events,
-        status_since={**stored.status_since, **began},
+        status_since=status_since,
+        undated=undated,
         deployment_state_since=deployments.state_since(tx, account.key, current.deployments or ()),
         ended_deployments=ended,
         departures={**stored.departures, **_departures(stored, snapshot)},
@@ -56,12 +58,33 @@ def view_of(
         training={job.id: training[job.id] for job in current.jobs or () if job.id in training},
         paces=trainings.paces(tx, (pace_key(account, job) for job in under_way)),
         estimates=_estimates(tx, account.key, under_way, stored.first_seen_at, now=snapshot.at),
-        phases=_phases(tx, account.key, under_way),
+        phases=_phases(tx, account.key, by_hours),
+        logs={job.id: history.events(tx, account.key, job.id) for job in by_hours},
         previous_at=read_times(previous),
         cadence=judgement.cadence.waits(is_active=is_active(previous)),
         retail=judgement.tariff.of(tx),
         is_single_pass=judgement.is_single_pass,
     )
+
+
+def _dates(
+    stored: observations.Stored, snapshot: Snapshot, transitions: Iterable[Transition]
+) -> tuple[dict[str, datetime], frozenset[str]]:
+    """Since when jobs have their status, and those of which that is only when they were first seen so.
+
+    As it was saved: what was first seen running is dated by its own log, where that says when it started.
+    """
+    last = {t.name: t for t in transitions if t.is_job_status}
+    since = {**stored.status_since, **{id_: t.occurred_at or t.observed_at for id_, t in last.items()}}
+    undated = (stored.undated - last.keys()) | {id_ for id_, t in last.items() if t.occurred_at is None}
+    runs = {job.id for job in stored.reading.jobs or () if job.status is JobStatus.RUNNING} - last.keys()
+    runs |= {id_ for id_, t in last.items() if t.after == JobStatus.RUNNING}
+    for id_ in runs & undated & snapshot.events.keys():
+        began = started_at(snapshot.events[id_])
+        if began is not None and since[id_] == stored.first_seen_at.get(id_, snapshot.at):
+            since[id_] = began
+            undated -= {id_}
+    return since, undated
 
 
 def _departures(stored: observations.Stored, snapshot: Snapshot) -> dict[str, Departure]:
@@ -86,7 +109,10 @@ def remembered_view(view: View, cadence: Cadence) -> View:
         transitions=(),
         events={},
         status_since={id_: since for id_, since in view.status_since.items() if id_ in kept},
+        undated=view.undated & kept,
         training={id_: training for id_, training in view.training.items() if id_ in kept},
+        phases={id_: phases for id_, phases in view.phases.items() if id_ in kept},
+        logs={id_: log for id_, log in view.logs.items() if id_ in kept},
         ended_deployments={},
         departures={},
         told={},
@@ -182,8 +208,8 @@ def _in_words(word: alerts.Word, now: datetime) -> str:
 
 
 def _phases(tx: Connection, account: str, jobs: Iterable[FineTuningJob]) -> dict[str, tuple[Transition, ...]]:
-    """How the status of the reinforcement jobs among `jobs` changed: they are billed by the hour, pauses left out."""
-    names = {job.id for job in jobs if is_reinforcement(job)}
+    """How the status of `jobs` changed, oldest first."""
+    names = {job.id for job in jobs}
     phases: dict[str, tuple[Transition, ...]] = {}
     for change in history.of_attribute(tx, account, ResourceKind.JOB, STATUS, names):
         phases[change.name] = (*phases.get(change.name, ()), change)

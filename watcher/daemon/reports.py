@@ -15,7 +15,7 @@ from watcher.assembly import Machine, tariff_of, terms_of
 from watcher.assembly_report import edition_of, report_terms_of, statement_of
 from watcher.costs.hosting import Period
 from watcher.errors import Refused
-from watcher.report.calendar import calendar
+from watcher.report.calendar import calendar_of
 from watcher.report.periods import Length, period_before, period_until
 from watcher.report.render import FORMATS
 from watcher.report.statement import Statement
@@ -79,8 +79,7 @@ class Reports:
         period = Period(begin=now - _CALENDAR, end=now)
         async with self._seat(""):
             statement = await self._statement(_Span(period=period, name="1d", as_of=now, is_past=False), owner)
-            name, link = config.watcher.name, config.watcher.public_url or ""
-            return await asyncio.to_thread(calendar, statement.dates, watcher=name, as_of=now, link=link)
+            return await asyncio.to_thread(calendar_of, statement, link=config.watcher.public_url or "")
 
     @asynccontextmanager
     async def _seat(self, person: str) -> AsyncIterator[None]:

@@ -340,7 +340,7 @@ def _reason(told: NotificationAlert, zone: tzinfo) -> str:
 
 def _since(alert: Alert, zone: tzinfo) -> str:
     at = spell_time(alert.finding.occurred_at or alert.starts_at, zone)
-    return f"At {at}" if alert.is_event else f"Since {at}"
+    return f"At {at}" if alert.is_event else f"Since {at}{' at least' if alert.finding.is_older else ''}"
 
 
 def _unverified(alert: Alert, zone: tzinfo) -> str:

@@ -18,7 +18,7 @@ from watcher.report.hosted import Hosted, labels_of
 from watcher.report.recorded import Records
 from watcher.report.statement import Actual, Edition, HostedLine, Realised, Statement
 from watcher.report.terms import ReportTerms
-from watcher.report.unseen import is_seen, remarks, unseen
+from watcher.report.unseen import is_seen, remarks, undated, unseen
 from watcher.report.worked import Worked, labels_in, shown, worked_out
 from watcher.resources.lineage import Lineage
 from watcher.rules.labels import account_labels, job_labels
@@ -68,7 +68,7 @@ def compile_statement(
         currency=currency,
         price_words=terms.book.words,
         accounts=len(chosen.accounts),
-        accounts_seen=sum(map(is_seen, chosen.accounts)),
+        accounts_seen=sum(is_seen(one, as_of, terms) for one in chosen.accounts),
         hosting=total(
             (
                 *(cost for line in lines for cost in costs_of(line)),
@@ -98,7 +98,8 @@ def compile_statement(
         prices=prices_used(chosen.hosted, chosen.trained, as_of),
         # A bill is that of a whole account, in which others may have things too.
         actuals=tuple(actuals) if matches is None else (),
-        unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period)),
+        undated=undated(chosen.hosted),
+        unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period, terms)),
         remarks=tuple(
             remarks(records, chosen.hosted, terms.book, period, has_trained=bool(jobs), has_saved=bool(realised))
         ),

@@ -1,9 +1,12 @@
-"""How a life of a deployment ended, in words, and when Azure would have ended it for idleness."""
+"""How a life of a deployment ended, in words, when Azure would have ended it for idleness, and what makes it again."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from watcher.report.recorded import RecordedLife
+from watcher.costs import obstacles
+from watcher.costs.recipe import Recipe, recipe
+from watcher.report.recorded import RecordedAccount, RecordedLife
+from watcher.resources.account import GONE
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.rules.causes import PLATFORM, cause_of
 from watcher.rules.idle_clock import idle_clock
@@ -26,14 +29,18 @@ class Ended:
     deadline: tuple[datetime, datetime | None] | None  #: when idleness would have ended it, at the earliest and latest
 
 
-def ended(view: View, life: RecordedLife, lifetimes: Lifetimes) -> Ended:
+def ended(view: View, recorded: RecordedAccount, life: RecordedLife, lifetimes: Lifetimes) -> Ended:
     """What the rule about deployments that are gone says of it."""
     if life.outcome in _WORDS or life.end is None:
         return Ended(words=_WORDS.get(life.outcome, ""), by=None, deadline=None)
     one, seen_at = life.deployment, life.end[1]
     departures = {} if life.departure is None else {one.key: life.departure}
     usage = None if life.usage is None else {one.name.lower(): life.usage}
-    then = replace(view, departures=departures, reading=replace(view.reading, usage=usage))
+    went_at = recorded.removed_at if recorded.is_gone else None
+    account = view.account
+    if went_at is not None and seen_at >= went_at:  # it went with its account, of which nothing else is recorded
+        account = replace(account, provisioning_state=GONE)
+    then = replace(view, departures=departures, reading=replace(view.reading, account=account, usage=usage))
     gone = Transition(
         account=one.account,
         kind=ResourceKind.DEPLOYMENT,
@@ -53,3 +60,24 @@ def ended(view: View, life: RecordedLife, lifetimes: Lifetimes) -> Ended:
         by=None if is_azure else caller,
         deadline=None if clock is None else (clock.deletion_earliest, clock.deletion_latest),
     )
+
+
+def again(recorded: RecordedAccount, life: RecordedLife) -> Recipe | None:
+    """What makes it again, with what is in the way; `None`: it goes on under another id."""
+    one, label = life.deployment, recorded.account.label
+    if life.outcome == "moved":
+        return None
+    obstacle = ""
+    if recorded.is_gone:
+        obstacle = obstacles.account_gone(one, label, is_custom=True)
+    elif life.outcome == "left":
+        obstacle = obstacles.OUT_OF_SIGHT
+    elif life.end is None:
+        pass
+    elif any(other.end is None and other.deployment.key == one.key for other in recorded.lives):
+        obstacle = obstacles.NAME_TAKEN
+    elif life.outcome == "replaced":
+        obstacle = obstacles.REPLACED
+    elif life.departure is not None and life.departure.account_deleted:
+        obstacle = obstacles.account_gone(one, label, is_custom=True, is_there_again=True)
+    return recipe(one, obstacle=obstacle)

@@ -12,9 +12,8 @@ from watcher.costs import hosting
 from watcher.costs.advice import Case
 from watcher.costs.hosting import Answered, Period, State, Tenancy, Use, doubtful, tenancy_of, use_by_day
 from watcher.costs.idle import DAY, whole_hour
-from watcher.costs.recipe import recipe
 from watcher.costs.savings import Deletion
-from watcher.report.ended import ended
+from watcher.report.ended import again, ended
 from watcher.report.present import NO_CALLS, Around, Present
 from watcher.report.recorded import RecordedAccount, RecordedLife, Records
 from watcher.report.statement import HostedLine, Place
@@ -28,7 +27,7 @@ from watcher.resources.model import base_of, is_checkpoint_id
 from watcher.rules.holdings import last_call
 from watcher.rules.keep_words import keep_doubt
 from watcher.rules.labels import deployment_labels, owner_of
-from watcher.rules.sight import unread_deployment
+from watcher.rules.sight import Unread, unread_deployment
 from watcher.rules.superseded import Successor
 from watcher.rules.text import moment
 
@@ -49,6 +48,8 @@ class Hosted:
     expires: bool = False  #: it is deleted for its age, called or not
     keep: Keep | None = None
     read_to: datetime | None = None  #: until when its calls were read; `None`: never
+    #: Why it cannot be said when Azure deletes it; `None`: that can be said, or nothing is known to end it.
+    undated: Unread | None = None
 
 
 def hosted(records: Records, terms: ReportTerms, period: Period) -> Iterator[Hosted]:
@@ -150,7 +151,7 @@ class _Lives:
             return None
         worth = self.pricing.of(tenancy)
         present = Present(self.around, life, model, worth.price) if life.end is None else None
-        how = ended(self.around.view, life, self.terms.lifetimes) if life.end is not None else None
+        how = ended(self.around.view, self.recorded, life, self.terms.lifetimes) if life.end is not None else None
         line = self._line(life, model, tenancy, place, uses, worth, answered, unclear, coverage, present, last_sight)
         if how is not None:
             line = replace(line, ended_by=how.words)
@@ -167,6 +168,7 @@ class _Lives:
             expires=present is not None and present.expires,
             keep=None if present is None else present.keep,
             read_to=coverage.spans[-1][1] if coverage.spans else None,
+            undated=None if present is None else present.undated,
         )
 
     def _came_at(self, first_seen_at: datetime) -> datetime | None:
@@ -219,7 +221,7 @@ class _Lives:
         gone_at = tenancy.end[1] if tenancy.end else self.now
         window = max(self.period.begin, tenancy.begin), min(self.period.end, gone_at)
         # Metrics rest for hours. Of one that is gone, those of its last hours may never be read.
-        is_known = _is_read(coverage, *window, until=gone_at - self.terms.metrics_stale_after)
+        is_known = _is_read(coverage, *window, until=whole_hour(gone_at - self.terms.metrics_stale_after))
         return HostedLine(
             place=place,
             id=one.id,
@@ -249,7 +251,7 @@ class _Lives:
             is_paused=one.is_paused,
             kept_until=present.keep.until if present and present.keep else None,
             days=days(uses, stood),
-            recipe=recipe(one),
+            recipe=again(self.recorded, life),
             remarks=tuple(self._remarks(life, tenancy, last_sight, present)),
         )
 

@@ -66,7 +66,8 @@ class Present:
         self.keep = self._keep()
         self.deadline, clock = self._deadline()
         #: As far as its end is known: what was not read dates nothing.
-        self.is_dated = self.deadline is not None and self.deadline.is_dated(around.view, self.deployment)
+        near = around.terms.near_stale_after
+        self.is_dated = self.deadline is not None and self.deadline.is_dated(around.view, self.deployment, near)
         self.unread = self._unread()
         self.clock = clock or self._undeadly_clock() if self.unread is None else None
         # By what was read: what is called all the time may have been called in the hours since.
@@ -126,7 +127,7 @@ class Present:
         if self.deadline is None:
             return None
         if not self.is_dated:
-            unread = self.deadline.unread(self.around.view, self.deployment)
+            unread = self.deadline.unread(self.around.view, self.deployment, self.around.terms.near_stale_after)
             return unread or Unread(because="neither its creation nor any call is known")
         return None if self.expires else self.unread  # far from its end it has a date, and may have been called since
 

@@ -1,7 +1,8 @@
 """What a period's statement is compiled from: all accounts as they were known at one time, with the period's history.
 
 Nothing in it was observed after `as_of`, except where the record cannot tell: tags, owners and regions are as they are
-now; an hour whose calls were still coming has as many as came; and the last hours before `as_of` count as read.
+now; an hour whose calls were still coming has as many as came; and the last hours before `as_of` count as read where
+anything was read later, so that of a time that the daemon slept through nothing tells once it has woken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,6 +67,7 @@ class RecordedAccount:
     unclear: Mapping[str, Answered] = field(default_factory=dict)
     closed: tuple[tuple[Gap, datetime], ...] = ()  #: gaps that were open in the period and have closed, with when
     removed_at: datetime | None = None  #: when it left the scope; `None`: it is watched
+    is_gone: bool = False  #: since its own address answered 404: it was deleted, or moved to another id
 
     @property
     def account(self) -> Account:

@@ -96,11 +96,13 @@ def job_record(
     is_listed: bool,
     as_of: datetime | None,
     owner_tag: str = "owner",
+    is_status_dated: bool = True,
 ) -> Record:
     """A fine-tuning job.
 
     Args:
         as_of: When the account's jobs were last read whole.
+        is_status_dated: Whether its status began at `status_since`; else it was first seen so then.
     """
     return {
         "id": job.id,
@@ -131,6 +133,7 @@ def job_record(
         "is_listed": is_listed,
         "as_of": rfc3339(as_of),
         "owner_source": owner.source or None,
+        "is_status_dated": is_status_dated,
     }
 
 

@@ -170,17 +170,23 @@ class Deadline(NamedTuple):
     def is_near(self, now: datetime) -> bool:
         return self.expires if self.earliest is None else self.earliest - now <= NEAR
 
-    def unread(self, view: View, deployment: Deployment) -> Unread | None:
-        """What could not be read of that on which it rests."""
+    def unread(self, view: View, deployment: Deployment, stale_after: timedelta = STALE_AFTER) -> Unread | None:
+        """What could not be read of that on which it rests.
+
+        Args:
+            stale_after: Near it, metrics that end longer ago (and one bucket) say nothing of the present.
+        """
         found = unread_deployment(view, deployment)
         if found is not None or self.expires:
             return found
         # Far from its deletion the calls are read seldom, and that is no doubt: a later call only puts it off.
-        return unread_usage(view, deployment, STALE_AFTER if self.is_near(view.now) else timedelta(days=400))
+        return unread_usage(view, deployment, stale_after if self.is_near(view.now) else timedelta(days=400))
 
-    def is_dated(self, view: View, deployment: Deployment) -> bool:
+    def is_dated(self, view: View, deployment: Deployment, stale_after: timedelta = STALE_AFTER) -> bool:
         """Whether it is known: what was not read is no idleness, and dates nothing."""
-        return self.earliest is not None and (not self.is_near(view.now) or self.unread(view, deployment) is None)
+        if self.earliest is None:
+            return False
+        return not self.is_near(view.now) or self.unread(view, deployment, stale_after) is None
 
 
 def deadlines(

@@ -95,7 +95,7 @@ class HostedLine:
     is_paused: bool = False
     kept_until: datetime | None = None
     days: tuple[DayOfUse, ...] = ()
-    recipe: Recipe | None = None  #: makes it again as it was; also of one that has ended
+    recipe: Recipe | None = None  #: makes it again as it was; `None`: not seen, or it goes on under another id
     remarks: tuple[str, ...] = ()  #: what is assumed of it
 
 
@@ -132,6 +132,14 @@ class Leftover:
     since: datetime | None  #: since when it lies there
     bytes: int | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undated:
+    """Deployments of which it cannot be said when Azure deletes them, for one reason."""
+
+    because: str  #: the end of a sentence
+    names: tuple[str, ...]  #: `contoso-ft/support-bot`
 
 
 class DateKind(StrEnum):
@@ -272,6 +280,7 @@ class Statement:
     days: tuple[DayOfCost, ...]
     prices: tuple[PriceUsed, ...]
     actuals: tuple[Actual, ...] = ()
+    undated: tuple[Undated, ...] = ()  #: what is missing among `dates`; `unseen` tells of it too
     unseen: tuple[str, ...] = ()  #: what could not be seen, a sentence each
     remarks: tuple[str, ...] = ()  #: what is assumed, a sentence each
 

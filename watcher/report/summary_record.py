@@ -18,6 +18,7 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None, most:
             "deployments_at_risk": len(summary.at_risk),
             "deployments_unknown": len(summary.unknown),
             "alerts": len(summary.firing),
+            "alerts_explained": sum(bool(one.cause) for one in summary.firing),
             "for_reports": sum(summary.for_reports.values()),
             "undelivered": len(summary.undelivered),
             "happened": len(summary.happened),
@@ -33,6 +34,8 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None, most:
                     "whole": seen.whole,
                     "oldest_at": rfc3339(seen.oldest_at),
                     "never": seen.never,
+                    "partly": seen.partly,
+                    "missing": list(seen.missing),
                 }
                 for seen in summary.seen
             ],
@@ -44,6 +47,7 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None, most:
                     "since": rfc3339(unseen.since),
                     "last_read_at": rfc3339(unseen.last_read_at),
                     "message": unseen.message or None,
+                    "subjects": list(unseen.subjects),
                 }
                 for unseen in summary.unseen
             ],
@@ -56,6 +60,7 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None, most:
                 "status": one.job.status.value,
                 "raw_status": one.job.raw_status,
                 "status_since": rfc3339(one.status_since),
+                "is_status_dated": one.is_status_dated,
                 "model": one.job.model,
                 "owner": owner_of(one.account, job=one.job, owner_tag=summary.owner_tag).name,
                 "estimated_finish_at": rfc3339(one.job.estimated_finish_at),
@@ -66,7 +71,10 @@ def summary_record(summary: Summary, *, name: str, since: datetime | None, most:
         "jobs_unknown_in": summary.jobs_unknown_in,
         "deployments_at_risk": [_standing_record(one, summary.owner_tag) for one in summary.at_risk[:most]],
         "deployments_unknown": [_standing_record(one, summary.owner_tag) for one in summary.unknown[:most]],
-        "alerts": [alert_record(one.alert, silenced_by=one.silences) for one in summary.firing[:most]],
+        "alerts": [
+            {**alert_record(one.alert, silenced_by=one.silences), "explained_by": one.cause or None}
+            for one in summary.firing[:most]
+        ],
         "undelivered": [
             {
                 "id": one.id,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from watcher.costs.hosting import TRICKLE_A_DAY
 from watcher.costs.idle import Trickle
 from watcher.costs.prices import PriceBook
+from watcher.report.standing import STALE_AFTER
 from watcher.resources.model import Retirement
 from watcher.resources.retirements import DOCUMENTED
 from watcher.rules.lifetimes import Lifetimes
@@ -30,5 +31,9 @@ class ReportTerms:
     documented: tuple[Retirement, ...] = DOCUMENTED
     #: Metrics that end longer ago than this say nothing of the present: they may rest for half a day.
     metrics_stale_after: timedelta = timedelta(hours=13)
+    #: Near a deletion they are read more often, and say nothing sooner.
+    near_stale_after: timedelta = STALE_AFTER
     #: Nor do deployments that were read longer ago than this say that they stand.
     deployments_stale_after: timedelta = timedelta(hours=3)
+    #: Nor do jobs that were read longer ago than this say that nothing has ended.
+    jobs_stale_after: timedelta = timedelta(hours=3)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, Unknown, nothing
 from watcher.costs.prices import Price
-from watcher.costs.training import Spent, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.costs.training import Spent
 from watcher.report.hosted import Places
 from watcher.report.recorded import RecordedAccount, RecordedJob, Records
 from watcher.report.statement import TrainingLine
 from watcher.report.terms import ReportTerms
 from watcher.resources.account import Account
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
+from watcher.rules.job_spent import JobSpent, is_charged_here, spent_on
 from watcher.rules.labels import owner_of
-from watcher.rules.rai import Refusal, has_trained, refusal_of
+from watcher.rules.rai import Refusal
 from watcher.rules.text import moment
 
 
@@ -44,13 +45,8 @@ def trained(records: Records, terms: ReportTerms, period: Period) -> Iterator[Tr
 def _is_charged(recorded: RecordedAccount, one: RecordedJob, period: Period) -> bool:
     """Whether it ended in the period, and under this id."""
     assert one.ended_at is not None
-    if not period.begin <= one.ended_at < period.end:
-        return False
-    created_at = recorded.account.created_at
-    if created_at is None or one.ended_at >= created_at:
-        return True
-    # What ended before its account was created came with it from another id; or an account of this id was there before.
-    return any(change.observed_at < created_at for change in one.phases)
+    is_within = period.begin <= one.ended_at < period.end
+    return is_within and is_charged_here(recorded.account, one.ended_at, one.phases)
 
 
 def _had_begun(one: RecordedJob, period: Period) -> bool:
@@ -59,9 +55,8 @@ def _had_begun(one: RecordedJob, period: Period) -> bool:
 
 
 def _ended(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, places: Places) -> Trained:
-    refusal = None if one.job.status is JobStatus.CANCELLED else refusal_of(one.job, one.events)
-    spending = _spent(recorded, one, terms, refusal)
-    return _trained(recorded, one, terms, places, spending, refusal)
+    known = _spent(recorded, one, terms)
+    return _trained(recorded, one, terms, places, known.spending, known.refusal)
 
 
 def _under_way(
@@ -72,7 +67,7 @@ def _under_way(
     elif (lost := _lost(recorded, one)) is not None:
         return _trained(recorded, one, terms, places, lost, None)
     else:
-        so_far = _spent(recorded, one, terms, None)
+        so_far = _spent(recorded, one, terms).spending
         much = f": {so_far.cost.text} so far ({so_far.basis})" if isinstance(so_far.cost, Amount) else ""
         basis = f"it is under way, and is billed where it ends{much}"
     return _trained(recorded, one, terms, places, Spent(cost=nothing(terms.book.currency), basis=basis), None)
@@ -90,22 +85,15 @@ def _lost(recorded: RecordedAccount, one: RecordedJob) -> Spent | None:
     return Spent(cost=Unknown(because=because), basis=f"{because}, since {moment(since)}")
 
 
-def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, refusal: Refusal | None) -> Spent:
-    job = one.job
-    hours, is_uncapped = None, False
-    until = one.ended_at or recorded.holding.jobs_at
-    if is_reinforcement(job) and until is not None:
-        hours = trained_for(one.phases, created_at=job.created_at, until=until, events=one.events)
-        is_uncapped = resumed_at_cap(one.phases, created_at=job.created_at)
-    return spent(
-        job,
+def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms) -> JobSpent:
+    return spent_on(
+        one.job,
         terms.book,
         location=recorded.account.location,
+        phases=one.phases,
+        events=one.events,
         billed=one.billed,
-        trained=hours,
-        has_begun=has_begun(one.phases, one.events, shows_training=has_trained(job, one.events)),
-        is_refused=refusal is not None,
-        is_uncapped=is_uncapped,
+        until=one.ended_at or recorded.holding.jobs_at,
     )
 
 

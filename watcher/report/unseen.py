@@ -8,6 +8,9 @@ from watcher.costs.prices import PriceBook
 from watcher.costs.savings import METHOD
 from watcher.report.hosted import Hosted
 from watcher.report.recorded import RecordedAccount, Records
+from watcher.report.stale import stale, stale_sections
+from watcher.report.statement import Undated
+from watcher.report.terms import ReportTerms
 from watcher.resources.snapshot import Gap, GapReason, Section
 from watcher.rules.sight import REASONS
 from watcher.rules.text import counted, few, moment
@@ -25,22 +28,36 @@ _MATTERS = {
 }
 
 
-def is_seen(recorded: RecordedAccount) -> bool:
-    """Whether everything of an account was read."""
+def is_seen(recorded: RecordedAccount, as_of: datetime, terms: ReportTerms) -> bool:
+    """Whether everything of an account was read, and lately."""
     holding = recorded.holding
     read = [holding.deployments_at, holding.jobs_at]
     if recorded.lives:
         read.append(recorded.usage_at)
-    return None not in read and not any(gap.section in _MATTERS for gap in holding.gaps)
+    if None in read or any(gap.section in _MATTERS for gap in holding.gaps):
+        return False
+    return not stale_sections(recorded, as_of, terms)
 
 
 def unseen(
-    records: Records, accounts: Sequence[RecordedAccount], hosted: Iterable[Hosted], period: Period
+    records: Records,
+    accounts: Sequence[RecordedAccount],
+    hosted: Collection[Hosted],
+    period: Period,
+    terms: ReportTerms,
 ) -> Iterator[str]:
-    """Gaps by section and reason, then what was never read, then calls that were not read in the period."""
+    """What was not read of late, gaps by section and reason, what was never read, deletions without a date, and calls
+    that were not read in the period."""
+    yield from stale(accounts, records.as_of, terms, _MATTERS, _NAMED)
     yield from _gaps(accounts)
     yield from _never_read(accounts)
     yield from _unread_before(accounts, period)
+    for group in undated(hosted):
+        count = len(group.names)
+        yield (
+            f"When Azure deletes {counted(count, 'deployment')} if nobody calls {'it' if count == 1 else 'them'} is "
+            f"not known, as {group.because}: {few(group.names, _NAMED)}."
+        )
     unknown = [one for one in hosted if one.line.calls is None]
     unread = [one for one in unknown if not one.is_unclear]
     if unread:
@@ -122,6 +139,28 @@ def _unread_before(accounts: Iterable[RecordedAccount], period: Period) -> Itera
                 f"The {section.value} of {counted(len(labels), 'account')} could not be read for some time between "
                 f"{moment(first)} and {moment(last)}: {few(labels, _NAMED)}."
             )
+
+
+def undated(hosted: Iterable[Hosted]) -> tuple[Undated, ...]:
+    """The deployments whose deletion has no date that is known, by the reason, the most first."""
+    found: dict[str, list[Hosted]] = {}
+    for one in hosted:
+        if one.undated is not None:
+            found.setdefault("" if one.undated.is_old else one.undated.because, []).append(one)
+    groups = [
+        Undated(
+            because=because or _too_old(some), names=tuple(f"{one.line.place.account}/{one.line.name}" for one in some)
+        )
+        for because, some in found.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: (-len(group.names), group.because)))
+
+
+def _too_old(some: Iterable[Hosted]) -> str:
+    """One reason for all whose calls were read too long ago, however long."""
+    ends = [one.undated.since for one in some if one.undated is not None and one.undated.since is not None]
+    earlier = " or earlier" if len(set(ends)) > 1 else ""
+    return f"the metrics read end {moment(max(ends))}{earlier}, which is too old"
 
 
 def remarks(

@@ -1,8 +1,9 @@
 """An Azure OpenAI account: the unit of polling, and the owner of jobs and deployments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from sys import intern
 
 #: In place of a provisioning state: the account's own address answers 404.
 GONE = "gone"
@@ -36,4 +37,19 @@ class Account:
     @property
     def key(self) -> str:
         """The ARM id in lower case: ARM ids compare without case."""
-        return self.id.lower()
+        return intern(self.id.lower())  # kept in several places, of thousands of accounts
+
+
+def compact(account: Account) -> Account:
+    """The same, for those that are kept by the thousand: each text that many have in common is held once."""
+    return replace(
+        account,
+        subscription=intern(account.subscription),
+        resource_group=intern(account.resource_group),
+        location=intern(account.location),
+        cloud=intern(account.cloud),
+        kind=intern(account.kind),
+        owner=intern(account.owner),
+        owner_source=intern(account.owner_source),
+        provisioning_state=intern(account.provisioning_state),
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 from watcher.resources.model import model_of
 
@@ -80,6 +81,8 @@ class Deployment:
     capacity: int | None = None
     rai_policy: str = ""  #: name of its content filter
     upgrade_option: str = ""  #: what becomes of it when its model's version changes
+    #: What else of it can be set, as ARM tells it, by place: `properties`, `model`, `sku`.
+    further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provisioning_state: ProvisioningState = ProvisioningState.SUCCEEDED
     raw_provisioning_state: str = "Succeeded"
     deployment_state: str = ""  #: `Running`, `Paused`, or "" in older API versions

@@ -12,9 +12,10 @@ from functools import cached_property, lru_cache
 
 from watcher.resources.account import Account
 from watcher.resources.calls import Calls, Coverage
+from watcher.resources.changes import Transition
 from watcher.resources.deployment import Deployment, Usage
 from watcher.resources.file import File
-from watcher.resources.fine_tuning import FineTuningJob
+from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.model import Retirement, base_of, family, model_of, suffix_of
 from watcher.resources.price import RetailList
 from watcher.resources.snapshot import Gap, Section
@@ -58,7 +59,10 @@ class Holding:
     calls: Mapping[str, Calls] = field(default_factory=dict)  #: of the last weeks, by deployment's name in lower case
     coverage: Coverage = field(default_factory=Coverage)  #: what of its metrics was read whole
     jobs_ended: tuple[FineTuningJob, ...] = ()  #: in the present calendar month, UTC
-    billed: Mapping[str, int] = field(default_factory=dict)  #: tokens by job id, where the job's log counts them
+    #: Of these, by job id: how the status of those changed whose cost goes by that, oldest first; and the lines of
+    #: their logs that tell of money, oldest first.
+    phases: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
+    logs: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     not_offered: frozenset[Section] = frozenset()  #: of files and models: what the account's service has no list of
 
@@ -69,6 +73,7 @@ class Inventory:
 
     now: datetime
     holdings: tuple[Holding, ...]
+    departed: tuple[Holding, ...] = ()  #: accounts that left the scope, with nothing but the jobs that ended this month
     retirements: tuple[Retirement, ...] = ()
     retail: RetailList | None = None  #: Azure's public price list as last read
     owner_tag: str = "owner"

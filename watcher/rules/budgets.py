@@ -4,23 +4,24 @@ Judged over all accounts, since an owner's jobs may be anywhere. Months are cale
 month in which it ended.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from watcher.costs.money import Amount, Cost, Total, fraction, money, total
+from watcher.costs.money import Cost, Total, Unknown, fraction, money, total
 from watcher.costs.prices import LIST_PRICES, PriceBook, Terms, book_of
-from watcher.costs.training import Spent, spent
+from watcher.costs.training import Spent, billed_tokens, is_reinforcement
 from watcher.resources.changes import ResourceKind
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.lineage import Holding, Inventory
 from watcher.resources.snapshot import Section
-from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Subject
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.holdings import as_of, unread
-from watcher.rules.job_cost import over_budget
-from watcher.rules.labels import job_labels, job_name, owner_of, portal_link
-from watcher.rules.rai import refusal_of
+from watcher.rules.job_cost import month_is_over, of_ended_job, over_budget
+from watcher.rules.job_spent import ended_at, month_of, spent_on
+from watcher.rules.labels import owner_of
 from watcher.rules.rule import job_subject
 from watcher.rules.text import counted
 
@@ -49,65 +50,58 @@ class TrainingBudgets:
     def evaluate(self, inventory: Inventory) -> Iterator[Answer]:
         if self.per_job is None and self.per_owner_month is None and self.per_month is None:
             return
-        ended = tuple(_ended(inventory, book_of(self.pricing, inventory.retail)))
+        book = book_of(self.pricing, inventory.retail)
+        held = tuple(_ended(inventory.holdings, inventory, book))
         if self.per_job is not None:
-            for one in ended:
-                # Of a reinforcement job the hours are known where its status is followed alone: see `job_cost`.
-                if over := over_budget(one.spending, self.per_job, self._currency):
-                    yield self._of_job(inventory, one, over)
+            for one in held:
+                # Of a reinforcement job one alert tells from its first hour to its end: see `job_cost`.
+                if not is_reinforcement(one.job):
+                    yield from self._of_job(inventory, one)
+        # What an account has cost that left is spent all the same.
+        ended = (*held, *_ended(inventory.departed, inventory, book))
         if self.per_owner_month is not None:
             for owner in sorted({one.owner for one in ended}):
                 costs = [one.spending.cost for one in ended if one.owner == owner]
-                yield from self._of_month(inventory, owner, costs, self.per_owner_month)
+                yield self._of_month(inventory, owner, costs, self.per_owner_month)
         if self.per_month is not None:
-            yield from self._of_month(inventory, "", [one.spending.cost for one in ended], self.per_month)
+            yield self._of_month(inventory, "", [one.spending.cost for one in ended], self.per_month)
 
     @property
     def _currency(self) -> str:
         return self.pricing.currency
 
-    def _of_job(self, inventory: Inventory, one: _JobSpent, over: str) -> Finding:
+    def _of_job(self, inventory: Inventory, one: _JobSpent) -> Iterator[Answer]:
         account, job, cost = one.holding.account, one.job, one.spending.cost
-        assert isinstance(cost, Amount)
-        price = f"priced by {one.spending.price.origin(inventory.now)}" if one.spending.price else ""
+        if isinstance(cost, Unknown):
+            yield Undecided(rule=self.name, subject=job_subject(account, job.id), because=cost.because)
+        elif over := over_budget(one.spending, self.per_job, self._currency):
+            yield of_ended_job(
+                account,
+                job,
+                one.spending,
+                over,
+                budget=self.per_job,
+                at=job.finished_at,
+                now=inventory.now,
+                owner_tag=inventory.owner_tag,
+                evidence=as_of(one.holding, Section.JOBS, inventory.now),
+            )
+
+    def _of_month(self, inventory: Inventory, owner: str, costs: list[Cost], budget: Decimal) -> Answer:
+        spending, month = total(costs, self._currency), month_of(inventory.now)
+        subject = Subject(
+            id=f"training of {owner.lower()}" if owner else "training", kind=ResourceKind.WATCHER, incarnation=month
+        )
+        whose, key = (f"Training of {owner}", "per_owner_month") if owner else ("All training", "per_month")
+        limit = money(budget, self._currency).text
+        if spending.known.high <= fraction(budget):
+            return self._within(inventory, subject, spending, limit)
+        verb = "has cost" if spending.known.low > fraction(budget) else "may have cost"
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
             severity=Severity.WARNING,
-            subject=job_subject(account, job.id),
-            labels=job_labels(account, job, inventory.owner_tag),
-            summary=f"{job_name(account, job)} cost {cost.text}, over the budget of a job",
-            description=f"Its training cost {cost.text}. {over} It has ended ({job.raw_status}).",
-            action="See whether the next job needs as many epochs or examples. The budget is per_job in "
-            "[rules.job_cost].",
-            evidence="; ".join(
-                filter(None, (one.spending.basis, price, as_of(one.holding, Section.JOBS, inventory.now)))
-            ),
-            values={
-                "cost": float(cost.least),
-                "cost_at_most": float(cost.most),
-                "currency": self._currency,
-                "budget": None if self.per_job is None else float(self.per_job),
-                "owner_source": owner_of(account, job=job, owner_tag=inventory.owner_tag).source,
-            },
-            links=portal_link(account),
-            occurred_at=job.finished_at,
-        )
-
-    def _of_month(self, inventory: Inventory, owner: str, costs: list[Cost], budget: Decimal) -> Iterator[Finding]:
-        spending, month = total(costs, self._currency), f"{inventory.now:%Y-%m}"
-        if spending.known.high <= fraction(budget):
-            return
-        whose, key = (f"Training of {owner}", "per_owner_month") if owner else ("All training", "per_month")
-        limit = money(budget, self._currency).text
-        verb = "has cost" if spending.known.low > fraction(budget) else "may have cost"
-        yield Finding(
-            rule=self.name,
-            kind=FindingKind.CONDITION,
-            severity=Severity.WARNING,
-            subject=Subject(
-                id=f"training of {owner.lower()}" if owner else "training", kind=ResourceKind.WATCHER, incarnation=month
-            ),
+            subject=subject,
             labels={"owner": owner} if owner else {},
             summary=f"{whose} {verb} {spending.text} in {month}, over the budget of {limit}",
             description=f"{counted(len(costs), 'job')} ended in {month}. {_missing(spending)}A job counts to the month "
@@ -125,25 +119,56 @@ class TrainingBudgets:
             },
         )
 
+    def _within(self, inventory: Inventory, subject: Subject, spending: Total, limit: str) -> Answer:
+        """That what is known does not pass the budget, and so nothing, unless a part of it is not known."""
+        blind = _blind(inventory)
+        if spending.is_known and not blind:
+            because = f"by what is known now it has cost {spending.text}, within the budget of {limit}"
+            return Cleared(rule=self.name, subject=subject, because=because)
+        unread = f"the jobs of {counted(blind, 'account')} could not be read" if blind else ""
+        return Undecided(
+            rule=self.name,
+            subject=subject,
+            because=f"what is known, {spending.known.text}, is within the budget of {limit}, and "
+            + " and ".join(filter(None, (spending.why, unread))),
+        )
 
-def _ended(inventory: Inventory, book: PriceBook) -> Iterator[_JobSpent]:
-    for holding in inventory.holdings:
+
+def month_over(found: Finding, now: datetime) -> str:
+    """Why a finding of an earlier month no longer stands; "" where it is of the present one."""
+    month, subject = month_of(now), found.subject
+    if subject.kind is ResourceKind.JOB:
+        at = found.occurred_at
+        return "" if at is None or month_of(at) == month else month_is_over(at)
+    return "" if subject.incarnation == month else f"{subject.incarnation} is over, and the budget begins anew"
+
+
+def _ended(holdings: Iterable[Holding], inventory: Inventory, book: PriceBook) -> Iterator[_JobSpent]:
+    for holding in holdings:
         for job in holding.jobs_ended:
-            spending = spent(
+            phases, events = holding.phases.get(job.id, ()), holding.logs.get(job.id, ())
+            known = spent_on(
                 job,
                 book,
                 location=holding.account.location,
-                billed=holding.billed.get(job.id),
-                is_refused=refusal_of(job, ()) is not None,
+                phases=phases,
+                events=events,
+                billed=billed_tokens(events),
+                until=ended_at(job, phases),
             )
             owner = owner_of(holding.account, job=job, owner_tag=inventory.owner_tag).name
-            yield _JobSpent(holding=holding, job=job, owner=owner, spending=spending)
+            yield _JobSpent(holding=holding, job=job, owner=owner, spending=known.spending)
 
 
 def _missing(spending: Total) -> str:
     return "" if spending.is_known else f"Not all of it is known: {spending.why}. "
 
 
+def _blind(inventory: Inventory) -> int:
+    """In how many accounts jobs may have ended that nobody has read of."""
+    return sum(unread(holding, Section.JOBS) is not None for holding in inventory.holdings)
+
+
 def _unread(inventory: Inventory) -> str:
-    blind = sum(unread(holding, Section.JOBS) is not None for holding in inventory.holdings)
+    blind = _blind(inventory)
     return f", of which the jobs of {blind} could not be read" if blind else ""

@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from watcher.resources.training import CurvePoint
 
@@ -93,7 +94,7 @@ def best(points: Iterable[CurvePoint], *, least_points: int = LEAST_POINTS) -> B
         points: In any order; what is not a finite number is passed over.
         least_points: So many of validation say something.
     """
-    valid = _Validation.of(points)
+    valid = _Validation.of(_by_step(points))
     return valid.best if len(valid.series) >= least_points else None
 
 
@@ -105,9 +106,11 @@ def parting(points: Iterable[CurvePoint], *, rise: float, least_points: int) -> 
         rise: By which share of its best the validation must have become worse; 0.1 is 10 %.
         least_points: How many validation points that must span, the best included.
     """
-    points = tuple(points)
-    valid = _Validation.of(points)
-    train = _series(sorted(points, key=lambda point: point.step), valid.metric.train)
+    ordered = _by_step(points)
+    if len(ordered) < least_points:  # as of every job that has just begun, at each poll
+        return None
+    valid = _Validation.of(ordered)
+    train = _series(ordered, valid.metric.train)
     if not train or len(valid.series) < least_points:
         return None
     sign, values, smooth, lowest = valid.sign, valid.values, valid.smooth, valid.lowest
@@ -146,8 +149,7 @@ class _Validation:
     smooth: Sequence[float]
 
     @classmethod
-    def of(cls, points: Iterable[CurvePoint]) -> "_Validation":
-        ordered = sorted(points, key=lambda point: point.step)
+    def of(cls, ordered: Sequence[CurvePoint]) -> "_Validation":
         metric = REWARD if any(REWARD.full in p.metrics or REWARD.batch in p.metrics for p in ordered) else LOSS
         full = _series(ordered, metric.full)
         is_noisy = len(full) < _FULL_POINTS
@@ -178,6 +180,10 @@ class _Validation:
         step, value = self.series[at]
         until = self.series[min(at + len(self.series) // _WINDOWS, len(self.series) - 1)][0]
         return Best(metric=self.metric, step=step, value=value, until=until, is_smoothed=self.is_noisy)
+
+
+def _by_step(points: Iterable[CurvePoint]) -> list[CurvePoint]:
+    return sorted(points, key=attrgetter("step"))
 
 
 def _series(points: Iterable[CurvePoint], name: str) -> Series:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ClassVar
 
+from watcher.costs.recipe import as_sku
 from watcher.resources.deployment import Deployment, ProvisioningState, SkuKind, is_fine_tuned
 from watcher.resources.snapshot import Section
 from watcher.rules import commands
@@ -188,4 +189,5 @@ def _expiry_evidence(view: View, deployment: Deployment, lifetime: timedelta) ->
 
 
 def _as_standard(deployment: Deployment) -> Deployment:
-    return replace(deployment, id=f"{deployment.id}-std", name=f"{deployment.name}-std", sku="GlobalStandard")
+    named = replace(deployment, id=f"{deployment.id}-std", name=f"{deployment.name}-std")
+    return as_sku(named, "GlobalStandard")

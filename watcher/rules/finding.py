@@ -62,6 +62,7 @@ class Finding:
     #: Crossing one tells at once, and nothing else reminds of a countdown.
     step: str = ""
     occurred_at: datetime | None = None  #: when it happened or began by the service's word; `None`: when it was seen
+    is_older: bool = False  #: it was only first seen at `occurred_at`, and may have begun before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

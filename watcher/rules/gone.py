@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from watcher.costs.obstacles import model_after
 from watcher.resources.changes import Change, Transition
 from watcher.resources.deployment import Deployment, ProvisioningState, is_fine_tuned
 from watcher.resources.snapshot import Section
@@ -79,7 +80,7 @@ class DeploymentGone:
 
 def _description(view: View, deployment: Deployment, cause: Cause) -> str:
     if cause.word == "account_gone":
-        return cause.description
+        return f"{cause.description} {model_after(deployment, is_custom=True)}"
     return (
         f"{cause.description} The model {deployment.model} is expected to be there still and to be deployable again. "
         "Callers of this name get errors until then."

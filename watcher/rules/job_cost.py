@@ -1,11 +1,12 @@
 """The rule about reinforcement jobs that near their spending cap or spend on beyond it, and about the budget of each.
 
-They are billed by the hour, so that their cost is known while they train. What other jobs cost is told at their end:
-see `budgets`.
+They are billed by the hour, so that their cost is known while they train; what one cost in all is judged here too, so
+that one alert tells of it from the first hour to the last. What other jobs cost is told at their end: see `budgets`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from watcher.costs.training import (
     CapStep,
     CapWatch,
     Spent,
+    billed_tokens,
     cap_watch,
     hours_left,
     is_reinforcement,
@@ -23,15 +25,17 @@ from watcher.costs.training import (
     spent,
     trained_for,
 )
+from watcher.resources.account import Account
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
 from watcher.resources.snapshot import Section
 from watcher.rules import commands
-from watcher.rules.finding import Answer, Finding, FindingKind, Severity, Undecided
+from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Undecided
+from watcher.rules.job_spent import ended_at, month_of, spent_on
 from watcher.rules.job_waits import unless_unread
 from watcher.rules.labels import job_labels, job_name, owner_of, portal_link
 from watcher.rules.rule import View, job_subject
 from watcher.rules.sight import unread_section
-from watcher.rules.text import ago, duration
+from watcher.rules.text import ago, duration, moment
 
 #: The step past the cap: told at once, whatever was told before.
 _BEYOND = "overdue"
@@ -55,12 +59,50 @@ class JobCost:
             yield Undecided(rule=self.name, subject=None, because=because)
             return
         for job in view.jobs:
-            if is_reinforcement(job) and not job.status.has_ended and (found := self._judge(view, job)):
+            if not is_reinforcement(job):
+                continue
+            if job.status.has_ended:
+                yield self._of_ended(view, job)
+            elif found := self._judge(view, job):
                 yield unless_unread(view, found)
+
+    def _of_ended(self, view: View, job: FineTuningJob) -> Answer:
+        """What it cost in all stands as long as its month does, whether or not the jobs are read meanwhile."""
+        phases, events = view.phases.get(job.id, ()), view.logs.get(job.id, ())
+        at = ended_at(job, phases) or view.status_since.get(job.id)
+        if at is None:
+            return _over(self.name, view, job, "when it ended is not known")
+        if month_of(at) != month_of(view.now):
+            return _over(self.name, view, job, month_is_over(at))
+        known = spent_on(
+            job,
+            book_of(self.pricing, view.retail),
+            location=view.account.location,
+            phases=phases,
+            events=events,
+            billed=billed_tokens(events),
+            until=at,
+        )
+        cost = known.spending.cost
+        if over := over_budget(known.spending, self.per_job, self.pricing.currency):
+            evidence = f"jobs read {ago(view.reading.jobs_at, view.now)}" if view.reading.jobs_at else ""
+            return of_ended_job(
+                view.account,
+                job,
+                known.spending,
+                over,
+                budget=self.per_job,
+                at=at,
+                now=view.now,
+                owner_tag=view.owner_tag,
+                evidence=evidence,
+            )
+        told = f"it cost {cost.text}" if isinstance(cost, Amount) else f"what it cost is not known: {cost.because}"
+        return _over(self.name, view, job, f"it ended {job.raw_status}, {moment(at)}; {told}")
 
     def _judge(self, view: View, job: FineTuningJob) -> Finding | None:
         phases = view.phases.get(job.id, ())
-        until, events = view.reading.jobs_at or view.now, view.events.get(job.id, ())
+        until, events = view.reading.jobs_at or view.now, view.logs.get(job.id, ())
         trained = trained_for(phases, created_at=job.created_at, until=until, events=events)
         if trained is None:
             return None  # nothing dates its training, and no cost is guessed
@@ -117,6 +159,69 @@ class JobCost:
             links=portal_link(view.account),
             step=_BEYOND if watch.is_uncapped else f"{hours_left(watch.step)}h" if watch.step else "",
         )
+
+
+def _over(rule: str, view: View, job: FineTuningJob, because: str) -> Cleared:
+    return Cleared(rule=rule, subject=job_subject(view.account, job.id), because=because)
+
+
+def month_is_over(ended: datetime) -> str:
+    """Why the cost of a job that ended in an earlier month is no longer told."""
+    return f"the job ended in {month_of(ended)}, and that month is over"
+
+
+def of_ended_job(
+    account: Account,
+    job: FineTuningJob,
+    spending: Spent,
+    over: str,
+    *,
+    budget: Decimal | None,
+    at: datetime | None,
+    now: datetime,
+    owner_tag: str,
+    evidence: str,
+) -> Finding:
+    """That a job of this month cost more than a job may, or may have.
+
+    Args:
+        over: What `over_budget` says.
+        at: When it ended.
+        evidence: How old what is known of it is.
+    """
+    cost = spending.cost
+    assert isinstance(cost, Amount)
+    is_surely = budget is not None and cost.low > fraction(budget)
+    price = f"priced by {spending.price.origin(now)}" if spending.price else ""
+    return Finding(
+        rule=JobCost.name,
+        kind=FindingKind.CONDITION,
+        severity=Severity.WARNING,
+        subject=job_subject(account, job.id),
+        labels=job_labels(account, job, owner_tag),
+        summary=f"{job_name(account, job)} cost {cost.text}, {'' if is_surely else 'perhaps '}over the budget of a job",
+        description=f"Its training cost {cost.text}. {over} It has ended ({job.raw_status}).",
+        action="See whether the next job needs as many epochs or examples. The budget is per_job in [rules.job_cost].",
+        evidence="; ".join(filter(None, (spending.basis, price, evidence))),
+        values={
+            "cost": float(cost.least),
+            "cost_at_most": float(cost.most),
+            "currency": cost.currency,
+            "budget": None if budget is None else float(budget),
+            "owner_source": owner_of(account, job=job, owner_tag=owner_tag).source,
+        },
+        links=portal_link(account),
+        occurred_at=at,
+    )
+
+
+def is_billed_by_hours(job: FineTuningJob, since: datetime | None, now: datetime) -> bool:
+    """Whether it is a reinforcement job under way, or one that ended in this month: `since` then, if nothing else says.
+
+    These are the jobs of which this rule needs all changes of their status, and their logs.
+    """
+    at = job.finished_at or since
+    return is_reinforcement(job) and (not job.status.has_ended or (at is not None and month_of(at) == month_of(now)))
 
 
 def over_budget(spending: Spent, budget: Decimal | None, currency: str) -> str:

@@ -81,6 +81,7 @@ class JobPaused:
             links=portal_link(view.account),
             step=text.step(self.remind_after) if is_long else "",
             occurred_at=since,
+            is_older=since is not None,
         )
 
 
@@ -150,17 +151,23 @@ class JobStalled:
             likely = "Large data sets and many epochs take long; the service ends a job after 720 hours."
         else:
             likely = "The region may be short of capacity, or too many jobs of this account are ahead of it."
+        is_bound = job.id in view.undated
+        span = f"since {moment(since)}"
+        if is_bound:
+            span = f"at least since {moment(since)}, when it was first seen so"
         return Finding(
             rule=self.name,
             kind=FindingKind.CONDITION,
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
             labels=job_labels(view.account, job, view.owner_tag),
-            summary=f"{job_name(view.account, job)} has been {job.raw_status} since {moment(since)}",
+            summary=f"{job_name(view.account, job)} has been {job.raw_status} {span}",
             description=" ".join(part for part in (allowed.grounds, likely, announced) if part),
             action=f"See whether its log moves:\n{commands.read_job_events(view.account, job)}\n"
             f"Or end it; work done is billed, waiting is not:\n{commands.cancel_job(view.account, job)}",
-            evidence="; ".join(part for part in (_status_evidence(view, job, since), allowed.seen) if part),
+            evidence="; ".join(
+                part for part in (_status_evidence(view, job, since, is_seen=is_bound), allowed.seen) if part
+            ),
             values={
                 "since": rfc3339(since),
                 "limit_seconds": int(allowed.limit.total_seconds()),
@@ -171,6 +178,7 @@ class JobStalled:
             },
             links=portal_link(view.account),
             occurred_at=since,
+            is_older=is_bound,
         )
 
 

@@ -31,7 +31,9 @@ class View:
     reading: Reading
     transitions: tuple[Transition, ...] = ()  #: those of this snapshot, and earlier ones that a rule could not decide
     events: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)  #: by job id, as far as read just now
-    status_since: Mapping[str, datetime] = field(default_factory=dict)  #: by job id: when its present status began
+    #: By job id: when its present status began, or for those in `undated`, when it was first seen so.
+    status_since: Mapping[str, datetime] = field(default_factory=dict)
+    undated: frozenset[str] = frozenset()  #: ids of jobs whose status began at an unknown time before that
     #: By key, of living deployments: one that is paused: when it was first seen so, without a break, in this life (the
     #: newest change of its `deployment_state`, else its first sight); one that runs and was seen paused earlier in this
     #: life: when it was first seen running again. Of any other there is no entry.
@@ -49,8 +51,10 @@ class View:
     estimates: Mapping[str, Estimates] = field(default_factory=dict)  #: by job id, of jobs under way
     previous_at: Mapping[Section, datetime] = field(default_factory=dict)  #: when each section was read the time before
     cadence: Mapping[Section, timedelta] = field(default_factory=dict)  #: how often each section is read, as configured
-    #: By job id, of reinforcement jobs under way, which are billed by the hour: all changes of their status.
+    #: By job id, of reinforcement jobs under way or ended in this month, which are billed by the hour: all changes of
+    #: their status, and the lines of their logs as far as they were ever read; both oldest first.
     phases: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
+    logs: Mapping[str, tuple[JobEvent, ...]] = field(default_factory=dict)
     retail: RetailList | None = None  #: Azure's public price list as last read
     is_single_pass: bool = False  #: nobody will look again soon: nothing is put off to the next poll
     is_calm: bool = False  #: no alert of the account is open, so that nobody asks why something is found no more

@@ -34,6 +34,7 @@ class Unread:
 
     because: str
     since: datetime | None = None  #: when it was last read
+    is_old: bool = False  #: it was read, too long ago
 
 
 def unread_section(view: View, section: Section) -> Unread | None:
@@ -97,7 +98,8 @@ def unread_usage(view: View, deployment: Deployment, stale_after: timedelta) -> 
     if usage is None:
         return Unread(because="the metrics have not been read for this deployment yet")
     if view.now - usage.read_to > stale_after + timedelta(seconds=usage.bucket_seconds):
-        return Unread(because=f"the metrics read end {ago(usage.read_to, view.now)}, which is too old", since=since)
+        because = f"the metrics read end {ago(usage.read_to, view.now)}, which is too old"
+        return Unread(because=because, since=since, is_old=True)
     return None
 
 

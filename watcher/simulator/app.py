@@ -1,7 +1,7 @@
-"""The pretend Azure as a Starlette app: one route for each operation that a read-only client uses.
+"""The pretend Azure as a Starlette app: one route for each operation that a read-only client uses, and one that writes.
 
-The gate stands before the routes: it finds the account behind a host, refuses whatever is not a read, and keeps the
-record of requests. Each operation runs under the faults of its plane.
+The gate stands before the routes: it finds the account behind a host, refuses whatever is not a read, but for those
+who may write, and keeps the record of requests. Each operation runs under the faults of its plane.
 """
 
 import json
@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from watcher.simulator import arm, control, costs, data_plane, monitor, prices
+from watcher.simulator import arm, control, costs, data_plane, monitor, prices, writes
 from watcher.simulator.addresses import Addresses
 from watcher.simulator.clock import Clock
 from watcher.simulator.ids import guid
@@ -100,6 +100,8 @@ def create_app(
         _AnyCaseRoute(path, _served(operation, plane, api, None, clock, book), methods=["GET", "POST"])
         for plane, api, path, operation in _CONTROL_PLANE
     ]
+    put = _served(writes.put_deployment, "arm", "deployment_put", None, clock, book)
+    routes.insert(0, _AnyCaseRoute(f"{_ACCOUNT}/deployments/{{deployment}}", put, methods=["PUT"]))
     for prefix, dialect in _DIALECTS:
         routes += [
             Route(f"/account/{{key}}{prefix}{path}", _served(operation, "data", api, dialect, clock, book))
@@ -178,7 +180,7 @@ async def _answer(operation: Operation, context: Context) -> Response:
 
 
 async def _body(request: Request) -> dict[str, object]:
-    if request.method != "POST":
+    if request.method not in ("POST", "PUT"):
         return {}
     try:
         body = json.loads(await request.body())
@@ -201,10 +203,13 @@ async def _not_found(request: Request, exc: Exception) -> Response:
 
 
 class _Gate:
-    """Before all routes: an account's own host becomes a path, writes are refused, every request is recorded."""
+    """Before all routes: an account's own host becomes a path, writes of those who only read are refused, every request
+    is recorded.
+    """
 
     def __init__(self, app: ASGIApp, *, world: World, clock: Clock, log: RequestLog, addresses: Addresses) -> None:
         self._app = app
+        self._world = world
         self._clock = clock
         self._log = log
         self._addresses = addresses
@@ -227,7 +232,8 @@ class _Gate:
             await send(message)
 
         try:
-            if scope["method"] in ("GET", "HEAD") or (scope["method"] == "POST" and _is_question(scope["path"])):
+            is_read = scope["method"] in ("GET", "HEAD") or (scope["method"] == "POST" and _is_question(scope["path"]))
+            if is_read or (scope["method"] == "PUT" and writes.may_write(self._world, headers, scope["path"])):
                 await self._app(scope, receive, watched_send)
             else:
                 scope["state"]["labels"] = ("", "refused", "")

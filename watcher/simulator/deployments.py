@@ -99,7 +99,13 @@ def deployment_payload(
     age = moment - deployment.created
     properties: dict[str, object] = {
         "provisioningState": word_at(deployment.provisioning, age) or "Succeeded",
-        "model": {"format": deployment.format, "name": model_of(account, deployment), "version": deployment.version},
+        "model": {
+            "format": deployment.format,
+            "name": model_of(account, deployment),
+            "version": deployment.version,
+            **({"source": deployment.source} if deployment.source else {}),
+            **({"sourceAccount": deployment.source_account} if deployment.source_account else {}),
+        },
         "versionUpgradeOption": "OnceNewDefaultVersionAvailable",
         "capabilities": {"chatCompletion": "true"},
         "raiPolicyName": "Microsoft.DefaultV2",
@@ -108,6 +114,7 @@ def deployment_payload(
             {"key": "token", "renewalPeriod": 60, "count": deployment.capacity * 1000},
         ],
     }
+    properties.update(deployment.properties)
     state = word_at(deployment.deployment_state, age)
     if state is not None:
         properties["deploymentState"] = state
@@ -117,7 +124,7 @@ def deployment_payload(
         "name": deployment.name,
         "type": "Microsoft.CognitiveServices/accounts/deployments",
         "etag": f'"{hex32(account.key, deployment.name, created)}"',
-        "sku": {"name": deployment.sku, "capacity": deployment.capacity},
+        "sku": {"name": deployment.sku, "capacity": deployment.capacity, **deployment.sku_more},
         "properties": properties,
     }
     if deployment.tags:

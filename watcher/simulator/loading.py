@@ -127,6 +127,11 @@ def _read(kind: Any, value: object, path: str, mistakes: list[str]) -> Any:
         return value
     if origin is tuple:
         return _read_list(arguments, value, path, mistakes)
+    if origin is Mapping and arguments[1] is Any:
+        if isinstance(value, dict):
+            return value
+        mistakes.append(f"{path}: expected a table")
+        return {}
     if origin is Mapping:
         if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
             return value

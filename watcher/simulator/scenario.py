@@ -8,7 +8,7 @@ Nothing here depends on the present; `jobs`, `deployments` and `traffic` say wha
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from watcher.simulator.faults import Fault
 
@@ -45,8 +45,12 @@ class Deployment:
     checkpoint_form: Literal["name", "id"] = "name"  # how the deployment names that checkpoint
     version: str = "1"
     format: str = "OpenAI"
+    source: str | None = None  # ARM id of the account that the model comes from, where it is another one
+    source_account: str | None = None  # the same, of another tenant
     sku: str = "Standard"  # served as spelt here
     capacity: int = 50
+    sku_more: Mapping[str, Any] = field(default_factory=dict)  # beside its name and capacity
+    properties: Mapping[str, Any] = field(default_factory=dict)  # in place of what is served by default, or beside it
     tags: Mapping[str, str] = field(default_factory=dict)
     system_data: bool = True  # False: the answer lacks `systemData`, as in the official examples
     created_by: str = "deploy-pipeline@contoso.example"

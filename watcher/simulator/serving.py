@@ -43,7 +43,7 @@ class Context:
     api: str
     dialect: Dialect | None = None  # of the data plane
     faults: Sequence[Fault] = ()
-    body: Mapping[str, Any] = field(default_factory=dict)  # of a POST that reads
+    body: Mapping[str, Any] = field(default_factory=dict)  # of a POST that reads, and of a PUT
 
     @property
     def moment(self) -> timedelta:
@@ -156,4 +156,4 @@ def authorize_data(context: Context, account: Account) -> None:
 
 def _has_token(context: Context) -> bool:
     scheme, _, token = context.request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and token.strip() in context.world.tokens
+    return scheme.lower() == "bearer" and token.strip() in context.world.tokens | context.world.writers

@@ -14,11 +14,18 @@ from watcher.simulator.scenario import Account, BaseModel, Calls, Deployment, Jo
 DEFAULT_START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
+#: What a PUT to a deployment that stands sets anew.
+_SETTINGS = (
+    *("model", "job", "checkpoint", "version", "format", "source", "source_account"),
+    *("sku", "capacity", "sku_more", "properties", "tags"),
+)
+
+
 class World:
     """State as a function of time: everything that is served follows from `scenario` and the asked moment.
 
-    Moments are offsets from `start`. `faults` and `tokens` may be changed at any time; so may `scenario`, whole or by
-    the methods below.
+    Moments are offsets from `start`. `faults` and `tokens` may be changed at any time, and so may `writers`, the tokens
+    of those who may make deployments too; so may `scenario`, whole or by the methods below.
     """
 
     def __init__(self, scenario: Scenario, *, start: datetime | None = None) -> None:
@@ -26,6 +33,7 @@ class World:
         self.start = (start or scenario.start or DEFAULT_START).astimezone(UTC).replace(microsecond=0)
         self.faults = FaultBook(scenario.faults)
         self.tokens = set(scenario.tokens)
+        self.writers: set[str] = set()
         self.scenario = scenario
 
     @property
@@ -116,6 +124,22 @@ class World:
 
     def add_deployment(self, account: str, deployment: Deployment) -> None:
         self._change(account, deployments=(*self._named(account).deployments, deployment))
+
+    def put_deployment(self, account: Account, deployment: Deployment) -> None:
+        """Create a deployment, or change the one of its name that stands, whose life goes on."""
+        moment = deployment.created
+        for life in self.standing(account, moment):
+            old = life.deployment
+            if old.name.lower() == deployment.name.lower():
+                changes = {name: getattr(deployment, name) for name in _SETTINGS}
+                new = replace(old, modified=moment, **changes)
+                kept = tuple(new if one is old else one for one in account.deployments)
+                break
+        else:
+            kept = (*account.deployments, deployment)
+        changed = replace(account, deployments=kept)
+        accounts = tuple(changed if one is account else one for one in self.scenario.accounts)
+        self.scenario = replace(self.scenario, accounts=accounts)
 
     def call(self, account: str, deployment: str, *, at: datetime, count: int = 1, status: int = 200) -> None:
         """Inference calls, `count` of them a second apart from `at` on, to the life that stands then."""

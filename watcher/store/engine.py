@@ -29,6 +29,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _BUSY_TIMEOUT_MS = 10_000
+#: Of each connection's own cache, of which there are up to seven; behind it stands that of the operating system, and
+#: each commit empties those of all others.
+_CACHE_KIB = 512
 _MOST_IN_A_BATCH = {"sqlite": 256}
 
 
@@ -61,7 +64,7 @@ def _sqlite(url: sqlalchemy.URL, options: dict[str, Any]) -> Engine:
         cursor = dbapi.cursor()
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")  # first: the others may have to wait
         _use_wal(cursor)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

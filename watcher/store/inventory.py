@@ -6,7 +6,7 @@ rows at a time.
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,16 +14,20 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, Text, func, select, type_coerce
 
-from watcher.costs.training import billed_tokens
+from watcher.costs.training import is_reinforcement
+from watcher.resources.account import Account
 from watcher.resources.calls import Calls, Coverage
+from watcher.resources.changes import Transition
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.file import File
 from watcher.resources.fine_tuning import ENDED, WAITING, FineTuningJob, JobEvent, JobStatus
 from watcher.resources.lineage import Holding, Inventory, Model
 from watcher.resources.model import CustomModel, is_checkpoint_id, model_of
 from watcher.resources.snapshot import NOT_OFFERED, Gap, Section
-from watcher.store import calls, prices, retirements, schema
+from watcher.rules.job_spent import ended_at, is_charged_here
+from watcher.store import calls, job_records, prices, retirements, schema
 from watcher.store.gaps import gap_of
+from watcher.store.upsert import chunks
 
 #: Rows that are fetched at once.
 _BATCH = 2000
@@ -48,13 +52,19 @@ def load(tx: Connection, *, now: datetime, owner_tag: str) -> Inventory:
     _add_checkpoints(tx, held)
     _add_files(tx, held)
     _add_calls(tx, held, now)
-    _add_ended_jobs(tx, held, now)
+    left = _places(tx, left_since=_month(now))
+    departed = {row.key: _Held(key=row.key) for row in left}
+    _add_ended_jobs(tx, {row.key: row.noun for row in (*rows, *left)}, {**held, **departed}, now)
+    counted = {job.id for one in held.values() for job in one.ended}
+    for one in departed.values():  # an account that moved lists its jobs under both ids
+        one.ended = [job for job in one.ended if job.id not in counted]
     for row in tx.execute(select(schema.gaps)):
         if row.account in held:
             held[row.account].gaps.append(gap_of(row))
     return Inventory(
         now=now,
         holdings=tuple(_holding(row, held.pop(row.key)) for row in rows),
+        departed=tuple(_holding(row, one) for row in left if (one := departed[row.key]).ended),
         retirements=retirements.load(tx),
         owner_tag=owner_tag,
     )
@@ -74,12 +84,16 @@ def with_files(tx: Connection) -> frozenset[str]:
     return frozenset(tx.execute(select(c.account).where(c.is_listed).distinct()).scalars())
 
 
-def _places(tx: Connection, keys: Collection[str] | None = None) -> list[Row[Any]]:
+def _places(
+    tx: Connection, keys: Collection[str] | None = None, *, left_since: datetime | None = None
+) -> list[Row[Any]]:
+    """The accounts in scope, by label, or those that have left it since some time."""
     c = schema.accounts.c
     query = select(c.key, c.noun, c.jobs_at, c.deployments_at, c.models_at, c.files_at, c.models_digest, c.files_digest)
     if keys is not None:
         query = query.where(c.key.in_(sorted(keys)))
-    return list(tx.execute(query.where(c.removed_at.is_(None)).order_by(c.label)))
+    query = query.where(c.removed_at.is_(None) if left_since is None else c.removed_at >= left_since)
+    return list(tx.execute(query.order_by(c.label)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +113,8 @@ class _Held:
     calls: dict[str, Calls] = field(default_factory=dict)
     coverage: Coverage = field(default_factory=Coverage)
     ended: list[FineTuningJob] = field(default_factory=list)
-    billed: dict[str, int] = field(default_factory=dict)
+    phases: dict[str, tuple[Transition, ...]] = field(default_factory=dict)
+    logs: dict[str, tuple[JobEvent, ...]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -121,7 +136,8 @@ def _holding(row: Any, held: _Held) -> Holding:
         calls=held.calls,
         coverage=held.coverage,
         jobs_ended=tuple(held.ended),
-        billed=held.billed,
+        phases=held.phases,
+        logs=held.logs,
         gaps=tuple(sorted(held.gaps, key=lambda gap: (gap.section, gap.subject, gap.reason))),
         not_offered=frozenset(
             section
@@ -269,25 +285,48 @@ def _add_calls(tx: Connection, held: Mapping[str, _Held], now: datetime) -> None
             held[account].coverage = coverage
 
 
-def _add_ended_jobs(tx: Connection, held: Mapping[str, _Held], now: datetime) -> None:
-    """The jobs that ended in this calendar month, and what their logs say was billed."""
-    c, e = schema.jobs.c, schema.job_events.c
-    month = datetime(now.year, now.month, 1, tzinfo=UTC)
+def _month(now: datetime) -> datetime:
+    return datetime(now.year, now.month, 1, tzinfo=UTC)
+
+
+def _add_ended_jobs(tx: Connection, accounts: Mapping[str, Account], held: Mapping[str, _Held], now: datetime) -> None:
+    """The jobs that ended in this calendar month, with what tells of their cost.
+
+    Of most their logs alone do; how its status changed is looked up of the few whose cost goes by that.
+    """
+    c, month = schema.jobs.c, _month(now)
     ended = c.status.in_([status.value for status in ENDED]) & (c.status_since >= month)
-    for row in tx.execute(select(c.account, c.noun).where(ended).order_by(c.account, c.id)):
+    found: dict[job_records.Key, FineTuningJob] = {}
+    for row in tx.execute(select(c.account, c.id, c.noun).where(ended).order_by(c.account, c.id)):
         # At first sight a job's end may date from that sight alone.
         if row.account in held and (row.noun.finished_at is None or row.noun.finished_at >= month):
-            held[row.account].ended.append(row.noun)
-    logs = select(e.account, e.job, e.id, e.created_at, e.level, e.message).join(
-        schema.jobs, (c.account == e.account) & (c.id == e.job)
-    )
-    lines: dict[tuple[str, str], list[JobEvent]] = {}
-    for said in tx.execute(logs.where(ended, e.message.ilike("%tokens billed%"))):
-        line = JobEvent(id=said.id, created_at=said.created_at, level=said.level, message=said.message)
-        lines.setdefault((said.account, said.job), []).append(line)
-    for (account, job), found in lines.items():
-        if account in held and (tokens := billed_tokens(found)) is not None:
-            held[account].billed[job] = tokens
+            found[row.account, row.id] = row.noun
+    phases = _phases(tx, [key for key, job in found.items() if _goes_by_status(accounts[key[0]], job)])
+    logs = job_records.logs(tx, select(c.account, c.id).where(ended), now)
+    for (account, id_), job in found.items():
+        one, changes = held[account], tuple(phases.get((account, id_), ()))
+        at = ended_at(job, changes)
+        if at is not None and not is_charged_here(accounts[account], at, changes):
+            continue
+        one.ended.append(job)
+        if changes:
+            one.phases[id_] = changes
+        if lines := logs.get((account, id_)):
+            one.logs[id_] = tuple(lines)
+
+
+def _goes_by_status(account: Account, job: FineTuningJob) -> bool:
+    """Whether what it cost, or where, cannot be told without the changes of its status."""
+    if job.finished_at is None or (account.created_at is not None and job.finished_at < account.created_at):
+        return True
+    return job.status is JobStatus.CANCELLED or is_reinforcement(job)
+
+
+def _phases(tx: Connection, keys: Sequence[job_records.Key]) -> dict[job_records.Key, list[Transition]]:
+    found: dict[job_records.Key, list[Transition]] = {}
+    for some in chunks(keys):
+        found.update(job_records.phases(tx, some))
+    return found
 
 
 def _rows(tx: Connection, query: Select[Any]) -> Iterator[Row[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from watcher.resources.changes import Transition
+from watcher.resources.changes import Transition, started_at
 from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobStatus
 from watcher.resources.snapshot import Reading, Snapshot
 from watcher.store import schema
@@ -21,6 +21,7 @@ class Jobs:
 
     nouns: tuple[FineTuningJob, ...]
     status_since: Mapping[str, datetime]
+    undated: frozenset[str]  #: ids of those whose status was only first seen then
     first_seen_at: Mapping[str, datetime]
 
 
@@ -31,14 +32,15 @@ def load(tx: Connection, account: str, *, ended: Collection[str] | None) -> Jobs
     else:
         rows = tx.execute(_UNDER_WAY_OR, {"of": account, "ended": sorted(ended)}).all()
     return Jobs(
-        nouns=tuple(noun for noun, _, _ in rows),
-        status_since={noun.id: since for noun, since, _ in rows},
-        first_seen_at={noun.id: seen for noun, _, seen in rows},
+        nouns=tuple(row.noun for row in rows),
+        status_since={row.noun.id: row.status_since for row in rows},
+        undated=frozenset(row.noun.id for row in rows if not row.is_status_dated),
+        first_seen_at={row.noun.id: row.first_seen_at for row in rows},
     )
 
 
 _ALL = (
-    select(schema.jobs.c.noun, schema.jobs.c.status_since, schema.jobs.c.first_seen_at)
+    select(schema.jobs.c.noun, schema.jobs.c.status_since, schema.jobs.c.is_status_dated, schema.jobs.c.first_seen_at)
     .where(schema.jobs.c.account == bindparam("of"))
     .order_by(schema.jobs.c.id)
 )
@@ -65,7 +67,7 @@ def save(
     if snapshot.jobs is None or snapshot.jobs.items is None:
         return 0
     before = {job.id: job for job in previous.jobs or ()}
-    since = {t.name: t.occurred_at or t.observed_at for t in transitions if t.is_job_status}
+    last = {t.name: t for t in transitions if t.is_job_status}
     listed = {job.id for job in current.jobs or ()}  # with those that may be listed, but could not be read
     changed = [job for job in current.jobs or () if before.get(job.id) != job]
     moved = _list(tx, snapshot.account.key, before.keys() - listed, left_at=snapshot.at)
@@ -79,17 +81,43 @@ def save(
             "is_listed": True,
             "noun": job,
         }
-        if job.id in since:
-            values["status_since"] = since[job.id]
+        if (change := last.get(job.id)) is not None:
+            values["status_since"] = change.occurred_at or change.observed_at
+            values["is_status_dated"] = change.occurred_at is not None
         if job.id in before:
             where = (schema.jobs.c.account == snapshot.account.key) & (schema.jobs.c.id == job.id)
             tx.execute(update(schema.jobs).where(where).values(values))
         else:
             key = {"account": snapshot.account.key, "id": job.id}
-            new.append(key | {"status_since": snapshot.at, "first_seen_at": snapshot.at} | values)
+            seen = {"status_since": snapshot.at, "is_status_dated": False, "first_seen_at": snapshot.at}
+            new.append(key | seen | values)
     if new:  # all at once: at first sight there may be a hundred
         tx.execute(insert(schema.jobs), new)
-    return len(changed) + moved
+    return len(changed) + moved + _date(tx, snapshot)
+
+
+def _date(tx: Connection, snapshot: Snapshot) -> int:
+    """Note when jobs began to run that were first seen running, where their own logs now say so; returns of how many.
+
+    Of one that was seen to run again after a pause the log tells when it ran first, and not since when it runs now.
+    """
+    began = {job: at for job, log in snapshot.events.items() if (at := started_at(log)) is not None}
+    return sum(
+        tx.execute(_DATE, {"of": snapshot.account.key, "job": job, "at": at}).rowcount for job, at in began.items()
+    )
+
+
+_DATE = (
+    update(schema.jobs)
+    .where(
+        schema.jobs.c.account == bindparam("of"),
+        schema.jobs.c.id == bindparam("job"),
+        schema.jobs.c.status == JobStatus.RUNNING.value,
+        schema.jobs.c.is_status_dated.is_(False),
+        schema.jobs.c.status_since == schema.jobs.c.first_seen_at,
+    )
+    .values(status_since=bindparam("at"), is_status_dated=True)
+)
 
 
 def _list(tx: Connection, account: str, ids: Collection[str], *, left_at: datetime | None) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, bindparam, func, or_, select
 
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind
@@ -49,6 +49,7 @@ class RecordedJob:
     status_since: datetime
     first_seen_at: datetime
     is_listed: bool  #: false: the newest complete listing lacks it
+    is_status_dated: bool = True  #: false: its status was only first seen at `status_since`, and may have begun before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,14 +200,26 @@ def jobs(
     if model is not None:
         query = query.where(c.fine_tuned_model == model)
     rows = tx.execute(query.order_by(c.created_at.is_(None), c.created_at.desc(), c.account, c.id))
-    return tuple(_job(*row) for row in rows)
+    return tuple(_job(row) for row in rows)
 
 
-_JOBS = select(schema.jobs.c.noun, schema.jobs.c.status_since, schema.jobs.c.first_seen_at, schema.jobs.c.is_listed)
+_JOBS: Select[Any] = select(
+    schema.jobs.c.noun,
+    schema.jobs.c.status_since,
+    schema.jobs.c.first_seen_at,
+    schema.jobs.c.is_listed,
+    schema.jobs.c.is_status_dated,
+)
 
 
-def _job(noun: FineTuningJob, status_since: datetime, first_seen_at: datetime, is_listed: bool) -> RecordedJob:
-    return RecordedJob(job=noun, status_since=status_since, first_seen_at=first_seen_at, is_listed=is_listed)
+def _job(row: Row[Any]) -> RecordedJob:
+    return RecordedJob(
+        job=row.noun,
+        status_since=row.status_since,
+        first_seen_at=row.first_seen_at,
+        is_listed=row.is_listed,
+        is_status_dated=row.is_status_dated,
+    )
 
 
 def newest_jobs(
@@ -229,7 +242,7 @@ def newest_jobs(
     for part in (dated.order_by(c.created_at.desc()), others.order_by(at.desc())):
         with tx.execute(part.execution_options(yield_per=100)) as rows:  # closed also where nobody wants the rest
             for row in rows:
-                yield _job(*row)
+                yield _job(row)
 
 
 def deployments(

@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, delete, insert, select, update
 
+from watcher.alerts.alert import Alert
 from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.merging import closed_gaps
 from watcher.resources.snapshot import Known, Reading, Section, Snapshot
 from watcher.resources.training import Training
-from watcher.store import calls, deployments, history, jobs, listed, schema, trainings
+from watcher.store import alerts, calls, deployments, history, jobs, listed, schema, trainings
 from watcher.store.gaps import gap_values, save_past
 from watcher.store.gaps import gaps as open_gaps
 from watcher.store.scope import NEXT_COLUMNS
@@ -30,8 +31,10 @@ class Stored:
     reading: Reading
     snapshot_at: datetime | None  #: of the newest snapshot recorded
     status_since: Mapping[str, datetime]
+    undated: frozenset[str]  #: ids of the jobs whose status was only first seen then
     first_seen_at: Mapping[str, datetime]  #: of the jobs that were loaded
     undecided: tuple[Transition, ...]
+    firing: tuple[Alert, ...] = ()  #: the open conditions of the account, oldest first
     #: By key: the deployments that undecided transitions ended.
     departed: Mapping[str, Deployment] = field(default_factory=dict)
     departures: Mapping[str, Departure] = field(default_factory=dict)  #: by key, of `departed`, where the log was asked
@@ -110,7 +113,7 @@ def stored(tx: Connection, account: str, *, of: Snapshot) -> Stored | None:
     """Lock an account's row and load of its reading what a snapshot is held against; `None` if it is not recorded.
 
     Where a section has brought no items, nothing of it can change: then of the jobs only those under way are loaded,
-    with those that a rule still looks into, and of files and models none.
+    with those that a rule still looks into or found something in, and of files and models none.
     """
     row = tx.execute(_LOCKED, {"of": account}).one_or_none()
     if row is None:
@@ -119,8 +122,10 @@ def stored(tx: Connection, account: str, *, of: Snapshot) -> Stored | None:
     departed = deployments.departed(tx, undecided)
     looked_into = trainings.lately_ended(tx, account, since=of.at - trainings.KEPT_FOR)
     unjudged = {t.name for t in undecided if t.kind is ResourceKind.JOB}
+    firing = alerts.firing(tx, account)
+    told_of = {alert.finding.subject.incarnation for alert in firing if alert.finding.subject.kind is ResourceKind.JOB}
     has_new_jobs = of.jobs is not None and of.jobs.items is not None
-    found = jobs.load(tx, account, ended=None if has_new_jobs else looked_into | unjudged)
+    found = jobs.load(tx, account, ended=None if has_new_jobs else looked_into | unjudged | told_of)
     has_new_files = of.files is not None and of.files.items is not None
     has_new_models = of.models is not None and of.models.items is not None
     reading = Reading(
@@ -143,8 +148,10 @@ def stored(tx: Connection, account: str, *, of: Snapshot) -> Stored | None:
         reading=reading,
         snapshot_at=row.snapshot_at,
         status_since=found.status_since,
+        undated=found.undated,
         first_seen_at=found.first_seen_at,
         undecided=undecided,
+        firing=firing,
         departed=departed.nouns,
         departures=departed.departures,
         training=trainings.load(tx, account, looked_into | under_way | of.training.keys()),

@@ -76,6 +76,7 @@ def load(
         usage=period_calls.usage_as_of(tx, usage, tallies, past),
         coverage=calls.coverages(tx),
         jobs=jobs,
+        gone=period_scope.gone(tx, {row.key for row, removed_at in scope if removed_at is not None}, as_of),
         gaps=_gaps(tx, period.begin, as_of),
         firsts=_first_readings(tx, rows, changes.first) if past else {},
     )
@@ -108,6 +109,7 @@ class _Found:
     usage: Mapping[str, Mapping[str, Usage]]
     coverage: Mapping[str, Coverage]
     jobs: Mapping[str, list[Any]]
+    gone: frozenset[str]
     gaps: Mapping[str, list[tuple[Gap, datetime | None]]]
     firsts: Mapping[tuple[str, Section], datetime]
 
@@ -214,6 +216,7 @@ def _recorded(row: Row[Any], removed_at: datetime | None, found: _Found, as_of: 
         unclear={name: tally.unclear for name, tally in tallies.items() if tally.unclear_hours},
         closed=tuple((gap, ends_at) for gap, ends_at in all_gaps if ends_at is not None),
         removed_at=removed_at,
+        is_gone=key in found.gone,
     )
 
 
@@ -224,7 +227,7 @@ def _with_calls(life: RecordedLife, found: _Found, account: str, removed_at: dat
     if end is None and removed_at is not None:
         end, outcome = (removed_at, removed_at), "left"
     usage = found.usage.get(account, {}).get(one.name.lower())
-    if end is not None and usage is not None:
+    if end is not None:
         usage = _until(usage, found, account, one.name.lower(), end[1])
     told_at = found.told.get((one.key, one.incarnation))
     if end is life.end and usage is None and told_at is None:
@@ -232,10 +235,10 @@ def _with_calls(life: RecordedLife, found: _Found, account: str, removed_at: dat
     return replace(life, end=end, outcome=outcome, usage=usage, told_at=told_at)
 
 
-def _until(usage: Usage, found: _Found, account: str, name: str, ended_at: datetime) -> Usage | None:
+def _until(usage: Usage | None, found: _Found, account: str, name: str, ended_at: datetime) -> Usage | None:
     """The calls under a name up to the end of one life of it."""
-    if usage.read_from >= ended_at:
-        return None
+    if usage is None or usage.read_from >= ended_at:
+        return _of_before(found, account, name, ended_at)
     tally = found.tallies.of.get(account, {}).get(name)
     last = usage.last_success_at
     if last is not None and last >= ended_at:
@@ -249,6 +252,24 @@ def _until(usage: Usage, found: _Found, account: str, name: str, ended_at: datet
         last_success_at=last,
         last_failure_at=failed if failed and failed < ended_at else None,
         last_unclear_at=unclear if unclear and unclear < ended_at else None,
+    )
+
+
+def _of_before(found: _Found, account: str, name: str, ended_at: datetime) -> Usage | None:
+    """The same where metrics were read anew since, as in an account that was made again: by the hours that are kept."""
+    tally = found.tallies.of.get(account, {}).get(name)
+    last = tally.answered.last_within(found.tallies.begin, ended_at) if tally else None
+    spans = found.coverage.get(account, Coverage()).spans
+    read = next(((begin, end) for begin, end in spans if last is not None and begin <= last < end), None)
+    if tally is None or read is None:
+        return None
+    unclear = tally.unclear.last_within(found.tallies.begin, ended_at)
+    return Usage(
+        deployment=name,
+        read_from=read[0],
+        read_to=min(read[1], ended_at),
+        last_success_at=last,
+        last_unclear_at=unclear,
     )
 
 

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Text, or_, select, tuple_, type_coerce
+from sqlalchemy import Connection, Select, Text, or_, select, tuple_, type_coerce
 
 from watcher.costs.training import billed_tokens
 from watcher.report.recorded import RecordedJob
-from watcher.resources.changes import STATUS, Change, ResourceKind, Source, Transition
+from watcher.resources.changes import STATUS, Change, ResourceKind, Transition
 from watcher.resources.file import File
-from watcher.resources.fine_tuning import ENDED, FineTuningJob, JobEvent
+from watcher.resources.fine_tuning import ENDED, FineTuningJob
 from watcher.resources.lineage import Model
 from watcher.resources.model import CustomModel
 from watcher.store import as_of as history_of
-from watcher.store import schema
+from watcher.store import job_records, schema
 from watcher.store.period_rows import plain_rows
 
 _BATCH = 2000
@@ -42,8 +42,9 @@ def jobs(
     is_relevant = or_(c.status.not_in(_ENDED), c.status_since >= begin)
     if past:  # what is found later to have ended long ago was under way, as far as was known
         is_relevant = or_(is_relevant, tuple_(c.account, c.id).in_(_changed_later(as_of)))
-    phases = _phases(tx, is_relevant, as_of)
-    logs = _logs(tx, is_relevant, as_of)
+    which = select(c.account, c.id).where(is_relevant)
+    phases = job_records.phases(tx, which)  # later changes included
+    logs = job_records.logs(tx, which, as_of)
     query = select(c.account, c.id, c.status_since, c.left_at, type_coerce(c.noun, Text).label("noun"))
     query = query.where(is_relevant, c.first_seen_at <= as_of).order_by(c.account, c.id)
     decode = msgspec.json.Decoder(FineTuningJob).decode
@@ -77,73 +78,6 @@ def jobs(
                 events=events,
             )
         )
-    return found
-
-
-def _phases(
-    tx: Connection, is_relevant: ColumnElement[bool], as_of: datetime
-) -> dict[tuple[str, str], list[Transition]]:
-    """How the status of these jobs changed, oldest first, later changes included."""
-    c, t = schema.jobs.c, schema.transitions.c
-    query = (
-        select(t.account, t.name, t.change, t.before, t.after, t.observed_at, t.occurred_at, t.source, t.is_history)
-        # Not a join: SQLite would go through all transitions, and look up the job of each.
-        .where(tuple_(t.account, t.name).in_(select(c.account, c.id).where(is_relevant)))
-        .where(t.attribute == STATUS, t.kind == ResourceKind.JOB.value)
-        .order_by(t.id)
-    )
-    found: dict[tuple[str, str], list[Transition]] = {}
-    for row in tx.execute(query):
-        found.setdefault((row.account, row.name), []).append(
-            Transition(
-                account=row.account,
-                kind=ResourceKind.JOB,
-                resource=row.name,
-                name=row.name,
-                incarnation=row.name,
-                change=Change(row.change),
-                attribute=STATUS,
-                before=row.before,
-                after=row.after,
-                observed_at=row.observed_at,
-                occurred_at=row.occurred_at,
-                source=Source(row.source),
-                is_history=row.is_history,
-            )
-        )
-    return found
-
-
-#: Lines of a log that may tell of a price, a pause or a refusal, in whatever level: see `costs.training`, `rules.rai`.
-_TELLING = (
-    "%tokens billed%",
-    "job succeeded%",
-    "%results file%",
-    "%paused%",
-    "%resumed%",
-    "%RAI%",
-    "%responsible AI%",
-    "%deployed%",
-    "%content safety%",
-    "%moderation%",
-    "%harm%",
-)
-
-
-def _logs(tx: Connection, is_relevant: ColumnElement[bool], as_of: datetime) -> dict[tuple[str, str], list[JobEvent]]:
-    """Of these jobs' logs the lines that tell what was billed and what was refused, oldest first."""
-    c, e = schema.jobs.c, schema.job_events.c
-    is_telling = or_(e.level != "info", *(e.message.ilike(words) for words in _TELLING))
-    query = (
-        select(e.account, e.job, e.id, e.created_at, e.level, e.type, e.message)
-        .where(tuple_(e.account, e.job).in_(select(c.account, c.id).where(is_relevant)))
-        .where(is_telling, e.created_at <= as_of)
-        .order_by(e.account, e.job, e.created_at, e.id)
-    )
-    found: dict[tuple[str, str], list[JobEvent]] = {}
-    for row in tx.execute(query):
-        line = JobEvent(id=row.id, created_at=row.created_at, level=row.level, type=row.type, message=row.message)
-        found.setdefault((row.account, row.job), []).append(line)
     return found
 
 

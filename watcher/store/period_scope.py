@@ -1,6 +1,6 @@
 """Which accounts were in scope in a period, as was known at one time: one that had left may have come back since."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,16 @@ def load(tx: Connection, begin: datetime, as_of: datetime) -> list[tuple[Row[Any
     changed = _changed_since(tx, as_of)
     found = [(row, changed.get(row.key, row.removed_at)) for row in tx.execute(query)]
     return [(row, removed_at) for row, removed_at in found if removed_at is None or removed_at > begin]
+
+
+def gone(tx: Connection, accounts: Collection[str], as_of: datetime) -> frozenset[str]:
+    """Those of which the last that had been heard was that their own address answered 404."""
+    t = schema.transitions.c
+    last: dict[str, str] = {}
+    for some in chunks(sorted(accounts)):
+        said = select(t.account, t.change).where(t.account.in_(some), _IS_SCOPE, t.observed_at <= as_of)
+        last.update((account, change) for account, change in tx.execute(said.order_by(t.id)))
+    return frozenset(account for account, change in last.items() if change == Change.GONE.value)
 
 
 def _changed_since(tx: Connection, as_of: datetime) -> Mapping[str, datetime | None]:

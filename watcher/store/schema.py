@@ -115,6 +115,7 @@ jobs = Table(
     Column("status", String, nullable=False),
     Column("fine_tuned_model", String, nullable=False),
     Column("status_since", UtcDateTime, nullable=False),
+    Column("is_status_dated", Boolean, nullable=False),  # false: first seen then, and it may have begun before
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime),
     Column("is_listed", Boolean, nullable=False),  # false: the newest complete listing lacks it

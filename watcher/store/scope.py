@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, insert, select, update
 
-from watcher.resources.account import Account
+from watcher.resources.account import Account, compact
 from watcher.resources.account_changes import RecordedAccount
 from watcher.resources.changes import Change
 from watcher.resources.snapshot import Gap, Section
@@ -47,12 +47,12 @@ class DueAccount:
     @property
     def at(self) -> datetime | None:
         """When the first of its sections is due."""
-        return None if None in self.due else min(at for at in self.due if at is not None)
+        return self.at_after({})
 
-    def after(self, due: Mapping[Section, datetime]) -> "DueAccount":
-        """With the new times of some sections."""
-        times = zip(NEXT_COLUMNS, self.due, strict=True)
-        return replace(self, due=tuple(due.get(section, at) for section, at in times))
+    def at_after(self, due: Mapping[Section, datetime]) -> datetime | None:
+        """The same once some sections have these new times."""
+        times = [due.get(section, at) for section, at in zip(NEXT_COLUMNS, self.due, strict=True)]
+        return None if None in times else min(at for at in times if at is not None)
 
     def sections(self, now: datetime) -> frozenset[Section]:
         """What is due at `now`."""
@@ -129,14 +129,15 @@ def forget_contents(tx: Connection, account: str, *, now: datetime) -> None:
 
 def due_accounts(tx: Connection) -> tuple[DueAccount, ...]:
     """All accounts in scope with their due times, in the order of their labels."""
-    return tuple(_due_account(row) for row in tx.execute(_DUE.order_by(schema.accounts.c.label)))
+    found = (_due_account(row) for row in tx.execute(_DUE.order_by(schema.accounts.c.label)))
+    return tuple(replace(due, account=compact(due.account)) for due in found)
 
 
 def due(tx: Connection, keys: Sequence[str]) -> dict[str, DueAccount]:
     """Those of some accounts that are in scope."""
     found = {}
     for some in chunks(keys):
-        for row in tx.execute(_DUE_OF, {"keys": some}):
+        for row in tx.execute(_DUE_OF, {"keys": some}).all():
             found[row.key] = _due_account(row)
     return found
 
@@ -197,7 +198,7 @@ def touch(tx: Connection, touches: Sequence[Touch]) -> dict[Touch, bool]:
     done: dict[Touch, bool] = {}
     for some in chunks(touches):
         query = _TOUCHED.with_for_update() if tx.dialect.name == "postgresql" else _TOUCHED
-        held = {row.key: row for row in tx.execute(query, {"keys": [one.account for one in some]})}
+        held = {row.key: row for row in tx.execute(query, {"keys": [one.account for one in some]}).all()}
         for one in some:
             row = held.get(one.account)
             done[one] = row is not None and row.revision == one.revision and not is_overtaken(row.snapshot_at, one.at)
@@ -246,7 +247,7 @@ def account_states(tx: Connection) -> tuple[AccountState, ...]:
     )
     return tuple(
         AccountState(
-            account=noun,
+            account=compact(noun),
             gaps=tuple(gaps_of.get(key, ())),
             polled_at=polled_at,
             deployments_at=deployments_at,

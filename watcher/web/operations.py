@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from watcher.answers import acts, deliveries, dossier, handover, listings
-from watcher.answers.dossier_record import dossier_record
+from watcher.answers.explanation import explanation
 from watcher.answers.query import Frame, Page
 from watcher.answers.status import load as load_summary
 from watcher.report.holdings import file_record, model_record
@@ -79,7 +79,8 @@ def _whole(only: ResourceKind | None) -> Answer:
             )
             if only is None and not found.is_of_alert:
                 raise ProblemError(404, f"no alert has the id {params['id']}")
-            return written(document("explanation", dossier_record(found), now=call.now))
+            whole = explanation(tx, found, call.site.settings().book)
+            return written(document("explanation", whole.record(), now=call.now))
 
         return await call.site.store.read(load)
 

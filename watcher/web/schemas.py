@@ -22,7 +22,7 @@ id text, account text, account_id text, status text, raw_status text, status_sin
 fine_tuned_model text?, owner text, method text?, training_type text?, suffix text?, created_at time?,
 finished_at time?, estimated_finish_at time?, trained_tokens whole?, training_file text?, validation_file text?,
 result_files texts, hyperparameters map, metadata map, error map?, first_seen_at time, is_listed truth, as_of time?,
-owner_source text?
+owner_source text?, is_status_dated truth
 """
 _DEPLOYMENT = """
 id text, name text, account text, account_id text, model text, model_version text?, sku text, capacity whole,
@@ -75,7 +75,7 @@ _RECORDS: Mapping[str, str] = {
     "explanation": """
         account text?, job map?, deployment map?, inputs map?, keep map?, alerts list, transitions list, events list,
         audit list, owner map?, training map?, results_waiting map?, estimates list, pace map?, made_by map?,
-        deployed_as list, deployments_unread_in texts, recipe map?, departure map?
+        deployed_as list, deployments_unread_in texts, recipe map?, departure map?, unread list, cost map?
     """,
     "silences": _SILENCE,
     "silence": _SILENCE,

@@ -362,6 +362,26 @@ def test_commands_are_told_whole() -> None:
     assert ended.recipe.command in Page(FORMATS["html"](statement)).text
 
 
+def test_what_is_in_the_way_of_a_command_stands_with_it_in_every_format() -> None:
+    obstacle = f"The account is gone. {'x' * 500}. Put another one there."
+    line = next(line for line in samples.rich().hosted if line.end and line.recipe)
+    assert line.recipe
+    blocked = replace(line, recipe=replace(line.recipe, obstacle=obstacle))
+    statement = make_statement(hosted=(blocked, replace(line, name="moved", recipe=None)))
+    for name in ("text", "markdown"):
+        said = " ".join(FORMATS[name](statement).split())
+        assert "Put another one there." in said and "There is no command to make it again." in said
+        assert said.count("az rest --method put") == 1
+    assert obstacle in Page(FORMATS["html"](statement)).text
+    rows = [row for row in csv.DictReader(StringIO(FORMATS["csv"](statement))) if row["section"] == "hosting"]
+    assert [("The account is gone." in row["note"], bool(row["command"])) for row in rows] == [
+        (True, True),
+        (False, False),
+    ]
+    first, second = json.loads(FORMATS["json"](statement))["deployments"]
+    assert (first["recipe"]["obstacle"], second["recipe"]) == (obstacle, None)
+
+
 def test_two_commands_in_one_cell_run_one_after_the_other() -> None:
     advice = replace(samples.rich().advice[0], move=Move.DEVELOPER, command="az delete a\naz rest --method put")
     rows = csv.DictReader(StringIO(FORMATS["csv"](replace(samples.rich(), advice=(advice,)))))

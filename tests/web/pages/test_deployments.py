@@ -17,6 +17,7 @@ from tests.factories import (
 from tests.web.pages.house import House, Show, read
 from tests.web.pages.test_overview import text_of
 from watcher.resources.calls import Calls, HourOfCalls
+from watcher.resources.departure import Departure
 from watcher.resources.snapshot import GapReason, Section, Snapshot
 
 BOT = "/deployments/contoso-ft/support-bot"
@@ -140,6 +141,17 @@ async def test_one_that_is_gone_is_told_with_its_cause_and_its_recipe(show: Show
     assert "To deploy it again as it was" in html
     assert "az rest --method put" in html
     assert 'href="/keep' not in html, "nothing is left to keep"
+
+
+async def test_what_is_in_the_way_of_making_it_again_stands_with_the_command(show: Show) -> None:
+    one = make_deployment()
+    log = Departure(is_read=True, deleted_by="ana@x.example", account_deleted=True)
+    html = await show(
+        snapshot(at=NOW - 2 * HOUR, deployments=[one]),
+        snapshot(deployments=[], usage=[], absent=frozenset({one.key}), departures={one.key: log}),
+        path=BOT,
+    )
+    assert "was deleted since; one of its id is there again." in text_of(html)
 
 
 async def test_a_deployment_leads_to_the_job_that_made_its_model(show: Show) -> None:

@@ -50,6 +50,17 @@ async def test_those_under_way_are_shown_first_and_all_others_are_a_link_away(sh
     assert names(await show(path="/jobs?show=all&q=BAD")) == ["ftjob-bad"]
 
 
+async def test_a_status_that_was_only_first_seen_is_said_to_last_at_least_so_long(show: Show) -> None:
+    queued = make_job("ftjob-2", "queued", created_at=NOW - 3 * HOUR)
+    list_ = text_of(await show(snapshot(at=NOW - 2 * HOUR, jobs=[make_job(), queued]), path="/jobs"))
+    assert list_.count("at least 2 h ago") == 1 and "3 h ago" in list_ and "at least 3 h ago" not in list_
+    assert "running since 2 h ago at least" in text_of(await show(path=JOB))
+    assert "queued since 3 h ago" in (two := text_of(await show(path="/jobs/contoso-ft/ftjob-2")))
+    assert "3 h ago at least" not in two
+    overview = text_of(await show(path="/"))
+    assert "at least 2 h" in overview and "at least 3 h" not in overview
+
+
 async def test_an_address_that_asks_for_what_there_is_not_says_so(show: Show) -> None:
     assert "sort is one of" in await show(path="/jobs?sort=weight", status=400)
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from tests.cli.world import lock_out
 from tests.factories import (
     DAY,
     HOUR,
@@ -137,6 +138,15 @@ async def test_thousands_are_a_dozen_and_a_link(show: Show) -> None:
     assert '<a href="/deployments">and 28 more</a>' in html
     assert '<a href="/jobs">and 20 more</a>' in html
     assert "and 32 more</a>" in html, "alerts"
+
+
+async def test_what_one_cause_explains_is_one_line_under_it(house: House) -> None:
+    lock_out(house.world)
+    page = await house.get("/")
+    card = text_of(page[page.index('id="firing"') : page.index('id="towards"')])
+    assert "and 6 alerts that it explains (account_forbidden 6)" in card
+    assert card.count("The credential of cloud public") == 1
+    assert "northwind-ft refuses" not in card and "1 critical · 9 warning" in card
 
 
 async def test_foreign_words_are_text_and_do_not_break_the_page(show: Show) -> None:

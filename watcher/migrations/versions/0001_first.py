@@ -385,6 +385,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("fine_tuned_model", sa.String(), nullable=False),
         sa.Column("status_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("is_status_dated", sa.Boolean(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_listed", sa.Boolean(), nullable=False),

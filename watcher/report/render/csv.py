@@ -148,9 +148,14 @@ def _hosting(statement: Statement) -> Iterator[Cells]:
             "idle_since": utc(line.idle_since[0]) if line.idle_since else "",
             "deletion_earliest": utc(line.deletion[0]) if line.deletion else "",
             "deletion_latest": utc(line.deletion[1]) if line.deletion and line.deletion[1] else "",
-            "note": guarded(" ".join(line.remarks)),
+            "note": guarded(" ".join((*line.remarks, *_obstacle(line)))),
             "command": guarded(line.recipe.command) if line.end and line.recipe else "",
         }
+
+
+def _obstacle(line: HostedLine) -> tuple[str, ...]:
+    """What is in the way of the command that makes it again."""
+    return (line.recipe.obstacle,) if line.end and line.recipe and line.recipe.obstacle else ()
 
 
 def _by_state(line: HostedLine) -> dict[str, str]:

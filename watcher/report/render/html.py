@@ -43,15 +43,17 @@ def render(statement: Statement) -> str:
     )
 
 
-def _body(section: Section, rows: Sequence[Row], used: Sequence[int]) -> Markup:
+def _body(section: Section, rows: Sequence[Row], used: Sequence[int], total: Row | None) -> Markup:
     """The rows of a table. Here and not in the template, as there may be ten thousands: each is escaped in one go."""
     opened = [_opening(section, index) for index in used[1:]]
     made = []
-    for row in rows:
+    for row in (*rows, total) if total else rows:
         cells = [row.cells[index] for index in used]
         first, *others, note = str(escape(_SEPARATOR.join((*cells, row.note)))).split(_SEPARATOR)
         small = f'<span class="note">{note}</span>' if note else ""
-        made.append(f'<tr role="row"><th role="rowheader" scope="row"><span class="name">{first}</span>{small}</th>')
+        kind = ' class="total"' if row is total else ""
+        name = f'<span class="name">{first}</span>{small}'
+        made.append(f'<tr role="row"{kind}><th role="rowheader" scope="row">{name}</th>')
         for (short, long), cell in zip(opened, others, strict=True):
             shown = long if len(cell) > _LONG else short
             made.append(f"{shown}{cell}</td>" if cell else '<td role="cell" class="empty"></td>')

@@ -107,6 +107,10 @@ def _table(section: Section) -> Iterator[str]:
     for row in rows:
         cells = [row.cells[index] for index in used] + [row.note] * has_notes
         yield f"| {' | '.join(map(escaped, cells))} |"
+    if section.total:
+        cells = [section.total.cells[index] for index in used]
+        bold = [f"**{escaped(cell)}**" if cell else "" for cell in cells] + [""] * has_notes
+        yield f"| {' | '.join(bold)} |"
 
 
 def escaped(text: str) -> str:

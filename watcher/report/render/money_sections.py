@@ -7,15 +7,17 @@ from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
 from watcher.costs.idle import IdleMoney
-from watcher.costs.money import Cost, Unknown
+from watcher.costs.money import Cost, Total, Unknown
 from watcher.costs.prices import Price
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
-from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do
+from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do, together
 from watcher.report.render.outlook import open_ended, rest_of_advised
-from watcher.report.statement import HostedLine, PriceUsed, Statement
+from watcher.report.statement import Bill, HostedLine, PriceUsed, Statement
 from watcher.report.wording import interval, lines_of, money, one_line
 
+#: It may name a model, two accounts, a content filter and another deployment.
+_OBSTACLE_LIMIT = 2000
 _VERBS = {Move.DELETE: "Delete", Move.CONSOLIDATE: "Consolidate: delete", Move.DEVELOPER: "Redeploy as Developer:"}
 
 
@@ -165,7 +167,34 @@ def bills(statement: Statement) -> Iterator[Section]:
                 *cells.numbers(f"Total, {statement.currency}", "Share", "Of which idle"),
             ),
             rows=rows,
+            total=_total(bill, statement) if len(rows) > 1 else None,
         )
+
+
+def _total(bill: Bill, statement: Statement) -> Row:
+    """What the lines of a bill add up to; a deployment or a job that is in two of them counts once."""
+    deployments = {line.id.lower() for line in statement.hosted}
+    hosting, training = (together(costs, statement.currency) for costs in zip(*_parts(bill), strict=True))
+    idle = together((line.idle for line in bill.lines), statement.currency)
+    whole = hosting + training
+    return Row(
+        cells=(
+            "Total",
+            f"{len(deployments):,}",
+            f"{len(statement.trained):,}",
+            cells.figure(hosting),
+            cells.figure(training),
+            cells.figure(whole),
+            percent_of(whole, whole),
+            cells.figure(idle),
+        ),
+        worth=whole,
+    )
+
+
+def _parts(bill: Bill) -> Iterator[tuple[Total, Total]]:
+    for line in bill.lines:
+        yield line.hosting, line.training
 
 
 def trickle(statement: Statement) -> Iterator[Section]:
@@ -230,9 +259,12 @@ def ended(statement: Statement) -> Iterator[Section]:
         ]
         facts.append(f"Cost in the period: {money(line.cost)}.")
         if line.recipe is None:
-            facts.append("What it was made of was not seen, so that there is no command to make it again.")
-        elif line.recipe.missing:
-            facts.append(f"Not known, and left to Azure: {one_line(', '.join(line.recipe.missing))}.")
+            facts.append("There is no command to make it again.")
+        else:
+            if line.recipe.missing:
+                facts.append(f"Not known, and left to Azure: {one_line(', '.join(line.recipe.missing))}.")
+            if line.recipe.obstacle:
+                facts.append(one_line(line.recipe.obstacle, _OBSTACLE_LIMIT))
         actions.append(
             Action(
                 title=f"{cells.name(line.name)} in {cells.name(line.place.account)}",
@@ -243,7 +275,10 @@ def ended(statement: Statement) -> Iterator[Section]:
             )
         )
     if actions:
-        lead = ("The command makes a deployment again as it was; hosting is billed from then on.",)
+        lead = (
+            "A command makes its deployment again as it was, where nothing is said to be in its way; hosting is billed "
+            "from then on.",
+        )
         yield Section(key="ended", title="Ended, and how to make them again", lead=lead, actions=tuple(actions))
 
 

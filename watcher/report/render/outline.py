@@ -60,6 +60,7 @@ class Section:
     lead: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     rows: tuple[Row, ...] = ()
+    total: Row | None = None  #: below the rows; of all of them, shown or not
     actions: tuple[Action, ...] = ()
     closing: tuple[str, ...] = ()
     is_appendix: bool = False  #: for where there is room without end
@@ -75,13 +76,16 @@ class Section:
         return tuple(index for index in self.used_columns() if index not in minor)
 
     def rest_words(self, kept: int, currency: str) -> str:
-        """`and 37 more, 12.30 USD together`; "" where nothing is left out of the first `kept`."""
+        """`and 37 more, 12.30 USD together`; "" where nothing is left out of the first `kept`.
+
+        Where a total stands beside it, it says that they are in it.
+        """
         rest: tuple[Row | Action, ...] = (self.rows or self.actions)[kept:]
         if not rest:
             return ""
         worths = [each.worth for each in rest if each.worth is not None]
         sum_words = f", {money(together(worths, currency))} {self.worth_words}" if worths else ""
-        return f"and {len(rest):,} more{sum_words}"
+        return f"and {len(rest):,} more{sum_words}{', in the total' if self.total else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

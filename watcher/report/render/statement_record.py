@@ -247,6 +247,7 @@ def recipe_record(recipe: Recipe) -> Record:
         "api_version": recipe.api_version,
         "body": recipe.body,
         "missing": list(recipe.missing),
+        "obstacle": recipe.obstacle or None,
         "command": recipe.command,
     }
 

@@ -77,8 +77,9 @@ def _section(section: Section, currency: str) -> Iterator[str]:
     else:
         if section.lead:
             yield ""
-        yield from _table(section)
         rest = section.rest_words(ROWS, currency)
+        yield from _table(section, rest)
+        rest = "" if section.total else rest
     if rest:
         yield from _wrapped(f"… {rest}", indent=2)
     if section.closing:
@@ -96,28 +97,41 @@ def _action(number: int, action: Action) -> Iterator[str]:
         yield f"    {line}"
 
 
-def _table(section: Section) -> Iterator[str]:
+def _table(section: Section, rest: str) -> Iterator[str]:
+    """The rows, and below them the total with `rest` before it, of which it is the total too."""
     rows = section.rows[:ROWS]
-    shown, widths = _fitting(section, [row.cells for row in rows])
+    total = [section.total] if section.total else []
+    shown, widths = _fitting(section, [row.cells for row in (*rows, *total)])
     columns = [section.columns[index] for index in shown]
     yield from _header(columns, widths)
     for row in rows:
         yield _line([row.cells[index] for index in shown], columns, widths)
         if row.note:
             yield from _wrapped(row.note, indent=4)
+    if section.total and rest:
+        yield from _wrapped(f"… {rest}", indent=2)
+    for row in total:
+        yield "-" * _width(widths)
+        yield _line([row.cells[index] for index in shown], columns, widths)
 
 
 def _fitting(section: Section, rows: Sequence[Sequence[str]]) -> tuple[list[int], list[int]]:
-    """Which columns are shown, and how wide: without the empty and the minor, and the spare where they do not fit."""
+    """Which columns are shown, and how wide: without the empty and the minor, and without the spare where they do not
+    fit, or leave so little to the names that several look the same."""
     used = [
         index for index, column in enumerate(section.columns) if not column.is_minor and any(row[index] for row in rows)
     ]
     while True:
         widths = _widths([section.columns[index] for index in used], [[row[index] for index in used] for row in rows])
         spare = [index for index in used if section.columns[index].is_spare]
-        if _width(widths) <= WIDTH or not spare:
+        fits = _width(widths) <= WIDTH and _are_told_apart([row[used[0]] for row in rows], widths[0])
+        if fits or not spare:
             return used, widths
         used.remove(spare[-1])
+
+
+def _are_told_apart(names: Sequence[str], width: int) -> bool:
+    return len({_cut(name, width) for name in names}) == len(set(names))
 
 
 def _width(widths: Sequence[int]) -> int:

@@ -42,6 +42,7 @@ class JobLine:
     owner: str
     method: str
     since: datetime
+    is_dated: bool  #: false: its status was only first seen then, and may have begun before
     created_at: datetime | None
     estimated_finish_at: datetime | None
     is_listed: bool
@@ -74,6 +75,7 @@ def line_of(account: Account, one: RecordedJob, owner_tag: str) -> JobLine:
         owner=sys.intern(owner_of(account, job=job, owner_tag=owner_tag).name),
         method=sys.intern(job.method),
         since=one.status_since,
+        is_dated=one.is_status_dated,
         created_at=job.created_at,
         estimated_finish_at=job.estimated_finish_at,
         is_listed=one.is_listed,

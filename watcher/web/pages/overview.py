@@ -26,7 +26,7 @@ from watcher.rules.finding import Severity
 from watcher.rules.labels import owner_of
 from watcher.rules.pace import percentile
 from watcher.rules.sight import REASONS
-from watcher.rules.text import counted, duration, one_line
+from watcher.rules.text import counted, duration, few, one_line
 from watcher.store.listings import WatchedAccount
 from watcher.web.access import Person
 from watcher.web.kept import Kept
@@ -49,7 +49,9 @@ def routes(room: Room) -> list[Route]:
 
     def make(tx: Connection) -> Markup:
         now = site.clock()
-        found = overview.load(tx, site.settings().frame(now), site.settings().book)
+        settings = site.settings()
+        inhibitions = () if settings.routing is None else settings.routing.inhibitions
+        found = overview.load(tx, settings.frame(now), settings.book, inhibitions=inhibitions)
         return body(room, found, site.health())
 
     kept = Kept(site.store, make, under=site.settings)
@@ -79,6 +81,7 @@ def body(room: Room, found: Overview, health: Health) -> Markup:
         counts={one.value: severities[one.value] for one in Severity},
         reasons=REASONS,
         grouped=grouped,
+        few=few,
         seldom={section.value for section in SELDOM},
         summary_of=lambda alert: localise(summary_at(alert.finding, now), zone),
         blind=bool(found.blind) or not summary.accounts or not summary.is_discovery_complete,
@@ -248,7 +251,8 @@ def _running(one: Running, words: Words, now: datetime) -> RunningShown:
         note += f"; the service expects its end {f'in {duration(ends - now)}' if ends > now else 'before now, wrongly'}"
     picture = Markup("")
     if lasted is not None:
-        said = f"{job.status.value} for {duration(timedelta(seconds=lasted))}; {note}"
+        least = "" if one.is_dated else "at least "
+        said = f"{job.status.value} for {least}{duration(timedelta(seconds=lasted))}; {note}"
         picture = plots.pace_bar(said, lasted, span, is_late=is_late)
     status = job.raw_status or job.status.value
     return RunningShown(
@@ -256,7 +260,7 @@ def _running(one: Running, words: Words, now: datetime) -> RunningShown:
         job=job,
         kind="warning" if is_late else status_kind(job.status.value),
         word=f"{status}, late" if is_late else status,
-        when=words.since(one.since),
+        when=words.since(one.since) if one.is_dated else Markup("at least {}").format(words.since(one.since)),
         picture=picture,
         note=note,
     )
