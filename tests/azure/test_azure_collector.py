@@ -111,11 +111,11 @@ async def test_reads_an_account_at_first_sight_without_asking_for_history():
     assert [job.id for job in snapshot.jobs.items] == ["ftjob-1", "ftjob-0"]
     assert [deployment.key for deployment in snapshot.deployments.items] == [D_KEY]
     assert list(snapshot.usage) == ["d"]
-    assert (snapshot.events, snapshot.dialect) == ({}, "v1")
+    assert (set(snapshot.events), snapshot.dialect) == ({"ftjob-1"}, "v1")  # it runs: its log alone tells since when
     assert [file.id for file in snapshot.files.items] == ["file-1"]
     assert [model.id for model in snapshot.models.items] == ["gpt-4.1.ft-1"]
     assert [one.step for one in snapshot.training["ftjob-1"].checkpoints] == [80]
-    assert snapshot.requests == len(azure.requests) == 6
+    assert snapshot.requests == len(azure.requests) == 7
     assert all(request.method == "GET" for request in azure.requests)
 
 
@@ -134,7 +134,7 @@ async def test_asks_only_for_the_sections_that_are_wanted():
     snapshot = await collect(azure, sections=frozenset({Section.JOBS}))
     assert snapshot.asked == frozenset({Section.JOBS, Section.TRAINING})
     assert (snapshot.deployments, snapshot.usage, snapshot.files, snapshot.models) == (None, None, None, None)
-    assert [request.url.path.rpartition("/")[2] for request in azure.requests] == ["jobs", "checkpoints"]
+    assert [request.url.path.rpartition("/")[2] for request in azure.requests] == ["jobs", "events", "checkpoints"]
 
 
 async def test_reads_the_log_of_jobs_that_have_moved_and_of_no_other():

@@ -383,9 +383,12 @@ def _may_be_fine_tuned(deployment: Deployment, custom_models: frozenset[str] | N
 
 
 def _moved(jobs: Iterable[FineTuningJob], statuses: Mapping[str, JobStatus] | None) -> frozenset[str]:
-    """Jobs that are new or have another status than recorded. At first sight none: what has ended is history."""
+    """Jobs that are new or have another status than recorded.
+
+    At first sight those that run, as their logs alone tell since when, and what pauses they had; the rest is history.
+    """
     if statuses is None:
-        return frozenset()
+        return frozenset(job.id for job in jobs if job.status is JobStatus.RUNNING)
     return frozenset(job.id for job in jobs if statuses.get(job.id) is not job.status)
 
 
