@@ -55,6 +55,16 @@ def test_the_screen(world: World) -> None:
     assert lines[-1]
 
 
+def test_a_watcher_that_stands_still_is_said_to(world: World) -> None:
+    """Its gaps are as old as its readings, and none of them tells that nothing is read any more."""
+    world.now += timedelta(minutes=20)
+    assert "NOTHING" not in world.watcher("status").out
+    world.now += timedelta(hours=18)
+    words = "NOTHING was read of late, the newest reading is from 18 h ago: does watcher run?"
+    for options in ((), ("--since", "1h")):
+        assert words in " ".join(world.watcher("status", *options).out.split())
+
+
 def test_the_document(world: World) -> None:
     status = world.watcher("status", "--json").json["status"]
     assert list(status) == KEYS

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from watcher.answers.handover import HandOver
     from watcher.report.summary import Summary
 
+#: So many of the longest interval of polls without any reading, and the watcher may stand still.
+_MISSED = 3
 #: Lines about what could not be seen, in the hand-over of a shift.
 _MOST_UNSEEN = 4
 #: Accounts named in a line about what could not be seen.
@@ -49,11 +51,13 @@ def status(
         document["status"]["handover"] = handover.handover_record(shift, now) if shift is not None else None
         desk.document(document)
     else:
-        lines = list(_screen(summary, settings.watcher.name, desk.width, shift))
+        # Whoever polls at all has read some account in that time.
+        is_old = summary.newest_at is not None and now - summary.newest_at > _MISSED * settings.poll.quiet
+        lines = list(_screen(summary, settings.watcher.name, desk.width, shift, is_old=is_old))
         desk.lines(lines if lines[-1] else lines[:-1])
 
 
-def _screen(summary: "Summary", name: str, width: int, shift: "HandOver | None") -> Iterator[Line]:
+def _screen(summary: "Summary", name: str, width: int, shift: "HandOver | None", *, is_old: bool) -> Iterator[Line]:
     from watcher.cli.wording import past
 
     cycle = past(summary.last_complete_cycle_at, summary.now, missing="never")
@@ -65,26 +69,31 @@ def _screen(summary: "Summary", name: str, width: int, shift: "HandOver | None")
     if shift is not None:
         from watcher.cli.handover_screen import handover_lines
 
-        yield from _coverage(summary, width, is_short=True)
+        yield from _coverage(summary, width, is_old=is_old, is_short=True)
         yield from handover_lines(shift, summary, width)
         return
-    yield from _coverage(summary, width)
+    yield from _coverage(summary, width, is_old=is_old)
     yield from _jobs(summary, width)
     yield from _deployments(summary, width)
     yield from _alerts(summary, width)
     yield from _undelivered(summary, width)
 
 
-def _coverage(summary: "Summary", width: int, *, is_short: bool = False) -> Iterator[Line]:
+def _coverage(summary: "Summary", width: int, *, is_old: bool, is_short: bool = False) -> Iterator[Line]:
     from watcher.cli.wording import past
     from watcher.report.summary import SELDOM
     from watcher.rules.sight import REASONS
     from watcher.rules.text import few
 
-    style = "green" if summary.whole == summary.accounts and summary.accounts else "yellow"
+    is_well = summary.whole == summary.accounts and summary.accounts and not is_old
+    style = "green" if is_well else "yellow"
     yield (("Coverage: ", "bold"), (f"{summary.whole} of {summary.accounts} accounts seen whole", style))
     if not summary.accounts:
         yield from wrap("no account is known yet: nothing was discovered, or no cycle has run", width, indent=2)
+    if is_old:
+        newest = past(summary.newest_at, summary.now)
+        old = f"NOTHING was read of late, the newest reading is from {newest}: does watcher run?"
+        yield from wrap(old, width, indent=2, style="yellow")
     if not summary.is_discovery_complete:
         yield from wrap("discovery was incomplete: there may be accounts that are not known", width, indent=2)
     for seen in summary.seen if summary.accounts and not is_short else ():

@@ -140,6 +140,7 @@ class Summary:
     accounts: int
     whole: int  #: accounts of which everything was seen
     last_complete_cycle_at: datetime | None
+    newest_at: datetime | None  #: the newest reading of anything; `None`: there is none
     is_discovery_complete: bool
     seen: tuple[Seen, ...]
     unseen: tuple[Unseen, ...]
@@ -200,6 +201,7 @@ def summarize(
         accounts=len(readings),
         whole=sum(reading.account.label not in blind for reading in readings),
         last_complete_cycle_at=last_complete_cycle_at,
+        newest_at=max((at for one in readings for section in SECTIONS if (at := read_at(one, section))), default=None),
         is_discovery_complete=is_discovery_complete,
         seen=tuple(_seen(section, readings) for section in (*SECTIONS, *SELDOM)),
         unseen=unseen,
