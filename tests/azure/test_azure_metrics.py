@@ -198,10 +198,10 @@ def test_asks_from_where_the_last_reading_ended(deployments, known, start):
     [
         ([hour(22, 3)], hour(22, 1)),
         ([hour(22, 3), hour(22, 1) - timedelta(minutes=1)], hour(21, 8)),
-        ([hour(22, 3), None], hour(6, 8)),
+        ([hour(22, 3), None], hour(22, 1)),
         ([], hour(21, 8)),
     ],
-    ids=["another account of its id may have been there before", "it was moved", "it may have been moved", "none"],
+    ids=["another account of its id may have been there before", "it was moved", "one of unknown age", "none"],
 )
 def test_an_account_tells_nothing_of_one_that_was_there_before_it(created, start):
     deployments = [make_deployment(f"d{number}", created_at=at) for number, at in enumerate(created)]

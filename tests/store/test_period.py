@@ -76,7 +76,9 @@ class World:
     def call(self, name, at, count=3.0):
         self.calls.setdefault(name, {})[at.replace(minute=0)] = count
 
-    def poll(self, at, deployments=(), jobs=(), files=(), *, unread=None, deleted_by="", stood_at=None, events=None):
+    def poll(
+        self, at, deployments=(), jobs=(), files=(), *, unread=None, deleted_by="", stood_at=None, events=None, gaps=()
+    ):
         """Everything is read, but for one section; deployments that are not named are gone."""
         self.number += 1
         read_to = (at - DELAY).replace(minute=0, second=0, microsecond=0)
@@ -107,7 +109,7 @@ class World:
             deployments=None if unread is Section.DEPLOYMENTS else deployments,
             usage=None if unread is Section.METRICS else usage,
             files=Listing(digest=f"f{self.number}", items=tuple(files)),
-            gaps=() if unread is None else (make_gap(unread, at=at),),
+            gaps=gaps if unread is None else (make_gap(unread, at=at),),
             events=events,
             calls={
                 name: Calls(deployment=name, hours={hour: made(count) for hour, count in hours.items()})
@@ -226,6 +228,21 @@ def test_one_that_is_gone_ended_between_two_sights():
     world.poll(NOW - 5 * DAY, [make_deployment()])
     world.poll(NOW - DAY, [], stood_at=NOW - 2 * DAY)
     assert world.load(NOW).accounts[0].lives[0].end == (NOW - 2 * DAY, NOW - DAY)
+
+
+def test_a_sight_of_others_says_nothing_of_one_that_could_not_be_read():
+    """Its list shrank without a word, and its own address refused: it may have been deleted long since."""
+    world = World(NOW - 9 * DAY)
+    bot, other = make_deployment(), make_deployment("other-bot")
+    world.poll(NOW - 5 * DAY, [bot, other])
+    gap = make_gap(Section.DEPLOYMENTS, at=NOW - 4 * DAY, subject=bot.key)
+    for days in (4, 3):
+        raw = f"Succeeded {days}"
+        seen = [bot, replace(other, raw_provisioning_state=raw, provisioning_state=ProvisioningState.FAILED)]
+        world.poll(NOW - days * DAY, seen, gaps=(gap,))
+    world.poll(NOW - 2 * DAY, [other])
+    line = next(one for one in world.statement(NOW - DAY).hosted if one.name == bot.name)
+    assert line.end == (NOW - 5 * DAY, NOW - 2 * DAY)
 
 
 def test_one_that_ended_before_the_period_is_left_out():

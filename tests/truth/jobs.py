@@ -101,7 +101,8 @@ def missed_events(record: Record) -> Iterator[Violation]:
         sight = _latest_first_sight(record, job.account)
         if job.ended is None or sight is None or job.ended <= sight.at:
             continue
-        due = first(step for step in record.clear_steps(job.account, "data") if step.at >= job.ended)
+        clear = record.clear_steps(job.account, "data")
+        due = first(step for step in clear if step.at >= job.ended and _is_there(job, step.at))
         said = told.get((job.account, job.job))
         if due is not None and (said is None or said > due.at):
             late = "never" if said is None else f"not before {said}"

@@ -69,14 +69,14 @@ def span_of(
 
     A deployment that was read before is continued with an overlap; one that was not is read from its creation, and so
     is one whose reading shows no call and begins too late, as where lifetimes were made longer. No span is longer
-    than `first`, and none goes back beyond an account that is older than all that stands in it: where another one of
-    its id was there before, nothing is told of that one's calls.
+    than `first`, and none goes back beyond an account in which nothing is known to be older: where another one of its
+    id was there before, nothing is told of that one's calls.
     """
     earliest = at - first
     if (
         account_created_at is not None
         and deployments
-        and all(one.created_at is not None and one.created_at >= account_created_at for one in deployments)
+        and all(one.created_at is None or one.created_at >= account_created_at for one in deployments)
     ):
         earliest = min(max(earliest, account_created_at), at)
     starts = [at - OVERLAP]

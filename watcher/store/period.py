@@ -57,7 +57,10 @@ def load(
     kept = period_jobs.kept(tx, as_of, accounts=accounts, past=past, owner_tag=owner_tag)
     models = {name for one in kept.values() for name in one.models}
     changes = period_lives.changes(tx, period.begin, past)
-    lives = period_lives.load(tx, period.begin, as_of, accounts=accounts, past=past, models=models, changes=changes)
+    gaps = _gaps(tx, period.begin, as_of)
+    lives = period_lives.load(
+        tx, period.begin, as_of, accounts=accounts, past=past, models=models, changes=changes, gaps=gaps
+    )
     moves = period_moves.load(tx, as_of)
     period_moves.part_lives(moves, lives)
     jobs = period_jobs.jobs(tx, period.begin, as_of, accounts=accounts, past=past)
@@ -77,7 +80,7 @@ def load(
         coverage=calls.coverages(tx),
         jobs=jobs,
         gone=period_scope.gone(tx, {row.key for row, removed_at in scope if removed_at is not None}, as_of),
-        gaps=_gaps(tx, period.begin, as_of),
+        gaps=gaps,
         firsts=_first_readings(tx, rows, changes.first) if past else {},
     )
     recorded = tuple(_recorded(row, removed_at, found, as_of) for row, removed_at in scope)

@@ -13,6 +13,7 @@ from watcher.report.recorded import RecordedLife
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, is_fine_tuned
+from watcher.resources.snapshot import Gap, Section
 from watcher.store import as_of as history_of
 from watcher.store import schema
 
@@ -84,12 +85,14 @@ def load(
     past: Collection[str],
     models: Collection[str],
     changes: Changes,
+    gaps: Mapping[str, Sequence[tuple[Gap, datetime | None]]],
 ) -> dict[str, list[RecordedLife]]:
     """By account's key, the lives that had not ended by `begin`; without their calls, and who was told of them.
 
     Args:
         past: Those of `accounts` of which something was read after `as_of`.
         models: Names of the custom models that were known.
+        gaps: By account's key, each with when it closed.
     """
     c = schema.deployments.c
     query = select(
@@ -129,7 +132,8 @@ def load(
             ended_at, outcome = _ended_at(row, said, as_of)
             departure = row.departure if row.ended_at == ended_at else None
             created = decode(successor.noun).created_at if successor is not None else None
-            end = _end(noun, row.first_seen_at, ended_at, departure, created, changes.sights.get(row.account, ()))
+            sights = _sights(changes.sights.get(row.account, ()), noun, gaps.get(row.account, ()))
+            end = _end(noun, row.first_seen_at, ended_at, departure, created, sights)
         paused, running_since = _pauses(noun, row.first_seen_at, said, as_of)
         found.setdefault(row.account, []).append(
             RecordedLife(
@@ -157,6 +161,19 @@ def _ended_at(row: Row[Any], said: Sequence[Transition], as_of: datetime) -> tup
         ):
             return one.observed_at, one.change.value
     return as_of, Change.GONE.value
+
+
+def _sights(
+    sights: Sequence[datetime], noun: Deployment, gaps: Sequence[tuple[Gap, datetime | None]]
+) -> Sequence[datetime]:
+    """The sights of an account's deployments, but those at which this very one could not be read."""
+    ids = {noun.key, noun.name.lower()}
+    unread = [
+        (gap.at, ends_at) for gap, ends_at in gaps if gap.section is Section.DEPLOYMENTS and gap.subject.lower() in ids
+    ]
+    if not unread:  # as nearly always
+        return sights
+    return [at for at in sights if not any(begin <= at and (end is None or at < end) for begin, end in unread)]
 
 
 def _end(
