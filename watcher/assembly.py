@@ -248,9 +248,10 @@ def log_by(config: Config, collector: Collector) -> ReadLog:
         *,
         since: datetime | None,
         at: datetime,
+        doubted: Mapping[str, datetime | None],
     ) -> Mapping[str, Departure]:
         allowance = Allowance(config.poll.timeout.total_seconds())
-        return await departures.read(account, gone, again, since=since, at=at, allowance=allowance)
+        return await departures.read(account, gone, again, since=since, at=at, allowance=allowance, doubted=doubted)
 
     return read
 

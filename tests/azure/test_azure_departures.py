@@ -72,6 +72,14 @@ async def test_one_that_is_gone_is_looked_up_by_its_id_from_before_it_was_last_s
     assert departure.read_from == NOW - HOUR / 6 - HOUR
 
 
+async def test_one_that_could_not_be_read_is_looked_up_from_before_that():
+    """Its listing was read all the while, and lacked it without a word: it may have gone at any time since."""
+    azure = azure_with("a", **{LOG: log(raw_entry(B.id))})
+    snapshot = await poll(azure, known_of(A, B, doubted={B.key: NOW - 30 * HOUR}))
+    assert snapshot.departures[B.key].stood_at == NOW - 30 * HOUR
+    assert "2026-11-21T01:10:00Z" in filters(azure)[0]
+
+
 async def test_several_are_looked_up_by_one_question_about_their_group():
     azure = azure_with("a", **{LOG: log(raw_entry(B.id), raw_entry(f"{C.id}x"))})
     account = make_account(resource_group="rg-o'neil")

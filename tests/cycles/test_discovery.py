@@ -209,7 +209,7 @@ def test_in_a_single_pass_an_account_that_is_gone_is_told_at_once(idle):
 async def test_the_log_is_asked_about_accounts_that_are_gone_alone(idle):
     asked = []
 
-    async def read_log(account, gone, again, *, since, at):
+    async def read_log(account, gone, again, *, since, at, doubted):
         asked.append((account.is_gone, [one.name for one in gone], [one.name for one in again], since))
         return SILENT
 

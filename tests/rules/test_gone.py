@@ -437,6 +437,16 @@ def test_gone_found_late_says_so():
     assert "it last stood 2026-11-22 07:30 UTC" in evidence(NOW - 30 * MINUTE)
 
 
+def test_one_that_could_not_be_read_before_it_went_is_not_said_to_have_stood():
+    gap = make_gap(Section.DEPLOYMENTS, GapReason.ROLE, at=NOW - DAY, subject=make_deployment().key.upper())
+    before = {"previous_at": {Section.DEPLOYMENTS: NOW - 10 * MINUTE}}
+    told = the_finding(GONE, gone_view(of_view=before)).evidence
+    doubted = the_finding(GONE, gone_view(of_view={**before, "closed_gaps": (gap,)})).evidence
+    assert "it last stood 2026-11-22 07:50 UTC" in told and "could not be read since" not in told
+    assert "last stood" not in doubted
+    assert "it could not be read since 2026-11-21 08:00 UTC, and may have gone at any time after that" in doubted
+
+
 def test_a_deployment_that_is_listed_but_refused_by_its_own_address_is_not_gone():
     view = make_view(
         deployments=[make_deployment()],

@@ -408,6 +408,19 @@ def test_what_no_rule_could_judge_is_kept_until_one_has(watched):
     assert watched.read_now(observations.known, KEY, now=NOW).unexplained == set()
 
 
+def test_a_deployment_that_could_not_be_read_is_doubted_from_then_on(watched):
+    deployment = make_deployment()
+    save(watched, deployments=[deployment])
+    for minutes in (1, 2):
+        at = NOW + minutes * MINUTE
+        gap = make_gap(Section.DEPLOYMENTS, at=at, subject=deployment.key, stood_at=at - MINUTE)
+        save(watched, at=at, deployments=[deployment], gaps=[gap])
+        known = watched.read_now(observations.known, KEY, now=NOW)
+        assert (known.deployments_at, known.doubted) == (at, {deployment.key: NOW})
+    save(watched, at=NOW + 3 * MINUTE, deployments=[deployment])
+    assert watched.read_now(observations.known, KEY, now=NOW).doubted == {}
+
+
 def test_custom_models_are_known_across_accounts(watched):
     save(watched, jobs=[make_job(fine_tuned_model="mine", status=JobStatus.SUCCEEDED)])
     assert watched.read_now(listed.custom_models, {"mine", "base"}) == {"mine"}

@@ -288,7 +288,13 @@ class Collector:
         lives = {one.key for one in standing.listing.items or ()}
         again = [one for one in known.departed if one.key not in lives | standing.absent]
         departures = await self._departures.read(
-            account, gone, again, since=known.deployments_at, at=at, allowance=of_departures
+            account,
+            gone,
+            again,
+            since=known.deployments_at,
+            at=at,
+            allowance=of_departures,
+            doubted=known.doubted,
         )
         return _Part(deployments=standing.listing, absent=standing.absent, departures=departures, gaps=standing.gaps)
 

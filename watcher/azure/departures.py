@@ -18,6 +18,7 @@ from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment
 from watcher.resources.snapshot import GapReason
 
+_NONE_DOUBTED: Mapping[str, datetime | None] = {}
 #: The log keeps 90 days.
 _LONGEST = timedelta(days=89)
 #: Before the last reading: a deletion that was under way then began earlier.
@@ -51,6 +52,7 @@ class Departures:
         since: datetime | None,
         at: datetime,
         allowance: Allowance,
+        doubted: Mapping[str, datetime | None] = _NONE_DOUBTED,
     ) -> Mapping[str, Departure]:
         """What the log says of each, by key.
 
@@ -58,6 +60,7 @@ class Departures:
             gone: Found to be gone just now.
             again: Found earlier, when the log said nothing; its entries come late.
             since: When those of `gone` were last listed; `None`: not known.
+            doubted: By key, of those that could not be read themselves then: when they were last listed.
         """
         deployments = {one.key: one for one in (*again, *gone)}
         if not deployments:
@@ -65,11 +68,11 @@ class Departures:
             return {}
         known = self._stood.get(account.key, {})
         earliest = at - _LONGEST
-        listed = {one.key: known.get(one.key) for one in again} | {one.key: since for one in gone}
+        listed = {one.key: known.get(one.key) for one in again} | {one.key: doubted.get(one.key, since) for one in gone}
         self._stood[account.key] = listed
         # One that went earlier went lately: without a memory of when, the log is asked back as far as it may tell.
         stood = {one.key: listed[one.key] or max(one.created_at or earliest, earliest) for one in again}
-        stood |= {one.key: since or one.created_at or earliest for one in gone}
+        stood |= {one.key: listed[one.key] or one.created_at or earliest for one in gone}
         start = max(min(stood.values()) - _MARGIN, earliest)
         try:
             entries = await self._entries(account, list(deployments.values()), start, at, allowance)

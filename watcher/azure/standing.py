@@ -51,12 +51,13 @@ async def read_standing(
     if not all(item.id for item in bad):  # no complete listing: of the two signs that one is gone, one is lacking
         open_ones = (*open_ones, *(gap_of_item(_PERHAPS, Section.DEPLOYMENTS, at, subject=key) for key in absent))
         absent = frozenset()
+    doubts = (replace(gap, stood_at=known.doubted.get(gap.subject, known.deployments_at)) for gap in open_ones)
     # A listing that lacks what lives is asked about again at each poll, even if it stays the same.
     is_settled = not bad and len(absent) == len(missing)
     return Standing(
         listing=Listing(digest=digest if is_settled else digest + OPEN_END, items=(*listed, *found)),
         absent=absent,
-        gaps=(*gaps_of_items(bad, Section.DEPLOYMENTS, at), *open_ones),
+        gaps=(*gaps_of_items(bad, Section.DEPLOYMENTS, at), *doubts),
     )
 
 

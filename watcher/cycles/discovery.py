@@ -73,6 +73,7 @@ class ReadLog(Protocol):
         *,
         since: datetime | None,
         at: datetime,
+        doubted: Mapping[str, datetime | None],
     ) -> Mapping[str, Departure]: ...
 
 
@@ -107,7 +108,14 @@ async def departures_of(
     lost = await store.read(_lost_accounts, found, now)
     said = await asyncio.gather(
         *(
-            read_log(account, known.deployments, known.departed, since=known.deployments_at, at=now)
+            read_log(
+                account,
+                known.deployments,
+                known.departed,
+                since=known.deployments_at,
+                at=now,
+                doubted=known.doubted,
+            )
             for account, known in lost
         )
     )

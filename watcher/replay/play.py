@@ -232,6 +232,7 @@ class _Player:
         *,
         since: datetime | None,
         at: datetime,
+        doubted: Mapping[str, datetime | None],
     ) -> Mapping[str, Departure]:
         said = self._pasts[account.key].departures(at)
         return {one.key: said[one.key] for one in (*gone, *again) if one.key in said}

@@ -173,11 +173,16 @@ def closed_gaps(previous: Reading, current: Reading) -> tuple[Gap, ...]:
 
 def open_gaps(previous: Sequence[Gap], current: Snapshot) -> tuple[Gap, ...]:
     """The gaps that stand after `current`: its own, dated from when first met, and those of what was not asked."""
-    first_met = {_identity(gap): gap.at for gap in previous}
-    met = [replace(gap, at=min(gap.at, first_met.get(_identity(gap), gap.at))) for gap in current.gaps]
+    first_met = {_identity(gap): gap for gap in previous}
+    met = [_since(first_met.get(_identity(gap), gap), gap) for gap in current.gaps]
     again = {_identity(gap) for gap in met}
     unasked = [gap for gap in previous if _is_unasked(gap, current) and _identity(gap) not in again]
     return tuple(sorted((*unasked, *met), key=lambda gap: (gap.section, gap.subject, gap.reason)))
+
+
+def _since(first: Gap, again: Gap) -> Gap:
+    """The gap as it was met now, dated from when it was met first."""
+    return again if again.at <= first.at else replace(again, at=first.at, stood_at=first.stood_at)
 
 
 def _identity(gap: Gap) -> tuple[Section, str, str]:

@@ -93,6 +93,8 @@ class Gap:
     status: int | None = None
     request_id: str = ""
     subject: str = ""  #: id of the one resource it concerns; "": the whole section
+    #: Of a deployment that its listing lacks, and that cannot be read itself: when it was listed last.
+    stood_at: datetime | None = None
 
 
 #: In place of a listing's digest: the account's service knows of no such listing.
@@ -186,6 +188,8 @@ class Known:
     #: Deployments that are gone and of which the activity log had said nothing, to be asked for once more.
     departed: tuple[Deployment, ...] = ()
     deployments_at: datetime | None = None  #: when they were last read: a deletion seen now lies after it
+    #: By key, of deployments that could not be read themselves of late: when they were listed last; `None`: not known.
+    doubted: Mapping[str, datetime | None] = field(default_factory=dict)
     #: Names of the models and checkpoints that jobs and listings know as customised; `None`: not told, so that any
     #: deployment may be of one.
     custom_models: frozenset[str] | None = None

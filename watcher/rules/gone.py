@@ -108,6 +108,8 @@ def _evidence(view: View, deployment: Deployment, transition: Transition, cause:
     before = _stood_at(view, deployment, transition)
     found_late = late_between(view, Section.DEPLOYMENTS, before, transition.observed_at)
     lines.append(found_late or (f"it last stood {moment(before)}" if before else ""))
+    if (unread := _unread_since(view, deployment)) is not None:
+        lines.append(f"it could not be read since {moment(unread)}, and may have gone at any time after that")
     if deployment.provisioning_state is ProvisioningState.DELETING:
         lines.append("it was last seen being deleted")
     lines.append(_log(view, deployment))
@@ -125,7 +127,21 @@ def _stood_at(view: View, deployment: Deployment, transition: Transition) -> dat
     departure = view.departures.get(deployment.key)
     if departure is not None and departure.stood_at is not None:
         return departure.stood_at
+    if _unread_since(view, deployment) is not None:
+        return None
     return view.previous_at.get(Section.DEPLOYMENTS) if transition.observed_at == view.now else None
+
+
+def _unread_since(view: View, deployment: Deployment) -> datetime | None:
+    """Since when it could not be read itself, until this poll found it gone; `None`: it was read at the poll before."""
+    return next(
+        (
+            gap.at
+            for gap in view.closed_gaps
+            if gap.section is Section.DEPLOYMENTS and gap.subject.lower() == deployment.key
+        ),
+        None,
+    )
 
 
 def _log(view: View, deployment: Deployment) -> str:

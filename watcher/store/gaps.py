@@ -48,6 +48,7 @@ def gap_of(row: Row[Any]) -> Gap:
         status=row.status,
         request_id=row.request_id,
         subject=row.subject,
+        stood_at=row.stood_at,
     )
 
 
@@ -61,4 +62,5 @@ def gap_values(gap: Gap) -> dict[str, Any]:
         "at": gap.at,
         "status": gap.status,
         "request_id": gap.request_id,
+        "stood_at": gap.stood_at,
     }

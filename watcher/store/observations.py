@@ -70,6 +70,11 @@ def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None
         statuses=None if row.jobs_at is None else jobs.statuses(tx, account),
         deployments=held.deployments,
         deployments_at=row.deployments_at,
+        doubted={
+            gap.subject.lower(): gap.stood_at
+            for gap in open_gaps(tx, account)
+            if gap.section is Section.DEPLOYMENTS and gap.subject
+        },
         custom_models=held.custom_models if are_models_known else None,
         usage=held.usage,
         unexplained=frozenset(t.resource for t in held.undecided if t.kind is ResourceKind.JOB),

@@ -87,6 +87,7 @@ gaps = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("status", Integer),
     Column("request_id", String, nullable=False),
+    Column("stood_at", UtcDateTime),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
 )
 
@@ -104,6 +105,7 @@ past_gaps = Table(
     Column("message", Words, nullable=False),
     Column("status", Integer),
     Column("request_id", String, nullable=False),
+    Column("stood_at", UtcDateTime),
     ForeignKeyConstraint(["account"], ["accounts.key"]),
 )
 

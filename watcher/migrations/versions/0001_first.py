@@ -330,6 +330,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("stood_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_gaps_account")),
         sa.PrimaryKeyConstraint("account", "section", "subject", "reason", name=op.f("pk_gaps")),
     )
@@ -345,6 +346,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("stood_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["accounts.key"], name=op.f("fk_past_gaps_account")),
         sa.PrimaryKeyConstraint("account", "section", "subject", "reason", "at", name=op.f("pk_past_gaps")),
     )
