@@ -39,7 +39,8 @@ def _differences(record: Record, then: Statement, again: Statement) -> Iterator[
             continue
         account, name = one.place.account_id.lower(), f"{one.name} in {one.place.account}"
         begin, slack = uses.settled(record, account, then.as_of), _unseen(record, account, then.as_of)
-        is_late = begin < uses.newest(then.as_of)
+        # Nothing on record tells whether the first hours of a life had been read by then.
+        is_late = begin < uses.newest(then.as_of) or one.begin >= uses.newest(then.as_of) - timedelta(hours=1)
         for what in _KEPT if is_late or slack else (*_KEPT, *_BY_CALLS):
             old, new = getattr(one, what), getattr(two, what)
             if old != new and not _has_stood(one, old, new, slack):

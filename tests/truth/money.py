@@ -229,13 +229,18 @@ def _blurred(
     stood = sum((life.stood(begin, end) for life in lives), timedelta())
     least = sum((line.stood[0] for line in lines), timedelta())
     most = sum((line.stood[1] for line in lines), timedelta())
-    ordered = sorted(lives, key=lambda life: life.appears)
-    between = sum((later.appears - (one.ended or later.appears) for one, later in pairwise(ordered)), timedelta())
+    # With those that ended before the period: nothing tells that the next one did not follow at once.
+    all_of_it = {life.appears: life for one in lives for life in record.lives[one.deployment] if life.appears < end}
+    gaps = pairwise(all_of_it[at] for at in sorted(all_of_it))
+    between = sum(
+        (max(later.appears - max(one.ended or later.appears, begin), timedelta()) for one, later in gaps), timedelta()
+    )
     if least - between - _SECOND > stood:
         yield f"{name}: stood for at least {least}, and it was {stood}"
     is_missing = any(line.missing is not None for line in lines)
     is_free = all((worth := tariffs.hosting(record.agreed, life)) is not None and not worth.high for life in lives)
-    is_unseen = not all(was_seen(record, life, statement.as_of) for life in lives)
+    # What is seen first at this very time has cost nothing yet since.
+    is_unseen = not all(was_seen(record, life, statement.as_of - _SECOND) for life in lives)
     if most + _SECOND < stood and not (is_missing or is_free or is_unseen):
         yield f"{name}: stood for at most {most}, and it was {stood}"
     for line in lines:
