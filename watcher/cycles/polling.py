@@ -168,6 +168,7 @@ def record(tx: Connection, snapshot: Snapshot, judgement: Judgement, *, also: Se
         usage=current.usage or {},
         undecided=undecided,
         custom_models=view.custom_models,
+        gaps=current.gaps,
     )
     known = observations.known(tx, key, now=snapshot.at, at_hand=held)
     return Recorded(

@@ -16,7 +16,7 @@ from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.merging import closed_gaps
-from watcher.resources.snapshot import Known, Reading, Section, Snapshot
+from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
 from watcher.resources.training import Training
 from watcher.store import alerts, calls, deployments, history, jobs, listed, schema, trainings
 from watcher.store.gaps import gap_values, save_past
@@ -51,6 +51,7 @@ class AtHand:
     usage: Mapping[str, Usage]
     undecided: tuple[Transition, ...]
     custom_models: frozenset[str]  #: at least those of the deployments' models that are known as customised
+    gaps: tuple[Gap, ...]  #: that are open
 
 
 def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None = None) -> Known:
@@ -71,9 +72,7 @@ def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None
         deployments=held.deployments,
         deployments_at=row.deployments_at,
         doubted={
-            gap.subject.lower(): gap.stood_at
-            for gap in open_gaps(tx, account)
-            if gap.section is Section.DEPLOYMENTS and gap.subject
+            gap.subject.lower(): gap.stood_at for gap in held.gaps if gap.section is Section.DEPLOYMENTS and gap.subject
         },
         custom_models=held.custom_models if are_models_known else None,
         usage=held.usage,
@@ -92,6 +91,7 @@ def _at_hand(tx: Connection, account: str) -> AtHand:
         usage=deployments.usage(tx, account),
         undecided=history.undecided(tx, account),
         custom_models=custom_models(tx, account, living),
+        gaps=open_gaps(tx, account),
     )
 
 
