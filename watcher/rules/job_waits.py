@@ -221,7 +221,8 @@ def _gone(rule: str, view: View, job: FineTuningJob, transition: Transition) -> 
 
 
 def _status_evidence(view: View, job: FineTuningJob, since: datetime | None, *, is_seen: bool = False) -> str:
-    """
+    """What dates a job's status, and how it stands.
+
     Args:
         is_seen: Nothing that the service tells dates this status: it was first read at `since`, and began before.
     """

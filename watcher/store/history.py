@@ -50,7 +50,7 @@ def mark_undecided(tx: Connection, account: str, keys: Collection[str], before: 
 
 def undecided(tx: Connection, account: str) -> tuple[Transition, ...]:
     """Those that some rule could not judge yet, oldest first."""
-    return tuple(_transition(row) for row in tx.execute(_UNDECIDED, {"of": account}))
+    return tuple(transition_of(row) for row in tx.execute(_UNDECIDED, {"of": account}))
 
 
 _UNDECIDED = (
@@ -77,7 +77,7 @@ def transitions(
         query = query.where(c.observed_at >= since)
     if name is not None:
         query = query.where(c.name == name)
-    return tuple(_transition(row) for row in tx.execute(query))
+    return tuple(transition_of(row) for row in tx.execute(query))
 
 
 def newest(
@@ -92,7 +92,7 @@ def newest(
         query = query.where(c.observed_at <= until)
     with tx.execute(query.execution_options(yield_per=200)) as rows:  # closed also where nobody wants the rest
         for row in rows:
-            yield row.id, _transition(row)
+            yield row.id, transition_of(row)
 
 
 def of_attribute(
@@ -102,7 +102,7 @@ def of_attribute(
     if not names:
         return ()
     wanted = {"of": account, "kinds": kind.value, "about": attribute, "names": sorted(names)}
-    return tuple(_transition(row) for row in tx.execute(_OF_ATTRIBUTE, wanted))
+    return tuple(transition_of(row) for row in tx.execute(_OF_ATTRIBUTE, wanted))
 
 
 _OF_ATTRIBUTE = (
@@ -123,11 +123,12 @@ def last_of_accounts(tx: Connection, accounts: Sequence[str]) -> dict[str, Trans
     found: dict[str, Transition] = {}
     for some in chunks(accounts):
         query = select(schema.transitions).where(c.account.in_(some), c.kind == ResourceKind.ACCOUNT.value)
-        found.update((row.account, _transition(row)) for row in tx.execute(query.order_by(c.id)))
+        found.update((row.account, transition_of(row)) for row in tx.execute(query.order_by(c.id)))
     return found
 
 
-def _transition(row: Row[Any]) -> Transition:
+def transition_of(row: Row[Any]) -> Transition:
+    """One row, with all its columns."""
     return Transition(
         account=row.account,
         kind=ResourceKind(row.kind),

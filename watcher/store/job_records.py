@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select, tuple_
 
-from watcher.resources.changes import STATUS, Change, ResourceKind, Source, Transition
+from watcher.resources.changes import STATUS, ResourceKind, Transition
 from watcher.resources.fine_tuning import JobEvent
-from watcher.store import schema
+from watcher.store import history, schema
 
 #: A job: its account's key, and its id.
 Key = tuple[str, str]
@@ -20,7 +20,7 @@ def phases(tx: Connection, which: Which) -> dict[Key, list[Transition]]:
     """How the status of these jobs changed, oldest first."""
     t = schema.transitions.c
     query = (
-        select(t.account, t.name, t.change, t.before, t.after, t.observed_at, t.occurred_at, t.source, t.is_history)
+        select(schema.transitions)
         # Not a join: SQLite would go through all transitions, and look up the job of each.
         .where(tuple_(t.account, t.name).in_(which))
         .where(t.attribute == STATUS, t.kind == ResourceKind.JOB.value)
@@ -28,23 +28,7 @@ def phases(tx: Connection, which: Which) -> dict[Key, list[Transition]]:
     )
     found: dict[Key, list[Transition]] = {}
     for row in tx.execute(query):
-        found.setdefault((row.account, row.name), []).append(
-            Transition(
-                account=row.account,
-                kind=ResourceKind.JOB,
-                resource=row.name,
-                name=row.name,
-                incarnation=row.name,
-                change=Change(row.change),
-                attribute=STATUS,
-                before=row.before,
-                after=row.after,
-                observed_at=row.observed_at,
-                occurred_at=row.occurred_at,
-                source=Source(row.source),
-                is_history=row.is_history,
-            )
-        )
+        found.setdefault((row.account, row.name), []).append(history.transition_of(row))
     return found
 
 

@@ -16,7 +16,7 @@ from watcher.resources.fine_tuning import ENDED, FineTuningJob
 from watcher.resources.lineage import Model
 from watcher.resources.model import CustomModel
 from watcher.store import as_of as history_of
-from watcher.store import job_records, schema
+from watcher.store import history, job_records, schema
 from watcher.store.period_rows import plain_rows
 
 _BATCH = 2000
@@ -213,7 +213,7 @@ def _add_files(tx: Connection, found: Mapping[str, Kept], as_of: datetime, past:
 def _changed_files(tx: Connection, as_of: datetime) -> dict[tuple[str, str], list[Transition]]:
     """How the status of files changed later, oldest first."""
     t = schema.transitions.c
-    query = select(t.account, t.resource, t.name, t.before, t.after, t.observed_at).where(
+    query = select(schema.transitions).where(
         t.observed_at > as_of,
         t.kind == ResourceKind.FILE.value,
         t.attribute == STATUS,
@@ -221,20 +221,7 @@ def _changed_files(tx: Connection, as_of: datetime) -> dict[tuple[str, str], lis
     )
     found: dict[tuple[str, str], list[Transition]] = {}
     for row in tx.execute(query.order_by(t.id)):
-        found.setdefault((row.account, row.resource), []).append(
-            Transition(
-                account=row.account,
-                kind=ResourceKind.FILE,
-                resource=row.resource,
-                name=row.name,
-                incarnation=row.resource,
-                change=Change.CHANGED,
-                attribute=STATUS,
-                before=row.before,
-                after=row.after,
-                observed_at=row.observed_at,
-            )
-        )
+        found.setdefault((row.account, row.resource), []).append(history.transition_of(row))
     return found
 
 
