@@ -59,7 +59,7 @@ def test_one_alert_tells_of_a_job_over_its_budget_from_its_hours_to_its_month(wa
     rules = judgement(per_job=3000)
     ran(watched, rules, a_job())
     (first,) = poll(watched, rules, NOW - 9 * HOUR)
-    assert "has cost 3100.00 USD" in first.finding.summary or "has used" in first.finding.summary
+    assert first.finding.summary.endswith("has cost 3100.00 USD, over its budget")
     (after,) = poll(watched, rules, NOW, a_job("succeeded", finished_at=NOW))
     assert (after.id, after.status) == (first.id, AlertStatus.FIRING)
     assert after.finding.summary.endswith("cost 4000.00 USD, over the budget of a job")

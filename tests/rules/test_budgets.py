@@ -57,6 +57,15 @@ def reinforced(hours, id="rft", status="succeeded", **changes):
     return job, phases
 
 
+def test_an_end_that_the_service_does_not_date_is_when_it_was_seen():
+    """And with that its month, after which nobody tells of it."""
+    job = make_job("ftjob-1", "succeeded")
+    seen = make_transition(job, observed_at=NOW - DAY)
+    finding = the_finding(rule(per_job=30), make_inventory(held((job, 11), phases={"ftjob-1": (seen,)})))
+    assert finding.occurred_at == NOW - DAY
+    assert month_over(finding, NOW + 30 * DAY) == "the job ended in 2026-11, and that month is over"
+
+
 def test_without_budgets_nothing_is_looked_at():
     assert ask(rule(), make_inventory(held(ended(10**6)))) == []
 

@@ -256,6 +256,23 @@ def test_what_was_first_seen_running_is_dated_by_its_own_log(watched, line, sinc
     assert (one.status_since, one.is_status_dated) == (since, since != NOW)
 
 
+def test_a_log_that_could_not_be_read_at_first_sight_is_asked_for_again_and_dates_it_though_the_list_is_the_same(
+    watched,
+):
+    first = NOW + SECOND
+    ended = make_job("ftjob-2", JobStatus.FAILED)
+    unread = [make_gap(Section.JOBS, at=first, subject=one) for one in ("ftjob-1", "ftjob-2")]
+    save(watched, at=first, jobs=[make_job(), ended], gaps=unread)
+    # What ended before it was seen is history, and nobody asks for it.
+    assert watched.read_now(observations.known, KEY, now=first).unexplained == {"ftjob-1"}
+    log = {"ftjob-1": (make_event("Job started.", at=NOW - HOUR),)}
+    same = replace(make_snapshot(at=NOW + MINUTE, events=log), jobs=Listing(digest="", items=None))
+    watched.write_now(record, same, QUIET)
+    assert watched.read_now(observations.known, KEY, now=NOW + MINUTE).unexplained == set()
+    one = jobs_of(watched)["ftjob-1"]
+    assert (one.status_since, one.is_status_dated) == (NOW - HOUR, True)
+
+
 def test_a_log_tells_of_no_job_since_when_it_runs_again_after_a_pause(watched):
     for minutes, status in enumerate((JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.RUNNING)):
         log = {"ftjob-1": [make_event("Job started.", at=NOW - HOUR)]} if minutes == 2 else {}

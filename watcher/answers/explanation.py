@@ -1,6 +1,6 @@
 """What `explain` says beside a dossier: what mends that something was not seen, who tells of it, and a job's cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -9,7 +9,7 @@ from watcher.alerts.alert import Alert
 from watcher.answers import sheets
 from watcher.answers.dossier import Dossier
 from watcher.answers.dossier_record import dossier_record
-from watcher.costs.prices import PriceBook
+from watcher.answers.sheets import BookOf
 from watcher.costs.training import Spent
 from watcher.report.records import Record
 from watcher.report.render.statement_record import money_record
@@ -26,8 +26,6 @@ from watcher.rules.accounts import (
 )
 from watcher.rules.cures import cure, reach
 from watcher.store import alerts
-
-BookOf = Callable[[Connection], PriceBook]
 
 _TELLS = (
     (REFUSED, AccountForbidden.name),

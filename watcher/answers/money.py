@@ -20,6 +20,7 @@ from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob, JobEvent
 from watcher.resources.model import family
 from watcher.rules.job_spent import spent_on
+from watcher.rules.sight import known_to
 from watcher.rules.wasting import doubtful_call
 from watcher.store.listings import RecordedDeployment
 
@@ -76,7 +77,7 @@ def is_idle(standing: Standing, now: datetime) -> bool:
 
 
 def _known_to(standing: Standing, now: datetime) -> datetime:
-    return now if standing.expires or standing.usage is None else min(standing.usage.read_to, now)
+    return now if standing.expires else known_to(standing.usage, now)
 
 
 def money_of(account: Account, deployment: Deployment, standing: Standing, rates: Rates, now: datetime) -> Money:

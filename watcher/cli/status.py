@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from watcher.answers.handover import HandOver
     from watcher.report.summary import Summary
 
-#: So many of the longest interval of polls without any reading, and the watcher may stand still.
+#: So many of the longest interval of polls without any reading, and the watcher may stand still, or see nothing.
 _MISSED = 3
 #: Lines about what could not be seen, in the hand-over of a shift.
 _MOST_UNSEEN = 4
@@ -51,8 +51,8 @@ def status(
         document["status"]["handover"] = handover.handover_record(shift, now) if shift is not None else None
         desk.document(document)
     else:
-        # Whoever polls at all has read some account in that time.
-        is_old = summary.newest_at is not None and now - summary.newest_at > _MISSED * settings.poll.quiet
+        longest = max(settings.poll.active, settings.poll.quiet)
+        is_old = summary.newest_at is not None and now - summary.newest_at > _MISSED * longest
         lines = list(_screen(summary, settings.watcher.name, desk.width, shift, is_old=is_old))
         desk.lines(lines if lines[-1] else lines[:-1])
 

@@ -25,7 +25,7 @@ from watcher.rules import commands, superseded, trickle, wasting
 from watcher.rules.holdings import last_call, unread_item
 from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.rule import View
-from watcher.rules.sight import Unread, unread_deployment, unread_usage, usage_of
+from watcher.rules.sight import Unread, known_to, unread_deployment, unread_usage, usage_of
 from watcher.rules.superseded import Successor
 from watcher.rules.text import duration, hours
 
@@ -70,8 +70,7 @@ class Present:
         self.is_dated = self.deadline is not None and self.deadline.is_dated(around.view, self.deployment, near)
         self.unread = self._unread()
         self.clock = clock or self._undeadly_clock() if self.unread is None else None
-        # By what was read: what is called all the time may have been called in the hours since.
-        self.known_to = min(life.usage.read_to, around.now) if life.usage else around.now
+        self.known_to = known_to(life.usage, around.now)
         is_called = self.clock is None or self.known_to - self.clock.idle_since <= DAY
         self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
         if self.idle_since is not None and self.known_to - self.idle_since[1] <= DAY:

@@ -96,6 +96,10 @@ class Gap:
     #: Of a deployment that its listing lacks, and that cannot be read itself: when it was listed last.
     stood_at: datetime | None = None
 
+    def is_about(self, deployment: Deployment) -> bool:
+        """Whether it is this one that could not be read: gaps name it by its id, and metrics by its name."""
+        return self.subject.lower() in (deployment.key, deployment.name.lower())
+
 
 #: In place of a listing's digest: the account's service knows of no such listing.
 NOT_OFFERED = "not offered"
@@ -177,7 +181,8 @@ class Known:
     deployments: tuple[Deployment, ...] = ()  #: those that live, to be asked for by id when a listing lacks them
     usage: Mapping[str, Usage] = field(default_factory=dict)
     dialect: str = ""
-    #: Ids of jobs whose ending no rule could judge yet, because their events were not read: to be asked for again.
+    #: Ids of jobs whose ending no rule could judge yet, or that are under way, and whose events could not be read: to
+    #: be asked for again.
     unexplained: frozenset[str] = frozenset()
     files_digest: str = ""
     models_digest: str = ""

@@ -34,6 +34,7 @@ class _JobSpent:
     job: FineTuningJob
     owner: str
     spending: Spent
+    at: datetime | None  #: when it ended; `None`: that is not recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ class TrainingBudgets:
                 one.spending,
                 over,
                 budget=self.per_job,
-                at=job.finished_at,
+                at=one.at,
                 now=inventory.now,
                 owner_tag=inventory.owner_tag,
                 evidence=as_of(one.holding, Section.JOBS, inventory.now),
@@ -147,6 +148,7 @@ def _ended(holdings: Iterable[Holding], inventory: Inventory, book: PriceBook) -
     for holding in holdings:
         for job in holding.jobs_ended:
             phases, events = holding.phases.get(job.id, ()), holding.logs.get(job.id, ())
+            at = ended_at(job, phases)
             known = spent_on(
                 job,
                 book,
@@ -154,10 +156,10 @@ def _ended(holdings: Iterable[Holding], inventory: Inventory, book: PriceBook) -
                 phases=phases,
                 events=events,
                 billed=billed_tokens(events),
-                until=ended_at(job, phases),
+                until=at,
             )
             owner = owner_of(holding.account, job=job, owner_tag=inventory.owner_tag).name
-            yield _JobSpent(holding=holding, job=job, owner=owner, spending=known.spending)
+            yield _JobSpent(holding=holding, job=job, owner=owner, spending=known.spending, at=at)
 
 
 def _missing(spending: Total) -> str:

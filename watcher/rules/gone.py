@@ -135,11 +135,7 @@ def _stood_at(view: View, deployment: Deployment, transition: Transition) -> dat
 def _unread_since(view: View, deployment: Deployment) -> datetime | None:
     """Since when it could not be read itself, until this poll found it gone; `None`: it was read at the poll before."""
     return next(
-        (
-            gap.at
-            for gap in view.closed_gaps
-            if gap.section is Section.DEPLOYMENTS and gap.subject.lower() == deployment.key
-        ),
+        (gap.at for gap in view.closed_gaps if gap.section is Section.DEPLOYMENTS and gap.is_about(deployment)),
         None,
     )
 

@@ -30,7 +30,7 @@ def unread_item(holding: Holding, deployment: Deployment) -> Unread | None:
     if whole := unread(holding, Section.DEPLOYMENTS):
         return whole
     for gap in holding.gaps:
-        if gap.section is Section.DEPLOYMENTS and gap.subject.lower() in (deployment.key, deployment.name.lower()):
+        if gap.section is Section.DEPLOYMENTS and gap.is_about(deployment):
             because = f"{deployment.name} in {holding.account.label} could not be read: {REASONS[gap.reason]}"
             return Unread(because=because, since=gap.at)
     return None

@@ -22,7 +22,6 @@ from watcher.costs.training import (
     hours_left,
     is_reinforcement,
     resumed_at_cap,
-    spent,
     trained_for,
 )
 from watcher.resources.account import Account
@@ -107,13 +106,15 @@ class JobCost:
         if trained is None:
             return None  # nothing dates its training, and no cost is guessed
         watch = cap_watch(job, trained, was_resumed_at_cap=resumed_at_cap(phases, created_at=job.created_at))
-        spending = spent(
+        spending = spent_on(
             job,
             book_of(self.pricing, view.retail),
             location=view.account.location,
-            trained=trained,
-            is_uncapped=watch.is_uncapped,
-        )
+            phases=phases,
+            events=events,
+            billed=billed_tokens(events),
+            until=until,
+        ).spending
         over = over_budget(spending, self.per_job, self.pricing.currency)
         if watch.step is CapStep.NONE and not watch.is_uncapped and not over:
             return None

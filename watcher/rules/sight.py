@@ -108,12 +108,16 @@ def usage_of(view: View, deployment: Deployment) -> Usage | None:
     return (view.reading.usage or {}).get(deployment.name.lower())
 
 
+def known_to(usage: Usage | None, now: datetime) -> datetime:
+    """Until when calls are known: metrics rest for hours, and since they were read last there may have been some."""
+    return min(usage.read_to, now) if usage else now
+
+
 def _gap_of(view: View, section: Section, deployment: Deployment) -> Gap | None:
     gaps = view.reading.gaps
     if not gaps:  # as nearly always
         return None
-    ids = {deployment.key, deployment.name.lower()}
-    return next((gap for gap in gaps if gap.section is section and gap.subject.lower() in ids), None)
+    return next((gap for gap in gaps if gap.section is section and gap.is_about(deployment)), None)
 
 
 def _about(section: Section) -> str:

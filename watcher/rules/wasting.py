@@ -19,7 +19,7 @@ from watcher.rules.labels import deployment_labels, owner_of, portal_link
 from watcher.rules.lifetimes import IDLE_LIFETIME, Lifetimes
 from watcher.rules.metrics_pace import SELDOM
 from watcher.rules.rule import View, deployment_subject
-from watcher.rules.sight import unread_deployment, unread_section, unread_usage, usage_of
+from watcher.rules.sight import known_to, unread_deployment, unread_section, unread_usage, usage_of
 from watcher.rules.text import ago, moment, rfc3339
 
 #: In these it takes no call, or soon will not: other rules tell.
@@ -59,9 +59,8 @@ class DeploymentWasting:
             return
         usage = usage_of(view, deployment)
         start, called_at = clock_start(deployment, usage)
-        # Metrics rest for hours: since they were read last, it may have been called.
-        known_to = min(usage.read_to, view.now) if usage else view.now
-        if start is not None and known_to - start <= self.after:
+        read_to = known_to(usage, view.now)
+        if start is not None and read_to - start <= self.after:
             if called_at is not None and not view.is_calm:
                 because = f"called again: last successful call in the hour from {moment(called_at)}"
                 yield Cleared(rule=self.name, subject=deployment_subject(deployment), because=because)
@@ -73,8 +72,8 @@ class DeploymentWasting:
         since = running_since(view, deployment)
         clock = idle_clock(deployment, usage, lifetime or self.lifetime, running_since=since)
         found = None
-        if clock is not None and known_to - clock.idle_since > self.after:
-            found = self._finding(view, deployment, clock, price, known_to, is_deleted=lifetime is not None)
+        if clock is not None and read_to - clock.idle_since > self.after:
+            found = self._finding(view, deployment, clock, price, read_to, is_deleted=lifetime is not None)
         unread = unread_deployment(view, deployment) or unread_usage(view, deployment, self._patience(view))
         if unread is not None:
             yield Undecided(
@@ -105,13 +104,13 @@ class DeploymentWasting:
         deployment: Deployment,
         clock: IdleClock,
         price: Price | Unknown,
-        known_to: datetime,
+        read_to: datetime,
         *,
         is_deleted: bool,
     ) -> Finding:
         deletion = (clock.deletion_earliest, clock.deletion_latest) if is_deleted else None
         since = clock.idle_since, clock.idle_since
-        money = idle_money(price, now=view.now, known_to=known_to, since=since, deletion=deletion)
+        money = idle_money(price, now=view.now, known_to=read_to, since=since, deletion=deletion)
         least = "at least " if clock.is_bounded else ""
         return Finding(
             rule=self.name,

@@ -52,7 +52,7 @@ _TELLING = (
 
 
 def logs(tx: Connection, which: Which, until: datetime) -> dict[Key, list[JobEvent]]:
-    """Of these jobs' logs the lines that tell what was billed and what was refused, oldest first."""
+    """Of these jobs' logs the lines that tell of money, see `_TELLING`, oldest first."""
     e = schema.job_events.c
     is_telling = or_(e.level != "info", *(e.message.ilike(words) for words in _TELLING))
     query = (

@@ -65,7 +65,7 @@ def save(
 ) -> int:
     """Save the jobs that are new or changed, or that no list names any more; returns how many."""
     if snapshot.jobs is None or snapshot.jobs.items is None:
-        return 0
+        return _date(tx, snapshot)
     before = {job.id: job for job in previous.jobs or ()}
     last = {t.name: t for t in transitions if t.is_job_status}
     listed = {job.id for job in current.jobs or ()}  # with those that may be listed, but could not be read

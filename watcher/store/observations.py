@@ -15,6 +15,7 @@ from watcher.alerts.alert import Alert
 from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
+from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.merging import closed_gaps
 from watcher.resources.snapshot import Gap, Known, Reading, Section, Snapshot
 from watcher.resources.training import Training
@@ -61,6 +62,7 @@ def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None
         return Known()
     held = at_hand or _at_hand(tx, account)
     read_times = trainings.read_times(tx, account)
+    statuses = None if row.jobs_at is None else jobs.statuses(tx, account)
     are_models_known = row.jobs_at is not None or row.models_at is not None
     return Known(
         jobs_digest=row.jobs_digest,
@@ -68,7 +70,7 @@ def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None
         files_digest=row.files_digest,
         models_digest=row.models_digest,
         dialect=row.dialect,
-        statuses=None if row.jobs_at is None else jobs.statuses(tx, account),
+        statuses=statuses,
         deployments=held.deployments,
         deployments_at=row.deployments_at,
         doubted={
@@ -76,12 +78,19 @@ def known(tx: Connection, account: str, *, now: datetime, at_hand: AtHand | None
         },
         custom_models=held.custom_models if are_models_known else None,
         usage=held.usage,
-        unexplained=frozenset(t.resource for t in held.undecided if t.kind is ResourceKind.JOB),
+        unexplained=frozenset(t.resource for t in held.undecided if t.kind is ResourceKind.JOB)
+        | _unread_logs(held.gaps, statuses or {}),
         training=read_times,
         unread_training=trainings.unread(tx, account, read_times, now=now),
         departed=tuple(deployments.departed(tx, held.undecided).nouns.values()),
         unplaced=trainings.unplaced(tx, account, held.deployments),
     )
+
+
+def _unread_logs(gaps: Iterable[Gap], statuses: Mapping[str, JobStatus]) -> frozenset[str]:
+    """Jobs under way whose log could not be read: nothing else tells since when one runs that was first seen so."""
+    unread = {gap.subject for gap in gaps if gap.section is Section.JOBS}
+    return frozenset(job for job in unread & statuses.keys() if not statuses[job].has_ended)
 
 
 def _at_hand(tx: Connection, account: str) -> AtHand:

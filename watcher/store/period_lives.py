@@ -168,10 +168,7 @@ def _sights(
     sights: Sequence[datetime], noun: Deployment, gaps: Sequence[tuple[Gap, datetime | None]]
 ) -> Sequence[datetime]:
     """The sights of an account's deployments, but those at which this very one could not be read."""
-    ids = {noun.key, noun.name.lower()}
-    unread = [
-        (gap.at, ends_at) for gap, ends_at in gaps if gap.section is Section.DEPLOYMENTS and gap.subject.lower() in ids
-    ]
+    unread = [(gap.at, ends_at) for gap, ends_at in gaps if gap.section is Section.DEPLOYMENTS and gap.is_about(noun)]
     if not unread:  # as nearly always
         return sights
     return [at for at in sights if not any(begin <= at and (end is None or at < end) for begin, end in unread)]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
 from watcher.costs.idle import IdleMoney
-from watcher.costs.money import Cost, Total, Unknown
+from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
@@ -174,7 +174,8 @@ def bills(statement: Statement) -> Iterator[Section]:
 def _total(bill: Bill, statement: Statement) -> Row:
     """What the lines of a bill add up to; a deployment or a job that is in two of them counts once."""
     deployments = {line.id.lower() for line in statement.hosted}
-    hosting, training = (together(costs, statement.currency) for costs in zip(*_parts(bill), strict=True))
+    hosting = together((line.hosting for line in bill.lines), statement.currency)
+    training = together((line.training for line in bill.lines), statement.currency)
     idle = together((line.idle for line in bill.lines), statement.currency)
     whole = hosting + training
     return Row(
@@ -190,11 +191,6 @@ def _total(bill: Bill, statement: Statement) -> Row:
         ),
         worth=whole,
     )
-
-
-def _parts(bill: Bill) -> Iterator[tuple[Total, Total]]:
-    for line in bill.lines:
-        yield line.hosting, line.training
 
 
 def trickle(statement: Statement) -> Iterator[Section]:
