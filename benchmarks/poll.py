@@ -32,6 +32,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/bench"
 SAMPLE_OF_SDK = 20
 CONCURRENCY = 64
+EMPTY = {"object": "list", "data": []}
 
 
 def host(number: int) -> str:
@@ -116,9 +117,9 @@ def _answers(accounts: int, jobs: int, port: int, more: Mapping[str, object]) ->
         "/openai/v1/fine_tuning/jobs": {"object": "list", "data": [_job(n) for n in range(jobs)], "has_more": False},
         "quiet /openai/v1/fine_tuning/jobs": {"object": "list", "data": [_job(n + 1) for n in range(jobs)]},
         "one job": _job(0),
-        "/openai/v1/files": {"object": "list", "data": []},
-        "/openai/models": {"object": "list", "data": []},
-        "/openai/v1/fine_tuning/jobs/ftjob-" + "0" * 32 + "/checkpoints": {"object": "list", "data": []},
+        "/openai/v1/files": EMPTY,
+        "/openai/models": EMPTY,
+        **{f"/openai/v1/fine_tuning/jobs/ftjob-{'0' * 32}/{of}": EMPTY for of in ("checkpoints", "events")},
     }
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     usual = metrics(dict.fromkeys(range(5), hour))  # so that none is idle

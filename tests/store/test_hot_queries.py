@@ -6,7 +6,7 @@ import pytest
 
 from tests.alerts.factories import ACCOUNT, NOW, make_alert
 from watcher.rules.finding import Severity
-from watcher.store import alerts, claiming, history, listings, schema
+from watcher.store import alerts, claiming, history, listings, period_scope, schema
 from watcher.store.grounds import grounds
 
 from .dumps import statements
@@ -26,6 +26,7 @@ ASKED = {
     "ended": (lambda tx: alerts.ended(tx, ACCOUNT, since=NOW), "ix_alerts_ended"),
     "undecided": (lambda tx: history.undecided(tx, ACCOUNT), "ix_transitions_undecided"),
     "newest jobs": (lambda tx: list(listings.newest_jobs(tx)), "ix_jobs_created_at"),
+    "scope since": (lambda tx: period_scope.load(tx, NOW, NOW), "ix_transitions_observed_at"),
     "told after": (lambda tx: alerts.told_after(tx, 7), "ix_told_sequence"),
 }
 

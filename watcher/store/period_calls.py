@@ -9,12 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, Text, func, select, type_coerce
+from sqlalchemy import JSON, Connection, Select, Text, cast, column, func, select, type_coerce
 
 from watcher.costs.hosting import Answered, micros
 from watcher.costs.idle import Trickle
@@ -163,7 +161,8 @@ def load(
         }
         for key, name in succeeded:
             quiet[key].add(name)
-        _put_before(found, _gathered(_of_days(tx, far, near), quiet, as_of=as_of, past=past, late=late))
+        rows = _of_days(tx, far, near) if past else _of_names(tx, _places(quiet), far, near)
+        _put_before(found, _gathered(rows, quiet, as_of=as_of, past=past, late=late))
     if month < far:
         _put_before(found, _gathered(_of_names(tx, succeeded, month, far), names, as_of=as_of, past=past, late=late))
     return Tallies(begin=min(far, month), as_of=as_of, of=found, late=late)
@@ -203,12 +202,21 @@ def _of_days(tx: Connection, begin: datetime, end: datetime) -> _Rows:
 
 
 def _of_names(tx: Connection, places: Collection[tuple[str, str]], begin: datetime, end: datetime) -> _Rows:
-    """Those of a few names."""
+    """Those of some names: by their own rows, as what is called most is not among them."""
     c = schema.calls.c
-    for account, its_places in groupby(sorted(places), key=itemgetter(0)):
-        for some in chunks([name for _, name in its_places]):
-            its = _between(begin, end).where(c.account == account, c.deployment.in_(some))
-            yield from plain_rows(tx, its.order_by(c.day))
+    texts = sorted(places)
+    if tx.dialect.name == "sqlite":
+        asked = func.json_each(msgspec.json.encode(texts).decode()).table_valued("value", name="asked")
+        account, name = func.json_extract(asked.c.value, "$[0]"), func.json_extract(asked.c.value, "$[1]")
+    else:
+        asked = func.json_array_elements(cast(texts, JSON)).table_valued(column("value", JSON), name="asked")
+        account, name = asked.c.value[0].as_string(), asked.c.value[1].as_string()
+    its = _between(begin, end).where(c.account == account, c.deployment == name)
+    yield from plain_rows(tx, its.order_by(c.account, c.deployment, c.day))
+
+
+def _places(names: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
+    return [(key, name) for key, some in names.items() for name in some]
 
 
 def _between(begin: datetime, end: datetime) -> Select[Any]:

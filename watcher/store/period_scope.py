@@ -49,9 +49,11 @@ def gone(tx: Connection, accounts: Collection[str], as_of: datetime) -> frozense
 def _changed_since(tx: Connection, as_of: datetime) -> Mapping[str, datetime | None]:
     """When those accounts had left the scope that have left it or come back since; `None`: they were in it."""
     t = schema.transitions.c
-    said = select(t.account, t.change, t.after).where(_IS_SCOPE, t.observed_at > as_of).order_by(t.id.desc())
+    # Not sorted by the database: to find them in their order SQLite would go through all transitions there are.
+    said = select(t.id, t.account, t.change, t.after).where(_IS_SCOPE, t.observed_at > as_of)
+    newest_first = sorted(tx.execute(said).all(), key=lambda row: row.id, reverse=True)
     # The first of several changes stays: what it changed is what was known before.
-    was_watched = {account: _takes_out(change, after) for account, change, after in tx.execute(said)}
+    was_watched = {row.account: _takes_out(row.change, row.after) for row in newest_first}
     found: dict[str, datetime | None] = {key: None for key, was in was_watched.items() if was}
     for some in chunks(sorted(was_watched.keys() - found.keys())):
         left = (
