@@ -4,11 +4,13 @@ from datetime import time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from tests.factories import NOW
 from watcher import config
 from watcher.assembly import tariff_of, terms_of
 from watcher.assembly_report import edition_of, reporting_of
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience
+from watcher.settings import frame_of
 
 TEXT = """
 [watcher]
@@ -73,7 +75,7 @@ def test_reports_go_by_the_configuration():
     )
     assert terms.book.terms.discount_percent == Decimal(10)
     assert terms.metrics_stale_after == timedelta(hours=12 * 12 + 1)  # so long they rest far from any end
-    assert terms.near_stale_after == timedelta(hours=24)
+    assert terms.near_stale_after == frame_of(loaded, NOW).stale_after == timedelta(hours=24)
     assert (terms.deployments_stale_after, terms.jobs_stale_after) == (timedelta(hours=3), timedelta(hours=16))
 
 

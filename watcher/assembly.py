@@ -57,7 +57,7 @@ from watcher.resources.account import Account
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment
 from watcher.rules.finding import Severity
-from watcher.rules.metrics_pace import metrics_wait
+from watcher.rules.metrics_pace import metrics_wait, stale_after
 from watcher.rules.registry import build_rules
 from watcher.store import engine
 from watcher.store.engine import Store
@@ -327,8 +327,7 @@ def judgement_of(config: Config) -> Judgement:
             **options[name],
             "lifetime": rules.deployment_idle.lifetime,
             "lifetimes": rules.deployment_idle.lifetimes,
-            # Calls read at the last poll but one are no older than this where metrics are read as seldom as wished.
-            "stale_after": max(timedelta(hours=3), 2 * config.poll.metrics),
+            "stale_after": stale_after(config.poll.metrics),
         }
     options["deployment_gone"] = {
         **options["deployment_gone"],

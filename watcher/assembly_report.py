@@ -16,7 +16,7 @@ from watcher.errors import Refused
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience, Edition, Statement
 from watcher.report.terms import ReportTerms
-from watcher.rules.metrics_pace import SELDOM
+from watcher.rules.metrics_pace import SELDOM, stale_after
 from watcher.rules.text import moment
 from watcher.settings import lifetimes_of
 from watcher.store import reports
@@ -67,7 +67,7 @@ def report_terms_of(config: Config, pricing: Terms) -> ReportTerms:
         owner_tag=discovery.owner_tag,
         # Where nothing is near its end they rest for so long, and end an hour before they are read.
         metrics_stale_after=max(timedelta(hours=13), SELDOM * config.poll.metrics + timedelta(hours=1)),
-        near_stale_after=max(timedelta(hours=3), 2 * config.poll.metrics),  # as the rule about idleness has it
+        near_stale_after=stale_after(config.poll.metrics),
         deployments_stale_after=max(timedelta(hours=3), 2 * config.poll.deployments),
         jobs_stale_after=max(timedelta(hours=3), 2 * config.poll.active, 2 * config.poll.quiet),
     )

@@ -8,6 +8,7 @@ from watcher.alerts.lint import CRITICAL_RULES, LABELS, Known
 from watcher.answers.query import Frame
 from watcher.rules import registry
 from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.metrics_pace import stale_after
 
 if TYPE_CHECKING:  # pydantic costs a third of a second, and whoever calls has loaded it
     from watcher.config import Config
@@ -15,7 +16,12 @@ if TYPE_CHECKING:  # pydantic costs a third of a second, and whoever calls has l
 
 def frame_of(config: "Config", now: datetime) -> Frame:
     """What an answer given at `now` goes by."""
-    return Frame(now=now, owner_tag=config.azure.discovery.owner_tag, lifetimes=lifetimes_of(config))
+    return Frame(
+        now=now,
+        owner_tag=config.azure.discovery.owner_tag,
+        lifetimes=lifetimes_of(config),
+        stale_after=stale_after(config.poll.metrics),
+    )
 
 
 def lifetimes_of(config: "Config") -> Lifetimes:

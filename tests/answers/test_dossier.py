@@ -57,7 +57,7 @@ def test_of_its_alerts_the_loudest_that_fires_comes_first(estate):
     idle = alert("deployment_idle", 3, severity=Severity.CRITICAL)
     event = alert("deployment_gone", 0, severity=Severity.CRITICAL)
     estate.write_now(alerts.save, [over, waste, idle, event])
-    found = estate.read_now(dossier.find, "chat-contoso-ft", routing=None, now=NOW)
+    found = estate.read_now(dossier.find, "chat-contoso-ft", FRAME, routing=None)
     assert [one.alert.finding.rule for one in found.alerts] == [
         "deployment_idle",
         "deployment_wasting",
@@ -82,9 +82,9 @@ def test_an_earlier_life_is_not_to_be_made_again_over_one_that_stands(store, sta
     store.write_now(save)
     alert = make_alert("deployment_gone", at=NOW - 2 * DAY, account=PLACE.key, subject=deployment_subject(first))
     store.write_now(alerts.save, [alert])
-    found = store.read_now(dossier.find, alert.id, routing=None, now=NOW)
+    found = store.read_now(dossier.find, alert.id, FRAME, routing=None)
     assert (found.deployment.deployment, found.recipe.obstacle) == (first, said)
-    assert store.read_now(dossier.find, "bot", routing=None, now=NOW).recipe.obstacle == ""
+    assert store.read_now(dossier.find, "bot", FRAME, routing=None).recipe.obstacle == ""
 
 
 ASKED = {"routing": None, "book_of": lambda tx: book_of(LIST_PRICES)}
@@ -103,14 +103,14 @@ def test_the_page_of_a_job_reads_nothing_of_other_accounts(estate):
 
 @pytest.mark.parametrize("place", ["contoso-ft", "CONTOSO-FT", PLACE.id, PLACE.key, f"{PLACE.id}/deployments"])
 def test_an_account_is_named_by_label_name_or_id_in_any_case(estate, place):
-    found = estate.read_now(dossier.find, f"{place}/chat-contoso-ft", routing=None, now=NOW)
+    found = estate.read_now(dossier.find, f"{place}/chat-contoso-ft", FRAME, routing=None)
     assert found.deployment is not None
 
 
 @pytest.mark.parametrize("place", ["contoso", "ft", "contoso%", "contoso-_t", "contoso-west", "accounts/contoso-ft"])
 def test_nothing_is_found_under_a_name_that_is_not_its_account_s(estate, place):
     with pytest.raises(Refused, match="nothing is known of"):
-        estate.read_now(dossier.find, f"{place}/chat-contoso-ft", routing=None, now=NOW)
+        estate.read_now(dossier.find, f"{place}/chat-contoso-ft", FRAME, routing=None)
 
 
 def test_where_a_model_is_deployed_is_asked_of_all_accounts_and_what_was_not_read_is_said(store):

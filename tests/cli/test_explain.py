@@ -39,7 +39,7 @@ def test_the_text_says_what_the_document_says(world: World) -> None:
         "read\n5 min ago",
         "cost until deletion ",
         "route.routes[0] → hook",
-        "hook: firing, warning 3d; dead",
+        "hook: firing, warning, 3d; dead",
         "dead: bad_request: 410: gone",
     ):
         assert text in out
@@ -131,8 +131,8 @@ def test_an_event_is_told_by_when_it_happened_and_when_it_was_noticed(world: Wor
     failed = make_job("ftjob-under-way", "failed", finished_at=NOW - 30 * MINUTE, error="x")
     world.record(good(at=NOW, jobs=[failed], events={failed.id: [make_event("Job failed.")]}))
     out = " ".join(world.watcher("explain", "ftjob-under-way").out.split())
-    assert "That happened on 2026-11-22 07:30 UTC, and watcher noticed on 2026-11-22 08:00 UTC (just now)." in out
-    assert "That was noticed on 2026-11-22 07:55 UTC (5 min ago)." in " ".join(
+    assert "That happened on 2026-11-22 07:30 UTC, and watcher saw it on 2026-11-22 08:00 UTC (just now)." in out
+    assert "That was seen on 2026-11-22 07:55 UTC (5 min ago)." in " ".join(
         world.watcher("explain", "ftjob-that-ends").out.split()
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_explain_more import explained, polls
-from tests.cli.world import World
+from tests.cli.world import World, lock_out
 from tests.factories import HOUR, MINUTE, NOW, make_deployment, make_event, make_gap, make_job, make_snapshot
 from watcher.resources.snapshot import GapReason, Section
 
@@ -27,8 +27,8 @@ def test_what_was_not_seen_names_its_cure_and_the_alert_that_tells_of_it(tmp_pat
     assert "a role is missing. Azure or the network says: needs a role. What helps: Grant the least role" in out
     assert "az role assignment create" in out
     assert f"Told by account_forbidden: watcher explain {alert['id']}" in out
-    beside = f"There is no alert about it alone; of what was not seen there is account_forbidden ({alert['id'][:12]})."
-    assert beside in out
+    assert "There is no alert about it alone. That it could not be seen is told by account_forbidden (" in out
+    assert f"account_forbidden ({alert['id'][:12]})." in out
     (unread,) = world.watcher("explain", "ftjob-now", "--json").json["explanation"]["unread"]
     assert (unread["section"], unread["alert"]) == ("jobs", alert["id"])
     assert unread["cure"].startswith("Grant the least role")
@@ -90,3 +90,20 @@ def test_the_cost_of_a_job_that_was_lost_before_its_end_is_unknown(tmp_path: Pat
     )
     lost = "Cost: unknown (what became of a job is not known, as it is listed no longer)."
     assert lost in explained(world, "ftjob-now")
+
+
+def test_what_one_cause_explains_is_told_by_that_cause(empty_world: World) -> None:
+    """The account's own alert is told to nobody: the credential's is, in its place."""
+    lock_out(empty_world)
+    firing = empty_world.watcher("alerts", "--json").json["alerts"]
+    (cause,) = [one["id"] for one in firing if one["rule"] == "credential_failing"]
+    beside = [
+        one["id"] for one in firing if one["rule"] == "account_forbidden" and one["labels"]["account"] == "northwind-ft"
+    ]
+    told = f"Told by credential_failing, which explains account_forbidden: watcher explain {cause}"
+    out = explained(empty_world, "northwind-ft/support-bot")
+    assert told in out and f"is told by credential_failing ({cause[:12]})." in out
+    for one in beside:
+        assert told in explained(empty_world, one)
+    for one in empty_world.watcher("explain", "northwind-ft/support-bot", "--json").json["explanation"]["unread"]:
+        assert (one["alert"] in beside, one["explained_by"]) == (True, cause)

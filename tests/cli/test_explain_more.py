@@ -487,7 +487,22 @@ def told_of(alert: Alert, *told: Told) -> str:
             "The last step that it crossed was 6h before its deletion.",
         ),
         ("deployment_idle", "overdue", "", "By then its deletion was overdue."),
-        ("model_retiring", "30d", "The step reached is 30d.", "The step reached is 30d."),
+        (
+            "model_retiring",
+            "30d",
+            "The last step that it crossed is 30d before the retirement.",
+            "The last step that it crossed was 30d before the retirement.",
+        ),
+        (
+            "job_cost",
+            "25h",
+            "It has passed 50 % of the cap: 25 h of training.",
+            "It had passed 50 % of the cap: 25 h of training.",
+        ),
+        ("job_cost", "0h", "It has passed 100 % of the cap: 50 h of", "It had passed 100 % of the cap: 50 h of"),
+        ("job_cost", "overdue", "It was resumed beyond the cap.", "It had been resumed beyond the cap by then."),
+        ("job_paused", "3d", "The reminder was due after 3d of pause.", "The reminder was due after 3d of pause."),
+        ("made_elsewhere", "4", "The step reached is 4.", "The step reached is 4."),
         ("job_stalled", "", "", ""),
     ],
 )
@@ -523,7 +538,7 @@ def test_a_resolve_for_which_the_news_of_the_end_stood_is_told_as_such() -> None
         route="route",
     )
     assert told_of(alert, told).endswith("2026-11-22 08:00 UTC hook: resolved, by the message that it is gone")
-    assert told_of(alert, replace(told, notification_id="ntf_1")).endswith("hook: resolved, warning 6h")
+    assert told_of(alert, replace(told, notification_id="ntf_1")).endswith("hook: resolved, warning, 6h")
 
 
 def test_an_ended_job_trained_and_one_under_way_trains(tmp_path: Path) -> None:
@@ -570,3 +585,26 @@ def test_where_its_account_left_the_scope_nothing_is_claimed_of_it(tmp_path: Pat
 def test_nothing_is_in_the_way_of_one_that_stands_or_is_gone_alone(tmp_path: Path) -> None:
     world = gone(Departure(is_read=True, deleted_by="ana@x.example"), tmp_path)
     assert world.watcher("explain", "bot", "--json").json["explanation"]["recipe"]["obstacle"] is None
+
+
+def test_of_a_job_that_the_service_refused_no_checkpoint_is_offered(tmp_path: Path) -> None:
+    words = "This model is unable to be deployed. It scores above acceptable thresholds for: [Violence]."
+    inside = make_training(make_checkpoint(80, "ftjob-now"), curve=CURVE, job="ftjob-now", is_final=True)
+    failed = make_job("ftjob-now", "failed", finished_at=NOW - HOUR, error=words)
+    seen = make_snapshot(at=NOW - 30 * MINUTE, jobs=[failed], training={"ftjob-now": inside})
+    out = explained(polls(World(tmp_path), running(NOW - 2 * HOUR), seen), "ftjob-now")
+    assert "step 80" in out and "To deploy" not in out and "deployment create" not in out
+    assert "Nothing of this training is offered for deployment: the service's RAI checks have refused the job" in out
+
+
+def test_idleness_is_counted_to_where_calls_are_known(tmp_path: Path) -> None:
+    """A day after the watcher stopped nobody knows whether it was called since."""
+    usage = [make_usage("bot", last_success_at=NOW - 10 * DAY)]
+    seen = make_snapshot(at=NOW, jobs=[], deployments=[make_deployment("bot")], usage=usage)
+    world = polls(World(tmp_path), seen)
+    assert "since 2026-11-12 08:00 UTC, for 10 d" in explained(world, "bot")
+    world.now += 30 * HOUR
+    out = explained(world, "bot")
+    assert "for 10 d, to 2026-11-22 08:00 UTC; its calls since then are not known" in out
+    assert "for 11 d 6 h" not in out
+    assert "the metrics read end 1 d 6 h ago, which is too old." in out and "last read 1 d 6 h ago" not in out

@@ -78,8 +78,8 @@ def test_what_fires_for_reports_alone_is_counted_apart(world: World) -> None:
     assert found["for_reports"] == {"deployment_wasting": 2}
     lines = screen(world)
     assert section(lines, "Fires now")[0] == "Fires now: 3, all new"
-    assert "For reports alone: 2 deployment_wasting: watcher alerts --status firing" in lines
-    assert "For reports alone: 2 deployment_wasting: watcher alerts --status firing" in world.watcher("status").out
+    assert "For reports alone: deployment_wasting 2: watcher alerts --status firing" in lines
+    assert "For reports alone: deployment_wasting 2: watcher alerts --status firing" in world.watcher("status").out
     named = "match = ['rule=\"deployment_idle|deployment_wasting\"']".replace('="', '=~"')
     world.config.write_text(world.config.read_text().replace("match = ['rule=\"deployment_idle\"']", named))
     assert section(screen(world), "Fires now")[0] == "Fires now: 5, all new"  # a route asks for them by their rule
@@ -135,7 +135,7 @@ def test_a_channel_that_fails_is_told_with_its_next_try(world: World) -> None:
     hook = found["told"][0]
     assert (hook["waiting"], hook["dead"], hook["failing_since"]) == (1, 0, "2026-11-22T05:00:00Z")
     assert [one["about"] for one in found["coming"]] == ["hook is tried again, with 1 waiting"]
-    assert any("fails since 3 h ago" in line for line in section(screen(world), "Receivers told"))
+    assert any("fails for 3 h" in line for line in section(screen(world), "Receivers told"))
 
 
 def test_what_ended_is_told_with_how_long_and_why_and_whether_anybody_heard_of_it(world: World) -> None:
@@ -279,3 +279,14 @@ def test_a_bad_shift_fits_two_screens_of_eighty_columns(empty_world: World) -> N
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 90
     assert "  … and 22 more: watcher alerts --status firing" in lines
+
+
+def test_a_deletion_that_may_come_at_any_moment_is_not_late(world: World) -> None:
+    """It is overdue past its latest time only, which a refused call puts off here."""
+    world.now = later = NOW + 60 * HOUR
+    called = {"last_success_at": NOW - 13 * DAY, "last_failure_at": NOW - 12 * DAY}
+    usage = [make_usage("support-bot", read_to=later, **called)]
+    world.record(good(at=later, deployments=[make_deployment("support-bot")], usage=usage))
+    coming = section(screen(world), "Comes until")
+    assert any(line.split()[:3] == ["at", "any", "moment"] and "support-bot" in line for line in coming)
+    assert not any("overdue" in line for line in coming)

@@ -42,9 +42,9 @@ def test_the_screen(world: World) -> None:
         "  models: seen in 0; not read yet in 3",
         "  clock against the service's: unknown, not measured yet",
         "  NOT SEEN jobs of fabrikam-a-rather-long-account-name-ft: a firewall or private",
-        "  endpoint keeps watcher out, since 1 h ago; never read",
-        "  NOT SEEN metrics of fabrikam-a-rather-long-account-name-ft: a role is missing,",
-        "  since 1 h ago; never read",
+        "  endpoint keeps watcher out for 1 h; never read",
+        "  NOT SEEN metrics of fabrikam-a-rather-long-account-name-ft: a role is missing",
+        "  for 1 h; never read",
         "  NOT SEEN anything of tailspin: not read yet",
         "",
     ]
@@ -58,11 +58,19 @@ def test_the_screen(world: World) -> None:
 def test_a_watcher_that_stands_still_is_said_to(world: World) -> None:
     """Its gaps are as old as its readings, and none of them tells that nothing is read any more."""
     world.now += timedelta(minutes=20)
-    assert "NOTHING" not in world.watcher("status").out
+    for screen in ("status", "jobs", "deployments", "accounts"):
+        assert "NOTHING" not in world.watcher(screen).out
     world.now += timedelta(hours=18)
-    words = "NOTHING was read of late, the newest reading is from 18 h ago: does watcher run?"
+    words = (
+        "Coverage: NOTHING was read for 18 h Does watcher run? Nothing below is newer than 2026-11-22 07:55 UTC; until "
+        "then 1 of 3 accounts had been seen whole"
+    )
     for options in ((), ("--since", "1h")):
-        assert words in " ".join(world.watcher("status", *options).out.split())
+        out = " ".join(world.watcher("status", *options).out.split())
+        assert words in out and "accounts seen whole" not in out
+    old = "NOTHING was read since 2026-11-22 07:55 UTC, 18 h 25 min ago: does watcher run? Nothing above is newer"
+    for listing in ("jobs", "deployments", "accounts"):
+        assert old in " ".join(world.watcher(listing).out.split())
 
 
 def test_the_document(world: World) -> None:
@@ -101,7 +109,7 @@ def test_since_tells_what_happened_and_what_was_done(world: World) -> None:
     happened = world.watcher("status", "--since", "12h", "--json").json["status"]["happened"]
     assert {each["what"] for each in happened} == {"fired", "happened", "resolved", "silenced"}
     assert [each["at"] for each in happened] == sorted((each["at"] for each in happened), reverse=True)
-    assert world.watcher("status", "--since", "12h").out.startswith("watcher prod · since 12 h ago · ")
+    assert world.watcher("status", "--since", "12h").out.startswith("watcher prod · the last 12 h · ")
     assert world.watcher("status", "--json").json["status"]["handover"] is None
     assert world.watcher("status", "--since", "30s", "--json").json["status"]["happened"][0]["what"] == "silenced"
 
@@ -195,11 +203,11 @@ def test_the_one_that_is_unread_is_named_and_the_rest_was_seen(empty_world: Worl
     empty_world.record(good(deployments=bots, usage=usage))
     empty_world.record(good(at=NOW - MINUTE, deployments=bots, usage=usage, gaps=(gap,)))
     lines = empty_world.watcher("status").out.splitlines()
-    assert "Coverage: 0 of 1 accounts seen whole" in lines
+    assert "Coverage: 0 of 1 account seen whole" in lines
     said = " ".join(" ".join(lines).split())
     assert "deployments: seen in 1, but for contoso-ft/support-bot, the oldest reading 1 min ago" in said
-    last = "since 1 min ago; the rest was last read 1 min ago"
-    assert f"NOT SEEN contoso-ft/support-bot (deployments): access was refused, {last}" in said
+    last = "for 1 min; the rest was last read 1 min ago"
+    assert f"NOT SEEN contoso-ft/support-bot (deployments): access was refused {last}" in said
     coverage = empty_world.watcher("status", "--json").json["status"]["coverage"]
     (seen,) = [one for one in coverage["sections"] if one["section"] == "deployments"]
     assert (seen["whole"], seen["partly"], seen["missing"]) == (0, 1, ["contoso-ft/support-bot"])

@@ -10,6 +10,7 @@ import pytest
 from tests.flows.conftest import ft
 from tests.flows.machine import stepped
 from watcher.answers import dossier
+from watcher.answers.query import Frame
 from watcher.costs.hosting import Period
 from watcher.cycles.editions import statements
 from watcher.report.render import FORMATS
@@ -47,7 +48,7 @@ def bot(**more) -> Deployment:
 
 
 async def explained(flow) -> dossier.Dossier:
-    return await flow.machine.store.read(dossier.find, "ft/bot", routing=None, now=flow.clock())
+    return await flow.machine.store.read(dossier.find, "ft/bot", Frame(now=flow.clock()), routing=None)
 
 
 async def run(flow, command: str) -> httpx.Response:
@@ -154,7 +155,7 @@ async def test_a_model_that_went_with_its_account_is_not_said_to_be_there(tmp_pa
         gone = await explained(flow)
         (alert,) = flow.sink.of("deployment_gone")
         for said in (gone.recipe.obstacle, await reported(flow), alert["annotations"]["description"]):
-            assert "the model is gone with it unless the account can be recovered" in said
+            assert "the model is gone with the account unless the account can be recovered" in said
         answer = await run(flow, gone.recipe.command.replace("/accounts/ft/", "/accounts/third/"))
         assert answer.json()["error"]["code"] == "DeploymentModelNotSupported"
 
@@ -170,5 +171,5 @@ async def test_an_account_of_the_same_id_that_came_later_does_not_have_the_model
         await flow.step()
         gone = await explained(flow)
         for said in (gone.recipe.obstacle, await reported(flow)):
-            assert "The account ft was deleted since; one of its id is there again." in said
+            assert "The account ft was deleted, and one of the same name is there now" in said
         assert (await run(flow, gone.recipe.command)).json()["error"]["code"] == "DeploymentModelNotSupported"

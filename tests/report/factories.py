@@ -7,11 +7,13 @@ from typing import Any
 
 from tests.factories import DAY, HOUR, MODEL, NOW, make_account, make_deployment
 from watcher.costs.advice import Advice, Move
-from watcher.costs.hosting import Period, State
+from watcher.costs.hosting import Period
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Amount, Cost, Number, Total, Unknown, money, nothing, total
 from watcher.costs.prices import Per, Price, Source
 from watcher.costs.recipe import recipe
+from watcher.costs.uses import State
+from watcher.report.bills import until_deletion
 from watcher.report.statement import (
     Actual,
     Bill,
@@ -340,14 +342,7 @@ def make_statement(
         "trickle": _in_state(hosted, State.TRICKLE),
         "unread": _in_state(hosted, State.UNKNOWN),
         "saving_per_month": sum_of(usd(1224)),
-        "idle_until_deletion": sum_of(
-            *(
-                line.idle.until_deletion
-                for line in hosted
-                if isinstance(line.idle, IdleMoney)
-                if line.idle.until_deletion
-            )
-        ),
+        "idle_until_deletion": sum_of(*until_deletion(hosted)),
         "bills": (
             Bill(
                 by="account",

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_deployment, make_usage
-from watcher.costs.hosting import Answered, Period
+from watcher.costs.hosting import Period
+from watcher.costs.uses import Answered
 from watcher.report.compile import ReportTerms, compile_statement
 from watcher.report.recorded import RecordedAccount, RecordedJob, RecordedLife, Records
 from watcher.report.statement import Statement

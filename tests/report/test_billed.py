@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.factories import DAY, HOUR, NOW, make_deployment, make_job
+from tests.factories import DAY, HOUR, NOW, make_deployment, make_event, make_job
 from tests.report.recorded import BEGAN, WEEK, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs.hosting import Period
 from watcher.report.billed import billed
@@ -17,7 +17,8 @@ MIDNIGHT = NOW.replace(hour=0)
 
 def trained(at, number, billed=3_000_000):
     job = make_job(f"ftjob-{number}", status="succeeded", model="gpt-4.1-2025-04-14", training_type="globalStandard")
-    return RecordedJob(job=job, ended_at=at, billed=billed)
+    said = () if billed is None else (make_event(f"Training tokens billed: {billed}", at=at),)
+    return RecordedJob(job=job, ended_at=at, events=said)
 
 
 def test_the_estimate_is_that_of_the_days_that_were_billed():

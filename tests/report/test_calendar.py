@@ -144,14 +144,14 @@ def test_where_all_is_known_nothing_is_missing():
 def test_deletions_without_a_date_are_counted_with_their_reasons():
     one, two = make_undated(), make_undated("the metrics read end too long ago", "a/b", "a/c")
     assert missing_from(make_quiet(undated=(one,), unseen=("of it",))) == [
-        "When Azure deletes 1 deployment is not known, so it is not in the calendar: of 1 the metrics could not be "
-        "read: a role is missing."
+        "When Azure deletes 1 deployment is not known, so it is not in the calendar: the metrics could not be read: "
+        "a role is missing."
     ]
-    statement = make_quiet(undated=(two, one), unseen=("of two", "of one", "of jobs"))
+    statement = make_quiet(undated=(two, one), unseen=("of two", "of one", "of jobs"), lacks_dates=True)
     assert missing_from(statement) == [
         "When Azure deletes 3 deployments is not known, so they are not in the calendar: of 2 the metrics read end too "
         "long ago; of 1 the metrics could not be read: a role is missing.",
-        "More could not be seen, so that other dates may be missing.",
+        "More could not be seen, so other dates may be missing or have moved.",
     ]
 
 
@@ -160,14 +160,15 @@ def test_the_calendar_s_own_description_names_them():
     found = texts(calendar_of(make_quiet(undated=(many,), unseen=("of it",))))
     assert found["DESCRIPTION"] == found["X-WR-CALDESC"]
     assert found["X-WR-CALDESC"] == [
-        "When Azure deletes 12 deployments is not known, so they are not in the calendar: of 12 (a/0, a/1, a/2, a/3, "
-        "a/4, a/5, a/6, a/7 and 4 more) the metrics were not read."
+        "When Azure deletes 12 deployments is not known, so they are not in the calendar: the metrics were not read "
+        "(a/0, a/1, a/2, a/3, a/4, a/5, a/6, a/7 and 4 more)."
     ]
 
 
 def test_what_else_was_not_seen_is_said_too():
-    said = ["Something could not be seen, so that other dates may be missing."]
-    assert missing_from(make_quiet(unseen=("The jobs of 1 account could not be read.",))) == said
+    said = ["Something could not be seen, so other dates may be missing or have moved."]
+    assert missing_from(make_quiet(unseen=("The jobs of 1 account could not be read.",), lacks_dates=True)) == said
+    assert missing_from(make_quiet(unseen=("The calls of 1 deployment were not read in all of the period.",))) == []
     assert missing_from(make_quiet(accounts=0)) == ["No account is known, so the calendar has no dates of deployments."]
     owners = Edition(audience=Audience.OWNER, owner="Search")
     assert missing_from(make_quiet(accounts=0, edition=owners)) == []

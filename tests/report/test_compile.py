@@ -25,9 +25,10 @@ from tests.report.recorded import (
 from watcher.alerts.keep import Keep
 from watcher.alerts.matcher import matches, parse_matchers
 from watcher.costs.advice import Move
-from watcher.costs.hosting import Period, State
+from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, Unknown, total
 from watcher.costs.prices import Terms
+from watcher.costs.uses import State
 from watcher.report.statement import Audience, DateKind, Edition
 from watcher.resources.calls import Coverage
 from watcher.resources.departure import Departure

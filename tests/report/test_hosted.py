@@ -22,7 +22,7 @@ from tests.report.factories import make_actual
 from tests.report.recorded import BEGAN, WEEK, every, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs import obstacles
 from watcher.costs.advice import Move
-from watcher.costs.hosting import State
+from watcher.costs.uses import State
 from watcher.report.recorded import RecordedJob
 from watcher.resources.calls import Coverage
 from watcher.resources.departure import Departure
@@ -217,7 +217,7 @@ def test_a_recipe_says_what_is_in_its_way():
     assert in_the_way(make_life(bot, end=ENDED["end"], outcome="replaced")) == obstacles.REPLACED
     assert in_the_way(make_life(bot, end=ENDED["end"], outcome="left"), removed_at=NOW - DAY) == obstacles.OUT_OF_SIGHT
     assert "is gone, so the command" in in_the_way(make_life(bot, **ENDED), removed_at=NOW - DAY, is_gone=True)
-    assert "one of its id is there again" in in_the_way(make_life(bot, **ENDED, departure=log))
+    assert "one of the same name is there now" in in_the_way(make_life(bot, **ENDED, departure=log))
     assert in_the_way(make_life(bot, end=ENDED["end"], outcome="moved"), removed_at=NOW - DAY, is_gone=True) is None
 
 

@@ -10,6 +10,7 @@ from tests.rules.ask import found
 from watcher.report.standing import Risk, Standing, stand
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.idle import DeploymentIdle
+from watcher.rules.metrics_pace import stale_after
 from watcher.rules.rule import View
 from watcher.rules.text import rfc3339
 
@@ -50,6 +51,15 @@ def test_risk(deployment: dict[str, Any], usage: Any, gaps: Any, risk: Risk) -> 
     if risk is Risk.UNKNOWN:
         assert (found.deletion_earliest, found.left, found.idle_since) == (None, None, None)
         assert found.unknown_because
+
+
+def test_where_metrics_are_read_seldom_they_are_not_missed_soon() -> None:
+    """An interval of half a day is the operator's choice, as for the rule that warns and for reports."""
+    read_to = NOW - 20 * HOUR
+    usage = [make_usage(read_to=read_to, last_success_at=NOW - 10 * DAY)]
+    assert standing(make_deployment(), usage).risk is Risk.UNKNOWN
+    assert standing(make_deployment(), usage, stale_after=stale_after(12 * HOUR)).risk is Risk.AT_RISK
+    assert standing(make_deployment(), usage, stale_after=stale_after(HOUR)).risk is Risk.UNKNOWN
 
 
 def test_a_model_that_a_job_made_is_fine_tuned_whatever_its_name() -> None:

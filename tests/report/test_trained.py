@@ -22,7 +22,8 @@ def made(status="succeeded", *, ended=NOW - DAY, billed=5_000_000, **changes):
         finished_at=ended,
         **{key: changes.pop(key) for key in ("error", "trained_tokens") if key in changes},
     )
-    return RecordedJob(job=job, ended_at=ended, billed=billed, **changes)
+    said = () if billed is None else (make_event(f"Training tokens billed: {billed}", at=ended or NOW),)
+    return RecordedJob(job=job, ended_at=ended, events=(*changes.pop("events", ()), *said), **changes)
 
 
 @pytest.mark.parametrize(

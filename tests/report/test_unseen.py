@@ -1,13 +1,16 @@
 """Deletions whose date is not known: which, and why."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_usage
+from tests.alerts.factories import make_alert
+from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_reading, make_usage
 from tests.report.recorded import BEGAN, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs.hosting import Period
 from watcher.costs.idle import whole_hour
+from watcher.report.standing import stand
 from watcher.report.statement import DateKind, Undated
 from watcher.resources.calls import DELAY, Coverage
 from watcher.resources.snapshot import GapReason, Section
@@ -33,10 +36,11 @@ def test_one_whose_calls_were_read_has_its_date():
     assert (len(deletions(statement)), statement.undated, statement.unseen) == (1, (), ())
 
 
-@pytest.mark.parametrize("days", [10, 3], ids=["near its end", "far from it"])
-def test_one_whose_calls_were_read_long_ago_has_none_and_that_is_said(days):
-    read_to = NOW - 18 * HOUR
-    statement = stated(recorded(idle(days=days, read_to=read_to), read_to=read_to, usage_at=read_to))
+OLD = NOW - 18 * HOUR
+
+
+def test_one_near_its_end_whose_calls_were_read_long_ago_has_none_and_that_is_said():
+    statement = stated(recorded(idle(read_to=OLD), read_to=OLD, usage_at=OLD))
     assert deletions(statement) == []
     assert statement.undated == (
         Undated(
@@ -47,6 +51,98 @@ def test_one_whose_calls_were_read_long_ago_has_none_and_that_is_said(days):
         "When Azure deletes 1 deployment if nobody calls it is not known, as the metrics read end 2026-11-21 14:00 "
         "UTC, which is too old: contoso-ft/support-bot."
     ) in statement.unseen
+
+
+def test_one_far_from_its_end_has_a_date_on_what_was_read_last_which_it_says():
+    """A call can but put it off, so that the earliest time holds; listings date it too."""
+    statement = stated(recorded(idle(days=3, read_to=OLD), read_to=OLD, usage_at=OLD))
+    (date,) = deletions(statement)
+    assert (date.at, statement.undated) == (NOW + 12 * DAY, ())
+    assert "read until 2026-11-21 14:00 UTC; whether one came since is not known." in date.text
+    assert statement.hosted[0].idle_since is None  # whether it is idle, nobody knows
+    assert statement.lacks_dates
+
+
+def test_one_that_was_called_when_its_calls_were_read_last_has_none_that_means_anything():
+    statement = stated(recorded(idle(days=1, read_to=OLD), read_to=OLD, usage_at=OLD))
+    assert (deletions(statement), statement.undated, statement.lacks_dates) == ([], (), True)
+
+
+@pytest.mark.parametrize("read_to", [NOW - 5 * HOUR, OLD], ids=["a few hours", "long ago"])
+def test_one_that_an_alert_counts_down_keeps_its_date_as_the_alert_does(read_to):
+    warned = replace(idle(read_to=read_to), is_counted_down=True)
+    statement = stated(recorded(warned, read_to=read_to, usage_at=read_to))
+    (date,) = deletions(statement)
+    assert (date.at, statement.undated) == (NOW + 5 * DAY, ())
+    assert f"read until {read_to:%Y-%m-%d %H:%M} UTC" in date.text
+
+
+@pytest.mark.parametrize("is_warned", [False, True])
+@pytest.mark.parametrize("gaps", [(), (make_gap(Section.METRICS, GapReason.ROLE),)], ids=["", "refused"])
+@pytest.mark.parametrize("read", ["fresh", "a few hours", "long ago", "never"])
+@pytest.mark.parametrize("days", [16, 10, 3, 1])
+def test_the_calendar_dates_what_status_dates(days, read, gaps, is_warned):
+    """Beside what is called, whose date means nothing, and what was never read, of which creation alone is a bound."""
+    read_to = {"fresh": NOW, "a few hours": NOW - 5 * HOUR, "long ago": OLD, "never": None}[read]
+    life = idle(days=days, read_to=read_to or NOW)
+    life = replace(life, is_counted_down=is_warned, usage=life.usage if read_to else None)
+    account = recorded(life, read_to=read_to or BEGAN + HOUR, usage_at=read_to, gaps=gaps)
+    statement, holding = stated(account), account.holding
+    reading = make_reading(deployments=[life.deployment], usage=[life.usage] if read_to else None, gaps=gaps)
+    alert = make_alert() if is_warned else None
+    status = stand(life.deployment, reading, alert=alert, custom_models=(), now=NOW)
+    assert holding.deployments == (life.deployment,)
+    is_overdue = status.deletion_latest is not None and status.deletion_latest < NOW
+    if days > 1 and read_to and not is_overdue:
+        assert [one.at for one in deletions(statement)] == [at for at in [status.deletion_earliest] if at]
+        assert bool(statement.undated) is (status.deletion_earliest is None)
+
+
+def test_advice_on_calls_that_were_read_a_while_ago_says_until_when():
+    warned = replace(idle(read_to=NOW - 5 * HOUR), is_counted_down=True)
+    (advice,) = stated(recorded(warned, read_to=NOW - 5 * HOUR, usage_at=NOW - 5 * HOUR)).advice
+    assert advice.because == "nobody called it as far as its calls were read, which is until 2026-11-22 03:00 UTC"
+    assert advice.saving_per_month == advice.saving_until_deletion  # no more than until Azure deletes it
+    (fresh,) = stated(recorded(idle())).advice
+    assert fresh.because == "nobody calls it"
+
+
+def test_a_line_says_until_when_its_calls_were_read():
+    old = NOW - 5 * HOUR
+    (line,) = stated(recorded(idle(read_to=old), read_to=old, usage_at=old)).hosted
+    assert line.called_until == old
+    assert "Its calls were read until 2026-11-22 03:00 UTC; whether it was called since is not known." in line.remarks
+    assert stated(recorded(idle())).hosted[0].called_until is None
+
+
+@pytest.mark.parametrize(
+    ("more", "lacks"),
+    [
+        pytest.param({}, False, id="all was read"),
+        pytest.param({"gaps": (make_gap(Section.FILES, GapReason.ROLE),)}, False, id="files have no dates"),
+        pytest.param({"gaps": (make_gap(Section.METRICS, GapReason.ROLE),)}, False, id="told as undated"),
+        pytest.param({"gaps": (make_gap(Section.DEPLOYMENTS, GapReason.ROLE),)}, True, id="deployments refused"),
+        pytest.param({"gaps": (make_gap(Section.JOBS, GapReason.ROLE),)}, True, id="jobs refused: what is trained on"),
+        pytest.param({"deployments_at": NOW - 5 * HOUR}, True, id="deployments read long ago"),
+        pytest.param({"jobs_at": None}, True, id="jobs never read"),
+    ],
+)
+def test_only_what_may_hide_or_move_a_date_counts_for_the_calendar(more, lacks):
+    assert stated(recorded(idle(), **more)).lacks_dates is lacks
+
+
+def test_calls_of_a_period_that_metrics_rest_through_are_no_failure_to_see():
+    """Of a day of which none had to be read yet."""
+    read_to = NOW - 36 * HOUR
+    account = recorded(idle(days=3, read_to=read_to), read_to=read_to, usage_at=read_to)
+    patient = make_terms(metrics_stale_after=37 * HOUR)
+    statement = stated(account, terms=patient, period=Period(begin=NOW - DAY, end=NOW))
+    assert (statement.unseen, statement.hosted[0].calls) == ((), None)
+    assert any("those of 1 deployment were read until 2026-11-20 20:00 UTC" in said for said in statement.remarks)
+    impatient = stated(
+        account, terms=make_terms(metrics_stale_after=30 * HOUR), period=Period(begin=NOW - DAY, end=NOW)
+    )
+    assert any("were not read in all of the period" in said for said in impatient.unseen)
 
 
 def test_near_its_end_hours_do_already():

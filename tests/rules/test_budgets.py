@@ -99,7 +99,7 @@ def test_a_job_over_its_budget():
         finding.summary
         == 'Job "support" of gpt-4o-mini-2024-07-18 in contoso-ft cost 33.00 USD, over the budget of a job'
     )
-    assert "That is more than the budget of 30.00 USD for a job." in finding.description
+    assert "Its cost is more than the budget of 30.00 USD for a job." in finding.description
     assert "11,000,000 tokens billed, by the job's own log; priced by the configured list price" in finding.evidence
     assert (finding.values["cost"], finding.values["budget"], finding.labels["job"]) == (33.0, 30.0, "ftjob-1")
 
@@ -108,7 +108,7 @@ def test_what_only_may_be_over_is_said_so():
     job = ended(None, trained_tokens=4_000_000, hyperparameters={"n_epochs": "3"})
     finding = the_finding(rule(per_job=30), make_inventory(held(job)))
     assert finding.summary.endswith("cost 6.00 to 36.00 USD, perhaps over the budget of a job")
-    assert "That may be more than the budget" in finding.description
+    assert "Its cost may be more than the budget" in finding.description
 
 
 EAST, WEST = make_account("contoso-east", owner="ads"), make_account("contoso-west", owner="search")

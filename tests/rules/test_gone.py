@@ -324,7 +324,7 @@ class TestAccount:
         assert finding.summary.endswith("is gone: its account was deleted by dev@contoso.com at 2026-11-22 07:51 UTC")
         assert "list-deleted" in finding.action
         assert "deployable again" not in finding.description
-        assert "the model is gone with it unless the account can be recovered" in finding.description
+        assert "the model is gone with the account unless the account can be recovered" in finding.description
 
     def test_a_model_of_another_account_is_not_said_to_be_gone(self):
         finding = the_finding(GONE, gone_view(account=self.ACCOUNT, model_source="/subscriptions/x/accounts/source"))

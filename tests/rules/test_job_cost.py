@@ -126,7 +126,7 @@ def test_a_budget_for_a_job_under_way(budget, expected):
 def test_a_budget_is_named():
     finding = the_finding(JobCost(per_job=Decimal(900)), trained((10, "running")))
     assert finding.summary.endswith("has cost 1000.00 USD, over its budget")
-    assert "That is more than the budget of 900.00 USD for a job." in finding.description
+    assert "Its cost is more than the budget of 900.00 USD for a job." in finding.description
     assert (finding.step, finding.values["budget"]) == ("", 900.0)
 
 
@@ -234,3 +234,25 @@ def test_while_its_account_cannot_be_read_what_it_cost_in_all_stands():
 )
 def test_of_which_jobs_it_is_known_how_long_they_trained(job, since, is_needed):
     assert is_billed_by_hours(job, since, NOW) is is_needed
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (2999, "has cost 3000.00 to 3200.00 USD, over its budget"),
+        (3100, "has cost 3000.00 to 3200.00 USD, perhaps over its budget"),
+        (3200, "has used 60 % of its spending cap; it has cost 3000.00 to 3200.00 USD"),
+    ],
+)
+def test_what_only_may_be_over_its_budget_is_said_so(budget, words):
+    """It was seen waiting two hours before it was seen running: any of them may be billed."""
+    view = trained((32, "pending"), (30, "running"))
+    seen = tuple(replace(change, occurred_at=None) for change in view.phases["ftjob-1"])
+    finding = the_finding(JobCost(per_job=Decimal(budget)), replace(view, phases={"ftjob-1": seen}))
+    assert finding.summary.endswith(words)
+
+
+def test_what_it_has_cost_is_told_once():
+    for finding in (the_finding(RULE, trained((30, "running"))), the_finding(*over((10, "running"), (0, "succeeded")))):
+        told = f"{finding.summary} {finding.description}"
+        assert told.count("3000.00 USD") + told.count("1000.00 USD") == 1

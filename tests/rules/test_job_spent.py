@@ -10,11 +10,12 @@ from watcher.rules.job_spent import ended_at, is_charged_here, month_of, spent_o
 
 BOOK = make_book(table=(own(training_per_million=3),))
 REFUSED = make_event("The provided training data failed RAI checks for harm types: [violence].", level="error")
+BILLED = make_event("Training tokens billed: 1000000")
 CANCELLED = make_event("Job cancelled.", at=NOW)
 
 
-def known(job, *events, phases=(), billed=None, until=NOW):
-    return spent_on(job, BOOK, location="swedencentral", phases=phases, events=events, billed=billed, until=until)
+def known(job, *events, phases=(), until=NOW):
+    return spent_on(job, BOOK, location="swedencentral", phases=phases, events=events, until=until)
 
 
 def queued_then(status):
@@ -25,12 +26,12 @@ def queued_then(status):
 @pytest.mark.parametrize(
     ("found", "text", "is_refused"),
     [
-        pytest.param(known(make_job(status="succeeded"), billed=10**6), "3.00 USD", False, id="succeeded"),
-        pytest.param(known(make_job(status="succeeded"), REFUSED, billed=10**6), "0.00 USD", True, id="refused"),
+        pytest.param(known(make_job(status="succeeded"), BILLED), "3.00 USD", False, id="succeeded"),
+        pytest.param(known(make_job(status="succeeded"), REFUSED, BILLED), "0.00 USD", True, id="refused"),
         pytest.param(
-            known(make_job(status="cancelled"), REFUSED, billed=10**6), "3.00 USD", False, id="cancelled: work done"
+            known(make_job(status="cancelled"), REFUSED, BILLED), "3.00 USD", False, id="cancelled: work done"
         ),
-        pytest.param(known(make_job(status="running"), REFUSED, billed=10**6), "3.00 USD", False, id="not over yet"),
+        pytest.param(known(make_job(status="running"), REFUSED, BILLED), "3.00 USD", False, id="not over yet"),
         pytest.param(
             known(make_job(status="cancelled"), CANCELLED, phases=queued_then("cancelled")),
             "0.00 USD",

@@ -157,3 +157,7 @@ def test_what_is_no_refusal(message):
 @pytest.mark.parametrize("hidden", ["\u034f", "\u061c", "\u180e", "\u200c", "\u206a", "\ufe0f", "\U000e0041", "\u202e"])
 def test_what_hides_in_a_text_is_taken_out_of_it_printable_or_not(hidden):
     assert text.one_line(f"sup{hidden}port  b\u00f6t") == "support b\u00f6t"
+
+
+def test_a_watcher_without_a_name_of_its_own_is_not_called_so_twice():
+    assert (text.called("watcher"), text.called("prod")) == ("watcher", "watcher prod")

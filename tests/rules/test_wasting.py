@@ -93,8 +93,8 @@ def test_a_finding_tells_what_it_costs_and_what_to_do():
     assert finding.subject == deployment_subject(make_deployment())
     assert finding.summary == "support-bot in contoso-ft has had no call since 2026-11-17 08:00 UTC, and its fee runs"
     assert (
-        "That has cost 204.00 USD so far and costs 40.80 USD a day, up to 409.70 USD more if nobody acts: at 1.70 USD "
-        "an hour (an estimate from the example price on Azure's pages; not an invoice)."
+        "That has cost 204.00 USD so far and costs 40.80 USD a day, 408.00 to 409.70 USD more if nobody acts: at "
+        "1.70 USD an hour (an estimate from the example price on Azure's pages; not an invoice)."
     ) in finding.description
     assert "az cognitiveservices account deployment delete -g rg-ml" in finding.action
     assert "watcher keep contoso-ft/support-bot" in finding.action

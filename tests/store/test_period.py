@@ -25,9 +25,12 @@ from tests.factories import (
 )
 from tests.report.recorded import make_terms
 from watcher.alerts.keep import Keep
+from watcher.answers.query import Frame
+from watcher.answers.status import load as load_status
 from watcher.azure.discovery import Discovery
-from watcher.costs.hosting import Period, State
+from watcher.costs.hosting import Period
 from watcher.costs.idle import Trickle
+from watcher.costs.uses import State
 from watcher.cycles import Judgement, record, save_discovery
 from watcher.report.compile import compile_statement
 from watcher.resources.calls import DELAY, Calls, HourOfCalls
@@ -35,6 +38,7 @@ from watcher.resources.departure import Departure
 from watcher.resources.deployment import ProvisioningState, Usage
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Listing, Section
+from watcher.rules.idle import DeploymentIdle
 from watcher.store import as_of, operators, period, schema, scope
 from watcher.store.scratch import Scratch
 
@@ -64,8 +68,9 @@ def made(count):
 class World:
     """An account whose deployments, jobs and calls are as a test says, and polls that record it."""
 
-    def __init__(self, began=NOW, store=None):
+    def __init__(self, began=NOW, store=None, judgement=QUIET):
         self.store = store or scratch()
+        self.judgement = judgement
         self.store.write_now(empty)
         self.store.write_now(scope.save_accounts, [ACCOUNT], is_complete=True, now=began)
         self.calls = {}
@@ -130,7 +135,7 @@ class World:
             self.names = {one.key for one in deployments}
         if whole.jobs is not None:
             whole = replace(whole, jobs=Listing(digest=f"j{self.number}", items=whole.jobs.items))
-        self.store.write_now(record, whole, QUIET)
+        self.store.write_now(record, whole, self.judgement)
 
     def load(self, at, span=7 * DAY):
         return self.store.read_now(period.load, Period(begin=at - span, end=at), as_of=at, owner_tag="owner")
@@ -139,6 +144,20 @@ class World:
         return compile_statement(
             self.load(at, span), period=Period(begin=at - span, end=at), period_name="7d", as_of=at, terms=TERMS
         )
+
+
+def test_what_an_alert_counts_down_to_is_dated_after_the_polls_have_stopped_as_status_dates_it():
+    world, one = World(judgement=Judgement(rules=(DeploymentIdle(),))), make_deployment()
+    world.call("support-bot", NOW - 10 * DAY)
+    world.poll(NOW, [one])
+    later = NOW + 30 * HOUR
+    (at_risk,) = world.store.read_now(load_status, Frame(now=later)).at_risk
+    (date,) = world.statement(later).dates
+    assert date.at == at_risk.standing.deletion_earliest == NOW + 5 * DAY
+    world.call("support-bot", NOW + 31 * HOUR)
+    world.poll(NOW + 40 * HOUR, [one])
+    assert [life.is_counted_down for life in world.load(NOW + 41 * HOUR).accounts[0].lives] == [False]
+    assert [life.is_counted_down for life in world.load(later).accounts[0].lives] == [True]  # as it was known then
 
 
 def test_what_was_polled_is_in_the_records():
@@ -155,7 +174,8 @@ def test_what_was_polled_is_in_the_records():
     assert account.holding.coverage.spans == ((BEGAN, NOW - HOUR),)
     assert life.usage.last_success_at == NOW - 3 * DAY
     (trained,) = account.jobs
-    assert (trained.job.id, trained.ended_at, trained.billed) == ("ftjob-1", NOW - DAY, 5_000_000)
+    assert (trained.job.id, trained.ended_at) == ("ftjob-1", NOW - DAY)
+    assert [line.message for line in trained.events] == ["Training tokens billed: 5000000"]
     assert [file.id for file in account.holding.files] == ["file-old"]  # the other is named by a job
     assert [model.id for model in account.holding.models] == [MODEL]
 

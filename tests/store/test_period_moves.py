@@ -31,11 +31,14 @@ def test_a_job_is_left_where_its_end_was_seen():
         RecordedJob(job=make_job("ftjob-trains", status="succeeded"), ended_at=NOW - timedelta(hours=1)),
     ]
     there = [
-        RecordedJob(job=ended, ended_at=NOW - 4 * DAY, billed=8000),
+        RecordedJob(job=ended, ended_at=NOW - 4 * DAY, left_at=NOW - 3 * DAY),
         RecordedJob(job=trains, ended_at=None),
         RecordedJob(job=alone, ended_at=None),
     ]
     jobs = {"old": there, "new": here}
     part_jobs((MOVE,), jobs)
-    assert [(one.job.id, one.billed) for one in jobs["old"]] == [("ftjob-ended", 8000), ("ftjob-alone", None)]
+    assert [(one.job.id, one.left_at) for one in jobs["old"]] == [
+        ("ftjob-ended", NOW - 3 * DAY),
+        ("ftjob-alone", None),
+    ]
     assert [one.job.id for one in jobs["new"]] == ["ftjob-trains"]

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from watcher.costs.hosting import State
 from watcher.costs.money import Amount, Unknown
+from watcher.costs.uses import State
 from watcher.report.statement import HostedLine, Statement
 
 from . import money, uses

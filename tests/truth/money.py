@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from watcher.costs.hosting import State
 from watcher.costs.money import Amount, Cost, Total, Unknown
+from watcher.costs.uses import State
 from watcher.report.statement import HostedLine, Statement, TrainingLine
 from watcher.simulator.jobs import EVALUATION
 from watcher.simulator.ledger import JobTruth, LifeTruth

@@ -14,9 +14,10 @@ import pytest
 
 from watcher.azure import decode_activity, metrics
 from watcher.azure.client import Answer, AzureClient
-from watcher.costs import hosting, training
-from watcher.costs.hosting import Answered, Period
+from watcher.costs import hosting, training, uses
+from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, Unknown, nothing
+from watcher.costs.uses import Answered
 from watcher.cycles import inventory as taking
 from watcher.errors import ForbiddenError
 from watcher.report import hosted, worked
@@ -207,7 +208,7 @@ def _all_day(period: Period, zone: ZoneInfo) -> tuple[Any, ...]:
     """The local days of a period, as if each had 24 hours."""
     midnight = datetime.combine(period.begin.astimezone(zone).date(), time(), zone).astimezone(UTC)
     at = [midnight + number * timedelta(days=1) for number in range(1, 40)]
-    within = [hosting.micros(one) for one in at if period.begin < one < period.end]
+    within = [uses.micros(one) for one in at if period.begin < one < period.end]
     first = period.begin.astimezone(zone).date()
     dates = tuple(first + number * timedelta(days=1) for number in range(len(within) + 1))
     return tuple(within), tuple(-(-one // 3_600_000_000) for one in within), dates
@@ -224,7 +225,7 @@ def _all_day(period: Period, zone: ZoneInfo) -> tuple[Any, ...]:
             id="sure of an end",
         ),
         pytest.param(training, "_free", lambda _: lambda *_, **__: "", "(rai_model", id="a refused job is billed"),
-        pytest.param(hosting, "_grid", lambda _: _all_day, "on 2026-03-08", id="every day has 24 hours"),
+        pytest.param(uses, "_grid", lambda _: _all_day, "on 2026-03-08", id="every day has 24 hours"),
         pytest.param(
             hosting,
             "worth",
@@ -305,7 +306,7 @@ def _read_later(known: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("owner", "name", "planted", "expected"),
     [
-        pytest.param(hosting, "_doubtful", lambda _: lambda *_: (), "unknown for", id="unclear hours are idle"),
+        pytest.param(uses, "_doubtful", lambda _: lambda *_: (), "unknown for", id="unclear hours are idle"),
         pytest.param(hosted, "use_by_day", _used, "used for", id="unclear hours are used"),
         pytest.param(
             hosted._Lives,

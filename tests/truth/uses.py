@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from watcher.costs.hosting import State
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Amount
+from watcher.costs.uses import State
 from watcher.report.statement import HostedLine, Statement
 from watcher.simulator.ledger import LifeTruth
 from watcher.simulator.traffic import calls_between

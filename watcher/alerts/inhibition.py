@@ -79,6 +79,7 @@ class Inhibitor:
     def __init__(self, rules: Sequence[InhibitRule], alerts: Iterable[Alert], lingering: Iterable[Alert] = ()) -> None:
         self._rules, self._alerts, self._lingering = rules, alerts, lingering
         self._sources: dict[InhibitRule, Mapping[tuple[str, ...], list[_Source]]] = {}
+        self._behind: dict[str, Alert | None] = {}
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
         """The alert that keeps this one quiet, or `None`."""
@@ -96,6 +97,20 @@ class Inhibitor:
                 if source.alert.ends_at is None or alert.starts_at <= source.alert.ends_at:
                     return source.alert
         return None
+
+    def first_cause(self, alert: Alert) -> Alert | None:
+        """What stands behind an alert, and behind that; `None`: nothing does, or it comes back to where it was."""
+        passed, found = {alert.id}, None
+        cause = self.inhibited_by(alert)
+        while cause is not None:
+            if cause.id in passed:
+                return None
+            passed.add(cause.id)
+            found = cause
+            if cause.id not in self._behind:  # a few causes explain thousands
+                self._behind[cause.id] = self.inhibited_by(cause)
+            cause = self._behind[cause.id]
+        return found
 
     @cached_property
     def _candidates(self) -> list[tuple[Alert, Mapping[str, str]]]:

@@ -13,6 +13,7 @@ from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence, silenced_by
 from watcher.answers import kin
 from watcher.answers.kin import Served
+from watcher.answers.query import Frame
 from watcher.costs import obstacles
 from watcher.costs.recipe import Recipe, recipe
 from watcher.cycles import decide
@@ -28,7 +29,6 @@ from watcher.resources.model import model_of
 from watcher.resources.snapshot import Gap, Reading, Section
 from watcher.resources.training import Duration, Estimates, Pace, Training
 from watcher.rules.labels import Owner, owner_of
-from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.pace import pace_key
 from watcher.rules.text import few
 from watcher.store import alerts, attempts, deployments, history, listings, operators, outbox, trainings
@@ -106,19 +106,15 @@ class _Desk:
     """What every search goes by."""
 
     routing: Routing | None
-    now: datetime
-    owner_tag: str
-    lifetimes: Lifetimes
+    frame: Frame
 
 
 def find(
     tx: Connection,
     wanted: str,
+    frame: Frame,
     *,
     routing: Routing | None,
-    now: datetime,
-    owner_tag: str = "owner",
-    lifetimes: Lifetimes | None = None,
     only: ResourceKind | None = None,
 ) -> Dossier:
     """The dossier of an alert's id, a job's id, or NAME or ACCOUNT/NAME of a deployment.
@@ -131,7 +127,7 @@ def find(
     Raises:
         Refused: there is none, or more than one.
     """
-    desk = _Desk(routing=routing, now=now, owner_tag=owner_tag, lifetimes=lifetimes or Lifetimes())
+    desk = _Desk(routing=routing, frame=frame)
     place, slash, name = wanted.rpartition("/")
     keys = listings.named(tx, place) if slash else None
     jobs: Sequence[RecordedJob] = () if keys == frozenset() else listings.jobs(tx, account_keys=keys, job_id=name)
@@ -169,7 +165,7 @@ def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: dat
     alert = alerts.find(tx, wanted) if wanted else None
     if alert is None:
         raise Refused(f"no alert has the id {wanted}; what ended long ago is kept no longer")
-    desk = _Desk(routing=routing, now=now, owner_tag="", lifetimes=Lifetimes())
+    desk = _Desk(routing=routing, frame=Frame(now=now))
     return _files(tx, [alert], desk)[0]
 
 
@@ -244,7 +240,7 @@ def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[Alert
     served = kin.served(tx, job.fine_tuned_model, inside)
     own = trainings.durations(tx, job.account, {job.id}).get(job.id)
     pace = trainings.paces(tx, [key]).get(key)
-    unread = trainings.unread(tx, job.account, trainings.read_times(tx, job.account), now=desk.now)
+    unread = trainings.unread(tx, job.account, trainings.read_times(tx, job.account), now=desk.frame.now)
     return Dossier(
         reading=reading,
         job=one,
@@ -256,8 +252,8 @@ def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[Alert
         alerts=files,
         transitions=changes,
         events=history.events(tx, job.account, job.id)[-MOST:],
-        owner=owner_of(reading.account, job=job, owner_tag=desk.owner_tag),
-        owner_tag=desk.owner_tag,
+        owner=owner_of(reading.account, job=job, owner_tag=desk.frame.owner_tag),
+        owner_tag=desk.frame.owner_tag,
         training=inside,
         waits_beside=len(unread) - 1 if job.id in unread else None,
         estimates=announced_ends(job, reversed(changes), first_seen_at=one.first_seen_at),
@@ -296,13 +292,14 @@ def _of_deployment(
             reading,
             alert=firing.get((deployment.key, deployment.incarnation)),
             custom_models=listings.custom_models(tx, [deployment]),
-            now=desk.now,
-            lifetimes=desk.lifetimes,
+            now=desk.frame.now,
+            lifetimes=desk.frame.lifetimes,
+            stale_after=desk.frame.stale_after,
             running_since=deployments.state_since(tx, deployment.account, [deployment]).get(deployment.key),
         )
     names = {"", deployment.key, deployment.name.lower()}
     place = {deployment.account, reading.account.label.lower()}
-    keeps = operators.keeps(tx, since=desk.now)
+    keeps = operators.keeps(tx, since=desk.frame.now)
     changes = _transitions(tx, deployment.account, ResourceKind.DEPLOYMENT, deployment.name)
     maker, inside = kin.maker_of(tx, deployment)
     made = maker.job.fine_tuned_model if maker else ""
@@ -327,8 +324,8 @@ def _of_deployment(
             for key in (deployment.account, reading.account.label)
             for entry in operators.audit(tx, subject=f"{key}/{deployment.name}")
         ),
-        owner=owner_of(reading.account, deployment=deployment, owner_tag=desk.owner_tag),
-        owner_tag=desk.owner_tag,
+        owner=owner_of(reading.account, deployment=deployment, owner_tag=desk.frame.owner_tag),
+        owner_tag=desk.frame.owner_tag,
         maker=maker,
         checkpoint=next((one for one in inside.checkpoints if one.id == deployment.model), None) if inside else None,
         served=tuple(other for other in served.places if other.deployment.key != deployment.key),
@@ -349,13 +346,16 @@ def _obstacle(
     """
     place = listings.places(tx, with_removed=True, keys=[account.key])[account.key]
     last = None if place.is_watched else history.last_of_accounts(tx, [account.key]).get(account.key)
-    is_gone = last is not None and last.change is Change.GONE
-    if is_gone or (departure is not None and departure.account_deleted and not is_taken):
-        is_custom = is_fine_tuned(one.deployment.model, listings.custom_models(tx, [one.deployment]))
-        return obstacles.account_gone(one.deployment, account.label, is_custom=is_custom, is_there_again=not is_gone)
-    if not place.is_watched:
-        return obstacles.OUT_OF_SIGHT
-    return obstacles.NAME_TAKEN if is_taken and one.ended_at is not None else ""
+    return obstacles.in_the_way(
+        one.deployment,
+        account.label,
+        is_custom=is_fine_tuned(one.deployment.model, listings.custom_models(tx, [one.deployment])),
+        stands=one.ended_at is None,
+        is_account_gone=last is not None and last.change is Change.GONE,
+        is_watched=place.is_watched,
+        is_taken=is_taken,
+        went_with_account=departure is not None and departure.account_deleted,
+    )
 
 
 def _transitions(tx: Connection, account: str, kind: ResourceKind, name: str) -> tuple[Transition, ...]:
@@ -370,7 +370,7 @@ def _foremost(found: Iterable[Alert]) -> list[Alert]:
 
 
 def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFile, ...]:
-    routing, now = desk.routing, desk.now
+    routing, now = desk.routing, desk.frame.now
     held: Mapping[str, tuple[Held, ...]] = {}
     if routing is not None and found:
         alone = decide(tx, found, routing, now)

@@ -26,6 +26,7 @@ from watcher.store.operators import AuditEntry
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from watcher.report.standing import Standing
     from watcher.report.summary import FiringAlert, Summary
     from watcher.store.outbox import Delivery
 
@@ -72,6 +73,7 @@ class Coming:
     what: str  #: escalation, deletion, silence, keep, mute, delivery
     about: str
     alert: str = ""  #: its id
+    standing: "Standing | None" = None  #: of a deletion, which may come from `at` on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,6 @@ class HandOver:
     silences: tuple[tuple[Silence, int], ...]  #: each with how many alerts that fire it matches
     keeps: tuple[tuple[Keep, str], ...]  #: each with its account's label
     mutes: tuple[Muted, ...]  #: the next to end first
-    explained: tuple[tuple[Alert, tuple[Alert, ...]], ...]  #: what keeps others quiet that it explains, and those
     coming: tuple[Coming, ...]
 
 
@@ -141,9 +142,6 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
         silences=tuple(silences),
         keeps=tuple(keeps),
         mutes=mutes,
-        explained=tuple(
-            (cause.alert, tuple(one.alert for one in some)) for cause, some in folded(summary.firing) if some
-        ),
         coming=tuple(sorted(coming, key=lambda one: (one.at, one.about))),
     )
 
@@ -208,7 +206,7 @@ def _deletions(summary: "Summary", ahead: datetime) -> Iterator[Coming]:
         if earliest is not None and earliest <= ahead:
             text = f"Azure may delete {one.account.label}/{one.deployment.name}"
             alert = one.standing.alert.id if one.standing.alert else ""
-            yield Coming(at=earliest, what="deletion", about=text, alert=alert)
+            yield Coming(at=earliest, what="deletion", about=text, alert=alert, standing=one.standing)
 
 
 def _ends(
@@ -216,7 +214,7 @@ def _ends(
 ) -> Iterator[Coming]:
     for silence, count in silences:
         if silence.ends_at <= ahead:
-            fires = "nothing that fires now" if not count else "1 alert" if count == 1 else f"{count} alerts"
+            fires = counted(count, "alert") if count else "nothing that fires now"
             yield Coming(at=silence.ends_at, what="silence", about=f"silence {silence.id} ends; it hides {fires}")
     for keep, label in keeps:
         if keep.until <= ahead:
@@ -331,8 +329,9 @@ def handover_record(handover: HandOver, now: datetime, *, most: int | None = Non
             for one in handover.mutes
         ],
         "explained": [
-            {"by": cause.id, "rule": cause.finding.rule, "alerts": [alert.id for alert in some]}
-            for cause, some in handover.explained
+            {"by": cause.alert.id, "rule": cause.alert.finding.rule, "alerts": [one.alert.id for one in some]}
+            for cause, some in folded(handover.firing)
+            if some
         ],
         "coming": [
             {"at": rfc3339(one.at), "what": one.what, "about": one.about, "alert": one.alert or None}

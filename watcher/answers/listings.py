@@ -185,6 +185,7 @@ def _standing_rows(
                 custom_models=models,
                 now=frame.now,
                 lifetimes=frame.lifetimes,
+                stale_after=frame.stale_after,
                 running_since=running_since.get(life),
             )
         words = (standing.risk.value if standing else one.outcome, deployment.raw_provisioning_state)

@@ -12,7 +12,7 @@ from watcher.costs.hosting import Period
 from watcher.costs.idle import DAY, IdleMoney, idle_money
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price, PriceBook
-from watcher.costs.training import Spent, billed_tokens
+from watcher.costs.training import Spent
 from watcher.report.standing import Standing
 from watcher.resources.account import Account
 from watcher.resources.changes import STATUS, Transition
@@ -148,7 +148,6 @@ def training_cost(
         location=account.location,
         phases=phases,
         events=events,
-        billed=billed_tokens(events),
         until=ended_at or jobs_at,
     )
     return known.spending

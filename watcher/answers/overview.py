@@ -14,24 +14,24 @@ from sqlalchemy import Connection
 from watcher.alerts.inhibition import InhibitRule
 from watcher.alerts.keep import Keep
 from watcher.answers import status
-from watcher.answers.explanation import cure_of
 from watcher.answers.money import Money, Rates, is_idle, money_of
 from watcher.answers.query import Frame
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Total, total
 from watcher.costs.prices import PriceBook
+from watcher.report.coverage import Unseen
 from watcher.report.summary import (
     DeploymentStanding,
     FiringAlert,
     RunningJob,
     Summary,
-    Unseen,
     explained_words,
     folded,
 )
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind, Transition
 from watcher.resources.training import Pace
+from watcher.rules.accounts import cure_of
 from watcher.rules.finding import Severity
 from watcher.rules.pace import pace_key
 from watcher.store import history, listings, operators, trainings

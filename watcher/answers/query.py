@@ -5,11 +5,12 @@ import binascii
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
 from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.metrics_pace import STALE_AFTER
 
 T = TypeVar("T")
 #: The place of an item in its listing. It never changes, so that a cursor stays good while things come and go.
@@ -30,6 +31,7 @@ class Frame:
     now: datetime
     owner_tag: str = "owner"  #: names the owner of a deployment or a job
     lifetimes: Lifetimes = _USUAL  #: as the rules have them
+    stale_after: timedelta = STALE_AFTER  #: near a deletion, metrics that end longer ago say nothing of the present
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,15 @@ from watcher.answers import dossier, money
 from watcher.answers.dossier import Dossier
 from watcher.answers.money import Money, Rates, ToDate
 from watcher.answers.query import Frame
-from watcher.costs.money import Unknown
+from watcher.answers.unread import Unread, unread
 from watcher.costs.prices import PriceBook
 from watcher.costs.training import Spent
 from watcher.errors import Refused
 from watcher.resources.account import Account
 from watcher.resources.calls import HOUR, Calls, Coverage
+from watcher.rules.job_spent import lost
 from watcher.store import calls, listings
-from watcher.store.listings import RecordedDeployment, RecordedJob
+from watcher.store.listings import RecordedDeployment
 
 #: So far back calls are shown.
 DAYS = timedelta(days=30)
@@ -31,6 +32,7 @@ class JobSheet:
     """All of one job."""
 
     file: Dossier
+    unread: tuple[Unread, ...]  #: one for each of its gaps
     cost: Spent
     price_words: str
 
@@ -45,7 +47,8 @@ def job(tx: Connection, frame: Frame, account: str, id_: str, *, routing: Routin
     if found.job is None or found.account is None:
         raise Refused(f"no job of {account} has the id {id_}")
     book = book_of(tx)
-    return JobSheet(file=found, cost=cost_of(tx, found, book), price_words=book.words)
+    unseen = tuple(unread(tx, found, routing))
+    return JobSheet(file=found, unread=unseen, cost=cost_of(tx, found, book), price_words=book.words)
 
 
 def cost_of(tx: Connection, found: Dossier, book: PriceBook) -> Spent:
@@ -53,9 +56,10 @@ def cost_of(tx: Connection, found: Dossier, book: PriceBook) -> Spent:
     assert found.job is not None and found.account is not None
     one, account = found.job, found.account
     has_ended = one.job.status.has_ended
-    if not has_ended and (how := _lost(tx, one, account)):
-        because = f"what became of a job is not known, as {how}"
-        return Spent(cost=Unknown(because=because), basis=because)
+    if not has_ended:
+        place = listings.places(tx, with_removed=True, keys=[account.key])[account.key]
+        if (nobody_knows := lost(is_watched=place.is_watched, is_listed=one.is_listed)) is not None:
+            return nobody_knows
     return money.training_cost(
         account,
         one.job,
@@ -65,13 +69,6 @@ def cost_of(tx: Connection, found: Dossier, book: PriceBook) -> Spent:
         ended_at=one.status_since if has_ended else None,
         jobs_at=found.reading.jobs_at if found.reading else None,
     )
-
-
-def _lost(tx: Connection, one: RecordedJob, account: Account) -> str:
-    """Why nobody sees any more how a job goes on; "": it is seen."""
-    if not listings.places(tx, with_removed=True, keys=[account.key])[account.key].is_watched:
-        return "its account left what is watched"
-    return "" if one.is_listed else "it is listed no longer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +84,7 @@ class DeploymentSheet:
     """All of one deployment, in all of its lives."""
 
     file: Dossier
+    unread: tuple[Unread, ...]  #: one for each of its gaps
     money: Money | None  #: `None`: it has ended
     lives: tuple[Life, ...]  #: newest first
     calls: Calls  #: of the last `DAYS`, by the hour, under its name
@@ -120,6 +118,7 @@ def deployment(
     lives = [life for life in listings.deployments(tx, name=one.name) if life.deployment.key == one.key]
     return DeploymentSheet(
         file=found,
+        unread=tuple(unread(tx, found, routing)),
         money=money.money_of(place, one, found.standing, Rates(book), now) if found.standing is not None else None,
         lives=tuple(_life(place, life, book, found, now) for life in lives),
         calls=by_name.get(one.name.lower(), Calls(deployment=one.name.lower(), hours={})),
@@ -138,6 +137,4 @@ def _life(account: Account, one: RecordedDeployment, book: PriceBook, found: Dos
 
 def _find(tx: Connection, frame: Frame, account: str, name: str, routing: Routing | None) -> Dossier:
     wanted = f"{account}/{name}"
-    return dossier.find(
-        tx, wanted, routing=routing, now=frame.now, owner_tag=frame.owner_tag, lifetimes=frame.lifetimes
-    )
+    return dossier.find(tx, wanted, frame, routing=routing)

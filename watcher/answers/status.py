@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -11,6 +11,7 @@ from watcher.alerts.inhibition import InhibitRule
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.routing import Routing, receivers
 from watcher.answers.query import Frame
+from watcher.report.coverage import SECTIONS, read_at
 from watcher.report.summary import Happened, Summary, Undelivered, summarize
 from watcher.resources.fine_tuning import ENDED, JobStatus
 from watcher.rules.finding import Severity
@@ -28,6 +29,26 @@ def load(tx: Connection, frame: Frame, since: datetime | None = None, *, routing
         routing: Who is told of what. Alerts for reports alone are counted, and left out.
     """
     return summary_of(tx, listings.accounts(tx), frame, since, routing=routing)
+
+
+#: So many of the longest interval of polls without any reading, and the watcher may stand still, or see nothing.
+_MISSED = 3
+
+
+def stopped_at(newest_at: datetime | None, now: datetime, *, every: timedelta) -> datetime | None:
+    """As of when everything is that is shown, where nothing has been read of late; `None`: something has, or never was.
+
+    Args:
+        newest_at: The newest reading of anything.
+        every: The longest interval of polls.
+    """
+    return newest_at if newest_at is not None and now - newest_at > _MISSED * every else None
+
+
+def newest_of(watched: Sequence[WatchedAccount]) -> datetime | None:
+    """The newest reading of anything in some accounts; `None`: there is none."""
+    times = (read_at(one.reading, section) for one in watched for section in SECTIONS)
+    return max((at for at in times if at), default=None)
 
 
 def unrouted(routing: Routing | None) -> frozenset[str]:
@@ -105,6 +126,7 @@ def summary_of(
         is_discovery_complete=not state.value(tx, state.DISCOVERED),
         clock=max(state.clocks(tx), key=lambda clock: abs(clock.skew), default=None),
         lifetimes=frame.lifetimes,
+        stale_after=frame.stale_after,
         running_since=pauses.running_since(tx),
         owner_tag=frame.owner_tag,
         for_reports=for_reports,

@@ -66,7 +66,7 @@ def deployments(
         for doubt in keep_doubt(row.one.deployment) if row.standing else ():
             text = f"{row.seen.account.label}/{row.one.deployment.name}: {doubt}"
             desk.lines(wrap(text, desk.width, style="yellow"))
-    footnotes(desk, watched, account, section="deployments")
+    footnotes(desk, settings, watched, account, section="deployments")
 
 
 def _deployment_row(

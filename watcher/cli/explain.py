@@ -31,18 +31,17 @@ def explain(
     from watcher.answers.explanation import explanation
     from watcher.assembly import routing_of, tariff_of, terms_of
     from watcher.costs.prices import book_of
-    from watcher.settings import lifetimes_of
+    from watcher.settings import frame_of
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
     desk.quieten()
     now = desk.now()
     routing, terms, tariff = routing_of(settings), terms_of(settings), tariff_of(settings)
-    owner_tag, lifetimes = settings.azure.discovery.owner_tag, lifetimes_of(settings)
 
     def load(tx: "Connection") -> "Explanation":
-        found = find(tx, wanted, routing=routing, now=now, owner_tag=owner_tag, lifetimes=lifetimes)
-        return explanation(tx, found, lambda tx: book_of(terms, tariff.of(tx)))
+        found = find(tx, wanted, frame_of(settings, now), routing=routing)
+        return explanation(tx, found, lambda tx: book_of(terms, tariff.of(tx)), routing)
 
     with desk.store(settings) as store:
         whole = store.read_now(load)
@@ -82,9 +81,11 @@ def _alerts(whole: "Explanation", now: datetime, width: int) -> Iterator[Line]:
     from watcher.cli.told import paragraph
 
     if not whole.dossier.alerts:
-        beside = {one.alert.id: one.alert.finding.rule for one in whole.unread if one.alert is not None}
+        beside = {told.id: told.finding.rule for one in whole.unread if (told := one.told_by) is not None}
         named = ", ".join(f"{rule} ({id_[:12]})" for id_, rule in beside.items())
-        text = f"about it alone; of what was not seen there is {named}" if named else "about it"
-        yield from paragraph(f"There is no alert {text}.", width)
+        text = "There is no alert about it."
+        if named:
+            text = f"There is no alert about it alone. That it could not be seen is told by {named}."
+        yield from paragraph(text, width)
     for file in whole.dossier.alerts:
         yield from alert_text(file, now, width)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from watcher.alerts.summary import summary_at
 from watcher.answers.handover import HandOver, about
-from watcher.cli.table import Column, Line, wrap
-from watcher.cli.wording import ahead, past, section, severity
+from watcher.cli.table import Column, Line, Piece, wrap
+from watcher.cli.wording import ahead, ever_since, past, remaining, section, severity
 from watcher.report.summary import by_rule, folded
 from watcher.rules.text import counted, duration, moment
 
 if TYPE_CHECKING:
     from watcher.alerts.alert import Alert
+    from watcher.answers.handover import Coming
     from watcher.report.summary import Summary
 
 #: Rows of a section, so that all of them together fit on two screens.
@@ -34,7 +35,7 @@ def handover_lines(handover: HandOver, summary: "Summary", width: int) -> Iterat
     text = f"Besides: {jobs}; {counted(len(summary.at_risk), 'deployment')} at risk{unknown}: watcher status"
     yield from wrap(text, width, style="dim")
     if handover.for_reports:
-        named = ", ".join(f"{count} {rule}" for rule, count in handover.for_reports.items())
+        named = ", ".join(f"{rule} {count}" for rule, count in handover.for_reports.items())
         yield from wrap(f"For reports alone: {named}: watcher alerts --status firing", width, style="dim")
     yield ()
 
@@ -79,12 +80,16 @@ def _firing(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
 
 
 def _coming(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:
-    rows: list[list[Any]] = [
-        [ahead(one.at, summary.now) if one.at != summary.now else "now", one.about] for one in handover.coming
-    ]
+    rows: list[list[Any]] = [[_when(one, summary.now), one.about] for one in handover.coming]
     title = f"Comes until {moment(handover.ahead)}"
     columns = [Column("WHEN", 10, is_whole=True), Column("WHAT", 20)]
     yield from section(title, columns, rows, width, nothing="nothing that is known", most=_MOST)
+
+
+def _when(one: "Coming", now: datetime) -> Piece | str:
+    if one.standing is not None:
+        return remaining(one.standing, now)
+    return ahead(one.at, now) if one.at != now else "now"
 
 
 def _quiet(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:
@@ -94,9 +99,11 @@ def _quiet(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]
         held = f"{counted(len(one.alerts), 'alert')} until {_clock(one.until, summary.now)} by {one.mute}"
         rows.append(["mute", ahead(one.until, summary.now), "", held])
         below.append(f"from {', '.join(one.receivers)}: {', '.join(map(about, one.alerts))}")
-    for cause, explained in handover.explained:
-        rows.append(["cause", "with it", "", f"{counted(len(explained), 'alert')} explained by {about(cause)}"])
-        below.append(f"{by_rule(explained)}: {cause.id[:12]} is told in their place")
+    for cause, explained in folded(handover.firing):
+        if explained:
+            held = f"{counted(len(explained), 'alert')} explained by {about(cause.alert)}"
+            rows.append(["cause", "with it", "", held])
+            below.append(f"{by_rule(one.alert for one in explained)}: {cause.alert.id[:12]} is told in their place")
     for silence, count in handover.silences:
         rows.append([silence.id, ahead(silence.ends_at, summary.now), silence.author, silence.comment])
         hides = counted(count, "alert") if count else "nothing"
@@ -129,7 +136,7 @@ def _told(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line]:
         dead = (str(one.dead) if one.dead else "", "red")
         because = one.because
         if one.channel is not None and one.channel.failing_since is not None:
-            because = f"fails since {past(one.channel.failing_since, summary.now)}: {because}"
+            because = f"fails {ever_since(one.channel.failing_since, summary.now)}: {because}"
         rows.append([one.receiver, str(one.delivered), waiting, dead, because])
     columns = [
         Column("RECEIVER", 10),

@@ -21,6 +21,7 @@ from watcher.cli.options import (
 from watcher.cli.table import Column, table, wrap
 
 if TYPE_CHECKING:
+    from watcher.config import Config
     from watcher.resources.snapshot import Section
     from watcher.store.listings import WatchedAccount
 
@@ -77,7 +78,7 @@ def jobs(
         for row in shown
     ]
     desk.lines(table(columns, rows, desk.width))
-    footnotes(desk, watched, account, section="jobs")
+    footnotes(desk, settings, watched, account, section="jobs")
 
 
 def accounts(
@@ -120,6 +121,7 @@ def accounts(
     desk.lines(table(columns, [_account_cells(one, now) for one in shown], desk.width))
     if shown:
         desk.lines(wrap("Jobs under way and deployments are counted; times are those of the readings.", desk.width))
+    stopped_footnote(desk, settings, shown)
     for one in shown:
         for text in _not_seen(one):
             desk.lines(wrap(f"{one.account.label}: {text}", desk.width, style="yellow"))
@@ -181,10 +183,26 @@ def _not_seen(one: "WatchedAccount") -> "Iterator[str]":
         yield f"not seen: {', '.join(dict.fromkeys(sections))} ({REASONS[reason]})"
 
 
-def footnotes(desk: Desk, watched: "Sequence[WatchedAccount]", globs: list[str] | None, *, section: str) -> None:
+def stopped_footnote(desk: Desk, settings: "Config", watched: "Sequence[WatchedAccount]") -> None:
+    """Under a table: that nothing has been read of late, so that all of it is old."""
+    from watcher.answers.status import newest_of, stopped_at
+    from watcher.rules.text import ago, moment
+
+    now = desk.now()
+    every = max(settings.poll.active, settings.poll.quiet)
+    if (at := stopped_at(newest_of(watched), now, every=every)) is not None:
+        text = f"NOTHING was read since {moment(at)}, {ago(at, now)}: does watcher run? Nothing above is newer"
+        desk.lines(wrap(text, desk.width, style="yellow"))
+
+
+def footnotes(
+    desk: Desk, settings: "Config", watched: "Sequence[WatchedAccount]", globs: list[str] | None, *, section: str
+) -> None:
     """Under a table: the accounts of which it cannot be up to date."""
     from watcher.answers.query import fits
+    from watcher.rules.text import counted
 
+    stopped_footnote(desk, settings, watched)
     chosen = [one for one in watched if fits(globs, one.account.label, one.account.name)]
     relevant = {section, "metrics"} if section == "deployments" else {section}
     blind = [
@@ -197,6 +215,6 @@ def footnotes(desk: Desk, watched: "Sequence[WatchedAccount]", globs: list[str] 
         desk.say("no account is known yet" if not globs else "no account of this name is known", "yellow")
     elif blind:
         names = ", ".join(one.account.label for one in blind[:3]) + ("…" if len(blind) > 3 else "")
-        counted = "1 account was" if len(blind) == 1 else f"{len(blind)} accounts were"
-        text = f"{counted} not seen whole ({names}): see watcher accounts"
+        were = "was" if len(blind) == 1 else "were"
+        text = f"{counted(len(blind), 'account')} {were} not seen whole ({names}): see watcher accounts"
         desk.lines(wrap(text, desk.width, style="yellow"))

@@ -158,4 +158,4 @@ def _cures(group: Sequence[Holder], width: int) -> Iterator[Line]:
                     told.add(text)
                     yield from wrap(text, width, indent=2, breaks_words=False)
     if told and len(group) > _MOST_NAMED:
-        yield from wrap(f"… and so for the {len(group) - _MOST_NAMED} others.", width, indent=2)
+        yield from wrap(f"… and so for {len(group) - _MOST_NAMED} more.", width, indent=2)

@@ -12,6 +12,7 @@ from watcher.cli.options import ConfigOption, JsonOption, moment_of
 from watcher.cli.options import since as since_of
 from watcher.cli.table import Column, Line, table, wrap
 from watcher.errors import Refused
+from watcher.rules.text import counted
 
 if TYPE_CHECKING:
     from watcher.config import Config
@@ -127,7 +128,7 @@ def _standing(desk: Desk, replayed: "Replayed") -> None:
     if not replayed.standing:
         return
     counts = Counter(alert.finding.rule for alert in replayed.standing)
-    named = ", ".join(f"{count} {rule}" for rule, count in sorted(counts.items()))
+    named = ", ".join(f"{rule} {count}" for rule, count in sorted(counts.items()))
     desk.lines(wrap(f"standing at the start, and so not told again: {named}", desk.width, indent=2))
 
 
@@ -163,7 +164,8 @@ def _totals(desk: Desk, replayed: "Replayed", told: "Sequence[Entry]") -> None:
     words = Counter(one.receiver for one in told)
     desk.say("")
     for receiver, count in sorted(messages.items()):
-        desk.say(f"{receiver}: {_count(count, 'message')} with {_count(words[receiver], 'alert')}")
+        told_in = "" if words[receiver] == count else f", in which alerts are told {words[receiver]} times"
+        desk.say(f"{receiver}: {counted(count, 'message')}{told_in}")
     rules = Counter(one.alert.finding.rule for one in told)
     if rules:
         named = ", ".join(f"{rule} {count}" for rule, count in sorted(rules.items()))
@@ -176,15 +178,15 @@ def _comparison(desk: Desk, replayed: "Replayed", zone: Any) -> None:
     if not (found.only_now or found.only_then):
         desk.say("The same was really sent in that time." if found.both else "Nothing was really sent in that time.")
         return
-    desk.say(f"As was really sent in that time: {_count(found.both, 'alert')} told.")
-    for title, some in (("Only now", found.only_now), ("Only then", found.only_then)):
+    were = "was" if found.both == 1 else "were"
+    desk.say(f"Of what would be sent, {counted(found.both, 'alert')} {were} really told of in that time.")
+    for title, some in (
+        ("Would be sent now, and was not then", found.only_now),
+        ("Was sent then, and would not be now", found.only_then),
+    ):
         if some:
             desk.say(f"{title}:")
             desk.lines(_table(some, desk.width, zone))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _document(replayed: "Replayed", now: datetime) -> "Record":

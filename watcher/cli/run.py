@@ -106,6 +106,7 @@ def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
     """The summary; what could not be seen or delivered has a line of its own."""
     from watcher.alerts.summary import summary_at
     from watcher.resources.changes import Change
+    from watcher.rules.text import counted
 
     would = "would be " if dry_run else ""
     for transition in summary.transitions:
@@ -141,9 +142,10 @@ def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
         if one.state == "delivered":
             desk.say(f"report        {one.issue.name} ({one.issue.edition}) to {one.issue.receiver}: {one.detail}")
     desk.say(
-        f"{summary.accounts} accounts read, {len(summary.transitions)} transitions {would}recorded, "
-        f"{len(summary.alerts)} alerts {would}new or changed, {len(summary.notifications)} notifications "
-        f"{would}planned" + ("" if dry_run else f", {summary.delivered} delivered")
+        f"{counted(summary.accounts, 'account')} read, {counted(len(summary.transitions), 'transition')} "
+        f"{would}recorded, {counted(len(summary.alerts), 'alert')} {would}new or changed, "
+        f"{counted(len(summary.notifications), 'notification')} {would}planned"
+        + ("" if dry_run else f", {summary.delivered} delivered")
     )
 
 

@@ -1,7 +1,7 @@
 """`status`: one screen of what could be seen and what needs attention."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from watcher.answers.handover import HandOver
     from watcher.report.summary import Summary
 
-#: So many of the longest interval of polls without any reading, and the watcher may stand still, or see nothing.
-_MISSED = 3
 #: Lines about what could not be seen, in the hand-over of a shift.
 _MOST_UNSEEN = 4
 #: Accounts named in a line about what could not be seen.
@@ -32,7 +30,7 @@ def status(
     What could be seen and as of when, jobs under way, deployments at risk, firing alerts, undelivered notifications.
     The hand-over: what fires, what comes next, what is kept quiet, who was told, what happened, ended and was done."""
     from watcher.answers import handover
-    from watcher.answers.status import load
+    from watcher.answers.status import load, stopped_at
     from watcher.assembly import routing_of
     from watcher.report.summary_record import summary_record
     from watcher.settings import frame_of
@@ -51,49 +49,52 @@ def status(
         document["status"]["handover"] = handover.handover_record(shift, now) if shift is not None else None
         desk.document(document)
     else:
-        longest = max(settings.poll.active, settings.poll.quiet)
-        is_old = summary.newest_at is not None and now - summary.newest_at > _MISSED * longest
-        lines = list(_screen(summary, settings.watcher.name, desk.width, shift, is_old=is_old))
+        stopped = stopped_at(summary.newest_at, now, every=max(settings.poll.active, settings.poll.quiet))
+        lines = list(_screen(summary, settings.watcher.name, desk.width, shift, stopped=stopped))
         desk.lines(lines if lines[-1] else lines[:-1])
 
 
-def _screen(summary: "Summary", name: str, width: int, shift: "HandOver | None", *, is_old: bool) -> Iterator[Line]:
+def _screen(
+    summary: "Summary", name: str, width: int, shift: "HandOver | None", *, stopped: datetime | None
+) -> Iterator[Line]:
     from watcher.cli.wording import past
+    from watcher.rules.text import called, duration
 
     cycle = past(summary.last_complete_cycle_at, summary.now, missing="never")
     tail = f" · last complete cycle {cycle}"
     if shift is not None:
-        tail = f" · since {past(shift.since, summary.now)}{tail}"
-    yield ((cut(f"watcher {printable(name)}", width - len(tail)), "bold"), (tail, ""))
+        tail = f" · the last {duration(summary.now - shift.since)}{tail}"
+    yield ((cut(called(printable(name)), width - len(tail)), "bold"), (tail, ""))
     yield ()
     if shift is not None:
         from watcher.cli.handover_screen import handover_lines
 
-        yield from _coverage(summary, width, is_old=is_old, is_short=True)
+        yield from _coverage(summary, width, stopped=stopped, is_short=True)
         yield from handover_lines(shift, summary, width)
         return
-    yield from _coverage(summary, width, is_old=is_old)
+    yield from _coverage(summary, width, stopped=stopped)
     yield from _jobs(summary, width)
     yield from _deployments(summary, width)
     yield from _alerts(summary, width)
     yield from _undelivered(summary, width)
 
 
-def _coverage(summary: "Summary", width: int, *, is_old: bool, is_short: bool = False) -> Iterator[Line]:
-    from watcher.cli.wording import past
-    from watcher.report.summary import SELDOM
+def _coverage(summary: "Summary", width: int, *, stopped: datetime | None, is_short: bool = False) -> Iterator[Line]:
+    from watcher.cli.wording import ever_since, past
+    from watcher.report.coverage import SELDOM
     from watcher.rules.sight import REASONS
-    from watcher.rules.text import few
+    from watcher.rules.text import counted, few, moment
 
-    is_well = summary.whole == summary.accounts and summary.accounts and not is_old
-    style = "green" if is_well else "yellow"
-    yield (("Coverage: ", "bold"), (f"{summary.whole} of {summary.accounts} accounts seen whole", style))
+    of = f"{summary.whole} of {counted(summary.accounts, 'account')}"
+    if stopped is None:
+        style = "green" if summary.whole == summary.accounts and summary.accounts else "yellow"
+        yield (("Coverage: ", "bold"), (f"{of} seen whole", style))
+    else:
+        yield (("Coverage: ", "bold"), (f"NOTHING was read {ever_since(stopped, summary.now)}", "yellow"))
+        text = f"Does watcher run? Nothing below is newer than {moment(stopped)}; until then {of} had been seen whole"
+        yield from wrap(text, width, indent=2, style="yellow")
     if not summary.accounts:
         yield from wrap("no account is known yet: nothing was discovered, or no cycle has run", width, indent=2)
-    if is_old:
-        newest = past(summary.newest_at, summary.now)
-        old = f"NOTHING was read of late, the newest reading is from {newest}: does watcher run?"
-        yield from wrap(old, width, indent=2, style="yellow")
     if not summary.is_discovery_complete:
         yield from wrap("discovery was incomplete: there may be accounts that are not known", width, indent=2)
     for seen in summary.seen if summary.accounts and not is_short else ():
@@ -115,7 +116,8 @@ def _coverage(summary: "Summary", width: int, *, is_old: bool, is_short: bool = 
         else:
             last = f"last read {past(unseen.last_read_at, summary.now)}" if unseen.last_read_at else "never read"
             last = f"the rest was {last}" if unseen.subjects else last
-            line += f"{REASONS[unseen.reason]}, since {past(unseen.since, summary.now)}; {last}"
+            since = f" {ever_since(unseen.since, summary.now)}" if unseen.since else ""
+            line += f"{REASONS[unseen.reason]}{since}; {last}"
         yield from wrap(line, width, indent=2, style="yellow")
     if len(summary.unseen) > most:
         yield from wrap(f"… and {len(summary.unseen) - most} more: watcher status", width, indent=2, style="yellow")
@@ -168,7 +170,7 @@ def _jobs(summary: "Summary", width: int) -> Iterator[Line]:
 
 
 def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
-    from watcher.cli.wording import past, remaining
+    from watcher.cli.wording import ever_since, past, remaining
 
     columns = [
         Column("ACCOUNT", 10),
@@ -181,7 +183,8 @@ def _deployments(summary: "Summary", width: int) -> Iterator[Line]:
         standing = one.standing
         note = ""
         if standing.unknown_because:
-            note = f"not verified since {past(standing.unknown_since, summary.now)}"
+            since = f" {ever_since(standing.unknown_since, summary.now)}" if standing.unknown_since else ""
+            note = f"not verified{since}"
         elif standing.usage and standing.usage.last_success_at:
             note = f"last call {past(standing.usage.last_success_at, summary.now)}"
         rows.append([one.account.label, one.deployment.name, remaining(standing, summary.now), note])
@@ -219,7 +222,7 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
     remark = f", and {hidden} that these explain" if hidden else ""
     yield from section("Firing alerts", columns, rows, width, nothing="none", more="alerts", below=below, remark=remark)
     if summary.for_reports:
-        named = ", ".join(f"{count} {rule}" for rule, count in summary.for_reports.items())
+        named = ", ".join(f"{rule} {count}" for rule, count in summary.for_reports.items())
         yield from wrap(f"For reports alone: {named}: watcher alerts --status firing", width, style="dim")
         yield ()
 

@@ -9,10 +9,12 @@ from watcher.alerts.keep import COUNTDOWN_RULES
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.step import OVERDUE
 from watcher.alerts.summary import summary_at
+from watcher.answers.event_times import event_times
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
-from watcher.cli.wording import SEVERITY_STYLES
-from watcher.rules.text import ago, moment
+from watcher.cli.wording import SEVERITY_STYLES, ever_since
+from watcher.rules.step_words import step_name, step_reached
+from watcher.rules.text import ago, duration, moment
 
 if TYPE_CHECKING:
     from watcher.alerts.alert import Alert
@@ -58,24 +60,35 @@ def _life(file: "AlertFile", now: datetime) -> str:
         said = [f"It fired from {moment(alert.starts_at)} and ended {moment(alert.ends_at)}{why}."]
     elif not alert.is_event:
         said = [f"It has been firing since {start}."]
-    elif (at := alert.finding.occurred_at) is not None and alert.starts_at - at >= _NOTICEABLE:
-        said = [f"That happened on {moment(at)}, and watcher noticed on {start}."]
     else:
-        said = [f"That was noticed on {start}."]
+        said = [_event(alert, now)]
     said.append(_step(alert))
     if alert.unverified_since is not None or alert.unverified_because:
-        since = f" since {ago(alert.unverified_since, now)}" if alert.unverified_since else ""
+        since = f" {ever_since(alert.unverified_since, now)}" if alert.unverified_since else ""
         said.append(f"Not verified{since}: {alert.unverified_because}.")
     if alert.acked_at is not None:
         said.append(f"{alert.acked_by} acknowledged it {ago(alert.acked_at, now)}.")
     return " ".join(filter(None, said))
 
 
+def _event(alert: "Alert", now: datetime) -> str:
+    """When it happened, when it was seen, and when its alert was raised, where these differ."""
+    times = event_times(alert)
+    seen = f"{moment(times.seen_at)} ({ago(times.seen_at, now)})"
+    text = f"That was seen on {seen}."
+    if times.happened_at is not None:
+        text = f"That happened on {moment(times.happened_at)}, and watcher saw it on {seen}."
+    if times.raised_at is not None:
+        later = duration(times.raised_at - times.seen_at)
+        text += f" The alert was raised {later} later, on {moment(times.raised_at)}, once it could be judged."
+    return text
+
+
 def _step(alert: "Alert") -> str:
     """How far its countdown has come; "" where there is none, or the summary says so."""
-    step, is_over = alert.finding.step, alert.ends_at is not None
-    if step and alert.finding.rule not in COUNTDOWN_RULES:
-        return f"The step reached is {step}."
+    rule, step, is_over = alert.finding.rule, alert.finding.step, alert.ends_at is not None
+    if rule not in COUNTDOWN_RULES:
+        return step_reached(rule, step, is_over=is_over)
     if step == OVERDUE:
         return "By then its deletion was overdue." if is_over else ""
     return f"The last step that it crossed {'was' if is_over else 'is'} {step} before its deletion." if step else ""
@@ -155,8 +168,8 @@ def _telling(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
     yield from title("Who was told", width)
     tries = {delivery.notification.id: (delivery, attempts) for delivery, attempts in file.deliveries}
     for told in file.told:
-        step = f" {told.step}" if told.step else ""
-        what = f"{told.receiver}: {told.status}, {told.severity}{step}"
+        step = step_name(file.alert.finding.rule, told.step)
+        what = f"{told.receiver}: {told.status}, {told.severity}{f', {step}' if step else ''}"
         outcome = tries.pop(told.notification_id, None)
         if not told.notification_id:
             yield from listed([(moment(told.at), f"{told.receiver}: {told.status}, {_STANDS}")], width)

@@ -8,6 +8,7 @@ from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
 from watcher.resources.changes import Change
 from watcher.resources.model import base_of, is_checkpoint_id
+from watcher.rules.idle_words import idle_span
 from watcher.rules.keep_words import keep_doubt
 from watcher.rules.text import ago, duration, hours, moment
 
@@ -66,7 +67,8 @@ def _standing(standing: "Standing", now: datetime) -> str:
         case Risk.EXEMPT:
             return f"Not at risk: {standing.basis}."
         case Risk.UNKNOWN:
-            since = f" It was last known {ago(standing.unknown_since, now)}." if standing.unknown_since else ""
+            known = _last_known(standing, now)
+            since = f" It was last known {known}." if known else ""
             return f"Risk unknown: {standing.unknown_because or 'nothing dates its clock'}.{since}"
         case Risk.SAFE if earliest is not None:
             until = moment(earliest)
@@ -89,8 +91,15 @@ def _doubt_of(standing: "Standing", now: datetime) -> str:
     """What keeps its standing from being certain; "": nothing."""
     if not standing.unknown_because:
         return ""
-    since = f", last read {ago(standing.unknown_since, now)}" if standing.unknown_since else ""
+    known = _last_known(standing, now)
+    since = f", last read {known}" if known else ""
     return f" That rests on its last evidence: {standing.unknown_because}{since}."
+
+
+def _last_known(standing: "Standing", now: datetime) -> str:
+    """How long ago it was known; "" where nothing tells, or the reason says so itself."""
+    known = ago(standing.unknown_since, now) if standing.unknown_since else ""
+    return "" if known in standing.unknown_because else known
 
 
 def _end(dossier: "Dossier", now: datetime) -> str:
@@ -208,7 +217,8 @@ def _sum(standing: "Standing", now: datetime) -> Iterator[tuple[str, str]]:
         span = hours(standing.lifetime) if standing.lifetime < timedelta(days=2) else duration(standing.lifetime)
         yield "adds", f"{span} {what}"
     if standing.idle_since is not None:
-        yield "idle", f"since {moment(standing.idle_since)}, for {duration(now - standing.idle_since)}"
+        span = idle_span(standing.idle_since, standing.usage, now, is_bounded=standing.is_bounded)
+        yield "idle", f"since {moment(standing.idle_since)}, {span}"
     if standing.deletion_earliest is not None:
         yield "gives", f"{moment(standing.deletion_earliest)} at the earliest"
     if standing.deletion_latest is not None:

@@ -13,10 +13,10 @@ from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Transition, star
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Section
 from watcher.resources.training import CurvePoint
-from watcher.rules import commands
-from watcher.rules.checkpoints import best_words, choice, rewards, skipped, usable
+from watcher.rules.checkpoints import best_words, rewards, skipped, usable
 from watcher.rules.curve import best
 from watcher.rules.labels import job_name
+from watcher.rules.offer import offer
 from watcher.rules.pace import pace_key, percentile
 from watcher.rules.sight import REASONS
 from watcher.rules.text import ago, counted, duration, moment, sentence
@@ -264,11 +264,12 @@ def _checkpoints(dossier: "Dossier", now: datetime, width: int) -> Iterator[Line
         ]
         made = f"made {ago(one.created_at, now)}" if one.created_at else ""
         yield from listed([(f"step {one.step}", ", ".join(filter(None, (*losses, made))) or one.model)], width)
-    chosen = choice(dossier.training)
-    assert chosen is not None
-    deploy = commands.deploy_checkpoint(dossier.account, dossier.job.job, chosen.checkpoint)
-    which = f"step {chosen.checkpoint.step}, {chosen.because}"
-    yield from paragraph(f"To deploy that of {which}:\n{deploy}", width)
+    found = offer(dossier.account, dossier.job.job, dossier.training, dossier.events)
+    if found.chosen is None:
+        yield from paragraph(found.refused, width, style="yellow")
+        return
+    which = f"step {found.chosen.checkpoint.step}, {found.chosen.because}"
+    yield from paragraph(f"To deploy that of {which}:\n{found.command}", width)
 
 
 def _lineage(dossier: "Dossier") -> str:

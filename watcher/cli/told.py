@@ -64,7 +64,11 @@ def sources(whole: "Explanation", now: datetime, width: int) -> Iterator[Line]:
         subject = f" of {gap.subject.rpartition('/')[2]}" if gap.subject else ""
         text = f"Not seen: {what}{subject}, since {moment(gap.at)} ({ago(gap.at, now)}): {REASONS[gap.reason]}."
         text += f" Azure or the network says: {sentence(gap.message)}"
-        if one.alert is None or one.alert.id not in told:  # else all of it stands there
+        if one.alert is None or one.alert.id not in told:  # else that stands there
             text += f"\nWhat helps: {one.first_step}" if one.cure else ""
-            text += f"\nTold by {one.alert.finding.rule}:\nwatcher explain {one.alert.id}" if one.alert else ""
+        if one.cause is not None and one.alert is not None and one.cause.id not in told:
+            explains = f"{one.cause.finding.rule}, which explains {one.alert.finding.rule}"
+            text += f"\nTold by {explains}:\nwatcher explain {one.cause.id}"
+        elif one.alert is not None and one.alert.id not in told:
+            text += f"\nTold by {one.alert.finding.rule}:\nwatcher explain {one.alert.id}"
         yield from paragraph(text, width, style="yellow")

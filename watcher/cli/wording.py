@@ -78,6 +78,11 @@ def lasting(since: datetime | None, now: datetime, *, is_dated: bool = True) -> 
     return f">= {largest(now - since)}"
 
 
+def ever_since(at: datetime, now: datetime) -> str:
+    """`for 8 d`, in the largest unit alone; `since just now`."""
+    return f"for {largest(now - at)}" if now - at >= timedelta(minutes=1) else "since just now"
+
+
 def largest(span: timedelta) -> str:
     """`12 d`: a span in its largest unit alone."""
     return " ".join(duration(span).split()[:2])

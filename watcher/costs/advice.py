@@ -6,11 +6,11 @@ wants kept gets none, and is listed as an exception with its reason and its end.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from watcher.costs.idle import MONTH, IdleMoney
-from watcher.costs.money import Amount, Cost, Unknown, nothing
+from watcher.costs.money import Amount, Cost, Total, Unknown, nothing
 from watcher.costs.prices import Price
 
 
@@ -42,6 +42,8 @@ class Case:
     price: Price | Unknown
     idle: IdleMoney | Unknown | None = None  #: `None`: it is called, or nobody knows
     calls: float | None = None  #: answered ones in the report's period; `None`: that is not known
+    #: Until when its calls were read, where that is too long ago to tell of the present; `None`: it is not.
+    called_until: datetime | None = None
     ends_uncalled: bool = False  #: Azure deletes it by itself without calls, on a day that may not be known
     is_wasting: bool = False  #: uncalled for longer than allowed, by metrics that were read
     trickle_calls: float | None = None  #: answered calls in the window; `None`: that is no trickle, or not known
@@ -64,7 +66,7 @@ class Advice:
     because: str
     #: In the coming month: of an idle one until Azure deletes it by itself; `None`: it is kept, or is called.
     saving_per_month: Cost | None
-    saving_until_deletion: Cost | None  #: `None`: Azure will not delete it by itself soon, as far as is known
+    saving_until_deletion: Cost | Total | None  #: `None`: Azure will not delete it by itself soon, as far as is known
     risk: str
     command: str  #: "" where there is nothing to do
 
@@ -86,7 +88,7 @@ def advise(case: Case, now: datetime) -> Advice | None:
     if isinstance(monthly, Amount) and monthly.is_zero:
         return None  # it costs nothing to let it be
     if case.is_wasting:
-        return _advice(case, Move.DELETE, "nobody calls it", monthly, _DELETE_RISK, case.delete, until=True)
+        return _advice(case, Move.DELETE, _uncalled(case), monthly, _DELETE_RISK, case.delete, until=True)
     if case.successor:
         risk = (
             _DELETE_RISK
@@ -104,6 +106,16 @@ def advise(case: Case, now: datetime) -> Advice | None:
         command = f"{case.delete}\n{case.developer}"
         return _advice(case, Move.DEVELOPER, because, monthly, _DEVELOPER_RISK, command)
     return None
+
+
+def _uncalled(case: Case) -> str:
+    if case.called_until is None:
+        return "nobody calls it"
+    return f"nobody called it as far as its calls were read, which is until {_moment(case.called_until)}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _use(calls: float | None) -> str:
@@ -128,7 +140,6 @@ def _advice(
     case: Case, move: Move, because: str, monthly: Cost | None, risk: str, command: str, *, until: bool = False
 ) -> Advice:
     idle = case.idle if until and isinstance(case.idle, IdleMoney) else None
-    rest = None if idle is None else idle.until_deletion
     return Advice(
         account=case.account,
         name=case.name,
@@ -136,7 +147,7 @@ def _advice(
         move=move,
         because=because,
         saving_per_month=_before_deletion(case, idle, monthly) if until else monthly,
-        saving_until_deletion=rest,
+        saving_until_deletion=None if idle is None else idle.rest,
         risk=risk,
         command=command,
     )

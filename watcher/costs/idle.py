@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from watcher.costs.money import Amount, Cost, Unknown, fraction, hours
+from watcher.costs.money import Amount, Cost, Total, Unknown, fraction, hours, total
 from watcher.costs.prices import Price
 from watcher.resources.calls import Calls, Coverage
 from watcher.resources.deployment import Deployment
@@ -15,6 +15,10 @@ from watcher.resources.deployment import Deployment
 DAY = timedelta(days=1)
 #: What a month is, where a fee by the hour is told by the month.
 MONTH = timedelta(days=30)
+
+#: Why only the least is known of what something idle costs yet, or nothing.
+OPEN_END = "when Azure deletes it at the latest is not known"
+NO_END = "when Azure deletes it, if ever, is not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +32,20 @@ class IdleMoney:
     is_open: bool = False  #: no latest time of the deletion can be named: `until_deletion` is its least
 
     @property
+    def rest(self) -> Amount | Total | None:
+        """`until_deletion`, with what is missing from it where that is only its least."""
+        if self.until_deletion is None or not self.is_open:
+            return self.until_deletion
+        return total((self.until_deletion, Unknown(because=OPEN_END)), self.until_deletion.currency)
+
+    @property
     def outlook(self) -> str:
-        """`up to 612.00 USD more if nobody acts`."""
-        if self.until_deletion is None:
+        """`402.90 to 612.00 USD more if nobody acts`."""
+        if self.rest is None:
             return f"{self.per_day.text} more each day until somebody acts"
-        if self.is_open:
-            return f"at least {self.until_deletion.least} {self.until_deletion.currency} more if nobody acts"
-        return f"up to {self.until_deletion.most} {self.until_deletion.currency} more if nobody acts"
+        if not self.is_open and self.until_deletion is not None and self.until_deletion.is_zero:
+            return f"{self.per_day.text} more each day until Azure deletes it, which is overdue, or somebody acts"
+        return f"{self.rest.text} more if nobody acts"
 
 
 def idle_money(

@@ -226,6 +226,22 @@ def total(costs: Iterable[Cost], currency: str) -> Total:
     return Total(known=known, parts=len(parts), reasons=_ordered(Counter(reasons)) if reasons else ())
 
 
+def together(several: Iterable["Cost | Total | None"], currency: str) -> Total:
+    """The sum of costs and of sums; what there is none of is left out.
+
+    Raises:
+        CurrencyMismatch: One is in another currency.
+    """
+    costs: list[Cost] = []
+    added = Total(known=nothing(currency))
+    for each in several:
+        if isinstance(each, Total):
+            added += each
+        elif each is not None:
+            costs.append(each)
+    return added + total(costs, currency)
+
+
 def _joined(numerators: Mapping[int, int]) -> Fraction:
     """The sum of fractions, by denominator."""
     bottom = lcm(*numerators)

@@ -31,6 +31,7 @@ from watcher.assembly import Machine
 from watcher.daemon import page
 from watcher.demo import keeping
 from watcher.demo.timeline import Tally, Timeline, show_message, summarise
+from watcher.rules.text import counted
 from watcher.simulator import jobs
 from watcher.simulator.clock import SteppedClock
 from watcher.simulator.loading import demo as demo_scenario
@@ -127,7 +128,7 @@ def _names(scenario: Scenario) -> dict[str, str]:
 
 
 def _open(out: Console, scenario: Scenario, azure: str, hook: str, page: str | None) -> None:
-    out.print(Text(f"{scenario.title}: {scenario.length.days} days, told in steps", "bold"))
+    out.print(Text(f"{scenario.title}: {counted(scenario.length.days, 'day')}, told in steps", "bold"))
     out.print(Text(f"Simulated Azure at {azure}, webhook receiver at {hook}"))
     if page is not None:
         out.print(Text(f"Page at {page}"))

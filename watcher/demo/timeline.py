@@ -18,6 +18,7 @@ from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.summary import summary_at
 from watcher.resources.changes import ESTIMATED_FINISH, Change, ResourceKind, Transition
 from watcher.rules.finding import Severity
+from watcher.rules.text import counted
 
 #: Cells of a line, on a wide terminal too: eyes do not follow longer ones.
 WIDTH = 100
@@ -206,11 +207,11 @@ def summarise(out: Console, tally: Tally, length: timedelta) -> None:
     resolved = sum(alert.status is AlertStatus.RESOLVED for alert in tally.alerts.values())
     delivered = ", ".join(f"{count} to {receiver}" for receiver, count in sorted(tally.delivered.items())) or "none"
     out.print()
-    out.print(Text(f"Summary of {round(length / timedelta(days=1))} simulated days", "bold"))
+    out.print(Text(f"Summary of {counted(round(length / timedelta(days=1)), 'simulated day')}", "bold"))
     rows = {
         "requests to Azure": f"{tally.requests:,}",
         "transitions": f"{tally.transitions}",
-        "alerts": f"{len(tally.alerts)} by {len(rules)} rules, {resolved} of them resolved since",
+        "alerts": f"{len(tally.alerts)} by {counted(len(rules), 'rule')}, {resolved} of them resolved since",
         "messages delivered": f"{delivered}; the hook received {tally.received}, {tally.signed} of them signed",
     }
     for caption, value in rows.items():

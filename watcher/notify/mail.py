@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from watcher.notify.message import Message
 from watcher.notify.wording import fit, one_line, shorten
+from watcher.rules.text import called
 
 SUBJECT_LIMIT = 150
 #: Up to so many alerts are shown in full. Of more there is a list first, with the loudest in full behind it: Gmail cuts
@@ -105,7 +106,7 @@ def addressed(
     display, address = parseaddr(sender)
     domain = address.rpartition("@")[2] or "watcher.invalid"
     built = EmailMessage(policy=SMTP)
-    built["From"] = Address(one_line(display or f"watcher {watcher}"), addr_spec=address)
+    built["From"] = Address(one_line(display or called(watcher)), addr_spec=address)
     built["To"] = ", ".join(to)
     built["Subject"] = shorten(title, SUBJECT_LIMIT)
     built["Date"] = format_datetime(at)

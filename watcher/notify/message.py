@@ -15,6 +15,8 @@ from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason
 from watcher.alerts.summary import summary_at
 from watcher.notify.wording import clean, fit, localise, one_line, shorten, spell_duration, spell_time
+from watcher.rules.step_words import step_name
+from watcher.rules.text import called
 
 #: How loud an alert looks: its severity, or that it has ended, or that it merely happened.
 Tone = Literal["critical", "warning", "info", "resolved"]
@@ -162,7 +164,7 @@ def render(notification: Notification, voice: Voice, *, now: datetime) -> Messag
         tone=max((item.tone for item in items), key=_TONE_RANKS.__getitem__, default="info"),
         notes=tuple(_notes(notification, voice, sample=sample, now=now)),
         items=items,
-        footer=f"watcher {one_line(voice.watcher)} · {notification.id}",
+        footer=f"{called(one_line(voice.watcher))} · {notification.id}",
         link=Link("All alerts", f"{voice.public_url.rstrip('/')}/alerts") if voice.public_url else None,
     )
 
@@ -323,14 +325,15 @@ def outcome(alert: Alert, zone: tzinfo) -> str:
 
 def _reason(told: NotificationAlert, zone: tzinfo) -> str:
     alert = told.alert
-    step = alert.finding.step
+    step = step_name(alert.finding.rule, alert.finding.step)
+    at_step = "" if not step else f" at the {step} step" if step == alert.finding.step else f" at {step}"
     match told.reason:
         case NotifyReason.FIRING:
             return "first notice" if not alert.is_event else "told once"
         case NotifyReason.SEVERITY_RAISED:
-            return f"severity raised to {alert.severity}" + (f" at the {step} step" if step else "")
+            return f"severity raised to {alert.severity}" + at_step
         case NotifyReason.REMINDER:
-            return "reminder" + (f" at the {step} step" if step else "")
+            return "reminder" + at_step
         case NotifyReason.RESOLVED:
             lasted = "" if alert.ends_at is None else f" after {spell_duration(alert.ends_at - alert.starts_at)}"
             because = localise(one_line(alert.ended_because), zone)

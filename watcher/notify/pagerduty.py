@@ -35,6 +35,7 @@ from watcher.notify.notifier import SEND_TIMEOUT, Receipt
 from watcher.notify.payload import plain_value
 from watcher.notify.wording import fit, one_line, rfc3339, shorten
 from watcher.rules.finding import Severity
+from watcher.rules.text import called
 from watcher.transport import AsyncClient
 
 PUBLIC_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -239,7 +240,7 @@ class PagerDutyNotifier:
             "dedup_key": key,
             "payload": {**payload, "custom_details": {**details, **more}},
             "links": [{"href": link.url, "text": link.caption} for link in item.links[:LINKS_LIMIT]],
-            "client": f"watcher {one_line(self.voice.watcher)}",
+            "client": called(one_line(self.voice.watcher)),
         }
         if self.voice.public_url:
             event["client_url"] = self.voice.public_url

@@ -26,6 +26,7 @@ from watcher.notify.message import Item, Link, Message, Voice, render
 from watcher.notify.notifier import Receipt
 from watcher.notify.report import ReportMessage
 from watcher.notify.wording import clean, fit, one_line, shorten, without_mentions
+from watcher.rules.text import counted
 from watcher.transport import AsyncClient
 
 #: All blocks, as JSON: well below what Slack was seen to take, since how it counts is not known.
@@ -177,7 +178,7 @@ def _header(message: Message) -> str:
         what = " · ".join(filter(None, (_words(item.rule), shorten(name, NAME_LIMIT))))
         return f"{head} {f'{loudest}: ' if loudest else ''}{what}"
     rules = list(dict.fromkeys(_words(item.rule) for item in message.items))
-    more = f" and {len(rules) - RULES_LIMIT} more rules" if len(rules) > RULES_LIMIT else ""
+    more = f" and {counted(len(rules) - RULES_LIMIT, 'more rule')}" if len(rules) > RULES_LIMIT else ""
     count = f"{len(message.items)} alerts" if message.items else "no alerts"
     what = f": {', '.join(rules[:RULES_LIMIT])}{more}" if rules else ""
     return f"{head} {count}{f', up to {loudest}' if loudest and rules else ''}{what}"

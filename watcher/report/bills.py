@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 
-from watcher.costs.hosting import State
+from watcher.costs.idle import NO_END, OPEN_END
 from watcher.costs.money import Cost, Total, Unknown, total
 from watcher.costs.prices import Price
+from watcher.costs.uses import State
 from watcher.report.hosted import Hosted
 from watcher.report.statement import Bill, BillLine, DayOfCost, HostedLine, Place, PriceUsed, TrainingLine
 from watcher.report.trained import Trained
@@ -127,6 +128,19 @@ def costs_of(line: HostedLine) -> Iterator[Cost]:
 
 def in_state(lines: Iterable[HostedLine], state: State, currency: str) -> Total:
     return total((line.by_state[state] for line in lines if state in line.by_state), currency)
+
+
+def until_deletion(lines: Iterable[HostedLine]) -> Iterator[Cost]:
+    """What is idle costs on until Azure deletes it, and that no end, or no latest one, can be named."""
+    for line in lines:
+        if isinstance(line.idle, Unknown):
+            yield line.idle
+        elif line.idle is not None and line.idle.until_deletion is not None:
+            yield line.idle.until_deletion
+            if line.idle.is_open:
+                yield Unknown(because=OPEN_END)
+        elif line.idle is not None:
+            yield Unknown(because=NO_END)
 
 
 def by_day(lines: Iterable[HostedLine], currency: str) -> tuple[DayOfCost, ...]:

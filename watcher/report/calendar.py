@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from icalendar import Alarm, Calendar, Event, vText
 
 from watcher.report.statement import Date, DateKind, Statement, Undated
-from watcher.rules.text import clean, counted, few, one_line
+from watcher.rules.text import called, clean, counted, few, one_line
 
 _PRODUCT = "-//watcher//Azure OpenAI fine-tuning//EN"
 #: Of what is lost for good, one is reminded so long before.
@@ -48,19 +48,23 @@ def missing_from(statement: Statement, *, names: int = 0) -> list[str]:
         it = "it is" if count == 1 else "they are"
         said.append(
             f"When Azure deletes {counted(count, 'deployment')} is not known, so {it} not in the calendar: "
-            f"{'; '.join(_why(group, names) for group in statement.undated)}."
+            f"{'; '.join(_why(group, names, len(statement.undated)) for group in statement.undated)}."
         )
     if not statement.accounts and not statement.edition.owner:
         said.append("No account is known, so the calendar has no dates of deployments.")
-    elif len(statement.unseen) > len(statement.undated):  # it tells of those too
-        said.append(f"{'More' if said else 'Something'} could not be seen, so that other dates may be missing.")
+    elif statement.lacks_dates:
+        said.append(
+            f"{'More' if said else 'Something'} could not be seen, so other dates may be missing or have moved."
+        )
     return said
 
 
-def _why(group: Undated, names: int) -> str:
-    """`of 2 the metrics could not be read: a role is missing`."""
-    named = f" ({few(group.names, names)})" if names else ""
-    return f"of {len(group.names)}{named} {group.because}"
+def _why(group: Undated, names: int, groups: int) -> str:
+    """`of 2 the metrics could not be read: a role is missing`; of all, where there is no other reason."""
+    named = few(group.names, names) if names else ""
+    if groups == 1:
+        return f"{group.because} ({named})" if named else group.because
+    return f"of {len(group.names)}{f' ({named})' if named else ''} {group.because}"
 
 
 def calendar(dates: Iterable[Date], *, watcher: str, as_of: datetime, link: str = "", missing: str = "") -> bytes:
@@ -75,7 +79,7 @@ def calendar(dates: Iterable[Date], *, watcher: str, as_of: datetime, link: str 
     made.add("prodid", _PRODUCT)
     made.add("version", "2.0")
     made.add("method", "PUBLISH")
-    made.add("x-wr-calname", _Text(f"watcher {one_line(watcher)}"))
+    made.add("x-wr-calname", _Text(called(one_line(watcher))))
     if missing:
         made.add("description", _Text(clean(missing)))
         made.add("x-wr-caldesc", _Text(clean(missing)))  # as calendars read it that are older than the other

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from watcher.costs.hosting import State
-from watcher.costs.money import Total
+from watcher.costs.money import Total, together
+from watcher.costs.uses import State
 from watcher.report.statement import DayOfUse, HostedLine, Statement
-from watcher.report.wording import day_words, one_line
+from watcher.report.wording import day_words, money, one_line
 
 #: So many deployments are legible below one another.
 TIMELINE_ROWS = 20
@@ -48,9 +48,12 @@ class ChartData:
     cid: str  #: by which the HTML of a mail refers to it
     title: str
     alt: str  #: the same in words, for those who see no pictures
+    caption: str  #: what stands below it, beside a legend that has the sums
     unit: str  #: the currency
     days: tuple[str, ...]  #: ISO dates, in their order
-    series: tuple[tuple[str, tuple[float, ...]], ...] = ()  #: name of the use, and money for each day
+    series: tuple[tuple[str, tuple[float, ...]], ...] = ()  #: name of the use, and the most it cost on each day
+    sums: tuple[str, ...] = ()  #: of each of them in words, with both bounds
+    costs: tuple[tuple[str, ...], ...] = ()  #: the same of each day; "" where it did not stand so
     bars: tuple[Bar, ...] = ()
     ahead: int = 0  #: so many days after the last one are drawn
 
@@ -64,28 +67,33 @@ def charts(statement: Statement) -> tuple[ChartData, ...]:
 def cost_by_day(statement: Statement) -> ChartData | None:
     """What hosting cost each day, by use; `None` of less than two days, or where nothing cost anything."""
     days = statement.days
-    series = tuple(
-        (STATE_WORDS[state], values)
-        for state in State
-        if any(values := tuple(_amount(day.costs.get(state)) for day in days))
-    )
-    if len(days) < 2 or not series:
+    by_state = {state: [day.costs.get(state) for day in days] for state in State}
+    drawn = {state: costs for state, costs in by_state.items() if any(_most(cost) for cost in costs)}
+    if len(days) < 2 or not drawn:
         return None
-    sums = "; ".join(f"{name} {sum(values):,.2f} {statement.currency}" for name, values in series)
-    some_unknown = any(not cost.is_known for day in days for cost in day.costs.values())
+    sums = tuple(money(together(costs, statement.currency)) for costs in drawn.values())
+    told = "; ".join(f"{STATE_WORDS[state]} {text}" for state, text in zip(drawn, sums, strict=True))
+    every = [cost for day in days for cost in day.costs.values()]
+    is_exact = all(cost.known.is_exact for cost in every)
+    span = f"{day_words(days[0].day)} to {day_words(days[-1].day)}"
+    limits = "" if is_exact else " The picture shows the most that it may have cost."
+    if not all(cost.is_known for cost in every):
+        limits += " Costs that are unknown are not in it."
     return ChartData(
         kind="days",
         cid="cost-by-day@watcher",
-        title=f"Hosting cost by day and use, {statement.currency}",
-        alt=f"{day_words(days[0].day)} to {day_words(days[-1].day)}, all days together: {sums}."
-        + (" Costs that are unknown are not in the picture." if some_unknown else ""),
+        title=f"Hosting cost by day and use, {statement.currency}{'' if is_exact else ' at most'}",
+        alt=f"{span}, all days together: {told}.{limits}",
+        caption=f"{span}.{limits}",
         unit=statement.currency,
         days=tuple(day.day.isoformat() for day in days),
-        series=series,
+        series=tuple((STATE_WORDS[state], tuple(map(_most, costs))) for state, costs in drawn.items()),
+        sums=sums,
+        costs=tuple(tuple(map(money, costs)) for costs in drawn.values()),
     )
 
 
-def _amount(cost: Total | None) -> float:
+def _most(cost: Total | None) -> float:
     """The upper bound of what is known."""
     return 0.0 if cost is None else float(cost.known.most)
 
@@ -113,12 +121,16 @@ def timeline(statement: Statement) -> ChartData | None:
     )
     left = len(lines) - len(shown)
     of_all = f" The {len(shown)} of {len(lines):,} that end soonest or cost most are drawn." if left else ""
+    words = (
+        "Each row is a deployment, each cell a day with the number of answered calls; a diamond marks the earliest "
+        f"time at which Azure deletes one that nobody calls.{of_all}"
+    )
     return ChartData(
         kind="timeline",
         cid="timeline@watcher",
         title="Deployments: use, calls and deadlines",
-        alt="Each row is a deployment, each cell a day with the number of answered calls; a diamond marks the "
-        f"earliest time at which Azure deletes one that nobody calls.{of_all}",
+        alt=words,
+        caption=words,
         unit=statement.currency,
         days=tuple(day.isoformat() for day in days),
         bars=bars,

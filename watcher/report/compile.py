@@ -3,22 +3,22 @@
 What is costly is worked out once for all editions of a period; an edition is a selection, and its sums are its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from watcher.costs.advice import advise_all
-from watcher.costs.hosting import Period, State
-from watcher.costs.idle import IdleMoney
+from watcher.costs.hosting import Period
 from watcher.costs.money import Cost, Unknown, total
 from watcher.costs.savings import saved, saving
-from watcher.report.bills import bills, by_day, costs_of, in_state, prices_used
+from watcher.costs.uses import State
+from watcher.report.bills import bills, by_day, costs_of, in_state, prices_used, until_deletion
 from watcher.report.dates import dates
 from watcher.report.hosted import Hosted, labels_of
 from watcher.report.recorded import Records
 from watcher.report.statement import Actual, Edition, HostedLine, Realised, Statement
 from watcher.report.terms import ReportTerms
-from watcher.report.unseen import is_seen, remarks, undated, unseen
+from watcher.report.unseen import is_seen, lacks_dates, remarks, undated, unseen
 from watcher.report.worked import Worked, labels_in, shown, worked_out
 from watcher.resources.lineage import Lineage
 from watcher.rules.labels import account_labels, job_labels
@@ -83,7 +83,7 @@ def compile_statement(
         trickle=in_state(lines, State.TRICKLE, currency),
         unread=in_state(lines, State.UNKNOWN, currency),
         saving_per_month=total((one.saving_per_month for one in advice if one.saving_per_month is not None), currency),
-        idle_until_deletion=total(_until_deletion(lines), currency),
+        idle_until_deletion=total(until_deletion(lines), currency),
         bills=bills(lines, jobs, [one for one, _ in chosen.missing], labels=terms.tag_labels, currency=currency),
         hosted=tuple(sorted(lines, key=_dearest)),
         trained=tuple(sorted(jobs, key=lambda job: (-_high(job.cost), job.place.account, job.job))),
@@ -99,6 +99,7 @@ def compile_statement(
         # A bill is that of a whole account, in which others may have things too.
         actuals=tuple(actuals) if matches is None else (),
         undated=undated(chosen.hosted),
+        lacks_dates=lacks_dates(records, chosen.accounts, chosen.hosted, terms),
         unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period, terms)),
         remarks=tuple(
             remarks(records, chosen.hosted, terms.book, period, has_trained=bool(jobs), has_saved=bool(realised))
@@ -134,14 +135,6 @@ def _unnamed(one: Hosted, matches: Matches, terms: ReportTerms) -> Hosted:
         return one
     case = None if one.case is None else replace(one.case, successor=_ANOTHERS)
     return replace(one, line=replace(one.line, successor=_ANOTHERS), case=case)
-
-
-def _until_deletion(lines: Sequence[HostedLine]) -> Iterator[Cost]:
-    for line in lines:
-        if isinstance(line.idle, Unknown):
-            yield line.idle
-        elif isinstance(line.idle, IdleMoney) and line.idle.until_deletion is not None:
-            yield line.idle.until_deletion
 
 
 def _realised(lines: Sequence[Hosted]) -> tuple[Realised, ...]:

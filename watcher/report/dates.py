@@ -43,7 +43,7 @@ def _deletions(records: Records, hosted: Iterable[Hosted]) -> Iterator[Date]:
     for one in hosted:
         line = one.line
         expires = one.expires
-        if line.deletion is None or (line.idle_since is None and not expires):
+        if line.deletion is None or not (one.was_idle or expires):
             continue
         earliest, latest = line.deletion
         if latest is not None and latest < records.as_of:
@@ -51,6 +51,10 @@ def _deletions(records: Records, hosted: Iterable[Hosted]) -> Iterator[Date]:
         name = f"{line.place.account}/{line.name}"
         verb = "expires" if expires else "is deleted if nobody calls it"
         keeping = "Nothing keeps it beyond that." if expires else "Only a call puts that off."
+        if line.called_until is not None:
+            keeping = (
+                f"{keeping} Its calls were read until {moment(line.called_until)}; whether one came since is not known."
+            )
         yield Date(
             uid=_uid("expiry" if expires else "deletion", one.deployment.key, one.deployment.incarnation),
             kind=DateKind.EXPIRY if expires else DateKind.DELETION,

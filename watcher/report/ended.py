@@ -67,17 +67,17 @@ def again(recorded: RecordedAccount, life: RecordedLife) -> Recipe | None:
     one, label = life.deployment, recorded.account.label
     if life.outcome == "moved":
         return None
-    obstacle = ""
-    if recorded.is_gone:
-        obstacle = obstacles.account_gone(one, label, is_custom=True)
-    elif life.outcome == "left":
-        obstacle = obstacles.OUT_OF_SIGHT
-    elif life.end is None:
-        pass
-    elif any(other.end is None and other.deployment.key == one.key for other in recorded.lives):
-        obstacle = obstacles.NAME_TAKEN
-    elif life.outcome == "replaced":
-        obstacle = obstacles.REPLACED
-    elif life.departure is not None and life.departure.account_deleted:
-        obstacle = obstacles.account_gone(one, label, is_custom=True, is_there_again=True)
+    stands = life.end is None
+    obstacle = obstacles.in_the_way(
+        one,
+        label,
+        is_custom=True,
+        stands=stands,
+        is_account_gone=recorded.is_gone,
+        is_watched=life.outcome != "left",
+        # Of thousands that stand, each would be held against all the others.
+        is_taken=not stands and any(other.end is None and other.deployment.key == one.key for other in recorded.lives),
+        is_replaced=life.outcome == "replaced",
+        went_with_account=life.departure is not None and life.departure.account_deleted,
+    )
     return recipe(one, obstacle=obstacle)

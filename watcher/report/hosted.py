@@ -10,9 +10,10 @@ from datetime import datetime
 from watcher.alerts.keep import Keep
 from watcher.costs import hosting
 from watcher.costs.advice import Case
-from watcher.costs.hosting import Answered, Period, State, Tenancy, Use, doubtful, tenancy_of, use_by_day
+from watcher.costs.hosting import Period, Tenancy, tenancy_of
 from watcher.costs.idle import DAY, whole_hour
 from watcher.costs.savings import Deletion
+from watcher.costs.uses import Answered, State, Use, doubtful, use_by_day
 from watcher.report.ended import again, ended
 from watcher.report.present import NO_CALLS, Around, Present
 from watcher.report.recorded import RecordedAccount, RecordedLife, Records
@@ -44,12 +45,14 @@ class Hosted:
     case: Case | None  #: `None`: nothing speaks for a change
     deletion: Deletion | None  #: it is gone, and somebody had been told of it
     successor: Successor | None = None  #: what could serve in its place
+    is_resting: bool = False  #: none of its calls in the period were read yet, and none had to be
     is_unclear: bool = False  #: calls of the period may be its own: they bear no deployment's name, or no status
     expires: bool = False  #: it is deleted for its age, called or not
     keep: Keep | None = None
     read_to: datetime | None = None  #: until when its calls were read; `None`: never
     #: Why it cannot be said when Azure deletes it; `None`: that can be said, or nothing is known to end it.
     undated: Unread | None = None
+    was_idle: bool = False  #: nobody had called it for a day when its calls were read last, however long ago that is
 
 
 def hosted(records: Records, terms: ReportTerms, period: Period) -> Iterator[Hosted]:
@@ -164,11 +167,16 @@ class _Lives:
             case=None if present is None else present.case(line),
             deletion=None if how is None else _deletion(line, life, how.deadline, how.by),
             successor=present.successor if present else None,
+            is_resting=line.calls is None
+            and present is not None
+            and present.unread is None
+            and self._is_untold(tenancy, coverage),
             is_unclear=not _are_clear(uses),
             expires=present is not None and present.expires,
             keep=None if present is None else present.keep,
             read_to=coverage.spans[-1][1] if coverage.spans else None,
             undated=None if present is None else present.undated,
+            was_idle=present is not None and present.idle_as_read is not None,
         )
 
     def _came_at(self, first_seen_at: datetime) -> datetime | None:
@@ -185,6 +193,10 @@ class _Lives:
         if answered.last_within(last, self.now) is not None:
             return self.coverage
         return Coverage(spans=tuple((max(low, last), high) for low, high in self.coverage.spans if high > last))
+
+    def _is_untold(self, tenancy: Tenancy, coverage: Coverage) -> bool:
+        """Whether nothing was read of its calls in the period."""
+        return not coverage.spans or coverage.spans[-1][1] <= max(self.period.begin, tenancy.begin)
 
     def _unclear(self, deployment: Deployment) -> Sequence[int]:
         """The hours with calls that may be answered ones of it: of unknown status, or of no name."""
@@ -241,6 +253,7 @@ class _Lives:
             calls=sum([use.calls for use in uses], 0.0) if is_known and _are_clear(uses) else None,
             last_call_at=last_call(life.usage, one),
             state=self._state(answered, unclear, coverage, *window),
+            called_until=present.called_until if present else None,
             idle_since=present.idle_since if present else None,
             idle=present.idle if present else None,
             deletion=present.deletion if present else None,

@@ -9,13 +9,14 @@ from functools import cached_property
 
 from watcher.alerts.keep import Keep
 from watcher.costs.advice import Case, Wish
-from watcher.costs.hosting import Answered, Period
+from watcher.costs.hosting import Period
 from watcher.costs.idle import DAY, FoundTrickle, IdleMoney, cost_per_call, idle_money, trickle_of
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price
 from watcher.costs.recipe import as_developer
+from watcher.costs.uses import Answered
 from watcher.report.recorded import RecordedAccount, RecordedLife, Records
-from watcher.report.standing import Deadline, deadlines, nearest
+from watcher.report.standing import UNDATED, Deadline, deadlines, nearest
 from watcher.report.statement import HostedLine
 from watcher.report.terms import ReportTerms
 from watcher.resources.deployment import SkuKind, keep_until
@@ -27,7 +28,7 @@ from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, known_to, unread_deployment, unread_usage, usage_of
 from watcher.rules.superseded import Successor
-from watcher.rules.text import duration, hours
+from watcher.rules.text import duration, hours, moment
 
 NO_CALLS = Answered()
 
@@ -66,15 +67,16 @@ class Present:
         self.keep = self._keep()
         self.deadline, clock = self._deadline()
         #: As far as its end is known: what was not read dates nothing.
-        near = around.terms.near_stale_after
-        self.is_dated = self.deadline is not None and self.deadline.is_dated(around.view, self.deployment, near)
+        self.is_dated = self.deadline is not None and self.deadline.is_dated(
+            around.view, self.deployment, around.terms.near_stale_after, is_counted_down=life.is_counted_down
+        )
         self.unread = self._unread()
-        self.clock = clock or self._undeadly_clock() if self.unread is None else None
         self.known_to = known_to(life.usage, around.now)
-        is_called = self.clock is None or self.known_to - self.clock.idle_since <= DAY
-        self.idle_since = None if is_called or self.clock is None else self._idle_since(self.clock)
-        if self.idle_since is not None and self.known_to - self.idle_since[1] <= DAY:
-            self.idle_since = None  # calls of the last day may be its own
+        clock = clock or self._undeadly_clock()
+        #: Since when nobody had called it when its calls were read last, however long ago that is.
+        self.idle_as_read = self._idle_since(clock)
+        self.clock = clock if self.unread is None else None
+        self.idle_since = self.idle_as_read if self.unread is None else None
         self.deletion = self._deletion()
         self.is_charged = self._is_charged()
         self.is_wasting = self._is_wasting()
@@ -126,9 +128,25 @@ class Present:
         if self.deadline is None:
             return None
         if not self.is_dated:
-            unread = self.deadline.unread(self.around.view, self.deployment, self.around.terms.near_stale_after)
-            return unread or Unread(because="neither its creation nor any call is known")
-        return None if self.expires else self.unread  # far from its end it has a date, and may have been called since
+            return self._late or Unread(because=UNDATED)
+        is_told = self.expires or self.life.usage is not None  # of what was read, however long ago, its date is told
+        return None if is_told else self.unread
+
+    @cached_property
+    def _late(self) -> Unread | None:
+        """Why what its end rests on does not count as present; near that end hours do already."""
+        if self.deadline is None:
+            return self.unread
+        return self.deadline.unread(self.around.view, self.deployment, self.around.terms.near_stale_after)
+
+    @cached_property
+    def called_until(self) -> datetime | None:
+        """Until when its calls were read, where that is too long ago to tell of the present; `None`: it is not."""
+        if self.expires or self.life.usage is None:
+            return None
+        is_near = self.deadline is not None and self.deadline.is_near(self.around.now)
+        is_old = self.unread is not None or (is_near and self._late is not None)
+        return self.known_to if is_old else None
 
     def _undeadly_clock(self) -> IdleClock | None:
         """The clock of one that nothing ends for idleness; `None`: nothing dates it."""
@@ -137,10 +155,15 @@ class Present:
         lifetime = lifetimes.idle_of(self.deployment) or lifetimes.idle
         return idle_clock(self.deployment, self.life.usage, lifetime, running_since=running_since)
 
-    def _idle_since(self, clock: IdleClock) -> tuple[datetime, datetime]:
+    def _idle_since(self, clock: IdleClock | None) -> tuple[datetime, datetime] | None:
+        """`None`: it was called in the day before, or nobody can tell."""
+        if clock is None or clock.read is None or self.known_to - clock.idle_since <= DAY:
+            return None
         created = self.deployment.created_at
         unclear = self.life.usage.last_unclear_at if self.life.usage else None
         latest = clock.idle_since if unclear is None else max(clock.idle_since, unclear)
+        if self.known_to - latest <= DAY:
+            return None  # calls of the last day may be its own
         return (created or clock.idle_since) if clock.is_bounded else clock.idle_since, latest
 
     def _deletion(self) -> tuple[datetime, datetime | None] | None:
@@ -256,6 +279,7 @@ class Present:
             price=self.price,
             idle=self.idle,
             calls=self._calls(line),
+            called_until=self.called_until,
             ends_uncalled=self.deadline is not None,
             is_wasting=self.is_wasting,
             trickle_calls=self.trickle.calls if self.trickle else None,
@@ -276,7 +300,9 @@ class Present:
     def remarks(self) -> Iterator[str]:
         if self.unread is not None:
             yield f"Whether it is called is not known: {self.unread.because}."
-        elif self.idle_since is not None and (doubt := self.doubtful_call):
+        elif self.called_until is not None:
+            yield f"Its calls were read until {moment(self.called_until)}; whether it was called since is not known."
+        if self.idle_since is not None and (doubt := self.doubtful_call):
             yield f"Whether anybody needs it is not known: {doubt}."
         if self.deadline is not None and self.is_dated:
             for doubt in self.deadline.doubts:

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from watcher.alerts.keep import Keep
 from watcher.alerts.silence import Silence
-from watcher.costs.hosting import Answered
 from watcher.costs.idle import Trickle
+from watcher.costs.uses import Answered
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.departure import Departure
@@ -38,6 +38,7 @@ class RecordedLife:
     paused: tuple[tuple[datetime, datetime | None], ...] = ()
     running_since: datetime | None = None  #: of one that runs and was seen paused in this life
     usage: Usage | None = None  #: of its name; of one that has ended, up to its end
+    is_counted_down: bool = False  #: an alert that counts down to its deletion fired at that time
     told_at: datetime | None = None  #: when an alert about its idleness or waste first reached somebody
 
 
@@ -49,8 +50,7 @@ class RecordedJob:
     ended_at: datetime | None  #: by the service, else when that was seen; `None`: it is under way
     left_at: datetime | None = None  #: of one that had not ended: since when it is listed no longer
     phases: tuple[Transition, ...] = ()  #: how its status changed, oldest first
-    billed: int | None = None  #: tokens, by its own log
-    events: tuple[JobEvent, ...] = ()  #: lines of its log that may tell why it ended so
+    events: tuple[JobEvent, ...] = ()  #: lines of its log that may tell why it ended so, and what was billed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

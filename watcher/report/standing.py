@@ -16,6 +16,7 @@ from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.snapshot import Reading
 from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.metrics_pace import STALE_AFTER
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, unread_deployment, unread_usage
 from watcher.rules.text import moment
@@ -26,9 +27,8 @@ COUNTDOWN_RULES = frozenset({"deployment_idle", "deployment_expiring"})
 #: Without an alert, a deployment counts as at risk when its deletion may come within this.
 NEAR = timedelta(days=7)
 
-#: Metrics that end longer ago than this (and one bucket) say nothing of the present.
-STALE_AFTER = timedelta(hours=3)
-
+#: Why nothing dates a deployment of which all could be read, as the end of a sentence.
+UNDATED = "neither its creation nor any call is known"
 
 #: Azure's own, where the configuration names no others.
 _USUAL = Lifetimes()
@@ -83,6 +83,7 @@ def stand(
     custom_models: Collection[str],
     now: datetime,
     lifetimes: Lifetimes = _USUAL,
+    stale_after: timedelta = STALE_AFTER,
     running_since: datetime | None = None,
     view: View | None = None,
 ) -> Standing:
@@ -93,6 +94,7 @@ def stand(
         alert: Its firing countdown, from `countdowns`.
         custom_models: Names of models that recorded jobs have made.
         lifetimes: As the rules have them.
+        stale_after: Near its deletion, metrics that end longer ago than this say nothing of the present.
         running_since: Of one that was seen paused in this life: when it was seen to run again.
         view: Of that reading, where it is at hand.
     """
@@ -105,14 +107,14 @@ def stand(
         basis = f"the configuration says that Azure never deletes deployments of SKU {deployment.sku or 'unknown'}"
         return Standing(risk=Risk.EXEMPT, is_fine_tuned=True, usage=usage, basis=basis)
     end, clock = nearest(found), found[-1].clock
-    unread, is_near = end.unread(view, deployment), end.is_near(now)
-    if alert is not None or (is_near and end.earliest is not None and unread is None):
+    unread = end.unread(view, deployment, stale_after)
+    if alert is not None:
         risk = Risk.AT_RISK
-    elif end.earliest is None or is_near:
+    elif not end.is_dated(view, deployment, stale_after):
         risk = Risk.UNKNOWN
     else:
-        risk = Risk.SAFE
-    undated = "" if unread or end.earliest is not None else "neither its creation nor any call is known"
+        risk = Risk.AT_RISK if end.is_near(now) else Risk.SAFE
+    undated = "" if unread or end.earliest is not None else UNDATED
     is_dated = risk is not Risk.UNKNOWN  # what was not read is no idleness, and dates nothing
     return Standing(
         risk=risk,
@@ -170,7 +172,7 @@ class Deadline(NamedTuple):
     def is_near(self, now: datetime) -> bool:
         return self.expires if self.earliest is None else self.earliest - now <= NEAR
 
-    def unread(self, view: View, deployment: Deployment, stale_after: timedelta = STALE_AFTER) -> Unread | None:
+    def unread(self, view: View, deployment: Deployment, stale_after: timedelta) -> Unread | None:
         """What could not be read of that on which it rests.
 
         Args:
@@ -182,11 +184,17 @@ class Deadline(NamedTuple):
         # Far from its deletion the calls are read seldom, and that is no doubt: a later call only puts it off.
         return unread_usage(view, deployment, stale_after if self.is_near(view.now) else timedelta(days=400))
 
-    def is_dated(self, view: View, deployment: Deployment, stale_after: timedelta = STALE_AFTER) -> bool:
-        """Whether it is known: what was not read is no idleness, and dates nothing."""
+    def is_dated(
+        self, view: View, deployment: Deployment, stale_after: timedelta, *, is_counted_down: bool = False
+    ) -> bool:
+        """Whether it is known: what was not read is no idleness, and dates nothing.
+
+        Args:
+            is_counted_down: By an alert that fires: that counts on by what was read last, and so does this.
+        """
         if self.earliest is None:
             return False
-        return not self.is_near(view.now) or self.unread(view, deployment, stale_after) is None
+        return is_counted_down or not self.is_near(view.now) or self.unread(view, deployment, stale_after) is None
 
 
 def deadlines(

@@ -11,11 +11,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from watcher.costs.advice import Advice
-from watcher.costs.hosting import Period, State
+from watcher.costs.hosting import Period
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Amount, Cost, Total, Unknown
 from watcher.costs.prices import Price
 from watcher.costs.recipe import Recipe
+from watcher.costs.uses import State
 
 
 class Audience(StrEnum):
@@ -82,6 +83,8 @@ class HostedLine:
     calls: float | None  #: answered ones in the period; `None`: not all of it was read
     #: The last answered call known of this life; `None`: none is known, which `idle_since` interprets.
     last_call_at: datetime | None = None
+    #: Until when its calls were read, where that is too long ago to tell of the present; `None`: it is not.
+    called_until: datetime | None = None
     state: State  #: at the period's end, or at its own end
     #: Since when nobody has called it, at the earliest and the latest; `None`: it is called, or nobody can tell.
     idle_since: tuple[datetime, datetime] | None = None
@@ -281,6 +284,7 @@ class Statement:
     prices: tuple[PriceUsed, ...]
     actuals: tuple[Actual, ...] = ()
     undated: tuple[Undated, ...] = ()  #: what is missing among `dates`; `unseen` tells of it too
+    lacks_dates: bool = False  #: beside these, dates may be missing or have moved, as something could not be seen
     unseen: tuple[str, ...] = ()  #: what could not be seen, a sentence each
     remarks: tuple[str, ...] = ()  #: what is assumed, a sentence each
 

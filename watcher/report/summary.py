@@ -1,54 +1,26 @@
 """What `status` and the overview page say: what could be seen and as of when, and what needs attention. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.inhibition import Inhibitor, InhibitRule
 from watcher.alerts.silence import Silence, silenced_by
+from watcher.report.coverage import SECTIONS, SELDOM, Seen, Unseen, read_at, seen, unseen
 from watcher.report.standing import Risk, Standing, countdowns, stand
 from watcher.resources.account import Account
 from watcher.resources.deployment import Deployment
 from watcher.resources.fine_tuning import FineTuningJob
-from watcher.resources.snapshot import Gap, GapReason, Reading, Section
+from watcher.resources.snapshot import Reading
 from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.metrics_pace import STALE_AFTER
 from watcher.rules.rule import HostClock
 from watcher.rules.text import counted
 
-#: The sections that every account has, in the order in which they are told.
-SECTIONS = (Section.JOBS, Section.DEPLOYMENTS, Section.METRICS)
-#: Those that are read seldom: that they were not read yet makes no account unseen.
-SELDOM = (Section.FILES, Section.MODELS)
-
 #: Azure's own, where the configuration names no others.
 _USUAL = Lifetimes()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """How much of one section was seen, over all accounts."""
-
-    section: Section
-    whole: int  #: accounts in which it was read, and no gap is open
-    oldest_at: datetime | None  #: the oldest reading among those, and those of `partly`
-    never: int = 0  #: accounts in which it was not read yet
-    partly: int = 0  #: accounts in which it was read but for a few
-    missing: tuple[str, ...] = ()  #: those few, as `account/name`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
-    """Accounts of which one section, or some of it, could not be read, for one reason."""
-
-    section: Section | None  #: `None`: nothing at all was read yet
-    reason: GapReason | None  #: `None`: not read yet
-    accounts: tuple[str, ...]  #: labels
-    since: datetime | None  #: when the first of these gaps was met
-    last_read_at: datetime | None  #: the oldest reading that is used in place; `None`: one of them was never read
-    message: str = ""
-    subjects: tuple[str, ...] = ()  #: as `account/name` what could not be read, where the rest was; else it is all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +146,7 @@ def summarize(
     is_discovery_complete: bool = True,
     clock: HostClock | None = None,
     lifetimes: Lifetimes = _USUAL,
+    stale_after: timedelta = STALE_AFTER,
     running_since: Mapping[tuple[str, str], datetime] | None = None,
     owner_tag: str = "owner",
     for_reports: Mapping[str, int] | None = None,
@@ -184,6 +157,7 @@ def summarize(
     Args:
         readings: Of each account in scope; of the jobs, those under way are enough.
         lifetimes: As the rules have them.
+        stale_after: Near a deletion, metrics that end longer ago than this say nothing of the present.
         alerts: Those that are open at least; others are passed over.
         status_since: By account's key and job's id.
         undated: Those of which it only tells when their status was first seen.
@@ -193,9 +167,11 @@ def summarize(
         inhibitions: What explains what.
     """
     firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING and not alert.is_event]
-    standings = tuple(_standings(readings, countdowns(firing), custom_models, now, lifetimes, running_since or {}))
-    unseen = _unseen(readings)
-    blind = {label for one in unseen for label in one.accounts}
+    standings = tuple(
+        _standings(readings, countdowns(firing), custom_models, now, lifetimes, stale_after, running_since or {})
+    )
+    blank = unseen(readings)
+    blind = {label for one in blank for label in one.accounts}
     return Summary(
         now=now,
         accounts=len(readings),
@@ -203,8 +179,8 @@ def summarize(
         last_complete_cycle_at=last_complete_cycle_at,
         newest_at=max((at for one in readings for section in SECTIONS if (at := read_at(one, section))), default=None),
         is_discovery_complete=is_discovery_complete,
-        seen=tuple(_seen(section, readings) for section in (*SECTIONS, *SELDOM)),
-        unseen=unseen,
+        seen=tuple(seen(section, readings) for section in (*SECTIONS, *SELDOM)),
+        unseen=blank,
         jobs=tuple(_running(readings, status_since or {}, undated)),
         jobs_unknown_in=sum(reading.jobs is None for reading in readings),
         at_risk=tuple(sorted((s for s in standings if s.standing.risk is Risk.AT_RISK), key=_deadline)),
@@ -224,8 +200,7 @@ def _firing(
     firing: Sequence[Alert], silences: Sequence[Silence], inhibitions: Sequence[InhibitRule], now: datetime
 ) -> tuple[FiringAlert, ...]:
     inhibitor = Inhibitor(inhibitions, firing)
-    causes = {alert.id: cause.id for alert in firing if (cause := inhibitor.inhibited_by(alert)) is not None}
-    first = {id_: _first_cause(id_, causes) for id_ in causes}
+    first = {alert.id: cause.id for alert in firing if (cause := inhibitor.first_cause(alert)) is not None}
     explain = set(first.values())
     ordered = sorted(
         firing, key=lambda alert: (-alert.severity.rank, alert.id not in explain, alert.starts_at, alert.id)
@@ -233,104 +208,6 @@ def _firing(
     return tuple(
         FiringAlert(alert=alert, silences=silenced_by(alert, silences, now), cause=first.get(alert.id, ""))
         for alert in ordered
-    )
-
-
-def _first_cause(id_: str, causes: Mapping[str, str]) -> str:
-    """What stands behind an alert, and behind that; "" where it comes back to the alert itself."""
-    passed = {id_}
-    while (cause := causes.get(id_)) is not None:
-        if cause in passed:
-            return ""
-        passed.add(cause)
-        id_ = cause
-    return id_
-
-
-def read_at(reading: Reading, section: Section) -> datetime | None:
-    """When a section was last read whole."""
-    return {
-        Section.ACCOUNT: max((at for at in (reading.jobs_at, reading.deployments_at) if at), default=None),
-        Section.JOBS: reading.jobs_at,
-        Section.DEPLOYMENTS: reading.deployments_at,
-        Section.METRICS: reading.usage_at,
-        Section.FILES: reading.files_at,
-        Section.MODELS: reading.models_at,
-        Section.TRAINING: reading.jobs_at,
-    }[section]
-
-
-def _seen(section: Section, readings: Sequence[Reading]) -> Seen:
-    read = [
-        (at, tuple(_missing(section, reading)))
-        for reading in readings
-        if (at := read_at(reading, section)) is not None and not _whole_gaps(section, reading)
-    ]
-    return Seen(
-        section=section,
-        whole=sum(not missing for _, missing in read),
-        oldest_at=min((at for at, _ in read), default=None),
-        never=sum(read_at(reading, section) is None for reading in readings),
-        partly=sum(bool(missing) for _, missing in read),
-        missing=tuple(name for _, missing in read for name in missing),
-    )
-
-
-def _whole_gaps(section: Section, reading: Reading) -> dict[GapReason, Gap]:
-    """Those that cover all of a section."""
-    return {gap.reason: gap for gap in reversed(reading.gaps) if gap.section is section and not gap.subject}
-
-
-def _missing(section: Section, reading: Reading) -> Iterator[str]:
-    """What of a section could not be read, where the rest was."""
-    yield from dict.fromkeys(_named(reading, gap) for gap in reading.gaps if gap.section is section and gap.subject)
-
-
-def _named(reading: Reading, gap: Gap) -> str:
-    return f"{reading.account.label}/{gap.subject.rpartition('/')[2]}"
-
-
-def _unseen(readings: Sequence[Reading]) -> tuple[Unseen, ...]:
-    """Gaps by section and reason; where all accounts of one reason stand together, a thousand of them are one line."""
-    found: dict[tuple[Section | None, GapReason | None, bool], list[tuple[Reading, Gap | None]]] = {}
-    for reading in readings:
-        if not reading.gaps and all(read_at(reading, section) is None for section in SECTIONS):
-            found.setdefault((None, None, True), []).append((reading, None))
-            continue
-        for section in (Section.ACCOUNT, *SECTIONS, *SELDOM, Section.TRAINING):
-            gaps = _whole_gaps(section, reading)
-            for reason, gap in gaps.items():
-                found.setdefault((section, reason, True), []).append((reading, gap))
-            if gaps:
-                continue
-            if section in SECTIONS and read_at(reading, section) is None:
-                found.setdefault((section, None, True), []).append((reading, None))
-            for gap in reading.gaps:
-                if gap.section is section:
-                    found.setdefault((section, gap.reason, False), []).append((reading, gap))
-    return tuple(
-        _unseen_group(section, reason, members, is_whole=is_whole)
-        for (section, reason, is_whole), members in found.items()
-    )
-
-
-def _unseen_group(
-    section: Section | None,
-    reason: GapReason | None,
-    members: Sequence[tuple[Reading, Gap | None]],
-    *,
-    is_whole: bool,
-) -> Unseen:
-    times = [read_at(reading, section) if section else None for reading, _ in members]
-    subjects = () if is_whole else tuple(_named(reading, gap) for reading, gap in members if gap is not None)
-    return Unseen(
-        section=section,
-        reason=reason,
-        accounts=tuple(dict.fromkeys(reading.account.label for reading, _ in members)),
-        since=min((gap.at for _, gap in members if gap is not None), default=None),
-        last_read_at=None if None in times else min(at for at in times if at is not None),
-        message=next((gap.message for _, gap in members if gap is not None and gap.message), ""),
-        subjects=tuple(dict.fromkeys(subjects)),
     )
 
 
@@ -358,6 +235,7 @@ def _standings(
     custom_models: Collection[str],
     now: datetime,
     lifetimes: Lifetimes,
+    stale_after: timedelta,
     running_since: Mapping[tuple[str, str], datetime],
 ) -> Iterable[DeploymentStanding]:
     for reading in readings:
@@ -370,6 +248,7 @@ def _standings(
                 custom_models=custom_models,
                 now=now,
                 lifetimes=lifetimes,
+                stale_after=stale_after,
                 running_since=running_since.get(life),
             )
             yield DeploymentStanding(account=reading.account, deployment=deployment, standing=standing)

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from watcher.costs.hosting import TRICKLE_A_DAY
 from watcher.costs.idle import Trickle
 from watcher.costs.prices import PriceBook
-from watcher.report.standing import STALE_AFTER
+from watcher.costs.uses import TRICKLE_A_DAY
 from watcher.resources.model import Retirement
 from watcher.resources.retirements import DOCUMENTED
 from watcher.rules.lifetimes import Lifetimes
+from watcher.rules.metrics_pace import STALE_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # compared by identity: a table of lifetimes has no hash

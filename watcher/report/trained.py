@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from watcher.costs.hosting import Period
-from watcher.costs.money import Amount, Unknown, nothing
+from watcher.costs.money import Amount, nothing
 from watcher.costs.prices import Price
 from watcher.costs.training import Spent
 from watcher.report.hosted import Places
@@ -13,10 +13,9 @@ from watcher.report.statement import TrainingLine
 from watcher.report.terms import ReportTerms
 from watcher.resources.account import Account
 from watcher.resources.fine_tuning import FineTuningJob, JobStatus
-from watcher.rules.job_spent import JobSpent, is_charged_here, spent_on
+from watcher.rules.job_spent import JobSpent, is_charged_here, lost, spent_on
 from watcher.rules.labels import owner_of
 from watcher.rules.rai import Refusal
-from watcher.rules.text import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,8 @@ def _under_way(
 ) -> Trained:
     if one.ended_at is not None:
         basis = "it ended after the period, and is billed where it ends"
-    elif (lost := _lost(recorded, one)) is not None:
-        return _trained(recorded, one, terms, places, lost, None)
+    elif (nobody_knows := _lost(recorded, one)) is not None:
+        return _trained(recorded, one, terms, places, nobody_knows, None)
     else:
         so_far = _spent(recorded, one, terms).spending
         much = f": {so_far.cost.text} so far ({so_far.basis})" if isinstance(so_far.cost, Amount) else ""
@@ -74,15 +73,8 @@ def _under_way(
 
 
 def _lost(recorded: RecordedAccount, one: RecordedJob) -> Spent | None:
-    """That nobody knows what became of a job; `None`: it is under way."""
-    if recorded.removed_at is not None:
-        how, since = "its account left what is watched", recorded.removed_at
-    elif one.left_at is not None:
-        how, since = "it is listed no longer", one.left_at
-    else:
-        return None
-    because = f"what became of a job is not known, as {how}"
-    return Spent(cost=Unknown(because=because), basis=f"{because}, since {moment(since)}")
+    since = recorded.removed_at or one.left_at
+    return lost(is_watched=recorded.removed_at is None, is_listed=one.left_at is None, since=since)
 
 
 def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms) -> JobSpent:
@@ -92,7 +84,6 @@ def _spent(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms) -> J
         location=recorded.account.location,
         phases=one.phases,
         events=one.events,
-        billed=one.billed,
         until=one.ended_at or recorded.holding.jobs_at,
     )
 

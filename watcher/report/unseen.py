@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from watcher.costs.hosting import Period, State
+from watcher.costs.hosting import Period
 from watcher.costs.prices import PriceBook
 from watcher.costs.savings import METHOD
+from watcher.costs.uses import State
 from watcher.report.hosted import Hosted
 from watcher.report.recorded import RecordedAccount, Records
 from watcher.report.stale import stale, stale_sections
@@ -59,7 +60,7 @@ def unseen(
             f"not known, as {group.because}: {few(group.names, _NAMED)}."
         )
     unknown = [one for one in hosted if one.line.calls is None]
-    unread = [one for one in unknown if not one.is_unclear]
+    unread = [one for one in unknown if not (one.is_unclear or one.is_resting)]
     if unread:
         names = [f"{one.line.place.account}/{one.line.name}" for one in unread]
         their = "its" if len(unread) == 1 else "their"
@@ -79,6 +80,25 @@ def unseen(
             f"Accounts{where} may be missing, as discovery could not read all since {moment(gap.at)}: "
             f"{REASONS[gap.reason]}."
         )
+
+
+#: The sections that tell of dates: what is deployed, what is trained on, and until when a model may be called. Calls
+#: only put a deletion off, and files have no dates.
+_DATING = frozenset({Section.ACCOUNT, Section.DEPLOYMENTS, Section.JOBS, Section.MODELS})
+
+
+def lacks_dates(
+    records: Records, accounts: Iterable[RecordedAccount], hosted: Iterable[Hosted], terms: ReportTerms
+) -> bool:
+    """Whether dates may be missing or have moved, beside the deletions that have none."""
+    if records.undiscovered or any(one.line.called_until is not None and one.undated is None for one in hosted):
+        return True
+    for one in accounts:
+        read = one.holding.deployments_at, one.holding.jobs_at
+        blind = {gap.section for gap in one.holding.gaps} | set(stale_sections(one, records.as_of, terms))
+        if None in read or blind & _DATING:
+            return True
+    return False
 
 
 def _gaps(accounts: Iterable[RecordedAccount]) -> Iterator[str]:
@@ -205,7 +225,7 @@ def remarks(
 
 def _awaits_metrics(one: Hosted) -> bool:
     """Whether nothing of its calls is missing but those of the newest hours."""
-    return one.line.calls is not None and State.UNKNOWN in one.line.by_state
+    return one.is_resting or (one.line.calls is not None and State.UNKNOWN in one.line.by_state)
 
 
 def _is_later(at: datetime | None, than: datetime) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from watcher.costs import hosting
-from watcher.costs.hosting import Spent, State, Tenancy, Use
+from watcher.costs.hosting import Tenancy
 from watcher.costs.money import Cost, Unknown
 from watcher.costs.prices import Price
+from watcher.costs.uses import Spent, State, Use
 from watcher.report.statement import DayOfUse
 from watcher.report.terms import ReportTerms
 from watcher.resources.model import family

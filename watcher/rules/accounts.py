@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from watcher.resources.account import Account
 from watcher.resources.changes import ResourceKind
-from watcher.resources.snapshot import FORBIDDEN_REASONS, Gap, GapReason, Plane, Section
+from watcher.resources.snapshot import FORBIDDEN_REASONS, PLANE_OF, Gap, GapReason, Plane, Section
 from watcher.rules.cures import cure, reach
 from watcher.rules.finding import Answer, Cleared, Finding, FindingKind, Severity, Subject, Undecided
 from watcher.rules.labels import account_labels, owner_of, portal_link
@@ -62,6 +62,24 @@ _GONE_AFTER = timedelta(minutes=15)
 
 #: A single job or deployment that cannot be read, or what is read seldom, is no outage until it has lasted this long.
 _SINGLE_AFTER = timedelta(hours=1)
+
+
+def cure_of(account: Account, section: Section | None, reason: GapReason) -> str:
+    """What mends that a section of an account cannot be read; "": nothing is known to help but waiting."""
+    plane = PLANE_OF[section or Section.ACCOUNT]
+    if reason in REFUSED:
+        return cure(account, plane, reason)
+    return reach(account, plane, reason) if reason in UNREACHABLE else ""
+
+
+def rule_of(reason: GapReason) -> str:
+    """The rule that tells of gaps for this reason; "": none does."""
+    tells = (
+        (REFUSED, AccountForbidden.name),
+        (UNREACHABLE, AccountUnreachable.name),
+        (THROTTLED, AccountThrottled.name),
+    )
+    return next((rule for reasons, rule in tells if reason in reasons), "")
 
 
 def plane_subject(account: Account, plane: Plane) -> Subject:

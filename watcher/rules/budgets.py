@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from watcher.costs.money import Cost, Total, Unknown, fraction, money, total
 from watcher.costs.prices import LIST_PRICES, PriceBook, Terms, book_of
-from watcher.costs.training import Spent, billed_tokens, is_reinforcement
+from watcher.costs.training import Spent, is_reinforcement
 from watcher.resources.changes import ResourceKind
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.lineage import Holding, Inventory
@@ -75,7 +75,7 @@ class TrainingBudgets:
         account, job, cost = one.holding.account, one.job, one.spending.cost
         if isinstance(cost, Unknown):
             yield Undecided(rule=self.name, subject=job_subject(account, job.id), because=cost.because)
-        elif over := over_budget(one.spending, self.per_job, self._currency):
+        elif self.per_job is not None and (over := over_budget(one.spending, self.per_job, self._currency)):
             yield of_ended_job(
                 account,
                 job,
@@ -155,7 +155,6 @@ def _ended(holdings: Iterable[Holding], inventory: Inventory, book: PriceBook) -
                 location=holding.account.location,
                 phases=phases,
                 events=events,
-                billed=billed_tokens(events),
                 until=at,
             )
             owner = owner_of(holding.account, job=job, owner_tag=inventory.owner_tag).name

@@ -65,6 +65,7 @@ class FileFailed:
                 "purpose": file.purpose if file else None,
                 "bytes": file.bytes if file else None,
                 "created_at": rfc3339(file.created_at if file else None),
+                "seen_at": rfc3339(transition.observed_at),
                 "jobs": ",".join(job.id for job in users),
                 "owner_source": owner_of(account, job=user, owner_tag=view.owner_tag).source,
             },

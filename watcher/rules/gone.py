@@ -80,7 +80,9 @@ class DeploymentGone:
 
 def _description(view: View, deployment: Deployment, cause: Cause) -> str:
     if cause.word == "account_gone":
-        return f"{cause.description} {model_after(deployment, is_custom=True)}"
+        departure = view.departures.get(deployment.key)
+        is_deleted = departure is not None and departure.account_deleted
+        return f"{cause.description} {model_after(deployment, is_custom=True, is_deleted=is_deleted)}"
     return (
         f"{cause.description} The model {deployment.model} is expected to be there still and to be deployable again. "
         "Callers of this name get errors until then."

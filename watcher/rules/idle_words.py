@@ -3,13 +3,31 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from watcher.resources.deployment import Deployment, SkuKind
+from watcher.resources.deployment import Deployment, SkuKind, Usage
 from watcher.rules import commands
 from watcher.rules.idle_clock import IdleClock
 from watcher.rules.keep_words import keep_doubt
 from watcher.rules.rule import View
-from watcher.rules.sight import Unread, unread_deployment
+from watcher.rules.sight import Unread, known_to, unread_deployment
 from watcher.rules.text import ago, duration, moment
+
+
+def idle_span(since: datetime, usage: Usage | None, now: datetime, *, is_bounded: bool = False) -> str:
+    """`for 8 d 23 h, to 2026-11-22 20:00 UTC; its calls since then are not known`: what was not read is no idleness.
+
+    Args:
+        since: When its last call was, or its creation.
+        is_bounded: It may have been called last long before that.
+    """
+    to, least = known_to(usage, now), "at least " if is_bounded else ""
+    if to <= since and to < now:
+        return "its calls since then are not known"
+    text = f"for {least}{duration(to - since)}"
+    return text if now - to < _PRESENT else f"{text}, to {moment(to)}; its calls since then are not known"
+
+
+#: Calls that are known up to so shortly before now are known up to now.
+_PRESENT = timedelta(minutes=1)
 
 
 def is_rule_uncertain(deployment: Deployment) -> bool:

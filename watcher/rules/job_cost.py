@@ -17,7 +17,6 @@ from watcher.costs.training import (
     CapStep,
     CapWatch,
     Spent,
-    billed_tokens,
     cap_watch,
     hours_left,
     is_reinforcement,
@@ -70,34 +69,34 @@ class JobCost:
         phases, events = view.phases.get(job.id, ()), view.logs.get(job.id, ())
         at = ended_at(job, phases) or view.status_since.get(job.id)
         if at is None:
-            return _over(self.name, view, job, "when it ended is not known")
+            return _cleared(self.name, view, job, "when it ended is not known")
         if month_of(at) != month_of(view.now):
-            return _over(self.name, view, job, month_is_over(at))
+            return _cleared(self.name, view, job, month_is_over(at))
         known = spent_on(
             job,
             book_of(self.pricing, view.retail),
             location=view.account.location,
             phases=phases,
             events=events,
-            billed=billed_tokens(events),
             until=at,
         )
         cost = known.spending.cost
-        if over := over_budget(known.spending, self.per_job, self.pricing.currency):
+        budget = self.per_job
+        if budget is not None and (over := over_budget(known.spending, budget, self.pricing.currency)):
             evidence = f"jobs read {ago(view.reading.jobs_at, view.now)}" if view.reading.jobs_at else ""
             return of_ended_job(
                 view.account,
                 job,
                 known.spending,
                 over,
-                budget=self.per_job,
+                budget=budget,
                 at=at,
                 now=view.now,
                 owner_tag=view.owner_tag,
                 evidence=evidence,
             )
         told = f"it cost {cost.text}" if isinstance(cost, Amount) else f"what it cost is not known: {cost.because}"
-        return _over(self.name, view, job, f"it ended {job.raw_status}, {moment(at)}; {told}")
+        return _cleared(self.name, view, job, f"it ended {job.raw_status}, {moment(at)}; {told}")
 
     def _judge(self, view: View, job: FineTuningJob) -> Finding | None:
         phases = view.phases.get(job.id, ())
@@ -112,7 +111,6 @@ class JobCost:
             location=view.account.location,
             phases=phases,
             events=events,
-            billed=billed_tokens(events),
             until=until,
         ).spending
         over = over_budget(spending, self.per_job, self.pricing.currency)
@@ -129,10 +127,8 @@ class JobCost:
             severity=Severity.WARNING,
             subject=job_subject(view.account, job.id),
             labels=job_labels(view.account, job, view.owner_tag),
-            summary=_summary(name, watch, told, over),
-            description=" ".join(
-                part for part in (_cap_words(job, watch), f"So far it has cost {told}.", over) if part
-            ),
+            summary=_summary(name, watch, told, _over(spending, self.per_job)),
+            description=" ".join(part for part in (_cap_words(job, watch), over) if part),
             action=f"To stop it, cancel it; work done is billed:\n{commands.cancel_job(view.account, job)}"
             + (
                 "\nTo let it train on, resume it; from then on no cap stops it:\n"
@@ -162,7 +158,7 @@ class JobCost:
         )
 
 
-def _over(rule: str, view: View, job: FineTuningJob, because: str) -> Cleared:
+def _cleared(rule: str, view: View, job: FineTuningJob, because: str) -> Cleared:
     return Cleared(rule=rule, subject=job_subject(view.account, job.id), because=because)
 
 
@@ -177,7 +173,7 @@ def of_ended_job(
     spending: Spent,
     over: str,
     *,
-    budget: Decimal | None,
+    budget: Decimal,
     at: datetime | None,
     now: datetime,
     owner_tag: str,
@@ -192,7 +188,6 @@ def of_ended_job(
     """
     cost = spending.cost
     assert isinstance(cost, Amount)
-    is_surely = budget is not None and cost.low > fraction(budget)
     price = f"priced by {spending.price.origin(now)}" if spending.price else ""
     return Finding(
         rule=JobCost.name,
@@ -200,15 +195,15 @@ def of_ended_job(
         severity=Severity.WARNING,
         subject=job_subject(account, job.id),
         labels=job_labels(account, job, owner_tag),
-        summary=f"{job_name(account, job)} cost {cost.text}, {'' if is_surely else 'perhaps '}over the budget of a job",
-        description=f"Its training cost {cost.text}. {over} It has ended ({job.raw_status}).",
+        summary=f"{job_name(account, job)} cost {cost.text}, {_over(spending, budget)} the budget of a job",
+        description=f"{over} It has ended ({job.raw_status}).",
         action="See whether the next job needs as many epochs or examples. The budget is per_job in [rules.job_cost].",
         evidence="; ".join(filter(None, (spending.basis, price, evidence))),
         values={
             "cost": float(cost.least),
             "cost_at_most": float(cost.most),
             "currency": cost.currency,
-            "budget": None if budget is None else float(budget),
+            "budget": float(budget),
             "owner_source": owner_of(account, job=job, owner_tag=owner_tag).source,
         },
         links=portal_link(account),
@@ -227,10 +222,22 @@ def is_billed_by_hours(job: FineTuningJob, since: datetime | None, now: datetime
 
 def over_budget(spending: Spent, budget: Decimal | None, currency: str) -> str:
     """That what was spent, at the most, is more than a budget, in a sentence; "" where it is not, or is not known."""
-    if budget is None or not isinstance(spending.cost, Amount) or spending.cost.high <= fraction(budget):
+    over = _over(spending, budget)
+    if not over or budget is None:
         return ""
-    may = "is" if spending.cost.low > fraction(budget) else "may be"
-    return f"That {may} more than the budget of {money(budget, currency).text} for a job."
+    verb = "is" if over == _OVER else "may be"
+    return f"Its cost {verb} more than the budget of {money(budget, currency).text} for a job."
+
+
+_OVER = "over"
+
+
+def _over(spending: Spent, budget: Decimal | None) -> str:
+    """`over`; `perhaps over` where only the most that it can have cost is; "" where it is not, or is not known."""
+    cost = spending.cost
+    if budget is None or not isinstance(cost, Amount) or cost.high <= fraction(budget):
+        return ""
+    return _OVER if cost.low > fraction(budget) else f"perhaps {_OVER}"
 
 
 def _summary(name: str, watch: CapWatch, told: str, over: str) -> str:
@@ -238,8 +245,8 @@ def _summary(name: str, watch: CapWatch, told: str, over: str) -> str:
         return f"{name} was resumed at its spending cap: NOTHING STOPS IT NOW; it has cost {told}"
     if watch.step is CapStep.REACHED:
         return f"{name} has trained for as long as its spending cap allows; it has cost {told}"
-    if watch.step is CapStep.NONE or over:
-        return f"{name} has cost {told}, over its budget"
+    if over:
+        return f"{name} has cost {told}, {over} its budget"
     return f"{name} has used {watch.percent:.0f} % of its spending cap; it has cost {told}"
 
 

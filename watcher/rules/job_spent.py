@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from watcher.costs.money import Unknown
 from watcher.costs.prices import PriceBook
-from watcher.costs.training import Spent, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
+from watcher.costs.training import Spent, billed_tokens, has_begun, is_reinforcement, resumed_at_cap, spent, trained_for
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
-from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
-from watcher.rules.rai import Refusal, has_trained, refusal_of
+from watcher.resources.fine_tuning import FineTuningJob, JobEvent
+from watcher.rules.rai import Refusal, has_trained, refused
+from watcher.rules.text import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,6 @@ def spent_on(
     location: str,
     phases: Sequence[Transition],
     events: Sequence[JobEvent],
-    billed: int | None,
     until: datetime | None,
 ) -> JobSpent:
     """What a job's training has cost so far.
@@ -38,27 +39,40 @@ def spent_on(
     Args:
         location: The account's region.
         phases: The changes of its status, oldest first.
-        events: The lines of its log that may tell of its beginning, its pauses, its end or a refusal, oldest first.
-        billed: Azure's own count of tokens, from its log.
+        events: The lines of its log that may tell of its beginning, its pauses, its end or a refusal, and what was
+            billed, oldest first.
         until: When it ended, else when it was seen last; `None`: it never was.
     """
     hours, is_uncapped = None, False
     if is_reinforcement(job) and until is not None:
         hours = trained_for(phases, created_at=job.created_at, until=until, events=events)
         is_uncapped = resumed_at_cap(phases, created_at=job.created_at)
-    may_be_refused = job.status.has_ended and job.status is not JobStatus.CANCELLED
-    refusal = refusal_of(job, events) if may_be_refused else None
+    refusal = refused(job, events)
     spending = spent(
         job,
         book,
         location=location,
-        billed=billed,
+        billed=billed_tokens(events),
         trained=hours,
         has_begun=has_begun(phases, events, shows_training=has_trained(job, events)),
         is_refused=refusal is not None,
         is_uncapped=is_uncapped,
     )
     return JobSpent(spending=spending, refusal=refusal)
+
+
+def lost(*, is_watched: bool, is_listed: bool, since: datetime | None = None) -> Spent | None:
+    """What a job under way costs of which nobody sees any more how it goes on; `None`: it is seen.
+
+    Args:
+        is_watched: Its account is.
+        since: When it was seen last, or its account.
+    """
+    if is_watched and is_listed:
+        return None
+    how = "it is listed no longer" if is_watched else "its account left what is watched"
+    because = f"what became of a job is not known, as {how}"
+    return Spent(cost=Unknown(because=because), basis=f"{because}, since {moment(since)}" if since else because)
 
 
 def ended_at(job: FineTuningJob, phases: Sequence[Transition]) -> datetime | None:

@@ -78,6 +78,7 @@ class _EndedJobRule(ABC):
                 "fine_tuned_model": job.fine_tuned_model,
                 "created_at": rfc3339(job.created_at),
                 "finished_at": rfc3339(ended.transition.occurred_at or job.finished_at),
+                "seen_at": rfc3339(ended.transition.observed_at),
                 "trained_tokens": job.trained_tokens,
                 "training_file": job.training_file,
                 "error_code": job.error.code if job.error else "",

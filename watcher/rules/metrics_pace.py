@@ -16,8 +16,15 @@ from watcher.rules.sight import usage_of
 
 #: Of the configured interval: how long metrics are left alone at most.
 SELDOM = 12
+#: Near a deletion, metrics that end longer ago than this (and one bucket) say nothing of the present.
+STALE_AFTER = timedelta(hours=3)
 #: Metrics are read at their full pace this long before the first warning, so that it comes on fresh evidence.
 MARGIN = timedelta(days=1)
+
+
+def stale_after(every: timedelta) -> timedelta:
+    """The same where metrics are read every so often: what the last poll but one read is never too old."""
+    return max(STALE_AFTER, 2 * every)
 
 
 def metrics_wait(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from watcher.resources.fine_tuning import FineTuningJob, JobEvent
+from watcher.resources.fine_tuning import FineTuningJob, JobEvent, JobStatus
 
 #: The harms that Azure names. Only these become a label; other words stay in the text.
 KNOWN_HARMS = frozenset({"hate_fairness", "self_harm", "sexual", "violence"})
@@ -123,6 +123,15 @@ def refusal_of(job: FineTuningJob, events: Sequence[JobEvent]) -> Refusal | None
         if event.level.lower() in ("error", "warning", "warn") or _REFUSING.search(event.message)
     ]
     return find_refusal((*error, *lines))
+
+
+def refused(job: FineTuningJob, events: Sequence[JobEvent]) -> Refusal | None:
+    """By what the service has refused a job that ended; `None`: it did not, or the job is under way or was cancelled.
+
+    One that is called succeeded may be refused all the same: see `outcome`.
+    """
+    may_be = job.status.has_ended and job.status is not JobStatus.CANCELLED
+    return refusal_of(job, events) if may_be else None
 
 
 def has_trained(job: FineTuningJob, events: Sequence[JobEvent]) -> bool:

@@ -79,6 +79,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def called(name: str) -> str:
+    """`watcher prod`; `watcher`, where it bears no name of its own."""
+    return name if name == "watcher" else f"watcher {name}"
+
+
 def few(names: Sequence[str], most: int) -> str:
     """`a, b and 3 more`: so many of some names at the most."""
     more = len(names) - most

@@ -76,6 +76,7 @@ def load(
         kept=kept,
         lives=lives,
         told=told,
+        counted_down=period_lives.counted_down(tx, as_of, is_past=bool(past)),
         usage=period_calls.usage_as_of(tx, usage, tallies, past),
         coverage=calls.coverages(tx),
         jobs=jobs,
@@ -109,6 +110,7 @@ class _Found:
     kept: Mapping[str, period_jobs.Kept]
     lives: Mapping[str, list[RecordedLife]]
     told: Mapping[tuple[str, str], datetime]
+    counted_down: Collection[tuple[str, str]]
     usage: Mapping[str, Mapping[str, Usage]]
     coverage: Mapping[str, Coverage]
     jobs: Mapping[str, list[Any]]
@@ -233,9 +235,10 @@ def _with_calls(life: RecordedLife, found: _Found, account: str, removed_at: dat
     if end is not None:
         usage = _until(usage, found, account, one.name.lower(), end[1])
     told_at = found.told.get((one.key, one.incarnation))
-    if end is life.end and usage is None and told_at is None:
+    is_counted_down = end is None and (one.key, one.incarnation) in found.counted_down
+    if end is life.end and usage is None and told_at is None and not is_counted_down:
         return life
-    return replace(life, end=end, outcome=outcome, usage=usage, told_at=told_at)
+    return replace(life, end=end, outcome=outcome, usage=usage, told_at=told_at, is_counted_down=is_counted_down)
 
 
 def _until(usage: Usage | None, found: _Found, account: str, name: str, ended_at: datetime) -> Usage | None:

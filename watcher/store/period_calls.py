@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, Connection, Select, Text, cast, column, func, select, type_coerce
 
-from watcher.costs.hosting import Answered, micros
 from watcher.costs.idle import Trickle
+from watcher.costs.uses import Answered, micros
 from watcher.report.recorded import RecordedLife
 from watcher.resources.calls import DELAY, HOUR, Coverage
 from watcher.resources.deployment import Usage

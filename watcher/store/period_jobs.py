@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, Text, or_, select, tuple_, type_coerce
 
-from watcher.costs.training import billed_tokens
 from watcher.report.recorded import RecordedJob
 from watcher.resources.changes import STATUS, Change, ResourceKind, Transition
 from watcher.resources.file import File
@@ -74,7 +73,6 @@ def jobs(
                 ended_at=ended_at,
                 left_at=left_at,
                 phases=known,
-                billed=billed_tokens(events),
                 events=events,
             )
         )

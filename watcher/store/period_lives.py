@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Text, or_, select, type_coerce
 
 from watcher.report.recorded import RecordedLife
+from watcher.report.standing import COUNTDOWN_RULES
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, is_fine_tuned
@@ -241,6 +242,33 @@ def told(
         if life in wanted:
             found[life] = min(at, found.get(life, at))
     return found
+
+
+class _Subject(msgspec.Struct, frozen=True):
+    id: str
+    incarnation: str = ""
+
+
+class _Counting(msgspec.Struct, frozen=True):
+    """Of a finding what it is about: of a large fleet there are many."""
+
+    subject: _Subject
+
+
+def counted_down(tx: Connection, as_of: datetime, *, is_past: bool) -> Collection[tuple[str, str]]:
+    """By key and incarnation, the lives to whose deletion an alert counted down at a time.
+
+    Args:
+        is_past: Something was read after that time, so that alerts may have ended since.
+    """
+    a = schema.alerts.c
+    query = select(type_coerce(a.finding, Text)).where(a.rule.in_(sorted(COUNTDOWN_RULES)), a.starts_at <= as_of)
+    some = [query.where(schema.IS_FIRING)]
+    if is_past:
+        some.append(query.where(a.ends_at > as_of))
+    decode = msgspec.json.Decoder(_Counting).decode
+    subjects = [decode(finding).subject for each in some for (finding,) in tx.execute(each)]
+    return {(one.id.lower(), one.incarnation) for one in subjects}
 
 
 #: What an alert must be about for a deletion after it to count as saved by it.

@@ -68,18 +68,11 @@ def _whole(only: ResourceKind | None) -> Answer:
         params = call.request.path_params
 
         def load(tx: Connection) -> Response:
-            found = dossier.find(
-                tx,
-                "/".join(params.values()),
-                routing=call.site.settings().routing,
-                now=call.now,
-                owner_tag=call.frame.owner_tag,
-                lifetimes=call.frame.lifetimes,
-                only=only,
-            )
+            settings = call.site.settings()
+            found = dossier.find(tx, "/".join(params.values()), call.frame, routing=settings.routing, only=only)
             if only is None and not found.is_of_alert:
                 raise ProblemError(404, f"no alert has the id {params['id']}")
-            whole = explanation(tx, found, call.site.settings().book)
+            whole = explanation(tx, found, settings.book, settings.routing)
             return written(document("explanation", whole.record(), now=call.now))
 
         return await call.site.store.read(load)

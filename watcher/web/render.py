@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from watcher.rules.text import clean, duration, one_line, rfc3339
+from watcher.rules.text import called, clean, duration, one_line, rfc3339
 from watcher.web.access import Person
 from watcher.web.said import Board, Said
 from watcher.web.site import Site
@@ -74,6 +74,7 @@ class Pages:
         html = self._templates.get_template(template).render(
             **context,
             name=settings.name,
+            called=called(settings.name),
             title=title,
             here=at,
             navigation=NAVIGATION,

@@ -31,9 +31,10 @@ from tests.report.factories import (
     usd,
 )
 from watcher.costs.advice import Move
-from watcher.costs.hosting import Period, State
+from watcher.costs.hosting import Period
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Unknown
+from watcher.costs.uses import State
 from watcher.report.statement import Bill, BillLine, Date, DateKind, HostedLine, Statement
 
 #: Whole days of Berlin.

@@ -1,8 +1,11 @@
 """Charts: the numbers behind them, the SVG of the page, and the pictures of mails."""
 
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
@@ -18,12 +21,14 @@ from tests.report.factories import (
     make_quiet,
     make_statement,
     make_unread,
+    usd,
 )
 from tests.report.render import samples
-from watcher.costs.hosting import State
 from watcher.costs.money import total
+from watcher.costs.uses import State
 from watcher.notify import chart_png
 from watcher.report.charts import TIMELINE_ROWS, charts, cost_by_day, timeline
+from watcher.report.render import FORMATS
 from watcher.report.render.drawing import label_step, legend, name_label, scale, svg
 from watcher.report.statement import DayOfCost, Statement
 
@@ -43,6 +48,27 @@ def test_days_are_stacked_by_use_and_come_to_the_hosting_cost() -> None:
     assert chart.series[1][1] == (0, 0, 0, 40.8, 40.8, 40.8, 40.8)
 
 
+def test_what_a_bar_shows_at_most_is_told_with_both_bounds() -> None:
+    """As the figures of the same report have it."""
+    day = DayOfCost(day=FIRST_DAY, costs={State.IDLE: total([usd(Decimal("40.80"))], "USD")})
+    last = DayOfCost(day=FIRST_DAY + DAY, costs={State.IDLE: total([usd(20, Decimal("25.10"))], "USD")})
+    chart = cost_by_day(make_quiet(days=(day, last)))
+    assert chart is not None
+    assert legend(chart) == (("idle", "idle 60.80 to 65.90 USD"),)
+    assert "idle 60.80 to 65.90 USD. The picture shows the most that it may have cost." in chart.alt
+    assert chart.title == "Hosting cost by day and use, USD at most"
+    page = FORMATS["html"](make_quiet(days=(day, last)))
+    figure = re.sub(r"(?s)<svg.*?</svg>", "", page.partition("<figure")[2].partition("</figure>")[0])
+    assert figure.count("60.80 to 65.90 USD") == 1, "what the legend says, the caption need not"
+    rects = parsed(svg(chart)).iter(f"{SVG}rect")
+    assert [rect.findtext(f"{SVG}title") for rect in rects] == [
+        "2026-11-15, idle: 40.80 USD",
+        "2026-11-16, idle: 20.00 to 25.10 USD",
+    ]
+    exact = cost_by_day(make_quiet(days=(day, replace(day, day=last.day))))
+    assert exact is not None and "most" not in exact.title + exact.alt
+
+
 def test_a_day_of_unknown_cost_is_told_and_not_drawn() -> None:
     days = tuple(
         DayOfCost(day=FIRST_DAY + timedelta(days=n), costs={State.USED: total([UNKNOWN], "USD")} if n else {})
@@ -50,7 +76,7 @@ def test_a_day_of_unknown_cost_is_told_and_not_drawn() -> None:
     )
     busy = make_quiet().days[:1]
     chart = cost_by_day(make_quiet(days=(*busy, *days[1:])))
-    assert chart is not None and "unknown are not in the picture" in chart.alt
+    assert chart is not None and "unknown are not in it" in chart.alt
     assert cost_by_day(make_quiet(days=days)) is None
 
 

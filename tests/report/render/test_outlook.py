@@ -10,7 +10,7 @@ from io import StringIO
 
 import pytest
 
-from tests.factories import NOW
+from tests.factories import HOUR, NOW
 from tests.report.factories import (
     UNKNOWN,
     make_advice,
@@ -30,7 +30,6 @@ from watcher.costs.advice import Move
 from watcher.costs.idle import IdleMoney
 from watcher.report.render import FORMATS
 from watcher.report.render.mail import mail_parts
-from watcher.report.render.outlook import rest_of_all
 from watcher.report.statement import Statement
 
 
@@ -43,9 +42,9 @@ def open_ended() -> Statement:
     line = make_hosted()
     assert isinstance(line.idle, IdleMoney)
     paused = make_hosted("sleeper", idle=replace(line.idle, until_deletion=usd(Decimal("202.30")), is_open=True))
-    advice = make_advice("sleeper", saving_per_month=usd(202, 1224), saving_until_deletion=usd(Decimal("202.30")))
-    rest = sum_of(usd(Decimal("448.80")), usd(Decimal("202.30")))
-    return make_statement((line, paused), (), advice=(advice,), idle_until_deletion=rest)
+    assert isinstance(paused.idle, IdleMoney)
+    advice = make_advice("sleeper", saving_per_month=usd(202, 1224), saving_until_deletion=paused.idle.rest)
+    return make_statement((line, paused), (), advice=(advice,))
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
@@ -76,10 +75,9 @@ def test_what_no_day_can_be_named_of_is_no_nothing_in_the_sum() -> None:
     line = make_hosted()
     assert isinstance(line.idle, IdleMoney)
     undated = make_hosted("stale", idle=replace(line.idle, until_deletion=None), deletion=None, deletion_why="")
-    rest = sum_of(usd(Decimal("448.80")))
-    said = spent(FORMATS["text"](make_statement((line, undated), (), idle_until_deletion=rest)))
+    said = spent(FORMATS["text"](make_statement((line, undated), ())))
     assert "at least 448.80 USD more until Azure deletes them" in said
-    alone = spent(FORMATS["text"](make_statement((undated,), (), idle_until_deletion=sum_of())))
+    alone = spent(FORMATS["text"](make_statement((undated,), ())))
     assert "how much more until Azure deletes them, if nobody acts, is unknown" in alone
 
 
@@ -88,9 +86,21 @@ def test_a_rest_of_which_nothing_is_known_is_said_to_be_unknown() -> None:
     assert "how much more until Azure deletes them, if nobody acts, is unknown" in said and "unknown more" not in said
 
 
-def test_a_sum_of_known_ends_is_left_as_it_is() -> None:
-    statement = samples.rich()
-    assert rest_of_all(statement) is statement.idle_until_deletion
+def test_a_rest_between_two_bounds_is_told_by_both_wherever_it_stands() -> None:
+    """Else its most here and its least there would look like two figures that do not agree."""
+    line = make_hosted()
+    assert isinstance(line.idle, IdleMoney)
+    bounds = usd(Decimal("402.90"), Decimal("612.00"))
+    line = replace(line, idle=replace(line.idle, until_deletion=bounds))
+    said = spent(FORMATS["text"](make_statement((line,), (), advice=(make_advice(saving_until_deletion=bounds),))))
+    assert said.count("402.90 to 612.00") == 3 and "up to" not in said
+
+
+def test_an_idle_one_whose_calls_were_read_long_ago_says_until_when() -> None:
+    line = make_hosted(called_until=NOW - 30 * HOUR)
+    said = spent(FORMATS["text"](make_statement((line,), ())))
+    assert "15 d without a call; its calls were read until 2026-11-21 03:00, and none since is known" in said
+    assert "and none since is known" not in FORMATS["text"](make_statement())
 
 
 def test_the_sentence_counts_the_accounts_of_what_it_counts() -> None:

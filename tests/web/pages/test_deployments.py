@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from tests.cli.world import lock_out
 from tests.factories import (
     DAY,
     HOUR,
@@ -78,7 +79,7 @@ async def test_the_clock_is_told_with_what_it_rests_on(show: Show) -> None:
     html = await show(snapshot(deployments=[make_deployment()], usage=[usage]), path=BOT)
     clock = part(html, "clock", "money")
     assert "15 d without a call" in clock
-    assert "Idle 13 d" in clock
+    assert "Idle for 13 d " in clock
     assert "Earliest 24 Nov 09:00" in clock and "Latest 25 Nov 10:00" in clock
     assert "whether such a call counts is not documented" in clock
     assert "Azure may delete it in 2 d , from 24 Nov 09:00 on, unless it is called." in text_of(html)
@@ -151,7 +152,7 @@ async def test_what_is_in_the_way_of_making_it_again_stands_with_the_command(sho
         snapshot(deployments=[], usage=[], absent=frozenset({one.key}), departures={one.key: log}),
         path=BOT,
     )
-    assert "was deleted since; one of its id is there again." in text_of(html)
+    assert "was deleted, and one of the same name is there now, recovered or made anew." in text_of(html)
 
 
 async def test_a_deployment_leads_to_the_job_that_made_its_model(show: Show) -> None:
@@ -186,3 +187,11 @@ async def test_the_ended_are_listed_for_a_while(show: Show) -> None:
     await show(snapshot(deployments=[], absent=frozenset({one.key})))
     assert names(await show(path="/deployments")) == []
     assert names(await show(path="/deployments?show=ended")) == ["support-bot"]
+
+
+async def test_what_was_not_seen_is_told_by_what_explains_it(house: House) -> None:
+    lock_out(house.world)
+    html = await house.get("/deployments/northwind-ft/support-bot")
+    note = text_of(html[html.index('class="note"') : html.index('id="calls"')])
+    assert "Told by credential failing , which explains account forbidden ." in note
+    assert "What mends it" in note and "Check [azure] credential" in note

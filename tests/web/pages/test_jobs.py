@@ -11,6 +11,7 @@ from tests.factories import (
     make_account,
     make_deployment,
     make_event,
+    make_gap,
     make_job,
     make_snapshot,
     make_usage,
@@ -18,7 +19,7 @@ from tests.factories import (
 from tests.web.pages.house import Show, read
 from tests.web.pages.test_overview import text_of
 from watcher.resources.fine_tuning import Checkpoint
-from watcher.resources.snapshot import Snapshot
+from watcher.resources.snapshot import GapReason, Section, Snapshot
 from watcher.resources.training import CurvePoint, CurveSource, Training
 
 MADE = "gpt-4o-mini-2024-07-18.ft-0123456789abcdef0123456789abcdef-support"
@@ -199,3 +200,22 @@ async def test_foreign_words_of_a_job_are_text(show: Show) -> None:
         html = await show(snapshot(jobs=[job], events={"ftjob-1": [event]}), path=path)
         assert "<script>alert" not in html and "&lt;script&gt;" in html
         assert " style=" not in html
+
+
+async def test_of_a_job_that_the_service_refused_nothing_is_offered_for_deployment(show: Show) -> None:
+    kept = Checkpoint(id="c9", job_id="ftjob-1", model=f"{MADE}:ckpt-step-9", step=9, created_at=NOW - DAY)
+    inside = Training(job="ftjob-1", read_at=NOW, is_final=True, checkpoints=(kept,), points=())
+    job = make_job("ftjob-1", "succeeded", finished_at=NOW - HOUR, fine_tuned_model=MADE)
+    words = "This model is unable to be deployed. It scores above acceptable thresholds for: [Violence]."
+    refused = {"ftjob-1": [make_event(words)]}
+    html = await show(snapshot(jobs=[job], training={"ftjob-1": inside}, events=refused), path=JOB)
+    assert "ckpt-step-9" in html and "Nothing of this training is offered for deployment" in html
+    assert "the one to deploy" not in html and "To deploy" not in html and "deployment create" not in html
+
+
+async def test_what_of_a_job_was_not_seen_is_told_with_its_cure_and_its_alert(show: Show) -> None:
+    gap = make_gap(Section.JOBS, GapReason.ROLE, at=NOW - MINUTE, message="needs a role")
+    html = await show(snapshot(at=NOW - HOUR, jobs=[make_job()]), snapshot(jobs=None, gaps=(gap,)), path=JOB)
+    note = text_of(html[html.index('class="note"') : html.index('id="went"')])
+    assert "a role is missing" in note and "az role assignment create" in note and "needs a role" in note
+    assert "Told by account forbidden" in note and "which explains" not in note

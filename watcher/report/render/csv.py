@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import StringIO
 
 from watcher.costs.advice import Move
-from watcher.costs.hosting import State
 from watcher.costs.idle import IdleMoney
 from watcher.costs.money import Amount, Cost, Total, Unknown
+from watcher.costs.uses import State
 from watcher.report.render.outline import totals
-from watcher.report.render.outlook import rest, rest_of_all
 from watcher.report.statement import HostedLine, Leftover, Place, Statement, TrainingLine
 from watcher.report.wording import one_line, utc
 
@@ -92,7 +91,7 @@ def _totals(statement: Statement) -> Iterator[Cells]:
         "training": statement.training,
         "trickle": statement.trickle,
         "unread": statement.unread,
-        "idle_until_deletion": rest_of_all(statement),
+        "idle_until_deletion": statement.idle_until_deletion,
         "saved": statement.saved,
     }
     for measure, cost in sums.items():
@@ -175,7 +174,7 @@ def _idle(statement: Statement) -> Iterator[Cells]:
         idle = line.idle
         yield {**names, "measure": "idle_cost", **_money(idle.so_far if isinstance(idle, IdleMoney) else idle)}
         if isinstance(idle, IdleMoney) and idle.until_deletion is not None:
-            yield {**names, "measure": "cost_until_deletion", **_money(rest(idle))}
+            yield {**names, "measure": "cost_until_deletion", **_money(idle.rest)}
 
 
 def _trickle(statement: Statement) -> Iterator[Cells]:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from markupsafe import Markup, escape
 
-from watcher.costs.hosting import State
+from watcher.costs.uses import State
 from watcher.report.charts import STATE_WORDS, Bar, ChartData
 
 WIDTH = 560
@@ -40,7 +40,7 @@ def svg(chart: ChartData) -> Markup:
 def legend(chart: ChartData) -> tuple[tuple[str, str], ...]:
     """What the fills mean: class and words, in the order of the stack."""
     if chart.kind == "days":
-        return tuple((_FILLS[name], f"{name} {sum(values):,.2f} {chart.unit}") for name, values in chart.series)
+        return tuple((_FILLS[name], f"{name} {told}") for (name, _), told in zip(chart.series, chart.sums, strict=True))
     used = {state for bar in chart.bars for state in bar.states}
     return tuple((state.value, STATE_WORDS[state]) for state in State if state.value in used)
 
@@ -79,11 +79,11 @@ def _stacked(chart: ChartData) -> tuple[list[Markup], int]:
     every = label_step(len(chart.days))
     for place, day in enumerate(chart.days):
         x, low = _LEFT + place * wide, float(base)
-        for name, values in chart.series:
+        for (name, values), costs in zip(chart.series, chart.costs, strict=True):
             high = _PLOT * values[place] / top
             if high > 0:
                 low -= high
-                said = f"{day}, {name}: {values[place]:,.2f} {chart.unit}"
+                said = f"{day}, {name}: {costs[place]}"
                 parts.append(_rect(_FILLS[name], x + wide * 0.12, low, wide * 0.76, high, said))
         if place % every == 0:
             parts.append(_text(x + wide / 2, base + 18, day_label(day), "middle", "dim"))

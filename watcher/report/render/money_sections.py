@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
 from watcher.costs.idle import IdleMoney
-from watcher.costs.money import Cost, Unknown
+from watcher.costs.money import Cost, Unknown, together
 from watcher.costs.prices import Price
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
-from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do, together
-from watcher.report.render.outlook import open_ended, rest_of_advised
+from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do
 from watcher.report.statement import Bill, HostedLine, PriceUsed, Statement
 from watcher.report.wording import interval, lines_of, money, one_line
 
@@ -22,7 +21,7 @@ _VERBS = {Move.DELETE: "Delete", Move.CONSOLIDATE: "Consolidate: delete", Move.D
 
 
 def actions(statement: Statement) -> Iterator[Section]:
-    todo, of_open_end = to_do(statement), open_ended(statement)
+    todo = to_do(statement)
     risks = {
         move: Counter(advice.risk for advice in todo if advice.move is move).most_common(1)[0][0]
         for move in dict.fromkeys(advice.move for advice in todo)
@@ -31,7 +30,7 @@ def actions(statement: Statement) -> Iterator[Section]:
     for advice in todo:
         facts = [f"Because {one_line(advice.because)}.", f"Owner: {cells.name(advice.owner) or 'unowned'}."]
         if _is_saved_otherwise(advice):
-            facts.append(f"Until Azure deletes it by itself: {money(rest_of_advised(advice, of_open_end))}.")
+            facts.append(f"Until Azure deletes it by itself: {money(advice.saving_until_deletion)}.")
         if advice.risk != risks[advice.move]:
             facts.append(f"Risk: {one_line(advice.risk)}")
         actions.append(
@@ -111,6 +110,8 @@ def _idle_row(line: HostedLine, statement: Statement) -> Row:
     notes = [] if not line.kept_until else [f"kept until {cells.minute(line.kept_until, statement)}"]
     if line.deletion_why:
         notes.append(one_line(line.deletion_why))
+    if line.called_until:
+        notes.append(f"its calls were read until {cells.minute(line.called_until, statement)}, and none since is known")
     return Row(
         cells=(
             cells.name(line.name),
@@ -129,11 +130,9 @@ def _idle_row(line: HostedLine, statement: Statement) -> Row:
 
 
 def _until(idle: IdleMoney | Unknown | None) -> str:
-    if not isinstance(idle, IdleMoney) or idle.until_deletion is None:
-        return "" if idle is None else "unknown" if isinstance(idle, Unknown) else f"{idle.per_day.most:,.2f} a day"
-    if idle.is_open:
-        return f"at least {idle.until_deletion.least:,.2f}"
-    return f"{'' if idle.until_deletion.is_exact else 'up to '}{idle.until_deletion.most:,.2f}"
+    if idle is None or isinstance(idle, Unknown):
+        return cells.figure(idle)
+    return cells.figure(idle.rest) if idle.rest else f"{cells.figure(idle.per_day)} a day"
 
 
 def bills(statement: Statement) -> Iterator[Section]:

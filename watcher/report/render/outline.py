@@ -3,17 +3,16 @@
 So they hold the same numbers and words. All texts are clean of what hides or reorders, and escaped for no format.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
-from watcher.costs.money import Amount, Cost, Total, total
-from watcher.report.render.outlook import rest_of_all
+from watcher.costs.money import Amount, Cost, Total, together
 from watcher.report.statement import Statement
 from watcher.report.wording import local, money, one_line, period_words, within_words
-from watcher.rules.text import counted
+from watcher.rules.text import called, counted
 
 #: So many sentences of what was not seen stand at the top.
 UNSEEN_AT_TOP = 3
@@ -83,8 +82,9 @@ class Section:
         rest: tuple[Row | Action, ...] = (self.rows or self.actions)[kept:]
         if not rest:
             return ""
-        worths = [each.worth for each in rest if each.worth is not None]
-        sum_words = f", {money(together(worths, currency))} {self.worth_words}" if worths else ""
+        worths = [each.worth for each in rest]
+        is_told = any(worth is not None for worth in worths)
+        sum_words = f", {money(together(worths, currency))} {self.worth_words}" if is_told else ""
         return f"and {len(rest):,} more{sum_words}{', in the total' if self.total else ''}"
 
 
@@ -131,16 +131,6 @@ class Outline:
     footer: tuple[str, ...]
 
 
-def together(worths: Iterable[Cost | Total], currency: str) -> Total:
-    """The sum of costs and of sums."""
-    several = tuple(worths)
-    added = total((each for each in several if not isinstance(each, Total)), currency)
-    for each in several:
-        if isinstance(each, Total):
-            added += each
-    return added
-
-
 def head(statement: Statement, sections: tuple[Section, ...]) -> Outline:
     """The outline with these sections."""
     zone = ZoneInfo(statement.zone)
@@ -162,7 +152,7 @@ def head(statement: Statement, sections: tuple[Section, ...]) -> Outline:
         footer=(
             f"All amounts are {one_line(statement.price_words)}, in {statement.currency}. Each is rounded to cents by "
             "itself, so that a column may differ from its total by some cents.",
-            f"Times and days are those of {statement.zone}. As of {local(statement.as_of, zone)}; watcher {watcher}.",
+            f"Times and days are those of {statement.zone}. As of {local(statement.as_of, zone)}; {called(watcher)}.",
         ),
     )
 
@@ -227,11 +217,11 @@ def _idle_notes(statement: Statement, bill: Total, idle: Total) -> Iterator[str]
     share = percent_of(idle, bill)
     if share:
         yield f"{share} of the bill"
-    until = rest_of_all(statement)
+    until = statement.idle_until_deletion
     if until.is_unknown:
         yield "how much more until Azure deletes them, if nobody acts, is unknown"
     elif until.known.high or until.reasons:
-        yield f"{_at_most(until)} more until Azure deletes them, if nobody acts"
+        yield f"{money(until)} more until Azure deletes them, if nobody acts"
     if statement.unread.parts and (statement.unread.known.high or statement.unread.reasons):
         yield f"beside it {money(statement.unread)} for times of which calls were not read, which may be idle too"
     yield from _why(idle)
@@ -243,12 +233,6 @@ def _why(cost: Total) -> Iterator[str]:
         yield one_line(cost.reasons[0][0])
     elif cost.why:
         yield one_line(cost.why)
-
-
-def _at_most(cost: Total) -> str:
-    if cost.is_known and not cost.known.is_exact:
-        return f"up to {cost.known.most:,.2f} {cost.currency}"
-    return money(cost)
 
 
 def percent_of(part: Total, whole: Total) -> str:

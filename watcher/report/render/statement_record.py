@@ -14,7 +14,6 @@ day is left out for size; the sums by day are in `days`.
 """
 
 import re
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -28,7 +27,6 @@ from watcher.costs.recipe import Recipe
 from watcher.costs.savings import METHOD
 from watcher.report.records import Record
 from watcher.report.render.outline import is_quiet, totals
-from watcher.report.render.outlook import open_ended, rest, rest_of_advised, rest_of_all
 from watcher.report.statement import BillLine, HostedLine, Leftover, Place, Statement, TrainingLine
 from watcher.report.wording import utc
 
@@ -48,7 +46,6 @@ def render(statement: Statement) -> str:
 def statement_record(statement: Statement) -> Record:
     """The document as values."""
     bill, idle, saving = totals(statement)
-    of_open_end = open_ended(statement)
     return {
         "version": VERSION,
         "watcher": statement.watcher,
@@ -74,10 +71,10 @@ def statement_record(statement: Statement) -> Record:
             "training": money_record(statement.training),
             "trickle": money_record(statement.trickle),
             "unread": money_record(statement.unread),
-            "idle_until_deletion": money_record(rest_of_all(statement)),
+            "idle_until_deletion": money_record(statement.idle_until_deletion),
             "saved": money_record(statement.saved),
         },
-        "recommendations": [_advice(each, of_open_end) for each in statement.advice],
+        "recommendations": [_advice(each) for each in statement.advice],
         "bills": [{"by": each.by, "lines": [_bill_line(line) for line in each.lines]} for each in statement.bills],
         "deployments": [_hosted(line) for line in statement.hosted],
         "jobs": [_trained(line) for line in statement.trained],
@@ -226,7 +223,7 @@ def _hosted(line: HostedLine) -> Record:
         "idle_cost_per_day": None
         if idle is None
         else money_record(idle.per_day if isinstance(idle, IdleMoney) else idle),
-        "cost_until_deletion": _rest(rest(idle)) if isinstance(idle, IdleMoney) else None,
+        "cost_until_deletion": _rest(idle.rest) if isinstance(idle, IdleMoney) else None,
         "deletion_earliest": _at(deletion[0]),
         "deletion_latest": _at(deletion[1]),
         "deletion_why": line.deletion_why or None,
@@ -282,7 +279,7 @@ def _leftover(each: Leftover) -> Record:
     }
 
 
-def _advice(advice: Advice, of_open_end: Collection[tuple[str, str]]) -> Record:
+def _advice(advice: Advice) -> Record:
     return {
         "account": advice.account,
         "name": advice.name,
@@ -290,7 +287,7 @@ def _advice(advice: Advice, of_open_end: Collection[tuple[str, str]]) -> Record:
         "move": advice.move.value,
         "because": advice.because,
         "saving_per_month": None if advice.saving_per_month is None else money_record(advice.saving_per_month),
-        "saving_until_deletion": _rest(rest_of_advised(advice, of_open_end)),
+        "saving_until_deletion": _rest(advice.saving_until_deletion),
         "risk": advice.risk,
         "command": advice.command or None,
     }

@@ -25,8 +25,10 @@ from watcher.alerts.summary import summary_at
 from watcher.answers import acts, dossier
 from watcher.answers.alert_lines import AlertBook, AlertLine, AlertLines
 from watcher.answers.dossier import AlertFile
+from watcher.answers.event_times import event_times
 from watcher.notify.message import links_of, steps_of
 from watcher.notify.wording import localise
+from watcher.rules.step_words import step_name
 from watcher.rules.text import clean, one_line
 from watcher.store.attempts import Attempt
 from watcher.store.outbox import Delivery
@@ -108,6 +110,8 @@ def routes(room: Room) -> list[Route]:
             said=room.pages.board.find(request),
             file=file,
             alert=file.alert,
+            times=event_times(file.alert),
+            reached=step_name(file.alert.finding.rule, file.alert.finding.step),
             steps=steps_of(file.alert.finding.action),
             figures=list(figures(file.alert.finding.values, words)),
             sendings=sendings(file),
@@ -263,7 +267,7 @@ def sendings(file: AlertFile) -> list[Sending]:
     for told in file.told:
         delivery, attempts = tries.pop(told.notification_id, (None, ()))
         found.append(
-            Sending(at=told.at, receiver=told.receiver, what=_what(told), delivery=delivery, attempts=attempts)
+            Sending(at=told.at, receiver=told.receiver, what=_what(file, told), delivery=delivery, attempts=attempts)
         )
     for delivery, attempts in tries.values():
         notification = delivery.notification
@@ -279,9 +283,9 @@ def sendings(file: AlertFile) -> list[Sending]:
     return found
 
 
-def _what(told: Told) -> str:
-    step = f", {told.step} step" if told.step else ""
-    return f"{told.status}, {told.severity}{step}"
+def _what(file: AlertFile, told: Told) -> str:
+    step = step_name(file.alert.finding.rule, told.step)
+    return f"{told.status}, {told.severity}{f', {step}' if step else ''}"
 
 
 def _untold(file: AlertFile) -> str:

@@ -19,6 +19,7 @@ from watcher.report.standing import Risk, Standing
 from watcher.resources.calls import HOUR, HourOfCalls
 from watcher.resources.changes import Change
 from watcher.rules import commands
+from watcher.rules.idle_words import idle_span
 from watcher.rules.keep_words import keep_doubt
 from watcher.rules.text import duration, one_line
 from watcher.web.render import Words
@@ -141,9 +142,9 @@ def _clock(standing: Standing, words: Words, now: datetime, zone: ZoneInfo) -> I
             then = "after which it may be removed, called or not" if standing.expires else "without a call"
             yield "Runs", _text(f"{duration(standing.lifetime)} {then}")
         if standing.idle_since is not None:
-            least = "at least " if standing.is_bounded else ""
-            said = "Idle" if is_idle(standing, now) else "No call seen for"
-            yield said, Markup("{}{}").format(least, words.since(standing.idle_since))
+            said = "Idle" if is_idle(standing, now) else "No call seen"
+            span = idle_span(standing.idle_since, standing.usage, now, is_bounded=standing.is_bounded)
+            yield said, _text(localise(span, zone))
         if standing.deletion_earliest is not None:
             yield "Earliest", words.at(standing.deletion_earliest)
             if not standing.expires:

@@ -21,6 +21,7 @@ from watcher.costs.prices import Price
 from watcher.report.standing import Risk
 from watcher.resources.model import base_of, suffix_of
 from watcher.rules.labels import owner_of
+from watcher.rules.sight import REASONS
 from watcher.store import listings as stored
 from watcher.store import prices
 from watcher.store.gathered import Gathered
@@ -225,6 +226,7 @@ def routes(room: Room) -> list[Route]:
                 said=room.pages.board.find(request),
                 sheet=sheet,
                 shown=shown,
+                reasons=REASONS,
                 keep_of=f"{account}/{name}",
                 kept=sheet.file.keep,
                 grouped=grouped,

@@ -16,9 +16,9 @@ from watcher.report.plots import Curve, Line, Phase
 from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Transition
 from watcher.resources.fine_tuning import WAITING, JobStatus
 from watcher.resources.training import CurvePoint, Training
-from watcher.rules import commands
-from watcher.rules.checkpoints import Choice, best_words, choice, rewards, skipped, usable
+from watcher.rules.checkpoints import Choice, best_words, rewards, skipped, usable
 from watcher.rules.curve import LEAST_POINTS, RISE, Parting, best, parting
+from watcher.rules.offer import Offer, offer
 from watcher.rules.pace import percentile
 from watcher.rules.rai import Refusal, refusal_of
 from watcher.rules.text import counted, duration, one_line, sentence
@@ -92,9 +92,7 @@ class JobShown:
     basis: str
     origin: str
     checkpoints: Sequence[CheckpointShown]
-    chosen: Choice | None
-    deploy: str
-    deploys_checkpoint: bool
+    offer: Offer
     remarks: Sequence[str]
 
 
@@ -106,11 +104,7 @@ def job_shown(sheet: JobSheet, *, now: datetime, zone: ZoneInfo) -> JobShown:
     steps = tuple(_steps(file))
     stretches = _stretches(file, now)
     parted = parting(inside.points, rise=RISE, least_points=LEAST_POINTS) if inside else None
-    chosen = choice(inside)
-    is_made = bool(job.fine_tuned_model) and job.status is JobStatus.SUCCEEDED
-    deploy = whole = commands.deploy_model(file.account, job) if is_made else ""
-    if chosen is not None and not (is_made and chosen.checkpoint is usable(inside)[-1]):
-        deploy = commands.deploy_checkpoint(file.account, job, chosen.checkpoint)
+    offered = offer(file.account, job, inside, file.events)
     cost, price = sheet.cost.cost, sheet.cost.price
     return JobShown(
         title=one_line(job.suffix or job.id),
@@ -118,7 +112,7 @@ def job_shown(sheet: JobSheet, *, now: datetime, zone: ZoneInfo) -> JobShown:
         phases=plots.phases("phases", "Time in each state", _spell(stretches), stretches),
         phase_legend=plots.legend((f"phase {one.kind}", one.words) for one in stretches),
         steps=steps,
-        plots=tuple(_plots(inside, parted)) if inside else (),
+        plots=tuple(_plots(inside, parted, offered.chosen)) if inside else (),
         no_plot=_no_plot(file),
         overfitting=_overfitting(parted),
         refusal=refusal_of(job, file.events),
@@ -128,10 +122,8 @@ def job_shown(sheet: JobSheet, *, now: datetime, zone: ZoneInfo) -> JobShown:
             _sentences(dict.fromkeys((*([cost.because] if isinstance(cost, Unknown) else []), sheet.cost.basis)))
         ),
         origin=price.origin(now) if price else "",
-        checkpoints=tuple(_checkpoints(inside, chosen)),
-        chosen=chosen,
-        deploy=deploy,
-        deploys_checkpoint=bool(deploy) and deploy != whole,
+        checkpoints=tuple(_checkpoints(inside, offered.chosen)),
+        offer=offered,
         remarks=[localise(text, zone) for text in (rewards(inside), skipped(inside, file.events)) if text],
     )
 
@@ -243,8 +235,8 @@ _PICTURES = (
 )
 
 
-def _plots(inside: Training, parted: Parting | None) -> Iterator[Plot]:
-    chosen, lowest = choice(inside), best(inside.points)
+def _plots(inside: Training, parted: Parting | None, chosen: Choice | None) -> Iterator[Plot]:
+    lowest = best(inside.points)
     for id_, title, most, series in _PICTURES:
         lines = [
             Line(kind=kind, words=words, points=points, is_dotted=kind == "full" or len(points) < 3)

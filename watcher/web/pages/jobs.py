@@ -16,6 +16,7 @@ from watcher.answers import sheets
 from watcher.resources.account import Account
 from watcher.resources.fine_tuning import ENDED, JobStatus
 from watcher.rules.labels import owner_of
+from watcher.rules.sight import REASONS
 from watcher.store import listings
 from watcher.store.gathered import Gathered
 from watcher.store.listings import RecordedJob
@@ -150,7 +151,7 @@ def routes(room: Room) -> list[Route]:
         def page() -> Response:
             shown = job_shown(sheet, now=site.clock(), zone=settings.zone)
             return room.pages.page(
-                "job.html", person, at="/jobs", title=shown.title, said=said, sheet=sheet, shown=shown
+                "job.html", person, at="/jobs", title=shown.title, said=said, sheet=sheet, shown=shown, reasons=REASONS
             )
 
         return await asyncio.to_thread(page)

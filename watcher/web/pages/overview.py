@@ -17,9 +17,10 @@ from watcher.answers import overview
 from watcher.answers.overview import Bar, Overview, Running
 from watcher.notify.wording import localise
 from watcher.report import plots
+from watcher.report.coverage import SELDOM
 from watcher.report.records import account_status
 from watcher.report.standing import Risk
-from watcher.report.summary import SELDOM, Summary
+from watcher.report.summary import Summary
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import Severity
