@@ -5,13 +5,14 @@ collapses over a thousand hosts. One TLS context for all (the system's trust sto
 the environment. What to ask and how to judge an answer is for the rooms that use it.
 """
 
+import re
 import ssl
-import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -68,16 +69,17 @@ __all__ = [
     "UnsupportedProtocol",
     "client_over",
     "is_hang_up",
+    "is_plain",
     "open_client",
     "system_trust",
 ]
 
 #: How long an idle connection is kept; a little more than the shortest poll interval that is usual.
 KEEPALIVE_S = 75.0
-#: To how many hosts connections are kept; a TLS connection costs 60 to 310 KB, and beyond these hosts each is closed.
-KEPT_HOSTS = 1000
-#: Two for each of a thousand accounts; each takes more than a kilobyte.
-_PARSED_ADDRESSES = 2048
+#: To how many hosts connections are kept, of those that are asked again so soon; a TLS connection costs 60 to 310 KB.
+KEPT_HOSTS = 1500
+#: Those that are not plain; each takes more than a kilobyte.
+_PARSED_ADDRESSES = 256
 
 
 def system_trust() -> ssl.SSLContext:
@@ -98,12 +100,22 @@ def open_client(
     Args:
         trust: Whom to trust; `None`: `system_trust()`.
         connections: Connections in use at once, at most; callers bound their own concurrency below it.
-        kept_hosts: Hosts to which idle connections are kept.
+        kept_hosts: Hosts to which idle connections are kept, of those that were asked before within `keepalive_s`.
         keepalive_s: How long an idle one is kept, in seconds.
         trust_env: Take proxies from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. `.netrc` is never read.
     """
     proxies = getproxies() if trust_env else {}
     return client_over(_Wire(trust or system_trust(), connections, kept_hosts, keepalive_s, proxies))
+
+
+def is_plain(url: str) -> bool:
+    """Whether httpx would spell an address just like that: it need not be asked, which takes ten times as long."""
+    return _PLAIN.fullmatch(url) is not None and "/." not in url and "xn--" not in url
+
+
+_PLAIN = re.compile(
+    r"https?://[a-z0-9-]+(\.[a-z0-9-]+)+(:[1-9][0-9]{3}|:[1-5][0-9]{4})?/[A-Za-z0-9/._-]*(\?[A-Za-z0-9=&._-]+)?"
+)
 
 
 class Fetched(NamedTuple):
@@ -224,7 +236,8 @@ class _Wire(AsyncBaseTransport):
         self._session: ClientSession | None = None
         self._routes: dict[str | None, AsyncBaseTransport] = {}
         self._proxy_of: dict[tuple[str, str], str | None] = {}
-        self._last_use: OrderedDict[str, float] = OrderedDict()
+        self._lately: OrderedDict[str, float] = OrderedDict()  #: when each host was asked last, the eldest first
+        self._kept: set[str] = set()  #: those of them to which connections are kept
         self._foreign_errors: tuple[type[Exception], ...] = ()
         self._timeouts: dict[float, ClientTimeout] = {}
         self._mapped: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -296,17 +309,20 @@ class _Wire(AsyncBaseTransport):
         self._routes.clear()
 
     def _keeps(self, host: str) -> bool:
-        """Whether the connection to `host` stays open after this request: the hosts used lately, up to a number."""
-        now = time.monotonic()
-        uses = self._last_use
-        if host not in uses and len(uses) >= self._kept_hosts:
-            eldest = next(iter(uses))
-            if now - uses[eldest] <= self._keepalive_s:
-                return False
-            del uses[eldest]
-        uses[host] = now
-        uses.move_to_end(host)
-        return True
+        """Whether the connection to `host` stays open after this request: it was asked lately, so it will be again.
+
+        Most of many accounts are asked too seldom for that: what was kept for them would only crowd out the others.
+        """
+        now, lately = monotonic(), self._lately
+        while lately and now - lately[eldest := next(iter(lately))] > self._keepalive_s:
+            del lately[eldest]
+            self._kept.discard(eldest)
+        is_asked_again = host in lately
+        lately[host] = now
+        lately.move_to_end(host)
+        if is_asked_again and len(self._kept) < self._kept_hosts:
+            self._kept.add(host)
+        return host in self._kept
 
     def _proxy(self, scheme: str, host: str) -> str | None:
         key = (scheme, host)
@@ -338,6 +354,9 @@ class _Wire(AsyncBaseTransport):
             self._mapped = map_aiohttp_exceptions
 
             def address(url: str) -> tuple[str, yarl.URL]:
+                if is_plain(url):
+                    plain = yarl.URL(url, encoded=True)
+                    return plain.raw_host or "", plain
                 parsed = URL(url)
                 if parsed.scheme not in ("http", "https") or not parsed.host:
                     raise UnsupportedProtocol(f"{parsed.scheme or 'no'} address")

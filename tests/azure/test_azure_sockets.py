@@ -6,6 +6,7 @@ import ssl
 from collections import Counter
 from contextlib import asynccontextmanager
 
+import hypothesis.strategies as st
 import pytest
 import trustme
 from azure_factories import (
@@ -19,6 +20,7 @@ from azure_factories import (
     raw_series,
     static_credentials,
 )
+from hypothesis import example, given
 
 from watcher.azure.auth import open_credentials
 from watcher.azure.client import AzureClient
@@ -27,7 +29,7 @@ from watcher.azure.collector import Collector
 from watcher.azure.discovery import DiscoverySettings, discover
 from watcher.errors import MalformedError, UnavailableError
 from watcher.resources.snapshot import Known
-from watcher.transport import open_client
+from watcher.transport import URL, InvalidURL, is_plain, open_client
 
 TOKEN = static_credentials().for_scope("s")
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n"
@@ -115,7 +117,7 @@ async def test_reads_an_answer_over_a_kept_connection():
         client = AzureClient(http, timeout_s=2)
         for _ in range(5):
             assert (await client.get(f"http://127.0.0.1:{port}/x", api="t", auth=TOKEN)).body == b'{"a": 123}'
-        assert len(seen) == 1
+        assert len(seen) == 2  # the first request does not tell that more will follow
         await http.aclose()
 
 
@@ -184,12 +186,40 @@ async def test_keeps_connections_to_few_hosts_and_closes_the_others():
     async with serving(good, host="0.0.0.0") as (port, seen):
         http = open_client(trust_env=False, kept_hosts=2)
         client = AzureClient(http, timeout_s=2)
-        for _ in range(3):
+        for _ in range(4):
             for last in (1, 2, 3):
                 await client.get(f"http://127.0.0.{last}:{port}/x", api="t", auth=TOKEN)
         await http.aclose()
         by_host = Counter(writer.get_extra_info("sockname")[0] for writer in seen)
-        assert by_host == {"127.0.0.1": 1, "127.0.0.2": 1, "127.0.0.3": 3}
+        # Each is first asked once without it being known that it will be asked again.
+        assert by_host == {"127.0.0.1": 2, "127.0.0.2": 2, "127.0.0.3": 4}
+
+
+async def test_keeps_no_connection_to_whom_it_asks_seldom():
+    """However many are asked once, there is room for one that is asked often."""
+    async with serving(good, host="0.0.0.0") as (port, seen):
+        http = open_client(trust_env=False, kept_hosts=1)
+        client = AzureClient(http, timeout_s=2)
+        for seldom in range(2, 8):
+            for last in (seldom, 1):
+                await client.get(f"http://127.0.0.{last}:{port}/x", api="t", auth=TOKEN)
+        await http.aclose()
+        by_host = Counter(writer.get_extra_info("sockname")[0] for writer in seen)
+        assert by_host == {"127.0.0.1": 2, **{f"127.0.0.{seldom}": 1 for seldom in range(2, 8)}}
+
+
+async def test_forgets_whom_it_has_not_asked_for_long(monkeypatch):
+    async with serving(good, host="0.0.0.0") as (port, seen):
+        http = open_client(trust_env=False, kept_hosts=1, keepalive_s=60)
+        client = AzureClient(http, timeout_s=2)
+        clock = [1000.0]
+        monkeypatch.setattr("watcher.transport.monotonic", lambda: clock[0])
+        for at, last in ((0, 1), (1, 1), (100, 2), (101, 2), (102, 2)):
+            clock[0] = 1000.0 + at
+            await client.get(f"http://127.0.0.{last}:{port}/x", api="t", auth=TOKEN)
+        await http.aclose()
+        by_host = Counter(writer.get_extra_info("sockname")[0] for writer in seen)
+        assert by_host == {"127.0.0.1": 2, "127.0.0.2": 2}
 
 
 async def test_goes_through_the_proxy_of_the_environment(monkeypatch):
@@ -401,3 +431,30 @@ async def test_a_token_comes_from_the_cloud_s_own_authority_by_the_same_way(clou
     assert header == ("authorization", "Bearer t0ken-of-the-authority")
     assert {met for met, _ in login.paths} == {host}
     assert set(login.tunnels) == {f"{host}:443"}
+
+
+@given(
+    st.from_regex(
+        r"https?://[a-z0-9-]{1,9}(\.[a-z0-9-]{1,9}){1,3}(:[0-9]{1,5})?/[A-Za-z0-9/._~%-]{0,30}(\?[A-Za-z0-9=&._%-]{0,20})?",
+        fullmatch=True,
+    )
+)
+@example("http://127.0.0.1:8080/a/../b")
+@example("http://contoso.openai.azure.com/openai/v1/fine_tuning/jobs?limit=100")
+@example("http://xn--maana-pta.com/a")
+def test_what_is_plain_is_spelled_so_by_httpx_too(url):
+    if not is_plain(url):
+        return
+    try:
+        spelled = URL(url)
+    except InvalidURL:
+        return  # an address like 1.2.3.999: it is refused when it is connected to
+    assert (str(spelled), spelled.host) == (url, url.split("/")[2].partition(":")[0])
+
+
+def test_the_addresses_of_polls_are_plain():
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/contoso"
+    assert is_plain("https://contoso.openai.azure.com/openai/v1/fine_tuning/jobs?limit=100")
+    assert is_plain(f"https://management.azure.com{group}/deployments?api-version=2024-10-01")
+    assert not is_plain("https://management.azure.com/a?$skiptoken=x")
+    assert not is_plain("https://Contoso.openai.azure.com/a")
