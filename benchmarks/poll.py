@@ -188,7 +188,7 @@ def metrics(called: Mapping[int, datetime]) -> dict[str, object]:
 # The contenders; each returns what it has to say of itself
 
 
-def configuration(port: int) -> str:
+def configuration(port: int, concurrency: int = CONCURRENCY) -> str:
     """For the server of this file, on a database in a new folder."""
     return f"""
         [database]
@@ -202,11 +202,13 @@ def configuration(port: int) -> str:
         [azure.discovery]
         subscriptions = ["{SUBSCRIPTION}"]
         [poll]
-        concurrency = {CONCURRENCY}
+        concurrency = {concurrency}
     """
 
 
-async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
+async def watcher(
+    accounts: int, cycles: int, port: int, *, rounds_a_cycle: int = 1, concurrency: int = CONCURRENCY
+) -> dict[str, float]:
     from sqlalchemy import event
 
     from watcher import assembly, config, logs, rounds
@@ -214,7 +216,7 @@ async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
     from watcher.store import scope
 
     logs.configure(level="error")
-    text = configuration(port)
+    text = configuration(port, concurrency)
     requests = written = 0
 
     def observe(api: str, status: int, duration_s: float) -> None:
@@ -237,7 +239,8 @@ async def watcher(accounts: int, cycles: int, port: int) -> dict[str, float]:
             written += len(parameters) if many else 1
 
     requests = 0
-    figures = await _measured(lambda: rounds.poll_all(machine, found.accounts, sections=sections), cycles)
+    polled = found.accounts * rounds_a_cycle
+    figures = await _measured(lambda: rounds.poll_all(machine, polled, sections=sections), cycles)
     await machine.aclose()
     store.close()
     return {**figures, "requests": requests / cycles, "written": written / cycles}
