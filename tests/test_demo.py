@@ -48,6 +48,7 @@ def test_the_story_is_short_and_fits_a_terminal(story: Told, folder: Path) -> No
         ("job_paused [resolved]", "it is now running"),
         ("end announced for", '"reward"'),
         ("job_stalled [warning]", '"reward"'),
+        ("job_cost [warning 50 % of the cap: 25 h]", '"reward"'),
         ("file_failed", "review-broken.jsonl in contoso-lab was refused"),
         ("limit_near", "the size of all files"),
         ("file_orphaned", "no job names"),

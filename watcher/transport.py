@@ -78,7 +78,7 @@ __all__ = [
 KEEPALIVE_S = 75.0
 #: To how many hosts connections are kept, of those that are asked again so soon; a TLS connection costs 60 to 310 KB.
 KEPT_HOSTS = 1500
-#: Those that are not plain; each takes more than a kilobyte.
+#: Those that were asked last; each takes more than a kilobyte.
 _PARSED_ADDRESSES = 256
 
 
@@ -363,7 +363,7 @@ class _Wire(AsyncBaseTransport):
                 # As httpx spells it, and not once more encoded: a `nextLink` is to be followed unchanged.
                 return parsed.host, yarl.URL(str(parsed), encoded=True)
 
-            # Most addresses are asked again at each poll, and parsing one costs as much as the rest of the client.
+            # Of few accounts all are asked again at each poll; one that is not plain takes long to parse.
             self._address = lru_cache(maxsize=_PARSED_ADDRESSES)(address)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(

@@ -18,6 +18,7 @@ from watcher.alerts.alert import Alert, AlertStatus
 from watcher.alerts.summary import summary_at
 from watcher.resources.changes import ESTIMATED_FINISH, Change, ResourceKind, Transition
 from watcher.rules.finding import Severity
+from watcher.rules.step_words import step_name
 from watcher.rules.text import counted
 
 #: Cells of a line, on a wide terminal too: eyes do not follow longer ones.
@@ -156,7 +157,7 @@ class Timeline:
         else:
             mark, style, text = _FIRED, _STYLES[finding.severity.value], summary_at(finding, alert.updated_at)
             word = "" if finding.severity is Severity.INFO else finding.severity.value
-            state = f"{word} {finding.step}".strip()
+            state = f"{word} {step_name(finding.rule, finding.step)}".strip()
         line = _Line(
             at=alert.updated_at,
             mark=mark,
