@@ -1,9 +1,9 @@
 """Deletions whose date is not known: which, and why."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from tests.alerts.factories import make_alert
 from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_reading, make_usage
@@ -70,7 +70,7 @@ def test_one_that_was_called_when_its_calls_were_read_last_has_none_that_means_a
 
 @pytest.mark.parametrize("read_to", [NOW - 5 * HOUR, OLD], ids=["a few hours", "long ago"])
 def test_one_that_an_alert_counts_down_keeps_its_date_as_the_alert_does(read_to):
-    warned = replace(idle(read_to=read_to), is_counted_down=True)
+    warned = structs.replace(idle(read_to=read_to), is_counted_down=True)
     statement = stated(recorded(warned, read_to=read_to, usage_at=read_to))
     (date,) = deletions(statement)
     assert (date.at, statement.undated) == (NOW + 5 * DAY, ())
@@ -85,7 +85,7 @@ def test_the_calendar_dates_what_status_dates(days, read, gaps, is_warned):
     """Beside what is called, whose date means nothing, and what was never read, of which creation alone is a bound."""
     read_to = {"fresh": NOW, "a few hours": NOW - 5 * HOUR, "long ago": OLD, "never": None}[read]
     life = idle(days=days, read_to=read_to or NOW)
-    life = replace(life, is_counted_down=is_warned, usage=life.usage if read_to else None)
+    life = structs.replace(life, is_counted_down=is_warned, usage=life.usage if read_to else None)
     account = recorded(life, read_to=read_to or BEGAN + HOUR, usage_at=read_to, gaps=gaps)
     statement, holding = stated(account), account.holding
     reading = make_reading(deployments=[life.deployment], usage=[life.usage] if read_to else None, gaps=gaps)
@@ -99,7 +99,7 @@ def test_the_calendar_dates_what_status_dates(days, read, gaps, is_warned):
 
 
 def test_advice_on_calls_that_were_read_a_while_ago_says_until_when():
-    warned = replace(idle(read_to=NOW - 5 * HOUR), is_counted_down=True)
+    warned = structs.replace(idle(read_to=NOW - 5 * HOUR), is_counted_down=True)
     (advice,) = stated(recorded(warned, read_to=NOW - 5 * HOUR, usage_at=NOW - 5 * HOUR)).advice
     assert advice.because == "nobody called it as far as its calls were read, which is until 2026-11-22 03:00 UTC"
     assert advice.saving_per_month == advice.saving_until_deletion  # no more than until Azure deletes it

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.factories import DAY, NOW, make_account, make_deployment, make_holding, make_inventory, make_model
 from watcher.resources.lineage import Kinship
@@ -73,7 +74,7 @@ def test_nothing_else_makes_kin():
     old = model(1)
     others = [
         model(2, suffix="other", created_at=NOW),
-        replace(model(3, created_at=NOW), suffix="", id=f"{BASE}.ft-{3:032x}"),
+        structs.replace(model(3, created_at=NOW), suffix="", id=f"{BASE}.ft-{3:032x}"),
         model(4, base="gpt-4o-2024-08-06", created_at=NOW),
         model(5, WEST, created_at=NOW),
         model(6, owner="somebody-else", created_at=NOW),
@@ -240,7 +241,7 @@ def renamed(whole):
             replace(
                 holding,
                 account=new[holding.account.key],
-                models=tuple(replace(each, account=new[each.account].key) for each in holding.models),
+                models=tuple(structs.replace(each, account=new[each.account].key) for each in holding.models),
                 deployments=tuple(moved(each) for each in holding.deployments),
             )
             for holding in whole.holdings

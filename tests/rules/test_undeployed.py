@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from tests.factories import (
     DAY,
@@ -67,14 +66,15 @@ def test_an_old_model_that_is_deployed_nowhere():
 
 
 def test_its_own_owner_is_told_of_it():
-    assert the_finding(UNDEPLOYED, make_inventory(east(models=[replace(OLD, owner="me")]))).labels["owner"] == "me"
+    inventory = make_inventory(east(models=[structs.replace(OLD, owner="me")]))
+    assert the_finding(UNDEPLOYED, inventory).labels["owner"] == "me"
 
 
 @pytest.mark.parametrize(
     ("age", "expected"), [(14 * DAY, 1), (14 * DAY - HOUR, 0)], ids=["old enough", "an hour too young"]
 )
 def test_a_new_model_has_time(age, expected):
-    young = replace(OLD, created_at=NOW - age)
+    young = structs.replace(OLD, created_at=NOW - age)
 
     assert len(found(UNDEPLOYED, make_inventory(east(models=[young])))) == expected
 
@@ -96,14 +96,16 @@ def test_a_new_model_has_time(age, expected):
             make_inventory(
                 east(
                     make_deployment(account=EAST, model="ftchkpt-1"),
-                    models=[replace(OLD, checkpoints=frozenset({"ftchkpt-1"}))],
+                    models=[structs.replace(OLD, checkpoints=frozenset({"ftchkpt-1"}))],
                 )
             ),
             "the model is deployed: support-bot in contoso-east",
             id="by a checkpoint's id",
         ),
         pytest.param(
-            make_inventory(east(models=[replace(OLD, is_listed=False)])), "the model is no longer listed", id="deleted"
+            make_inventory(east(models=[structs.replace(OLD, is_listed=False)])),
+            "the model is no longer listed",
+            id="deleted",
         ),
         pytest.param(
             make_inventory(east(models=[OLD]), UNREAD_WEST),
@@ -118,7 +120,7 @@ def test_what_clears_it_is_said(inventory, because):
 
 
 def test_a_name_in_two_accounts_is_deployed_for_both():
-    inventory = make_inventory(east(serving(OLD), models=[OLD]), west(models=[replace(OLD, account=WEST.key)]))
+    inventory = make_inventory(east(serving(OLD), models=[OLD]), west(models=[structs.replace(OLD, account=WEST.key)]))
 
     assert len(cleared(UNDEPLOYED, inventory)) == 2
 
@@ -191,7 +193,7 @@ def test_an_account_that_was_not_read_does_not_count_as_read():
             id="known from its job alone",
         ),
         pytest.param(
-            make_inventory(east(models=[replace(OLD, created_at=None)])),
+            make_inventory(east(models=[structs.replace(OLD, created_at=None)])),
             "when the model was made is not known",
             id="its age",
         ),
@@ -224,7 +226,7 @@ def test_what_is_not_known_of_a_model_decides_nothing(inventory, because):
             [
                 east(
                     make_deployment(account=EAST, model="ftchkpt-9"),
-                    models=[replace(OLD, checkpoints=frozenset({"ftchkpt-1"}))],
+                    models=[structs.replace(OLD, checkpoints=frozenset({"ftchkpt-1"}))],
                 )
             ],
             id="its own checkpoints are known",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import msgspec
+
 from watcher.costs.idle import MONTH, IdleMoney
 from watcher.costs.money import Amount, Cost, Total, Unknown, nothing
 from watcher.costs.prices import Price
@@ -32,8 +34,7 @@ class Wish:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one deployment, and the exact commands for what could be done about it."""
 
     account: str
@@ -55,8 +56,7 @@ class Case:
     developer: str  #: command; asked for where its calls are a trickle
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of advice."""
 
     account: str

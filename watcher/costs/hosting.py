@@ -5,8 +5,10 @@ to lie between two sights, the cost is an interval. Whether a pause ends the fee
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from watcher.costs.money import Amount, Cost, Unknown, hours, nothing
 from watcher.costs.prices import Per, Price, PriceBook
@@ -31,8 +33,7 @@ class Period:
         return max(min(end, self.end) - max(begin, self.begin), _NONE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tenancy:
+class Tenancy(msgspec.Struct, frozen=True, kw_only=True):
     """One life of a deployment, as far as its cost goes."""
 
     key: str  #: the ARM id in lower case
@@ -43,7 +44,7 @@ class Tenancy:
     sku: str
     capacity: int | None = None
     location: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)  #: by which a bill is divided: owner, tags
+    labels: Mapping[str, str] = {}  #: by which a bill is divided: owner, tags
     begin: datetime
     is_created: bool = True  #: `False`: `begin` is its first sight, it was created earlier
     #: When it was last seen alive, and when seen gone; twice the same where the end is exact; `None`: it stands. Of one
@@ -58,7 +59,8 @@ class Tenancy:
     def stood(self, period: Period) -> tuple[timedelta, timedelta]:
         """How long it stood in `period`: at least, and at most."""
         least, most = self.end or (period.end, period.end)
-        return period.clipped(self.begin, least), period.clipped(self.begin, most)
+        longest = period.clipped(self.begin, most)
+        return longest if least is most else period.clipped(self.begin, least), longest
 
     def was_paused(self, period: Period) -> bool:
         return any(period.clipped(begin, end or period.end) for begin, end in self.paused)

@@ -14,6 +14,8 @@ from fractions import Fraction
 from functools import lru_cache
 from math import lcm
 
+import msgspec
+
 _MICROSECOND = timedelta(microseconds=1)
 _AN_HOUR = timedelta(hours=1) // _MICROSECOND
 _CENTS = 100
@@ -32,8 +34,7 @@ class Unknown:
     because: str  #: as the end of a sentence: "its price is not known"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True, kw_only=True):
     """Some money, no less than `low` and no more than `high`."""
 
     low: Fraction

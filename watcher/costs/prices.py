@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
 from watcher.costs import meters
-from watcher.costs.money import Amount, Unknown, fraction
+from watcher.costs.money import Amount, Unknown, fraction, money
 from watcher.resources.deployment import SkuKind, sku_kind, sku_spellings
 from watcher.resources.model import family
 from watcher.resources.price import RetailList, RetailPrice
@@ -264,7 +264,7 @@ class PriceBook:
         keep = 1 - fraction(self.terms.discount_percent) / 100
         return Price(
             per=per,
-            rate=Amount(low=low * keep, high=high * keep, currency=self.currency),
+            rate=Amount(low=low, high=high, currency=self.currency) * keep,
             source=Source.DOCUMENTATION,
             is_estimate=bool(figure),
             note=note,
@@ -283,10 +283,9 @@ class PriceBook:
         note: str = "",
     ) -> Price:
         keep = 1 - fraction(self.terms.discount_percent) / 100
-        low = fraction(figure) * keep
         return Price(
             per=per,
-            rate=Amount(low=low, high=low if most is None else fraction(most) * keep, currency=self.currency),
+            rate=money(figure, self.currency, high=most) * keep,
             source=source,
             as_of=as_of,
             is_estimate=is_estimate,

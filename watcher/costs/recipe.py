@@ -5,8 +5,10 @@ settings do not.
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from watcher.resources.deployment import Deployment
 
@@ -18,14 +20,13 @@ _DEVELOPER_SKU = "DeveloperTier"
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One request to ARM that makes a deployment as it was."""
 
     id: str  #: ARM id of the deployment
     body: Mapping[str, Any]
     api_version: str = _API_VERSION
-    missing: tuple[str, ...] = field(default=())  #: what the deployment did not tell, and Azure chooses then
+    missing: tuple[str, ...] = ()  #: what the deployment did not tell, and Azure chooses then
     obstacle: str = ""  #: what is in the command's way, in sentences; "": nothing that is known
 
     @property

@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from watcher.costs.hosting import Period, Tenancy
 from watcher.resources.calls import HOUR, Calls, Coverage
@@ -64,7 +65,7 @@ class Answered:
 Spent = tuple[tuple[State, int, int], ...]
 
 
-class Use(NamedTuple):
+class Use(msgspec.Struct, frozen=True):
     """One local day of a tenancy."""
 
     day: date

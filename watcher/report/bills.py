@@ -1,10 +1,9 @@
 """The bill divided by account, owner, model, SKU and each label; by day; and the prices behind it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from fractions import Fraction
 
 from watcher.costs.idle import NO_END, OPEN_END
 from watcher.costs.money import Cost, Total, Unknown, total
@@ -115,8 +114,8 @@ def _bill(
     return Bill(by=by, lines=tuple(sorted(lines, key=_dearest)))
 
 
-def _dearest(line: BillLine) -> tuple[Fraction, str]:
-    return -(line.hosting.known.high + line.training.known.high), line.value
+def _dearest(line: BillLine) -> tuple[float, str]:
+    return -float(line.hosting.known.high + line.training.known.high), line.value
 
 
 def costs_of(line: HostedLine) -> Iterator[Cost]:
@@ -165,16 +164,12 @@ def by_day(lines: Iterable[HostedLine], currency: str) -> tuple[DayOfCost, ...]:
 
 def prices_used(hosted: Sequence[Hosted], trained: Iterable[Trained], now: datetime) -> tuple[PriceUsed, ...]:
     """The prices behind the figures, those that were used most first."""
-    found: dict[tuple[str, object], tuple[Price | Unknown, int]] = {}
-    keys: dict[int, object] = {}  # by identity: thousands share few prices
+    uses: Counter[tuple[str, int]] = Counter()  # by identity first: thousands share few prices
+    prices: dict[int, Price | Unknown] = {}
 
     def use(what: str, price: Price | Unknown) -> None:
-        key = keys.get(id(price))
-        if key is None:
-            key = price.because if isinstance(price, Unknown) else (price.rate.low, price.rate.high, price.source)
-            keys[id(price)] = key
-        known, uses = found.get((what, key), (price, 0))
-        found[what, key] = known, uses + 1
+        prices[id(price)] = price
+        uses[what, id(price)] += 1
 
     names = {name: family(name) or "unknown model" for name in {one.line.base or one.line.model for one in hosted}}
     for one in hosted:
@@ -186,14 +181,20 @@ def prices_used(hosted: Sequence[Hosted], trained: Iterable[Trained], now: datet
             price = job.price if job.price is not None else job.line.cost
             assert isinstance(price, Price | Unknown)
             use(f"training, {family(job.line.model) or 'unknown model'}{kind}", price)
+    found: dict[tuple[str, object], tuple[Price | Unknown, int]] = {}
+    for (what, which), count in uses.items():
+        price = prices[which]
+        key = price.because if isinstance(price, Unknown) else (price.rate.low, price.rate.high, price.source)
+        first, before = found.get((what, key), (price, 0))
+        found[what, key] = first, before + count
     used = [
         PriceUsed(
             what=what,
             price=price,
             origin=price.because if isinstance(price, Unknown) else price.origin(now),
-            uses=uses,
+            uses=count,
             is_stale=isinstance(price, Price) and price.is_stale(now),
         )
-        for (what, _), (price, uses) in found.items()
+        for (what, _), (price, count) in found.items()
     ]
     return tuple(sorted(used, key=lambda one: (-one.uses, one.what, one.origin)))

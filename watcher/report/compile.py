@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import structs
+
 from watcher.costs.advice import advise_all
 from watcher.costs.hosting import Period
 from watcher.costs.money import Cost, Unknown, total
@@ -133,8 +135,8 @@ def _unnamed(one: Hosted, matches: Matches, terms: ReportTerms) -> Hosted:
     newer = one.successor
     if newer is None or matches(labels_of(newer.holding.account, newer.deployment, terms)):
         return one
-    case = None if one.case is None else replace(one.case, successor=_ANOTHERS)
-    return replace(one, line=replace(one.line, successor=_ANOTHERS), case=case)
+    case = None if one.case is None else structs.replace(one.case, successor=_ANOTHERS)
+    return structs.replace(one, line=structs.replace(one.line, successor=_ANOTHERS), case=case)
 
 
 def _realised(lines: Sequence[Hosted]) -> tuple[Realised, ...]:

@@ -4,8 +4,11 @@ The arithmetic is that of the rules and of `watcher.costs`; here it is put toget
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+
+import msgspec
+from msgspec import structs
 
 from watcher.alerts.keep import Keep
 from watcher.costs import hosting
@@ -33,8 +36,7 @@ from watcher.rules.superseded import Successor
 from watcher.rules.text import moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hosted:
+class Hosted(msgspec.Struct, frozen=True, kw_only=True):
     """A line, and what else is known of its deployment."""
 
     line: HostedLine
@@ -75,11 +77,11 @@ class Places:
 
     def of(self, account: Account, owner: str, tags: Mapping[str, str] | None = None) -> Place:
         """The deployment's own tags go before the account's labels."""
-        if not tags and (known := self._known.get((account.key, owner))) is not None:
+        if not tags and (known := self._known.get((account.id, owner))) is not None:
             return known
         own = {name.lower(): value for name, value in (tags or {}).items()}
         labels = {name: own.get(name.lower()) or account.labels.get(name, "") for name in self._terms.tag_labels}
-        place = (account.key, owner, *labels.values()) if tags else (account.key, owner)
+        place = (account.id, owner, *labels.values()) if tags else (account.id, owner)
         if place not in self._known:
             self._known[place] = Place(
                 account=account.label, account_id=account.id, location=account.location, owner=owner, labels=labels
@@ -134,10 +136,10 @@ class _Lives:
             came_at = life.since
         if came_at is not None and tenancy.begin < came_at:
             # It came with an account that was moved: what it cost before was charged under that one's former id.
-            tenancy = replace(tenancy, begin=came_at, is_created=True)
+            tenancy = structs.replace(tenancy, begin=came_at, is_created=True)
         model = self.lineage.model_behind(one)
         if model is not None and is_checkpoint_id(one.model):
-            tenancy = replace(tenancy, model=model.id)  # the checkpoint's own name tells no price
+            tenancy = structs.replace(tenancy, model=model.id)  # the checkpoint's own name tells no price
         answered = self.recorded.answered.get(one.name.lower(), NO_CALLS)
         coverage = self._coverage(life, answered)
         unclear = self._unclear(one)
@@ -157,7 +159,7 @@ class _Lives:
         how = ended(self.around.view, self.recorded, life, self.terms.lifetimes) if life.end is not None else None
         line = self._line(life, model, tenancy, place, uses, worth, answered, unclear, coverage, present, last_sight)
         if how is not None:
-            line = replace(line, ended_by=how.words)
+            line = structs.replace(line, ended_by=how.words)
         return Hosted(
             line=line,
             account=self.account,
@@ -299,7 +301,7 @@ class _Lives:
                 f"It was last read {moment(last_sight[0])}: whether it has stood since is not known, so its cost is an "
                 "interval."
             )
-            tenancy = replace(tenancy, end=None)
+            tenancy = structs.replace(tenancy, end=None)
         yield from hosting.remarks(tenancy, self.period)
         if life.outcome == "left":
             yield "Its account left what is watched; its cost is counted to then."

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from watcher.alerts.keep import Keep
 from watcher.alerts.silence import Silence
 from watcher.costs.idle import Trickle
@@ -22,8 +24,7 @@ from watcher.resources.lineage import Holding, Inventory
 from watcher.resources.snapshot import Gap
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedLife:
+class RecordedLife(msgspec.Struct, frozen=True, kw_only=True):
     """One life of a custom deployment that stood at some time of the period, or stands."""
 
     deployment: Deployment

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 from watcher.alerts.alert import Alert, AlertStatus
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
@@ -136,19 +137,14 @@ def stand(
     )
 
 
-class Deadline(NamedTuple):
+class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """When Azure deletes a deployment by one of its two clocks."""
 
     lifetime: timedelta
     created_at: datetime | None
     expires: bool  #: for its age, called or not; else for idleness, by `clock`
+    earliest: datetime | None  #: `None`: nothing dates it
     clock: IdleClock | None = None  #: `None`: nothing dates it, or it expires
-
-    @property
-    def earliest(self) -> datetime | None:
-        if self.expires:
-            return self.created_at + self.lifetime if self.created_at else None
-        return self.clock.deletion_earliest if self.clock else None
 
     @property
     def latest(self) -> datetime | None:
@@ -202,11 +198,15 @@ def deadlines(
 ) -> list[Deadline]:
     """Of a custom deployment: for its age, for idleness, or both; none where the configuration says that it stays."""
     expiry, idle = lifetimes.expiry_of(deployment), lifetimes.idle_of(deployment)
-    found = [] if expiry is None else [Deadline(expiry, deployment.created_at, expires=True)]
+    created, found = deployment.created_at, []
+    if expiry is not None:
+        earliest = None if created is None else created + expiry
+        found.append(Deadline(lifetime=expiry, created_at=created, expires=True, earliest=earliest))
     if idle is not None:
         running_since = None if deployment.is_paused else running_since
         clock = idle_clock(deployment, usage, idle, running_since=running_since)
-        found.append(Deadline(idle, deployment.created_at, expires=False, clock=clock))
+        earliest = clock.deletion_earliest if clock else None
+        found.append(Deadline(lifetime=idle, created_at=created, expires=False, earliest=earliest, clock=clock))
     return found
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 from watcher.costs.advice import Advice
 from watcher.costs.hosting import Period
@@ -51,7 +52,7 @@ class Place:
     labels: Mapping[str, str] = field(default_factory=dict)  #: of `tag_labels`
 
 
-class DayOfUse(NamedTuple):
+class DayOfUse(msgspec.Struct, frozen=True):
     """One local day of one deployment."""
 
     day: date
@@ -59,8 +60,7 @@ class DayOfUse(NamedTuple):
     costs: Mapping[State, Cost]  #: by use; a state in which no time was spent is left out
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedLine:
+class HostedLine(msgspec.Struct, frozen=True, kw_only=True):
     """One life of a deployment that stood at some time of the period."""
 
     place: Place
@@ -125,8 +125,7 @@ class TrainingLine:
     harm_types: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     """A model that is deployed nowhere, or a file that no job uses."""
 
     place: Place

@@ -81,7 +81,7 @@ class Coverage:
 
     def holds(self, begin: datetime, end: datetime) -> bool:
         """Whether all of [begin, end) was read."""
-        return any(low <= begin and end <= high for low, high in self.spans)
+        return any([low <= begin and end <= high for low, high in self.spans])
 
     def clipped(self, begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """What was read of [begin, end)."""

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
+import msgspec
+
 from watcher.resources.account import Account
 from watcher.resources.calls import Calls, Coverage
 from watcher.resources.changes import Transition
@@ -21,8 +23,7 @@ from watcher.resources.price import RetailList
 from watcher.resources.snapshot import Gap, Section
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A custom model, as far as its job and its account's listing tell of it together."""
 
     id: str  #: its name
@@ -113,7 +114,8 @@ class Lineage:
             for name in {own, *map(str.lower, model.checkpoints)} if model.checkpoints else (own,):
                 self._by_name.setdefault(name, []).append(model)
         self._found: dict[str, list[Model]] = {}  # what was looked up by name: thousands of models share few bases
-        self._parents = _without_circles({key: self._parent_by_name(model) for key, model in models.items()})
+        parents = {key: parent for key, model in models.items() if (parent := self._parent_by_name(model)) is not None}
+        self._parents = _without_circles(parents)
         self._roots: dict[_Key, Model] = {}
         self._deployments: dict[_Key, list[Deployment]] = {}
         for holding in inventory.holdings:
@@ -122,8 +124,7 @@ class Lineage:
                     self._deployments.setdefault(_key(served), []).append(deployment)
         self._children: dict[_Key, list[Model]] = {}
         for key, parent in self._parents.items():
-            if parent is not None:
-                self._children.setdefault(_key(parent), []).append(models[key])
+            self._children.setdefault(_key(parent), []).append(models[key])
         self._namesakes: dict[_NameKey, list[Model]] = {}
         self._name_keys: dict[_Key, _NameKey] = {}
         for key, model in models.items():
@@ -158,7 +159,11 @@ class Lineage:
 
     def parent(self, model: Model) -> Model | None:
         """The custom model from which it was trained; `None` where that was a base model, or is not known."""
-        return self._parents.get(_key(model))
+        return self._parents.get(_key(model)) if self._is_of_custom(model) else None
+
+    def _is_of_custom(self, model: Model) -> bool:
+        """Whether anything is known by the name of what it was trained from: nearly never, and told without its key."""
+        return bool(self._found.get(model.base))
 
     def ancestors(self, model: Model) -> Iterator[Model]:
         """The custom models behind it, nearest first."""
@@ -180,11 +185,11 @@ class Lineage:
         name_key, made_at = self._name_keys.get(_key(model)), model.created_at
         if name_key is None or made_at is None:
             return
-        kin = {_key(each) for each in (*descendants, *self.ancestors(model))}
+        kin, own = {_key(each) for each in (*descendants, *self.ancestors(model))}, model.id.lower()
         for each in self._namesakes[name_key]:
             if each.created_at is None or each.created_at <= made_at:
                 return
-            if _key(each) not in kin and each.id.lower() != model.id.lower():
+            if each.id.lower() != own and (not kin or _key(each) not in kin):
                 yield each, Kinship.SUFFIX
 
     def owner(self, model: Model) -> str:
@@ -196,7 +201,7 @@ class Lineage:
 
     def _root(self, model: Model) -> Model:
         """The first of its line; remembered, so that a long line is walked once."""
-        if self.parent(model) is None:  # as nearly always
+        if not self._is_of_custom(model):
             return model
         if (known := self._roots.get(_key(model))) is not None:
             return known
@@ -251,7 +256,7 @@ def _made_at(model: Model) -> datetime:
     return model.created_at or _BEGINNING
 
 
-def _without_circles(parents: Mapping[_Key, Model | None]) -> dict[_Key, Model | None]:
+def _without_circles(parents: Mapping[_Key, Model]) -> dict[_Key, Model]:
     """The parents, without those that make a model its own ancestor: such an answer says nothing of who came first."""
     kept = dict(parents)
     sound: set[_Key] = set()
@@ -260,13 +265,13 @@ def _without_circles(parents: Mapping[_Key, Model | None]) -> dict[_Key, Model |
         at = start
         while at not in sound and at not in path:
             path[at] = None
-            parent = kept[at]
+            parent = kept.get(at)
             if parent is None:
                 break
             at = _key(parent)
-        if at in path and kept[at] is not None:
+        if at in path and at in kept:
             names = list(path)
             for name in names[names.index(at) :]:
-                kept[name] = None
+                del kept[name]
         sound.update(path)
     return kept

@@ -11,8 +11,10 @@ counts.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+
+import msgspec
 
 from watcher.resources.deployment import Deployment, Usage
 from watcher.rules.lifetimes import IDLE_LIFETIME
@@ -22,8 +24,7 @@ from watcher.rules.text import moment
 _SAME = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdleClock:
+class IdleClock(msgspec.Struct, frozen=True, kw_only=True):
     """When a deployment's 15 days began, and when they end."""
 
     idle_since: datetime  #: the start of the clock; where `is_bounded`, idle for at least this long

@@ -48,6 +48,8 @@ def owner_of(
 
 
 def _named(words: Mapping[str, str], name: str) -> str:
+    if not words:  # as nearly always
+        return ""
     return next((value for key, value in words.items() if key.lower() == name.lower()), "").strip()
 
 

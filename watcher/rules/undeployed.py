@@ -51,14 +51,15 @@ class ModelUndeployed:
         unplaced, blind = _unplaced(lineage), _unread_by_subscription(inventory)
         served = {each.model.lower() for holding in inventory.holdings for each in holding.deployments or ()}
         for holding in inventory.holdings:
-            unlisted = unread(holding, Section.MODELS)
+            unseen = blind.get(holding.account.subscription.lower())
+            strange, unlisted = unplaced.get(holding.account.key), unread(holding, Section.MODELS)
             for model in holding.models:
                 if why := _why_cleared(lineage, holding, model, served):
                     yield holding, model, why
                 elif model.created_at is None or inventory.now - model.created_at >= self.after:
-                    is_inside_known = any(map(is_checkpoint_id, model.checkpoints))  # a strange one is another's then
-                    strange = None if is_inside_known else unplaced.get(holding.account.key)
-                    doubt = blind.get(holding.account.subscription.lower()) or strange or unlisted
+                    # A strange checkpoint is another's where it is known by what ids those of this one go.
+                    may_be_its = strange is not None and not any(map(is_checkpoint_id, model.checkpoints))
+                    doubt = unseen or (strange if may_be_its else None) or unlisted
                     if model.created_at is None:
                         doubt = doubt or Unread(because="when the model was made is not known")
                     yield holding, model, doubt

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import Connection, Row, Select, Text, func, select, type_coerce
 
 from watcher.costs.training import is_reinforcement
@@ -255,7 +256,7 @@ def _add_checkpoints(tx: Connection, held: Mapping[str, _Held]) -> None:
         models = held[row.account].models if row.account in held else {}
         name = next((model.id for model in models.values() if model.job == row.job), None)
         if name is not None:
-            models[name] = replace(models[name], checkpoints=frozenset(row.checkpoints.split("\n")))
+            models[name] = structs.replace(models[name], checkpoints=frozenset(row.checkpoints.split("\n")))
 
 
 def _add_files(tx: Connection, held: Mapping[str, _Held], keys: Collection[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, Row, func, select
 
 from watcher.alerts.silence import Silence
@@ -173,7 +174,7 @@ def _place_checkpoints(
     if any(is_checkpoint_id(one.deployment.model) for some in lives.values() for one in some):
         for account, name, ids in list(period_jobs.checkpoints(tx, kept)):
             models: dict[str, Model] = kept[account].models
-            models[name] = replace(models[name], checkpoints=ids)
+            models[name] = structs.replace(models[name], checkpoints=ids)
 
 
 def _recorded(row: Row[Any], removed_at: datetime | None, found: _Found, as_of: datetime) -> RecordedAccount:
@@ -238,7 +239,9 @@ def _with_calls(life: RecordedLife, found: _Found, account: str, removed_at: dat
     is_counted_down = end is None and (one.key, one.incarnation) in found.counted_down
     if end is life.end and usage is None and told_at is None and not is_counted_down:
         return life
-    return replace(life, end=end, outcome=outcome, usage=usage, told_at=told_at, is_counted_down=is_counted_down)
+    return structs.replace(
+        life, end=end, outcome=outcome, usage=usage, told_at=told_at, is_counted_down=is_counted_down
+    )
 
 
 def _until(usage: Usage | None, found: _Found, account: str, name: str, ended_at: datetime) -> Usage | None:

@@ -6,7 +6,7 @@ Of each stored day only the figures in question are decoded, and few rows at a t
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
@@ -49,14 +49,13 @@ class _SeenHour(_Hour, array_like=True, gc=False):
     seen_at: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Tally:
+class Tally(msgspec.Struct, kw_only=True):
     """What is known of the calls under one name; hours since 1970."""
 
-    hours: "array[int]" = field(default_factory=lambda: array("I"))
-    counts: "array[float]" = field(default_factory=lambda: array("d"))
-    unclear_hours: "array[int]" = field(default_factory=lambda: array("I"))
-    unclear_counts: "array[float]" = field(default_factory=lambda: array("d"))
+    hours: "array[int]" = msgspec.field(default_factory=lambda: array("I"))
+    counts: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
+    unclear_hours: "array[int]" = msgspec.field(default_factory=lambda: array("I"))
+    unclear_counts: "array[float]" = msgspec.field(default_factory=lambda: array("d"))
     failed: int | None = None  #: the last with calls that were not answered
 
     @property

@@ -1,9 +1,10 @@
 """Accounts that were moved: what was in them goes on under another id, and is counted once."""
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import structs
 from sqlalchemy import Connection, select
 
 from watcher.report.recorded import RecordedJob, RecordedLife
@@ -37,13 +38,13 @@ def part_lives(moves: tuple[Move, ...], lives: Mapping[str, list[RecordedLife]])
         gone = {(one.deployment.name.lower(), one.deployment.created_at) for one in left if _went_with(one, move)}
         for number, one in enumerate(left):
             if _went_with(one, move):
-                left[number] = replace(one, end=(move.at, move.at), outcome="moved", departure=None)
+                left[number] = structs.replace(one, end=(move.at, move.at), outcome="moved", departure=None)
         for number, one in enumerate(came):
             noun = one.deployment
             is_old = noun.created_at is not None and noun.created_at <= move.at
             is_known = noun.created_at is None and (noun.name.lower(), None) in gone
             if is_old or is_known:
-                came[number] = replace(one, since=max(one.since or move.at, move.at))
+                came[number] = structs.replace(one, since=max(one.since or move.at, move.at))
 
 
 def _went_with(life: RecordedLife, move: Move) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from msgspec import structs
 from rich.cells import cell_len
 
 from tests.report.factories import make_advice, make_date, make_hosted, make_quiet, make_statement, sum_of, usd
@@ -366,8 +367,8 @@ def test_what_is_in_the_way_of_a_command_stands_with_it_in_every_format() -> Non
     obstacle = f"The account is gone. {'x' * 500}. Put another one there."
     line = next(line for line in samples.rich().hosted if line.end and line.recipe)
     assert line.recipe
-    blocked = replace(line, recipe=replace(line.recipe, obstacle=obstacle))
-    statement = make_statement(hosted=(blocked, replace(line, name="moved", recipe=None)))
+    blocked = structs.replace(line, recipe=structs.replace(line.recipe, obstacle=obstacle))
+    statement = make_statement(hosted=(blocked, structs.replace(line, name="moved", recipe=None)))
     for name in ("text", "markdown"):
         said = " ".join(FORMATS[name](statement).split())
         assert "Put another one there." in said and "There is no command to make it again." in said
@@ -383,14 +384,14 @@ def test_what_is_in_the_way_of_a_command_stands_with_it_in_every_format() -> Non
 
 
 def test_two_commands_in_one_cell_run_one_after_the_other() -> None:
-    advice = replace(samples.rich().advice[0], move=Move.DEVELOPER, command="az delete a\naz rest --method put")
+    advice = structs.replace(samples.rich().advice[0], move=Move.DEVELOPER, command="az delete a\naz rest --method put")
     rows = csv.DictReader(StringIO(FORMATS["csv"](replace(samples.rich(), advice=(advice,)))))
     (row,) = [row for row in rows if row["section"] == "recommendation"]
     assert row["command"] == "az delete a && az rest --method put"
 
 
 def test_callers_are_to_move_before_anything_is_deleted() -> None:
-    advice = replace(samples.rich().advice[0], move=Move.CONSOLIDATE, command="", saving_per_month=None)
+    advice = structs.replace(samples.rich().advice[0], move=Move.CONSOLIDATE, command="", saving_per_month=None)
     text = FORMATS["text"](replace(samples.rich(), advice=(advice,), saving_per_month=sum_of()))
     assert f"first move the callers of {advice.name}" in " ".join(text.split())
     assert "by 1 recommendation" not in text
@@ -398,7 +399,7 @@ def test_callers_are_to_move_before_anything_is_deleted() -> None:
 
 def test_the_sum_of_what_is_left_out_says_what_it_does_not_know() -> None:
     statement = samples.huge(60)
-    unknown = replace(statement.advice[-1], saving_per_month=Unknown(because="its price is not known"))
+    unknown = structs.replace(statement.advice[-1], saving_per_month=Unknown(because="its price is not known"))
     drawn = FORMATS["text"](replace(statement, advice=(*statement.advice[:-1], unknown)))
     assert re.search(r"… and \d+ more, at least [\d,.]+ USD in a month", drawn)
 

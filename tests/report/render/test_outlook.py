@@ -9,6 +9,7 @@ from decimal import Decimal
 from io import StringIO
 
 import pytest
+from msgspec import structs
 
 from tests.factories import HOUR, NOW
 from tests.report.factories import (
@@ -91,7 +92,7 @@ def test_a_rest_between_two_bounds_is_told_by_both_wherever_it_stands() -> None:
     line = make_hosted()
     assert isinstance(line.idle, IdleMoney)
     bounds = usd(Decimal("402.90"), Decimal("612.00"))
-    line = replace(line, idle=replace(line.idle, until_deletion=bounds))
+    line = structs.replace(line, idle=replace(line.idle, until_deletion=bounds))
     said = spent(FORMATS["text"](make_statement((line,), (), advice=(make_advice(saving_until_deletion=bounds),))))
     assert said.count("402.90 to 612.00") == 3 and "up to" not in said
 
