@@ -118,10 +118,13 @@ class Lineage:
         self._parents = _without_circles(parents)
         self._roots: dict[_Key, Model] = {}
         self._deployments: dict[_Key, list[Deployment]] = {}
+        #: The deployments that serve no model that is known.
+        self.unplaced: list[Deployment] = []
         for holding in inventory.holdings:
             for deployment in holding.deployments or ():
-                if (served := self.model_behind(deployment)) is not None:
-                    self._deployments.setdefault(_key(served), []).append(deployment)
+                served = self.model_behind(deployment)
+                at = self.unplaced if served is None else self._deployments.setdefault(_key(served), [])
+                at.append(deployment)
         self._children: dict[_Key, list[Model]] = {}
         for key, parent in self._parents.items():
             self._children.setdefault(_key(parent), []).append(models[key])
@@ -149,14 +152,6 @@ class Lineage:
     def is_deployed(self, model: Model) -> bool:
         return _key(model) in self._deployments
 
-    @property
-    def unplaced(self) -> Iterator[Deployment]:
-        """The deployments that serve no model that is known."""
-        for holding in self._holdings.values():
-            for deployment in holding.deployments or ():
-                if self.model_behind(deployment) is None:
-                    yield deployment
-
     def parent(self, model: Model) -> Model | None:
         """The custom model from which it was trained; `None` where that was a base model, or is not known."""
         return self._parents.get(_key(model)) if self._is_of_custom(model) else None
@@ -180,9 +175,10 @@ class Lineage:
 
     def newer(self, model: Model) -> Iterator[tuple[Model, Kinship]]:
         """The models that continue its line, newest first, those by descent before those by name alone."""
-        descendants = list(self._below(model))
+        key = _key(model)
+        descendants = list(self._below(key))
         yield from ((each, Kinship.DESCENT) for each in sorted(descendants, key=_made_at, reverse=True))
-        name_key, made_at = self._name_keys.get(_key(model)), model.created_at
+        name_key, made_at = self._name_keys.get(key), model.created_at
         if name_key is None or made_at is None:
             return
         kin, own = {_key(each) for each in (*descendants, *self.ancestors(model))}, model.id.lower()
@@ -213,8 +209,8 @@ class Lineage:
         self._roots.update(dict.fromkeys(map(_key, passed), root))
         return root
 
-    def _below(self, model: Model) -> Iterator[Model]:
-        waiting = list(self._children.get(_key(model), ()))
+    def _below(self, key: _Key) -> Iterator[Model]:
+        waiting = list(self._children.get(key, ()))
         while waiting:
             each = waiting.pop()
             yield each
@@ -226,12 +222,12 @@ class Lineage:
         if found is None:
             found = self._by_name.get(name.lower()) or self._by_name.get(model_of(name).lower()) or []
             self._found[name] = found
-        if not found:
-            return None
+        if len(found) < 2:
+            return found[0] if found else None
         for place in places:
             if chosen := next((model for model in found if model.account == place), None):
                 return chosen
-        return min(found, key=lambda model: model.created_at or _END, default=None)
+        return min(found, key=lambda model: model.created_at or _END)
 
     def _parent_by_name(self, model: Model) -> Model | None:
         return self._named(model.base, (model.account,)) if model.base else None
