@@ -200,7 +200,9 @@ def tell(folder: Path, sink_port: int, grouped: bool, pipe: Connection) -> None:
 
 
 async def _tell(folder: Path, sink_port: int, grouped: bool, pipe: Connection) -> None:
-    from watcher import assembly, config, logs
+    from watcher import config, logs
+    from watcher.assembly.machine import assemble
+    from watcher.assembly.stores import open_store
     from watcher.clock import system_clock
     from watcher.daemon.current import Current
     from watcher.daemon.progress import Progress
@@ -211,8 +213,8 @@ async def _tell(folder: Path, sink_port: int, grouped: bool, pipe: Connection) -
     logs.configure(level="error")
     by = ["rule", "account"] if grouped else ["..."]
     loaded = config.parse(_configuration(folder, sink_port, by), environ={"TOKEN": "bench-token"})
-    store = assembly.open_store(loaded)
-    machine = await assembly.assemble(loaded, store)
+    store = open_store(loaded)
+    machine = await assemble(loaded, store)
     teller = Teller(Current(machine), clock=system_clock, metrics=Metrics(Figures), progress=Progress())
     loops = (
         teller.dispatch_forever,

@@ -43,15 +43,17 @@ FEW, CYCLES = 100, 5
 
 async def calls(accounts: int, port: int, span: timedelta) -> dict[str, float]:
     """Requests by kind over `span`, from the first reading on."""
-    from watcher import assembly, config, logs, rounds
+    from watcher import config, logs, rounds
+    from watcher.assembly.machine import assemble
+    from watcher.assembly.stores import open_store
     from watcher.store import scope
 
     logs.configure(level="error")
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     counted: Counter[str] = Counter()
     loaded = config.parse(poll.configuration(port), environ={"TOKEN": "bench-token"})
-    store = assembly.open_store(loaded)
-    machine = await assembly.assemble(
+    store = open_store(loaded)
+    machine = await assemble(
         loaded, store, clock=lambda: now, observer=lambda api, status, duration_s: counted.update([api])
     )
     found = await machine.discover(())
@@ -80,7 +82,9 @@ async def cpu(accounts: int, port: int, polls: int) -> dict[str, float]:
 
 async def memory(accounts: int, port: int) -> dict[str, float]:
     """MiB resident once the first readings and two unchanged cycles are over, and at the worst."""
-    from watcher import assembly, config, logs, rounds
+    from watcher import config, logs, rounds
+    from watcher.assembly.machine import assemble
+    from watcher.assembly.stores import open_store
     from watcher.resources.snapshot import Section
     from watcher.store import scope
 
@@ -88,8 +92,8 @@ async def memory(accounts: int, port: int) -> dict[str, float]:
     text = poll.configuration(port)
     _apart(_prepare, text)  # a daemon does that itself at its very first start alone
     loaded = config.parse(text, environ={"TOKEN": "bench-token"})
-    store = assembly.open_store(loaded)
-    machine = await assembly.assemble(loaded, store)
+    store = open_store(loaded)
+    machine = await assemble(loaded, store)
     found = await machine.discover(())
     await store.write(scope.save_accounts, found.accounts, is_complete=True, now=machine.clock())
     sections = frozenset({Section.JOBS, Section.DEPLOYMENTS})
@@ -115,9 +119,10 @@ def _apart(work: Callable[[str], None], text: str) -> None:
 
 def _prepare(text: str) -> None:
     """The database's schema."""
-    from watcher import assembly, config
+    from watcher import config
+    from watcher.assembly.stores import open_store
 
-    assembly.open_store(config.parse(text, environ={"TOKEN": "bench-token"})).close()
+    open_store(config.parse(text, environ={"TOKEN": "bench-token"})).close()
 
 
 def _resident_mib() -> float:

@@ -211,7 +211,9 @@ async def watcher(
 ) -> dict[str, float]:
     from sqlalchemy import event
 
-    from watcher import assembly, config, logs, rounds
+    from watcher import config, logs, rounds
+    from watcher.assembly.machine import assemble
+    from watcher.assembly.stores import open_store
     from watcher.resources.snapshot import Section
     from watcher.store import scope
 
@@ -224,8 +226,8 @@ async def watcher(
         requests += 1
 
     loaded = config.parse(text, environ={"TOKEN": "bench-token"})
-    store = assembly.open_store(loaded)
-    machine = await assembly.assemble(loaded, store, observer=observe)
+    store = open_store(loaded)
+    machine = await assemble(loaded, store, observer=observe)
     found = await machine.discover(())
     await store.write(scope.save_accounts, found.accounts, is_complete=True, now=machine.clock())
     assert len(found.accounts) == accounts, found.gaps

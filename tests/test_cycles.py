@@ -36,7 +36,7 @@ from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import NAMELESS, GapReason, Listing, Section
 from watcher.rules.itself import configuration_rejected
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, claiming, history, listings, observations, operators, outbox, scope, state
+from watcher.store import alerts, claiming, history, listings, observations, operators, outbox, scope, state, tellings
 
 RULES = build_rules({"deployment_wasting": {"enabled": False}}, plugins=())  # tells of whatever is idle, for reports
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -165,7 +165,7 @@ def test_an_idle_deployment_is_told_at_each_step_and_at_no_other_time(watched):
         save(watched, at=now, jobs=[], deployments=[make_deployment()], usage=[usage_until(now)])
         dispatch(watched, now)
     (alert,) = open_alerts(watched)
-    told = watched.read_now(alerts.told_history, alert.id)
+    told = watched.read_now(tellings.of_alert, alert.id)
     assert [row.step for row in told] == ["7d", "3d", "1d", "6h", "overdue"]
     reasons = [reason for _, reason, _ in sent(watched)]
     assert reasons == ["firing", "severity_raised", "severity_raised", "reminder", "reminder"]
@@ -332,7 +332,7 @@ def test_dispatch_stores_what_was_told_together_with_the_outbox(watched):
     plan = dispatch(watched)
     (notification,) = plan.notifications
     (delivery,) = watched.read_now(outbox.listed)
-    (told,) = watched.read_now(alerts.told, {alert.id})
+    (told,) = watched.read_now(tellings.newest, {alert.id})
     assert delivery.notification == notification
     assert (told.notification_id, told.receiver, told.at) == (notification.id, "slack", NOW)
     assert watched.read_now(alerts.unsettled) == ()

@@ -32,7 +32,6 @@ ORDER = {
     "cycles": 5,
     "web": 5,
     "assembly": 6,
-    "assembly_report": 6,
     "replay": 6,
     "settings": 6,
     "rounds": 7,
@@ -43,8 +42,7 @@ ORDER = {
 }
 #: Steps inside one number.
 NEIGHBOURS = {
-    ("assembly", "assembly_report"),
-    ("assembly_report", "settings"),
+    ("assembly", "settings"),
     ("daemon", "rounds"),
     ("demo", "daemon"),
     ("demo", "rounds"),
@@ -62,7 +60,7 @@ PURE_FILES |= {f"azure/{name}.py" for name in ("decode_files", "decode_catalogue
 PURE_FILES |= {"azure/decode_prices.py", "azure/decode_actuals.py"}
 EDGES = {"httpx", "aiohttp", "sqlalchemy", "apprise", "apscheduler", "structlog", "os"}
 STRANGERS = {"azure", "store", "notify"}
-READERS_OF_CONFIG = {"assembly", "assembly_report", "settings", "daemon", "demo", "cli"}
+READERS_OF_CONFIG = {"assembly", "settings", "daemon", "demo", "cli"}
 MOST_LINES = 580
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -87,6 +87,15 @@ def configure(
     )
 
 
+def name_work(cycle: str, **more: str) -> None:
+    """Whose work the lines of this task tell of from now on, in place of that of whoever started it.
+
+    A task begins with its starter's names, and with those of whoever set the timer that started it.
+    """
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(cycle=cycle, **more)
+
+
 def hide(secrets: Collection[str]) -> None:
     """Cut these very texts out of every line from now on, besides what looks like a secret. Short ones are left."""
     texts = {form for text in secrets if len(text) >= 6 for form in (text, *_in_other_words(text))}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from watcher import cycles
 from watcher.alerts.alert import Alert
 from watcher.alerts.notification import Notification
-from watcher.assembly import Machine
+from watcher.assembly.machine import Machine
 from watcher.resources.account import Account
 from watcher.resources.changes import Transition
 from watcher.resources.departure import Departure

@@ -6,7 +6,7 @@ import pytest
 
 from tests.alerts.factories import ended, make_alert
 from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_file, make_job
-from watcher.answers import acts, listings
+from watcher.answers import acts, happenings, holdings, listings, reach
 from watcher.answers.query import Frame, encode_cursor
 from watcher.errors import Refused
 from watcher.store import alerts, schema
@@ -106,7 +106,7 @@ FORGOTTEN = [
 def test_alerts_are_in_the_order_of_their_keys_on_every_page(store, limit):
     store.write_now(alerts.save, [*ALERTS, *FORGOTTEN])
     wanted = sorted(ALERTS, key=lambda one: (-one.starts_at.timestamp(), one.id))
-    assert [row.alert for row in by_pages(store, listings.alerts, limit=limit)] == wanted
+    assert [row.alert for row in by_pages(store, happenings.alerts, limit=limit)] == wanted
 
 
 def test_of_thousands_of_alerts_of_one_time_a_page_reads_a_few(store):
@@ -117,7 +117,7 @@ def test_of_thousands_of_alerts_of_one_time_a_page_reads_a_few(store):
         lambda tx: tx.exec_driver_sql(f"UPDATE alerts SET finding = '{UNREADABLE}' WHERE id NOT IN ({kept})")
     )
     cursor = encode_cursor((-int(NOW.timestamp() * 1_000_000), made[99].id))
-    page = store.read_now(listings.alerts, FRAME, limit=3, cursor=cursor)
+    page = store.read_now(happenings.alerts, FRAME, limit=3, cursor=cursor)
     assert [row.alert for row in page.items] == made[100:103]
 
 
@@ -130,7 +130,7 @@ def put_file(tx, id_, place, *, days):
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_what_goes_by_account_is_in_the_order_of_its_keys_on_every_page(store, monkeypatch, limit):
     """However few accounts are read at once."""
-    monkeypatch.setattr(listings, "_ACCOUNTS_AT_ONCE", 2)
+    monkeypatch.setattr(reach, "_ACCOUNTS_AT_ONCE", 2)
     places = [make_account(name) for name in ("west", "West-2", "east", "_odd", "alone", "north")]
 
     def save(tx):
@@ -142,18 +142,18 @@ def test_what_goes_by_account_is_in_the_order_of_its_keys_on_every_page(store, m
                 put_file(tx, f"file-{n}-{k}", place, days=k % 2)
 
     store.write_now(save)
-    for find in (listings.deployments, listings.files, listings.accounts):
+    for find in (listings.deployments, holdings.files, listings.accounts):
         whole = store.read_now(find, FRAME).items
         assert by_pages(store, find, limit=limit) == list(whole)
     rows = store.read_now(listings.deployments, FRAME).items
     assert len(rows) == 10 and [row.key for row in rows] == sorted(row.key for row in rows)
-    files = store.read_now(listings.files, FRAME).items
+    files = store.read_now(holdings.files, FRAME).items
     assert len(files) == 10 and [row.account.label for row in files] == sorted(row.account.label for row in files)
 
 
 @pytest.mark.parametrize(
     ("find", "table"),
-    [(listings.deployments, "deployments"), (listings.files, "files"), (listings.accounts, "deployments")],
+    [(listings.deployments, "deployments"), (holdings.files, "files"), (listings.accounts, "deployments")],
     ids=["deployments", "files", "accounts"],
 )
 def test_a_page_reads_nothing_of_accounts_far_behind_it(store, find, table):
@@ -170,7 +170,7 @@ def test_a_page_reads_nothing_of_accounts_far_behind_it(store, find, table):
     store.write_now(save)
     behind = {
         listings.deployments: (places[10].key, ""),
-        listings.files: ("place-10", -(10**18), ""),
+        holdings.files: ("place-10", -(10**18), ""),
         listings.accounts: ("place-10", ""),
     }
     page = store.read_now(find, FRAME, limit=3, cursor=encode_cursor(behind[find]))

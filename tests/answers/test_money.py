@@ -4,12 +4,25 @@ from datetime import timedelta
 
 import pytest
 
-from tests.factories import ACCOUNT, DAY, HOUR, NOW, make_deployment, make_event, make_job, make_transition, make_usage
+from tests.costs.factories import make_book, own
+from tests.factories import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    NOW,
+    make_deployment,
+    make_event,
+    make_job,
+    make_reading,
+    make_transition,
+    make_usage,
+)
 from tests.report.recorded import make_recorded, make_terms, stated
 from watcher.answers.money import Rates, is_idle, money_of, training_cost
 from watcher.costs.prices import LIST_PRICES, book_of
 from watcher.report.recorded import RecordedJob
-from watcher.report.standing import Risk, Standing
+from watcher.report.standing import Risk, Standing, stand
+from watcher.rules.lifetimes import Lifetimes
 
 
 def standing(*, read_to, since=NOW - 2 * DAY, **changes):
@@ -67,3 +80,21 @@ def test_whoever_is_refused_calls_it_all_the_same():
     assert is_idle(called, NOW)
     refused = make_usage(read_to=NOW, last_failure_at=NOW - HOUR)
     assert not is_idle(Standing(risk=Risk.SAFE, is_fine_tuned=True, idle_since=NOW - 2 * DAY, usage=refused), NOW)
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "rest"),
+    [
+        pytest.param(Lifetimes(), "at least 3120.00 USD", id="nobody says so"),
+        pytest.param(
+            Lifetimes(idle_by_sku={"provisioned*": 15 * DAY}), "3120.00 to 3130.00 USD", id="the operator does"
+        ),
+    ],
+)
+def test_a_deletion_that_is_assumed_bounds_no_money(lifetimes, rest):
+    ten = make_deployment(sku="ProvisionedManaged", capacity=10, created_at=NOW - 30 * DAY)
+    usage = make_usage(ten.name, last_success_at=NOW - 2 * DAY, read_to=NOW)
+    reading = make_reading(deployments=(ten,), usage=[usage])
+    seen = stand(ten, reading, alert=None, custom_models=(), now=NOW, lifetimes=lifetimes)
+    money = money_of(ACCOUNT, ten, seen, Rates(make_book(table=(own(ptu_per_hour=1),))), NOW)
+    assert money.idle.rest.text == rest

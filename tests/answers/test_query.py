@@ -2,12 +2,13 @@
 
 import base64
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.answers.query import BadCursor, Query, decode_cursor, encode_cursor, fits, newest_first, paged
+from watcher.answers.query import BadCursor, Query, decode_cursor, encode_cursor, fits, moment_at, newest_first, paged
 
 keys = st.lists(st.tuples(st.integers(), st.text(max_size=5)), unique=True).map(sorted)
 
@@ -73,3 +74,27 @@ def test_a_cursor_of_any_depth_is_refused():
     deep = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
     with pytest.raises(BadCursor):
         decode_cursor(deep)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_end", "at"),
+    [
+        ("2026-12-31", False, datetime(2026, 12, 30, 23, tzinfo=UTC)),
+        ("2026-12-31", True, datetime(2026, 12, 31, 23, tzinfo=UTC)),
+        ("2026-10-25", True, datetime(2026, 10, 25, 23, tzinfo=UTC)),
+        ("2026-12-31T18:00", True, datetime(2026, 12, 31, 17, tzinfo=UTC)),
+        ("2026-12-31T18:00:00Z", False, datetime(2026, 12, 31, 18, tzinfo=UTC)),
+    ],
+    ids=["a date", "its end", "a day of 25 hours", "by the zone", "with an offset"],
+)
+def test_a_date_or_time_is_read_by_the_zone(text, is_end, at):
+    assert moment_at(text, BERLIN, is_end=is_end) == at
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "9999-12-31", "0001-01-01T00:00:00+23:59"])
+def test_what_is_no_time_or_beyond_the_calendar_is_refused(text):
+    with pytest.raises(ValueError):
+        moment_at(text, BERLIN, is_end=True)

@@ -24,9 +24,10 @@ from tests.factories import (
     make_snapshot,
     make_usage,
 )
-from watcher import assembly, config, cycles, rounds
+from watcher import config, cycles, rounds
 from watcher.answers import acts
-from watcher.assembly import Machine
+from watcher.assembly.machine import Machine, assemble
+from watcher.assembly.stores import open_store
 from watcher.cycles import Judgement
 from watcher.demo import keeping
 from watcher.notify.notifier import RetryPolicy
@@ -68,7 +69,7 @@ def copy(told: Path, folder: Path) -> Path:
 async def open_machine(configuration: Path) -> Machine:
     """The machine over a demo's configuration. Its Azure is gone: nothing polls."""
     loaded = config.parse(configuration.read_text(encoding="utf-8"), environ=ENVIRON)
-    return await assembly.assemble(loaded, assembly.open_store(loaded), clock=now)
+    return await assemble(loaded, open_store(loaded), clock=now)
 
 
 async def trouble(machine: Machine) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.browser import estate
-from watcher.assembly import Machine
+from watcher.assembly.machine import Machine
 from watcher.daemon import page
 from watcher.store.engine import Store
 from watcher.web.access import Rules

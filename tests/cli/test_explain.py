@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.cli.world import GOOD, World, good
+from tests.cli.world import GOOD, World, good, lock_out
 from tests.factories import HOUR, MINUTE, NOW, make_account, make_deployment, make_event, make_job, make_snapshot
 from watcher import cycles
 from watcher.azure.discovery import Discovery
@@ -170,7 +170,23 @@ def test_what_is_ambiguous_is_refused_with_the_choices(world: World) -> None:
 def test_what_is_not_there_is_told(world: World) -> None:
     done = world.watcher("explain", "nothing-like-this")
     assert (done.code, done.out) == (1, "")
-    assert "nothing is known of nothing-like-this" in done.err
+    assert "nothing is known of nothing-like-this: what can be explained is an alert, a job or a deployment" in done.err
+
+
+def test_whoever_asks_for_an_account_is_told_where_to_look(world: World) -> None:
+    done = world.watcher("explain", "Contoso-FT")
+    assert (done.code, done.out) == (1, "")
+    assert "Contoso-FT is an account, and what can be explained is an alert, a job or a deployment: see " in done.err
+    assert (
+        "`watcher alerts --account contoso-ft`, `watcher deployments --account contoso-ft`, `watcher jobs" in done.err
+    )
+    assert "firing" not in done.err
+    lock_out(world)
+    done = world.watcher("explain", "northwind-ft")
+    named = done.err.strip().partition("; firing about the account itself: ")[2]
+    ids = re.findall(r"account_forbidden \((alr_\w+)\)", named)
+    assert len(set(ids)) == 3, "one of each plane"
+    assert {world.watcher("explain", id_).code for id_ in ids} == {0}
 
 
 def test_figures_that_grow_are_dated_from_the_step_at_which_they_were_told(world: World) -> None:

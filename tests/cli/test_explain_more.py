@@ -42,8 +42,9 @@ from watcher.cycles import Judgement
 from watcher.resources.departure import Departure
 from watcher.resources.snapshot import GapReason, Section
 from watcher.resources.training import CurveSource
+from watcher.rules.registry import build_rules
 from watcher.rules.retirement import ModelRetiring
-from watcher.store import alerts
+from watcher.store import alerts, scope
 
 MODEL = "gpt-4o-mini-2024-07-18.ft-0123456789abcdef0123456789abcdef-support"
 
@@ -371,6 +372,18 @@ def gone(departure: Departure | None, tmp_path: Path) -> World:
             id="by somebody",
         ),
         pytest.param(
+            Departure(is_read=True, deleted_by="ana@x.example", deleted_at=NOW - HOUR),
+            "deleted by ana@x.example, says the activity log.",
+            "By the activity log ana@x.example deleted it on 2026-11-22 07:00 UTC.",
+            id="by somebody, seen at once",
+        ),
+        pytest.param(
+            Departure(is_read=True, deleted_by="Microsoft.CognitiveServices", deleted_at=NOW - 90 * MINUTE),
+            "deleted by Azure itself at 2026-11-22 06:30 UTC, likely for idleness. SKU",  # the log says nothing of why
+            "By the activity log Microsoft.CognitiveServices deleted it on 2026-11-22 06:30 UTC.",
+            id="by Azure",
+        ),
+        pytest.param(
             Departure(is_read=True, deleted_by="ana@x.example", account_deleted=True),
             "its account was deleted by ana@x.example, says the activity log.",
             "By the activity log ana@x.example deleted the account with all that was in it.",
@@ -522,6 +535,23 @@ def test_what_was_recorded_of_an_alert_that_is_over_is_not_dated_by_its_end() ->
     assert "In figures, as of 2026-11-13 08:00 UTC: cost until deletion 528.70" in ongoing
     assert "The grounds, as last recorded: metrics read. In figures, as last recorded: cost" in over
     assert "as of" not in over
+
+
+def test_that_nobody_calls_something_is_said_up_to_where_its_calls_were_read(tmp_path: Path) -> None:
+    """Far from its deletion they are read seldom, and its alert is verified all the same."""
+    world = World(tmp_path)
+    usage = make_usage("bot", read_to=NOW - 11 * HOUR, last_success_at=NOW - 4 * DAY)
+    snapshot = make_snapshot(at=NOW, jobs=[], deployments=[make_deployment("bot")], usage=[usage])
+    with closing(world.open()) as store:
+        store.write_now(scope.save_accounts, [snapshot.account], is_complete=False, now=NOW)
+        store.write_now(cycles.record, snapshot, Judgement(rules=build_rules({}, ()).rules))
+    (alert,) = world.watcher("alerts", "--json").json["alerts"]
+    assert (alert["rule"], alert["unverified_since"]) == ("deployment_wasting", None)
+    said = "has had no call for 3 d 13 h, since 2026-11-18 08:00 UTC (known to 2026-11-21 21:00 UTC), and its fee runs"
+    assert said in explained(world, alert["id"])
+    world.environ["COLUMNS"] = "250"
+    assert said in words(world.watcher("alerts").out)
+    assert "for 3 d 13 h, to 2026-11-21 21:00 UTC" in explained(world, "bot"), "the same arithmetic"
 
 
 def test_a_resolve_for_which_the_news_of_the_end_stood_is_told_as_such() -> None:

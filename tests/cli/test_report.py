@@ -46,7 +46,7 @@ def names(document: Any) -> list[str]:
 def test_each_format_tells_the_same_bill(world: World, format_: str) -> None:
     done = world.watcher("report", "--format", format_)
     assert done.code == 3
-    assert done.err == "watcher: 6 things could not be seen; the report says which\n"
+    assert done.err == "watcher: 7 things could not be seen; the report says which\n"
     least = report(world)["totals"]["bill"]["low"]
     assert f"{least:.2f}" in done.out.replace(",", "") if format_ != "json" else json.loads(done.out)
     assert done.out.endswith("\n")
@@ -122,6 +122,9 @@ def test_the_period_is_a_span_or_the_month(world: World) -> None:
         pytest.param(["--period", "0d"], id="no length"),
         pytest.param(["--as-of", "yesterday"], id="no time"),
         pytest.param(["--as-of", "2026-11-22T09:01"], id="a minute ahead"),
+        pytest.param(["--as-of", "9000d"], id="longer ago than the record"),
+        pytest.param(["--output", "costs.pdf"], id="no format of ours"),
+        pytest.param(["--owner", "suport"], id="no owner"),
         pytest.param(["--as-of", "2026-11-01"], id="before the record"),
         pytest.param(["--send", "nobody"], id="receiver"),
         pytest.param(["--edition", "ours"], id="edition"),
@@ -132,6 +135,30 @@ def test_what_cannot_be_told_is_wrong_usage(world: World, args: list[str]) -> No
     done = world.watcher("report", *args)
     assert (done.code, done.out) == (2, "")
     assert done.err.count("\n") == 1
+
+
+def test_a_span_of_the_past_is_a_time_too(world: World) -> None:
+    """As everywhere else, and as the message says of what cannot be read."""
+    assert report(world, "--as-of", "30m") == report(world, "--as-of", "2026-11-22T07:30:00Z")
+    assert 'write "12h"' in world.watcher("report", "--as-of", "soon").err
+
+
+def test_what_is_no_period_is_told_what_is_one(world: World) -> None:
+    done = world.watcher("report", "--period", "week")
+    assert '"7d"' in done.err and '"month"' in done.err
+
+
+def test_a_file_whose_name_tells_no_format_is_refused_unless_one_is_said(world: World) -> None:
+    file = world.folder / "costs.pdf"
+    done = world.watcher("report", "--output", str(file))
+    assert (done.code, done.out, file.exists()) == (2, "", False)
+    for known in (".txt", ".md", ".html", ".json", ".csv", "text|markdown|html|json|csv"):
+        assert known in done.err
+    assert world.watcher("report", "--output", str(file), "--format", "text").code == 3
+    assert file.read_text().startswith("Fine-tuning costs")
+    plain = world.folder / "costs"  # as a device or a pipe is named
+    world.watcher("report", "--output", str(plain))
+    assert plain.read_text() == file.read_text()
 
 
 def test_where_the_record_begins_is_said(world: World) -> None:
@@ -161,9 +188,44 @@ def test_an_owner_is_a_label_or_a_table_of_the_configuration(world: World) -> No
     assert found["edition"] == {"audience": "owner", "owner": "Others"}
 
 
-def test_an_owner_of_nothing_is_remarked(world: World) -> None:
-    done = world.watcher("report", "--owner", "suport")
-    assert "nothing of an owner 'suport' is known in this period" in done.err
+def test_a_name_that_nobody_bears_is_refused_with_the_nearest(world: World) -> None:
+    """Read as an owner of nothing, a slip in a name would be an all-clear."""
+    for command in (["report"], ["calendar"]):
+        done = world.watcher(*command, "--owner", "Suport")
+        assert (done.code, done.out) == (2, "")
+        assert "no owner is named Suport" in done.err
+        assert done.err.endswith("did you mean support?\n")
+        far = world.watcher(*command, "--owner", "xyz")
+        assert far.code == 2
+        assert "known are " in far.err and "support" in far.err
+
+
+def test_an_owner_who_is_known_and_has_nothing_has_nothing(tmp_path: Path) -> None:
+    """One of the configuration, one whose things are gone since long, and nobody, who is always one."""
+    world = World(tmp_path)
+    nothing: Listing[Any] = Listing(digest="", items=())
+    gone = make_deployment("old-bot", created_at=NOW - 80 * DAY, tags={"owner": "veteran"})
+    for at, some in ((NOW - 70 * DAY, [gone]), (NOW - 60 * DAY, []), (NOW, [])):
+        left = frozenset() if some else frozenset({gone.key})
+        snapshot = make_snapshot(account=good().account, at=at, jobs=[], deployments=some, usage=[], absent=left)
+        world.record(replace(snapshot, files=nothing, models=nothing))
+    world.config.write_text(world.config.read_text() + OWNERS)
+    for owner in ("Others", "veteran", "unowned"):
+        done = world.watcher("report", "--owner", owner)
+        assert (done.code, "Nothing to report" in done.out) == (0, True), owner
+        assert done.err == f"watcher: nothing of an owner {owner!r} is known in this period; `watcher deployments` " + (
+            "shows the owners\n"
+        )
+        assert world.watcher("calendar", "--owner", owner).code == 0
+    assert world.watcher("report", "--owner", "veterans").err.endswith("did you mean veteran?\n")
+
+
+def test_an_owner_s_job_makes_a_name_known(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    job = make_job("ftjob-1", "cancelled", metadata={"Owner": "trainer"}, finished_at=NOW - 40 * DAY)
+    world.record(make_snapshot(account=good().account, at=NOW, jobs=[job], deployments=[], usage=[]))
+    assert world.watcher("report", "--owner", "trainer").code in (0, 3)
+    assert world.watcher("report", "--owner", "trainr").err.endswith("did you mean trainer?\n")
 
 
 def test_no_secret_but_the_database_s_is_needed(world: World) -> None:
@@ -172,6 +234,13 @@ def test_no_secret_but_the_database_s_is_needed(world: World) -> None:
     done = world.watcher("report", "--send", "hook")
     assert (done.code, done.out) == (2, "")
     assert "CANARY_SIGNING is not set" in done.err
+
+
+#: Of the time before the first sight, with when that was.
+_BEFORE = (
+    "The record begins {} UTC, and not with the period: deployments that had ended before, and jobs that Azure listed "
+    "no longer, are missing from every total."
+)
 
 
 def test_where_all_was_seen_it_is_done(tmp_path: Path) -> None:
@@ -185,7 +254,7 @@ def test_where_all_was_seen_it_is_done(tmp_path: Path) -> None:
     )
     world.record(replace(seen, files=Listing(digest="", items=()), models=Listing(digest="", items=())))
     done = world.watcher("report", "--period", "2h")
-    assert report(world, "--period", "2h")["unseen"] == []
+    assert report(world, "--period", "2h")["unseen"] == [_BEFORE.format("2026-11-22 08:00")]
     assert (done.code, done.err) == (0, "")
 
 
@@ -197,7 +266,7 @@ def test_where_the_daemon_is_stopped_it_says_since_when_nothing_was_read(tmp_pat
         snapshot = make_snapshot(account=good().account, at=at, jobs=[], deployments=[], usage=[])
         world.record(replace(snapshot, files=nothing, models=nothing))
     told = report(world)
-    assert told["unseen"] == []
+    assert told["unseen"] == [before := _BEFORE.format("2026-11-22 07:00")]
     world.now = NOW + 18 * HOUR
     done = world.watcher("report")
     assert done.code == 3
@@ -206,10 +275,11 @@ def test_where_the_daemon_is_stopped_it_says_since_when_nothing_was_read(tmp_pat
         "Nothing of 1 account was read since 2026-11-22 08:00 UTC (18 h before this report): what has been deployed, "
         "deleted, trained or called since is not known: contoso-ft."
     )
-    assert report(world)["unseen"] == [said]
+    assert report(world)["unseen"] == [said, before]
     assert report(world, "--as-of", "2026-11-22T08:00:00Z") == told  # it was fresh then
     assert report(world, "--as-of", "2026-11-22T12:00:00Z")["unseen"] == [
-        said.replace("(18 h before", "(4 h before")
+        said.replace("(18 h before", "(4 h before"),
+        before,
     ]  # as was known then, while nothing else is on record of that time
 
 
@@ -222,8 +292,8 @@ def test_one_as_of_a_schedule_s_time_calls_nothing_stale_that_was_polled(tmp_pat
         snapshot = make_snapshot(account=good().account, at=at, jobs=[], deployments=[], usage=[])
         world.record(replace(snapshot, files=nothing, models=nothing))
     world.now = NOW + 60 * HOUR
-    assert report(world, "--as-of", "2026-11-22T08:00:00Z")["unseen"] == []
-    assert len(report(world)["unseen"]) == 1
+    assert len(report(world, "--as-of", "2026-11-22T08:00:00Z")["unseen"]) == 1
+    assert len(report(world)["unseen"]) == 2
 
 
 def test_where_no_account_is_known_it_says_so(tmp_path: Path) -> None:
@@ -233,6 +303,17 @@ def test_where_no_account_is_known_it_says_so(tmp_path: Path) -> None:
     done = world.watcher("report")
     assert done.code == 3
     assert done.err.startswith("watcher: no account was known then")
+    for format_ in ("text", "markdown", "html", "json", "csv"):
+        for edition in ("all", "finance"):
+            told = world.watcher("report", "--format", format_, "--edition", edition)
+            assert "No account has been read yet" in " ".join(told.out.split())
+            assert "everything was seen, and" not in told.out
+            assert told.code == 3
+    assert report(world)["is_quiet"] is False
+    dates = world.watcher("calendar")
+    assert dates.code == 3
+    assert "no account is known" in dates.err
+    assert "nothing has been recorded yet" in world.watcher("report", "--owner", "anyone").err
 
 
 # Sending it

@@ -12,6 +12,7 @@ from watcher.costs.money import Unknown, money
 BOOK = make_book()
 PRICE = BOOK.hosting(model=MODEL, sku="Standard")
 IDLE = idle_money(PRICE, now=NOW, since=(NOW - 5 * DAY, NOW - 5 * DAY), deletion=(NOW + 10 * DAY, NOW + 10 * DAY))
+LATE = idle_money(PRICE, now=NOW, since=(NOW - 20 * DAY, NOW - 20 * DAY), deletion=(NOW - 5 * DAY, NOW - 5 * DAY))
 WISH = Wish(until=NOW + DAY, by="ann", reason="demo on Monday")
 
 
@@ -68,6 +69,9 @@ def test_advice_names_saving_risk_and_command():
         pytest.param(replace(IDLE, until_deletion=money(2000, "USD")), "1224.00 USD", id="later than that"),
         pytest.param(replace(IDLE, until_deletion=None), "0.00 to 1224.00 USD", id="its latest calls were not read"),
         pytest.param(None, "0.00 to 1224.00 USD", id="nor is it known how long it is idle"),
+        pytest.param(LATE, "0.00 to 1224.00 USD", id="overdue: it may go now, or never"),
+        pytest.param(replace(IDLE, is_assumed=True), "408.00 to 1224.00 USD", id="Azure does not say that it will"),
+        pytest.param(replace(LATE, is_assumed=True), "0.00 to 1224.00 USD", id="nor that it should have"),
     ],
 )
 def test_deleting_what_azure_deletes_saves_only_the_time_between(idle, saving):
@@ -80,11 +84,69 @@ def test_deleting_what_no_rule_ends_saves_the_whole_fee():
     assert advise(case(is_wasting=True, idle=idle), NOW).saving_per_month.text == "1224.00 USD"
 
 
+@pytest.mark.parametrize(
+    ("idle", "because"),
+    [
+        pytest.param(IDLE, "nobody calls it", id="in time"),
+        pytest.param(
+            LATE,
+            "nobody calls it; Azure's own deletion of it is overdue: it may come at any moment, or the fee goes on",
+            id="overdue",
+        ),
+        pytest.param(
+            replace(IDLE, is_assumed=True),
+            "nobody calls it; whether Azure deletes one of its SKU by itself is not documented",
+            id="assumed",
+        ),
+        pytest.param(
+            replace(LATE, is_assumed=True),
+            "nobody calls it; whether Azure deletes one of its SKU by itself is not documented, and it stands though "
+            "its time is over",
+            id="both",
+        ),
+    ],
+)
+def test_why_a_saving_is_not_sure_is_said(idle, because):
+    found = advise(case(is_wasting=True, ends_uncalled=True, idle=idle), NOW)
+    assert (found.because, found.saving_until_deletion) == (because, idle.rest)
+
+
+def test_what_is_overdue_ranks_by_the_whole_fee():
+    """Nobody knows that nothing is left to save."""
+    cases = [
+        case(name="in time", is_wasting=True, ends_uncalled=True, idle=IDLE),
+        case(name="overdue", is_wasting=True, ends_uncalled=True, idle=LATE),
+    ]
+    assert [one.name for one in advise_all(cases, NOW)] == ["overdue", "in time"]
+
+
 def test_a_trial_deployment_says_what_is_lost():
     found = advise(case(trickle_calls=3.0, trickle_days=15), NOW)
-    assert (found.because, found.command) == ("3 calls in 15 d", "az delete\naz put developer")
-    assert "24 h" in found.risk and "service level" in found.risk
+    assert found.because == "it had 3 calls in 15 d: a choice if it serves tests only"
+    assert found.command == "az delete\naz put developer"
+    assert "24 h" in found.risk and "service level" in found.risk and "tokens are billed" in found.risk
     assert found.saving_until_deletion is None
+    assert "had 1 call in" in advise(case(trickle_calls=1.0, trickle_days=15), NOW).because
+
+
+def test_a_trickle_that_no_trial_fits_gets_no_advice():
+    assert advise(case(trickle_calls=3.0, trickle_days=15, developer=""), NOW) is None
+
+
+def test_a_trial_comes_after_all_that_is_sure_whatever_it_saves():
+    dear = BOOK.hosting(model=MODEL, sku="GlobalStandard")
+    cheap = make_book(discount_percent=99).hosting(model=MODEL, sku="Standard")
+    cases = [
+        case(name="kept", wish=WISH),
+        case(name="trickle", trickle_calls=3.0, price=PRICE),
+        case(name="dear trickle", trickle_calls=3.0, price=dear),
+        case(name="called", successor="v2", calls=9.0, price=cheap),
+        case(name="superseded", successor="v2", price=cheap),
+        case(name="unknown", is_wasting=True, price=Unknown(because="no price")),
+        case(name="idle", is_wasting=True, price=make_book(discount_percent=98).hosting(model=MODEL, sku="Standard")),
+    ]
+    expected = ["idle", "superseded", "called", "unknown", "dear trickle", "trickle", "kept"]
+    assert [one.name for one in advise_all(cases, NOW)] == expected
 
 
 def test_a_successor_that_nobody_calls_is_a_risk():
@@ -128,3 +190,27 @@ def test_the_greatest_saving_comes_first_and_exceptions_last():
     expected = ["also dear", "dear", "cheap", "unknown", "kept"]
     assert [one.name for one in advise_all(cases, NOW)] == expected
     assert [one.name for one in advise_all(cases[::-1], NOW)] == expected
+
+
+def test_an_end_without_a_latest_time_is_told_as_the_least():
+    idle = idle_money(PRICE, now=NOW, since=(NOW - 5 * DAY, NOW - 5 * DAY), deletion=(NOW + 10 * DAY, None))
+    found = advise(case(is_wasting=True, idle=idle, ends_uncalled=True), NOW)
+    assert found.saving_until_deletion.text == "at least 408.00 USD"
+    assert found.saving_per_month.text == "408.00 to 1224.00 USD"
+
+
+def test_a_trickle_of_half_a_call_is_one_and_none_is_no_figure():
+    assert advise(case(trickle_calls=0.0, trickle_days=15), NOW).move is Move.DEVELOPER
+    assert advise(case(trickle_calls=None, trickle_days=15), NOW) is None
+
+
+def test_what_nobody_can_price_comes_after_all_that_has_a_price_and_what_is_kept_last():
+    cases = [
+        case(name="a-kept", is_wasting=True, wish=WISH),
+        case(name="b-unknown", is_wasting=True, price=Unknown(because="no price")),
+        case(name="c-called", successor="v2", calls=5.0),
+        case(name="d-dear", is_wasting=True),
+        case(name="e-over", is_wasting=True, idle=replace(IDLE, until_deletion=money(0, "USD")), ends_uncalled=True),
+    ]
+    expected = ["d-dear", "e-over", "b-unknown", "c-called", "a-kept"]
+    assert [one.name for one in advise_all(cases, NOW)] == expected

@@ -1,5 +1,6 @@
 """Figures are checked against another way of counting: whole seconds, and prices in millionths of a unit."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -7,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.costs.factories import make_book, make_tenancy, own
+from tests.costs.factories import make_book, make_row, make_tenancy, own
 from tests.factories import DAY, HOUR, MINUTE, NOW, SECOND, make_deployment
-from watcher.costs.hosting import Period, cost, price, remarks, tenancy_of, unseen
+from watcher.costs.hosting import Period, cost, price, remarks, tenancy_of, unseen, worth
 from watcher.costs.money import Unknown, nothing, total
 
 BOOK = make_book()
@@ -158,3 +159,63 @@ def test_the_interval_holds_the_truth(tenancy, period, where):
     exact = cost(make_tenancy(begin=tenancy.begin, end=(truth, truth)), BOOK, period)
     found = cost(tenancy, BOOK, period)
     assert found.low <= exact.low == exact.high <= found.high
+
+
+# What one may forget
+
+
+@pytest.mark.parametrize(
+    ("pause", "is_told"),
+    [
+        pytest.param((NOW - 2 * DAY, None), True, id="since two days"),
+        pytest.param((NOW - 30 * DAY, None), True, id="since before the period"),
+        pytest.param((NOW - 30 * DAY, NOW - 7 * DAY + SECOND), True, id="into the period"),
+        pytest.param((NOW - 30 * DAY, NOW - 7 * DAY), False, id="up to the period"),
+        pytest.param((NOW, None), False, id="from its end on"),
+    ],
+)
+def test_a_pause_is_told_of_the_period_in_which_it_was(pause, is_told):
+    said = list(remarks(make_tenancy(paused=(pause,)), WEEK))
+    assert any(one.startswith("It was paused") for one in said) is is_told
+
+
+def test_no_units_cost_nothing_and_unknown_units_an_unknown_sum():
+    book = make_book(table=(own(ptu_per_hour="0.5"),), discount_percent=Decimal(20))
+    assert price(make_tenancy(sku="ProvisionedManaged", capacity=0), book).rate.is_zero
+    fee = price(make_tenancy(sku="ProvisionedManaged", capacity=2), book)
+    assert (fee.text(), fee.discount_percent) == ("0.80 USD an hour", Decimal(20))
+    assert "less 20 %" in fee.origin(NOW)
+
+
+def test_what_began_with_the_period_has_nothing_missing_from_it():
+    """That it stood before is another period's matter."""
+    for begin, is_missing in ((WEEK.begin - SECOND, False), (WEEK.begin, False), (WEEK.begin + SECOND, True)):
+        tenancy = make_tenancy(begin=begin, is_created=False)
+        assert (unseen(tenancy, BOOK, WEEK) is not None) is is_missing
+        assert unseen(make_tenancy(begin=begin), BOOK, WEEK) is None
+        assert unseen(make_tenancy(begin=begin, is_created=False, sku="DeveloperTier"), BOOK, WEEK) is None
+
+
+def test_the_least_is_the_shorter_time_at_the_lower_price_and_the_most_the_longer_at_the_higher():
+    rate = price(make_tenancy(), make_book(make_row(price="1.90"), make_row(price="2.10", sku_name="another")))
+    assert rate.text() == "1.90 to 2.10 USD an hour"
+    assert worth(rate, DAY, 2 * DAY).text == "45.60 to 100.80 USD"
+    assert worth(rate, DAY, DAY).text == "45.60 to 50.40 USD"
+
+
+def test_the_price_is_that_of_the_region():
+    book = make_book(make_row(price="1.90"), make_row(price="2.60", region="West US 3"))
+    asked = {place: price(make_tenancy(location=place), book).text() for place in ("swedencentral", "westus3", "")}
+    assert asked == {
+        "swedencentral": "1.90 USD an hour",
+        "westus3": "2.60 USD an hour",
+        "": "1.70 USD an hour",  # Azure's example
+    }
+
+
+def test_the_life_of_a_deployment_counts_from_its_creation_even_before_first_sight():
+    one = make_deployment(created_at=NOW - 9 * DAY)
+    seen = tenancy_of(one, account="a", location="", first_seen=NOW - DAY)
+    assert (seen.begin, seen.is_created) == (NOW - 9 * DAY, True)
+    undated = tenancy_of(replace(one, created_at=None), account="a", location="", first_seen=NOW - DAY)
+    assert (undated.begin, undated.is_created) == (NOW - DAY, False)

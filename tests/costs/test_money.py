@@ -89,9 +89,15 @@ def test_an_amount_cannot_be_upside_down_or_shrink_below_nothing():
         pytest.param([Unknown(because="no price")], "unknown", "1 of 1 part unknown: no price", id="all unknown"),
         pytest.param(
             [nothing("USD"), Unknown(because="no price")],
-            "at least 0.00 USD",
+            "unknown",
             "1 of 2 parts unknown: no price",
-            id="nothing and unknown are two things",
+            id="at least nothing says no more",
+        ),
+        pytest.param(
+            [money(0, "USD", high=5), Unknown(because="no price")],
+            "unknown",
+            "1 of 2 parts unknown: no price",
+            id="nor does it of an interval",
         ),
     ],
 )
@@ -119,3 +125,10 @@ def test_hours_are_exact(span):
     seconds = span.days * 86_400 + span.seconds
     assert hours(span) * 3_600_000_000 == seconds * 1_000_000 + span.microseconds
     assert hours(-span) == 0
+
+
+def test_one_and_the_same_part_counts_as_often_as_it_is_there():
+    """Thousands share one amount, and one reason."""
+    shared, reason = money(Decimal("0.10"), "USD", high=Decimal("0.30")), Unknown(because="no price")
+    found = total([shared, reason, shared, reason, shared, Unknown(because="no price")], "USD")
+    assert (found.known.text, found.parts, found.reasons) == ("0.30 to 0.90 USD", 6, (("no price", 3),))

@@ -305,3 +305,15 @@ def test_a_price_by_the_hour_is_multiplied_by_exact_time():
 def test_one_book_is_made_of_the_same_terms_and_list():
     retail = make_book(make_row()).retail
     assert book_of(Terms(), retail) is book_of(Terms(), retail) is not book_of(Terms(), None)
+
+
+def test_an_own_price_of_nothing_is_a_price():
+    """Who pays for it otherwise says so, and no estimate takes its place."""
+    book = make_book(make_row(), table=(own(hosting_per_hour=0, training_per_million=0, training_per_hour=0),))
+    assert told(hosting(book)) == ("0.00 USD an hour", "table", False)
+    assert book.training(model="gpt-4.1").source is Source.TABLE
+    assert book.reinforcement(model="o4-mini").rate.is_zero
+
+
+def test_a_version_of_the_model_that_azure_names_is_that_model():
+    assert make_book().reinforcement(model="o4-mini-2025-04-16").note == ""

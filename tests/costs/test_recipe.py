@@ -108,3 +108,10 @@ def test_a_shell_hands_the_command_over_word_by_word(tmp_path, name):
     assert words[:3] == ["rest", "--method", "put"]
     assert words[4] == f"{deployment.id}?api-version=2024-10-01"
     assert json.loads(words[6]) == made.body
+
+
+def test_a_capacity_of_nothing_is_one():
+    found = recipe(make_deployment(capacity=0))
+    assert found.body["sku"]["capacity"] == 0
+    assert "its capacity" not in found.missing
+    assert "its capacity" in recipe(make_deployment(capacity=None)).missing

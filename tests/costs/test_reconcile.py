@@ -131,3 +131,10 @@ def test_estimate_and_drift_make_up_the_bill_exactly(costs, low, width):
     known = found.estimate.known
     assert (known.high + found.drift.low, known.low + found.drift.high) == (billed.low, billed.low)
     assert (found.drift_percent == 0) or not known.low <= billed.low <= known.high
+
+
+def test_the_bill_of_an_account_is_found_whatever_the_case_of_its_subscription():
+    key = "/Subscriptions/ABCD-1/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/a"
+    span = BilledSpan(since=date(2026, 10, 1), until=date(2026, 11, 22), read_at=WEEK.end)
+    (found,) = reconcile({key: total([money(5, "USD")], "USD")}, Actuals(spans={"abcd-1": span}), WEEK)
+    assert (found.days, found.of_days) == (7, 7)

@@ -365,3 +365,93 @@ QUEUE = ((8, "validating_files", None), (6, "queued", None))
 def test_whether_a_job_has_begun(steps, log, expected):
     assert has_begun(changes(*steps), log, shows_training=False) is expected
     assert has_begun(changes(*steps), log, shows_training=True) is True
+
+
+# At the edges
+
+
+def test_no_tokens_billed_is_a_count():
+    """Of one whose log says 0, nothing is guessed from the service's other figures."""
+    job = make_job(status="succeeded", trained_tokens=1_000_000, **FIVE_EPOCHS)
+    assert spent(job, BOOK, billed=0).basis == "0 tokens billed, by the job's own log"
+    assert spent(job, BOOK, billed=0).cost.is_zero
+
+
+def test_what_was_billed_before_it_was_cancelled_is_billed_though_no_beginning_was_seen():
+    job = make_job(status="cancelled")
+    assert told(spent(job, BOOK, billed=1_000_000, has_begun=False)) == "3.00 USD"
+    assert told(spent(job, BOOK, billed=0, has_begun=False)) == "0.00 USD"
+    assert isinstance(spent(job, BOOK, has_begun=None).cost, Unknown)
+
+
+def changed(*steps):
+    """Hours ago (of its sight, and by the service: `None`: it does not date it), and the status from then on."""
+    before, found = None, []
+    for seen, occurred, after in steps:
+        job = make_job(status=after)
+        at = None if occurred is None else NOW - occurred * HOUR
+        found.append(make_transition(job, before, observed_at=NOW - seen * HOUR, occurred_at=at))
+        before = after
+    return found
+
+
+def test_the_evaluation_is_free_and_never_makes_the_training_less_than_nothing():
+    changes = changed((9, 9, "running"), (2, 2, "succeeded"))
+    asked = {"created_at": NOW - 9 * HOUR, "until": NOW - 2 * HOUR}
+    over = {hours: [make_event("Job succeeded.", at=NOW - hours * HOUR)] for hours in (1, 4, 20)}
+    assert trained_for(changes, **asked) == (7 * HOUR, 7 * HOUR)
+    assert trained_for(changes, **asked, events=over[4]) == (5 * HOUR, 7 * HOUR)
+    assert trained_for(changes, **asked, events=over[1]) == (7 * HOUR, 7 * HOUR)  # said after it was over
+    assert trained_for(changes, **asked, events=over[20]) == (0 * HOUR, 7 * HOUR)
+
+
+def test_two_changes_of_one_sight_may_lie_anywhere_before_it():
+    """The first sight of them all tells of each, and when the first was nobody saw."""
+    changes = changed((9, 9, "queued"), (3, None, "running"), (3, None, "paused"))
+    assert trained_for(changes, created_at=NOW - 9 * HOUR, until=NOW) == (0 * HOUR, 6 * HOUR)
+
+    dated = changed((3, 9, "running"), (3, None, "paused"))
+    assert trained_for(dated, created_at=NOW - 9 * HOUR, until=NOW) == (0 * HOUR, 6 * HOUR)
+
+
+def test_a_change_that_is_not_dated_comes_after_one_that_is():
+    """The service's clock may run ahead of the sight."""
+    changes = changed((9, 9, "queued"), (5, 4, "running"), (4.5, None, "paused"))
+    least, most = trained_for(changes, created_at=NOW - 9 * HOUR, until=NOW)
+    assert least == 0 * HOUR <= most
+    resumed = changed((9, 9, "queued"), (5, 4, "resuming"), (4.5, None, "running"))
+    assert trained_for(resumed, created_at=NOW - 9 * HOUR, until=NOW) == (4 * HOUR, 4 * HOUR)
+
+
+def test_a_job_that_came_from_training_has_begun_though_no_training_is_listed():
+    """Its first change that is on record leads away from it."""
+    left = [make_transition(make_job(status="cancelled"), "running", observed_at=NOW)]
+    assert has_begun(left, (), shows_training=False) is True
+    waited = changed((9, 9, "queued"), (5, 5, "cancelled"))
+    said = {
+        "cancelled": [make_event("Job cancelled", at=NOW - 9 * HOUR)],
+        "ended": [make_event("x", at=NOW - 5 * HOUR)],
+    }
+    assert has_begun(waited, (), shows_training=False) is None
+    assert has_begun(waited, said["cancelled"], shows_training=False) is False
+    assert has_begun(waited, said["ended"], shows_training=False) is False
+    assert has_begun(waited, [make_event("x", at=NOW - 5 * HOUR - SECOND)], shows_training=False) is None
+    assert has_begun(waited[1:], said["ended"], shows_training=False) is None  # what came before was not seen
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_resumed"), [(39, False), (40, True), (50, True)], ids=["too soon", "at four fifths", "at the cap"]
+)
+def test_who_resumes_near_the_cap_resumes_at_it(hours, is_resumed):
+    """A pause that nobody saw to begin may have come earlier: what may have been trained counts."""
+    changes = changed((100, 100, "running"), (100 - hours, 100 - hours, "paused"), (10, 10, "running"))
+    assert resumed_at_cap(changes, created_at=NOW - 100 * HOUR) is is_resumed
+    unsure = changed((100, 100, "running"), (100 - hours, None, "paused"), (10, 10, "running"))
+    assert resumed_at_cap(unsure, created_at=NOW - 100 * HOUR) is is_resumed
+
+
+@pytest.mark.parametrize(("hours", "step", "left"), [(25, 50, 25), (40, 80, 10), (49, 80, 1), (50, 100, None)])
+def test_a_step_is_passed_when_it_is_reached(hours, step, left):
+    job = make_job(status="running", **RFT)
+    watch = cap_watch(job, (hours * HOUR, hours * HOUR), was_resumed_at_cap=False)
+    assert (watch.step, watch.paused_in) == (CapStep(step), None if left is None else left * HOUR)

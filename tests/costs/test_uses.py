@@ -103,6 +103,50 @@ def test_each_hour_has_its_state(calls, coverage, expected):
     assert states(split_by_day(make_tenancy(), calls, coverage, BOOK, THREE_DAYS, UTC_ZONE)) == expected
 
 
+def at_hour(hours):
+    return datetime(2026, 11, 21, tzinfo=UTC) + hours * HOUR
+
+
+@pytest.mark.parametrize(
+    ("calls", "spans", "end", "unclear", "expected"),
+    [
+        pytest.param([22], [(0, 24)], 24, [], {"used": 22, "idle": 2}, id="a whole hour follows"),
+        pytest.param([23], [(0, 24)], 24, [], {"used": 24}, id="the last hour of all"),
+        pytest.param([22], [(0, 24)], 23.75, [], {"used": 23.75}, id="less than an hour follows"),
+        pytest.param([22], [(0, 23)], 24, [], {"used": 23, "unknown": 1}, id="the hour that follows was not read"),
+        pytest.param([22], [(0, 23.75)], 24, [], {"used": 23.75, "unknown": 0.25}, id="nor was it read whole"),
+        pytest.param(
+            [20], [(0, 21), (22.5, 24)], 24, [], {"used": 20, "idle": 2.5, "unknown": 1.5}, id="a whole hour at last"
+        ),
+        pytest.param(
+            [20], [(0, 21), (22.5, 23.5)], 24, [], {"used": 22, "unknown": 2}, id="no whole hour in any of the parts"
+        ),
+        pytest.param([22], [(0, 24)], 24, [23], {"used": 23, "unknown": 1}, id="it may have been called in that one"),
+        pytest.param(
+            [20], [(0, 24)], 24, [21, 22], {"used": 20, "idle": 2, "unknown": 2}, id="and surely not in the next"
+        ),
+        pytest.param([23], [(0, 48)], 24, [], {"used": 24}, id="what was read of the time after changes nothing"),
+    ],
+)
+def test_the_hour_of_the_last_call_is_idle_only_if_it_rested_then(calls, spans, end, unclear, expected):
+    hours = {at_hour(number): HourOfCalls(ok=2.0) for number in calls}
+    hours |= {at_hour(number): HourOfCalls(other=1.0, unclear=1.0) for number in unclear}
+    known = Coverage(spans=tuple((at_hour(low), at_hour(high)) for low, high in spans))
+    period = Period(begin=at_hour(0), end=at_hour(end))
+    days = split_by_day(make_tenancy(), Calls(deployment="x", hours=hours), known, BOOK, period, UTC_ZONE)
+    assert states(days) == {21: expected}
+
+
+def test_use_goes_on_over_a_midnight_until_it_is_known_to_have_ended():
+    """Deleted half an hour after the hour of its last call."""
+    end = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
+    calls = calls_at(**{f"d20h{number:02}": 9 for number in range(24)})
+    days = split_by_day(make_tenancy(end=(end, end)), calls, READ, BOOK, THREE_DAYS, UTC_ZONE)
+    assert states(days) == {19: {"idle": 24}, 20: {"used": 24}, 21: {"used": 0.5}}
+    days = split_by_day(make_tenancy(end=(end + HOUR, end + HOUR)), calls, READ, BOOK, THREE_DAYS, UTC_ZONE)
+    assert states(days) == {19: {"idle": 24}, 20: {"used": 23, "idle": 1}, 21: {"idle": 1.5}}
+
+
 def test_what_was_never_called_is_idle_while_it_stands():
     begin, end = datetime(2026, 11, 20, 6, tzinfo=UTC), datetime(2026, 11, 21, 12, tzinfo=UTC)
     days = split_by_day(make_tenancy(begin=begin, end=(end, end)), None, READ, BOOK, THREE_DAYS, UTC_ZONE)
@@ -240,7 +284,29 @@ def test_the_shares_of_all_days_are_the_cost_exactly(tenancy, period, hours, spa
     assert unread == stood - read
 
 
+@given(tenancies(), periods(), coverages, st.sampled_from(["UTC", "Asia/Kolkata", "America/Havana"]), st.integers(1, 9))
+def test_what_is_called_around_the_clock_is_never_idle(tenancy, period, spans, zone, count):
+    coverage = Coverage()
+    for begin, end in spans:
+        coverage = coverage.with_span(begin, end)
+    first = period.begin.replace(minute=0, second=0, microsecond=0)
+    hours = {first + number * HOUR: HourOfCalls(ok=count) for number in range((period.end - first) // HOUR + 1)}
+    calls = Calls(deployment="support-bot", hours=hours)
+    days = split_by_day(tenancy, calls, coverage, BOOK, period, ZoneInfo(zone))
+    assert {share.state for day in days for share in day.shares} <= {State.USED, State.TRICKLE, State.UNKNOWN}
+
+
 def test_an_unknown_price_is_unknown_in_every_share():
     days = split_by_day(make_tenancy(sku="Quantum"), None, READ, BOOK, THREE_DAYS, UTC_ZONE)
     assert all(isinstance(share.cost, Unknown) for day in days for share in day.shares)
     assert isinstance(cost(make_tenancy(), BOOK, THREE_DAYS), Amount)
+
+
+@pytest.mark.parametrize("calls", [None, calls_at(d21h06=5)], ids=["never called", "called"])
+def test_one_that_is_made_or_ends_at_midnight_has_no_day_without_time(calls):
+    begin, end = (datetime(2026, 11, day, tzinfo=UTC) for day in (20, 22))
+    tenancy = make_tenancy(begin=begin, end=(end, end))
+    period = Period(begin=begin - 3 * DAY, end=end + 3 * DAY)
+    days = split_by_day(tenancy, calls, READ, BOOK, period, UTC_ZONE)
+    assert {day: sum(states.values()) for day, states in states(days).items()} == {20: 24, 21: 24}
+    assert len(days) == 2

@@ -52,7 +52,7 @@ STEPS = {
         holder="watcher.cycles", name="dispatch_and_claim", is_async=True, came_to=lambda done: done.claimed
     ),
     "claiming": Step(holder="watcher.store.claiming", name="claim", came_to=bool),  # inside the transaction
-    "merging": Step(holder="watcher.store.claiming", name="_merge"),  # inside the transaction
+    "merging": Step(holder="watcher.store.merging", name="_merge"),  # inside the transaction
     "claimed": Step(holder="watcher.notify.webhook:WebhookNotifier", name="send", is_async=True, before=True),
     "sent": Step(holder="watcher.notify.webhook:WebhookNotifier", name="send", is_async=True),
     "failed": Step(holder="watcher.notify.webhook:WebhookNotifier", name="send", is_async=True, on_failure=True),

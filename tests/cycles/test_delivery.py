@@ -25,7 +25,7 @@ from watcher.notify.email import EmailNotifier
 from watcher.notify.notifier import Receipt, RetryPolicy
 from watcher.notify.webhook import WebhookNotifier
 from watcher.rules.registry import build_rules
-from watcher.store import alerts, attempts, channels, claiming, outbox, redelivery
+from watcher.store import alerts, attempts, channels, claiming, outbox, redelivery, tellings
 from watcher.transport import open_client
 
 POLICY = RetryPolicy()
@@ -300,7 +300,7 @@ async def test_what_dies_is_told_to_the_fallback_and_so_is_its_end(post, hook, c
         assert post.states() == {"dead": 1, "delivered": 1}
         (body,) = [body for *_, body in mail.requests]
         assert b'"reason":"firing"' in body.replace(b'": "', b'":"')
-        (told,) = [t for t in post.store.read_now(alerts.told, [alert.id]) if t.receiver == "mail"]
+        (told,) = [t for t in post.store.read_now(tellings.newest, [alert.id]) if t.receiver == "mail"]
         (instead,) = post.store.read_now(outbox.listed, ids=[told.notification_id])
         assert instead.notification.notes[-1].startswith("hook could not be told: bad_request: ")
         assert [one.id for one in post.store.read_now(alerts.unsettled)] == [alert.id]
@@ -576,9 +576,9 @@ async def test_what_died_with_its_receiver_is_told_when_it_is_back_and_retried(p
     alert = make_alert()
     put(post.store, make_notification(alert, receiver="old"))
     (gone,) = await bury(post, None)
-    assert post.store.read_now(alerts.told_history, alert.id) == ()
+    assert post.store.read_now(tellings.of_alert, alert.id) == ()
     assert post.store.write_now(redelivery.retry, [gone.delivery.notification.id], now=clock()) == 1
-    (told,) = post.store.read_now(alerts.told_history, alert.id)
+    (told,) = post.store.read_now(tellings.of_alert, alert.id)
     assert (told.receiver, told.notification_id) == ("old", gone.delivery.notification.id)
 
 
@@ -706,7 +706,12 @@ async def test_no_lease_ends_while_what_it_is_on_is_sent(open_store, clock, at_o
     """What begins after others have ended has a whole send's time left."""
     paces = {"hook": Pace(at_once=at_once)}
     other = Post(open_store(), clock, {"hook": Threads()}, paces, owner="other")
-    slow = Slow(clock, 19, other.deliver)
+
+    async def look() -> None:
+        await post.store.write(lambda tx: None)  # what has ended is settled within a second of this clock
+        await other.deliver()
+
+    slow = Slow(clock, 19, look)
     post = Post(open_store(), clock, {"hook": slow}, paces)
     put(post.store, *some(4))
     await post.deliver()

@@ -11,7 +11,7 @@ from watcher.resources.departure import Departure, latest_word
 from watcher.resources.snapshot import Section
 from watcher.rules.registry import build_rules
 from watcher.rules.rule import deployment_subject
-from watcher.store import alerts, observations, scope
+from watcher.store import observations, scope, tellings
 
 RULES = build_rules({}, plugins=())
 JUDGEMENT = Judgement(rules=RULES.rules, fleet_rules=RULES.fleet_rules)
@@ -121,7 +121,7 @@ def test_alerts_that_ended_with_a_deployment_still_say_who_had_been_told(store):
     assert (ended.id, ended.ends_at) == (alert.id, NOW + HOUR)
     subject = deployment_subject(ONE)
     for since, is_known in ((NOW, True), (NOW + 2 * HOUR, False)):
-        found = store.read_now(alerts.told_of_subjects, ACCOUNT.key, {subject}, ended_since=since)
+        found = store.read_now(tellings.of_subjects, ACCOUNT.key, {subject}, ended_since=since)
         assert (subject in found) == is_known
 
 

@@ -21,7 +21,7 @@ from tests.alerts.factories import (
 from watcher.alerts.alert import open_alert
 from watcher.cycles import dispatching
 from watcher.rules.finding import Severity
-from watcher.store import alerts, operators, outbox, schema
+from watcher.store import alerts, operators, outbox, schema, tellings
 
 WAIT = 30 * SECOND
 ESCALATING = make_routing(escalate_after=HOUR, escalate_to=("pager",))
@@ -172,7 +172,7 @@ def test_all_that_was_told_is_read_in_order(store):
     over = replace(ended(louder, NOW - DAY + MINUTE))
     save(store, over)
     dispatch(store, NOW - DAY + HOUR)
-    told = store.read_now(alerts.told_rows, {alert.id})
+    told = store.read_now(tellings.for_planning, {alert.id})
     assert [(row.receiver, row.severity.value, row.status.value) for row in told if row.receiver == "slack"] == [
         ("slack", "info", "firing"),
         ("slack", "critical", "firing"),
@@ -186,5 +186,5 @@ def test_no_alert_of_another_is_read(store):
     one, other = make_alert(name="a"), make_alert(name="b")
     save(store, one, other)
     dispatch(store, NOW + WAIT)
-    assert {row.alert_id for row in store.read_now(alerts.told_rows, {one.id})} == {one.id}
+    assert {row.alert_id for row in store.read_now(tellings.for_planning, {one.id})} == {one.id}
     assert store.read_now(lambda tx: len(tx.execute(select(schema.told)).all())) == 2

@@ -10,7 +10,8 @@ import sqlalchemy
 
 from tests.alerts.factories import make_alert, make_routing
 from tests.store.dumps import statements
-from watcher import assembly, config
+from watcher import config
+from watcher.assembly.machine import assemble
 from watcher.clock import system_clock
 from watcher.daemon import teller as module
 from watcher.daemon.current import Current
@@ -70,7 +71,7 @@ class Box:
 async def telling(store):
     """A teller and its box; the loops of a test are its own."""
     loaded = config.parse(CONFIGURATION, environ={"TOKEN": "x"})
-    machine = await assembly.assemble(loaded, store)
+    machine = await assemble(loaded, store)
     box = Box()
     box.is_open.set()
     current = Current(replace(machine, notifiers={"hook": box}, routing=ROUTING))

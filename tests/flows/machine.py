@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.flows.sink import Sink, serve_sink
-from watcher import assembly, config, cycles, rounds
-from watcher.assembly import Machine
+from watcher import config, cycles, rounds
+from watcher.assembly.machine import Machine, assemble
+from watcher.assembly.stores import open_store
 from watcher.simulator import TOKEN, Account, Scenario, SteppedClock, World
 from watcher.simulator.server import Running, serve
 from watcher.store import scope
@@ -104,9 +105,9 @@ async def stepped(folder, *accounts: Account, prices: bool = False, more: str = 
             database=folder / "watcher.db", azure=azure.url, sink=sink.url, azure_more=azure_more, more=more
         )
         loaded = config.parse(text, environ={"AZURE_TOKEN": TOKEN, "HOOK_SECRET": sink.secret})
-        store = assembly.open_store(loaded)
+        store = open_store(loaded)
         stack.callback(store.close)
-        machine = await assembly.assemble(loaded, store, clock=clock)
+        machine = await assemble(loaded, store, clock=clock)
         stack.push_async_callback(machine.aclose)
         flow = Stepped(machine, clock, azure, sink)
         await flow.discover()

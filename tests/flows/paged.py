@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from tests.flows.forty import Week
-from tests.truth.drive import AZURE, assemble
+from tests.truth.drive import AZURE, machine_in
 from tests.truth.haste import HastyLoop, open_store
 from watcher import config, cycles, rounds
 from watcher.alerts.notification import Notification, NotificationAlert
-from watcher.assembly import DISCOVERY_INTERVAL, Machine
+from watcher.assembly.machine import DISCOVERY_INTERVAL, Machine
 from watcher.cycles.memory import Memory
 from watcher.daemon.current import Current
 from watcher.daemon.poller import Poller
@@ -105,7 +105,7 @@ async def _watch(week: Week, loaded: config.Config, keep: Callable[[Page], None]
         async with AsyncExitStack() as stack:
             store = open_store()
             stack.callback(store.close)
-            machine, _ = await assemble(loaded, store, clock, world)
+            machine, _ = await machine_in(loaded, store, clock, world)
             stack.push_async_callback(machine.aclose)
             voice = Voice(watcher=loaded.watcher.name, zone=loaded.watcher.timezone)
             boxes = {receiver.name: _Box(name=receiver.name, voice=voice, keep=keep) for receiver in loaded.receivers}

@@ -8,7 +8,8 @@ import pytest
 
 from tests.flows.conftest import ft
 from tests.flows.machine import stepped
-from watcher import assembly, rounds
+from watcher import rounds
+from watcher.assembly.judgement import terms_of
 from watcher.costs import hosting
 from watcher.costs.hosting import Period, Tenancy
 from watcher.costs.money import Unknown, total
@@ -46,7 +47,7 @@ async def test_estimate_and_bill_agree_where_nothing_was_hidden(tmp_path):
         end = now.astimezone(UTC).replace(hour=0, minute=0, second=0) - 2 * DAY
         period = Period(begin=end - 2 * DAY, end=end)
         retail = flow.machine.judgement.tariff.latest
-        book = book_of(assembly.terms_of(flow.machine.config), retail)
+        book = book_of(terms_of(flow.machine.config), retail)
         key = flow.world.account_id(ACCOUNT).lower()
         standing = await store.read(deployments.living, key)
         costs = [

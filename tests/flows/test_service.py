@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from tests.flows.conftest import ft, running_job, until
@@ -124,6 +125,24 @@ async def test_a_heartbeat_that_hangs_holds_up_nothing(build):
     assert flow.sink.pings == 1, "the next one waits for the one that hangs"
     flow.sink.recover()
     await until(lambda: flow.sink.pings == 2)
+    assert await daemon.stop() == 0
+
+
+async def test_each_line_of_the_log_names_the_work_that_it_tells_of(build):
+    """What a poll sets off is not that poll: the inventory and the heartbeat come of the last one of a cycle."""
+    flow = await build(Account(name="ft"))
+    flow.configure(more='[heartbeat]\nurl_env = "HEARTBEAT_URL"')
+    daemon = await flow.daemon(HEARTBEAT_URL="http://127.0.0.1:1/ping")
+    told = {}
+    for event in ("discovery.completed", "poll.completed", "inventory.completed", "heartbeat.failed"):
+        told[event] = await until(partial(daemon.log, event))
+    whose = {event: {(line.get("cycle"), line.get("account")) for line in lines} for event, lines in told.items()}
+    assert whose == {
+        "discovery.completed": {("discover", None)},
+        "poll.completed": {("poll", "ft")},
+        "inventory.completed": {("inventory", None)},
+        "heartbeat.failed": {("heartbeat", None)},
+    }
     assert await daemon.stop() == 0
 
 

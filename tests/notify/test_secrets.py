@@ -15,7 +15,7 @@ import pytest
 from aiosmtpd.smtp import AuthResult
 
 from watcher import logs
-from watcher.assembly import receiver_options
+from watcher.assembly.telling import receiver_options
 from watcher.config import parse
 from watcher.errors import DeliveryError
 from watcher.notify.registry import NOTIFIERS, Context, build_notifiers

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from tests.truth.drive import AZURE, assemble
+from tests.truth.drive import AZURE, machine_in
 from tests.truth.haste import HastyLoop
-from watcher import assembly, config, cycles, rounds
+from watcher import config, cycles, rounds
 from watcher.alerts.alert import Alert
 from watcher.alerts.notification import Notification
+from watcher.assembly.judgement import judgement_of
+from watcher.assembly.machine import Machine
+from watcher.assembly.telling import routing_of
 from watcher.config import Config
 from watcher.notify.notifier import Receipt
 from watcher.replay import Replayed, replay
@@ -115,7 +118,7 @@ async def _watch(
     clock = SteppedClock(world.start)
     store = Scratch()
     async with AsyncExitStack() as stack:
-        machine, _ = await assemble(parse(scenario, text), store, clock, world)
+        machine, _ = await machine_in(parse(scenario, text), store, clock, world)
         stack.push_async_callback(machine.aclose)
         machine = replace(machine, notifiers={name: _Postbox(name) for name in ("all", "loud")})
         await rounds.refresh_prices(machine)
@@ -130,7 +133,7 @@ async def _watch(
         return store, clock()
 
 
-async def _look(machine: assembly.Machine, clock: SteppedClock, at: datetime) -> None:
+async def _look(machine: Machine, clock: SteppedClock, at: datetime) -> None:
     clock.move_to(at)
     await cycles.discover(
         machine.discover,
@@ -148,7 +151,7 @@ async def _look(machine: assembly.Machine, clock: SteppedClock, at: datetime) ->
         await _announce(machine)
 
 
-async def _announce(machine: assembly.Machine) -> Sequence[Alert]:
+async def _announce(machine: Machine) -> Sequence[Alert]:
     notifications, reviewed = await rounds.announce(machine)
     if not notifications:
         return reviewed
@@ -169,8 +172,8 @@ def replayed(
 ) -> Replayed:
     """What a configuration would have told of it."""
     loaded = parse(scenario, text)
-    routing = assembly.routing_of(loaded)
+    routing = routing_of(loaded)
     assert routing is not None
     recorded = store.read_now(recording.load, since=since, until=until)
-    judgement = assembly.judgement_of(loaded)
+    judgement = judgement_of(loaded)
     return asyncio.run(replay(recorded, judgement=judgement, routing=routing, since=since, until=until))

@@ -12,7 +12,8 @@ from watcher.resources.calls import Calls, Coverage, HourOfCalls
 from watcher.resources.changes import Change
 from watcher.resources.departure import Departure
 from watcher.resources.fine_tuning import JobStatus
-from watcher.store.as_of import Life, Past, Seen
+from watcher.store.past import Past, Seen
+from watcher.store.then import Life
 
 BEGIN, END = NOW - 4 * DAY, NOW
 TEN = 10 * MINUTE

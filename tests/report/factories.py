@@ -277,6 +277,7 @@ def make_bill_line(value: str = "contoso-ft", **changes: Any) -> BillLine:
         "hosting": sum_of(usd(Decimal("285.60"))),
         "training": sum_of(usd(Decimal("10.40"))),
         "idle": sum_of(usd(Decimal("163.20"))),
+        "unread": sum_of(),
         "deployments": 1,
         "jobs": 1,
     }
@@ -400,6 +401,7 @@ def _bill_line(value: str, hosted: Sequence[HostedLine], trained: Sequence[Train
         hosting=sum_of(*(line.cost for line in hosted)),
         training=sum_of(*(line.cost for line in trained)),
         idle=_in_state(hosted, State.IDLE),
+        unread=_in_state(hosted, State.UNKNOWN),
         deployments=len(hosted),
         jobs=len(trained),
     )

@@ -11,6 +11,7 @@ from tests.factories import (
     DAY,
     HOUR,
     NOW,
+    SECOND,
     make_account,
     make_deployment,
     make_job,
@@ -23,6 +24,7 @@ from tests.report.recorded import BEGAN, WEEK, every, make_life, make_recorded, 
 from watcher.costs import obstacles
 from watcher.costs.advice import Move
 from watcher.costs.uses import State
+from watcher.report.hosted import hosted
 from watcher.report.recorded import RecordedJob
 from watcher.resources.calls import Coverage
 from watcher.resources.departure import Departure
@@ -221,6 +223,25 @@ def test_a_recipe_says_what_is_in_its_way():
     assert in_the_way(make_life(bot, end=ENDED["end"], outcome="moved"), removed_at=NOW - DAY, is_gone=True) is None
 
 
+class _Walked(tuple):
+    """Lives that count how often somebody goes through all of them."""
+
+    walks = 0
+
+    def __iter__(self):
+        type(self).walks += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("ended", [{}, ENDED], ids=["they stand", "they are gone"])
+def test_the_lives_of_an_account_are_not_each_held_against_all_others(ended):
+    lives = [make_life(make_deployment(f"bot-{n}", created_at=NOW - 30 * DAY), **ended) for n in range(60)]
+    recorded = make_recorded(*lives)
+    _Walked.walks = 0
+    assert len(stated(replace(recorded, lives=_Walked(recorded.lives))).hosted) == 60
+    assert 0 < _Walked.walks < 10
+
+
 @pytest.mark.parametrize("log", [None, Departure(is_read=False, because="the role Monitoring Reader is missing")])
 def test_what_went_with_its_account_is_said_to_have_gone_so_whatever_the_log_says(log):
     life = make_life(make_deployment("bot", created_at=NOW - 3 * DAY), **ENDED, departure=log)
@@ -230,3 +251,158 @@ def test_what_went_with_its_account_is_said_to_have_gone_so_whatever_the_log_say
     later = {**seen_gone, "removed_at": NOW - HOUR}
     (line,) = stated(make_recorded(life, **later)).hosted
     assert "account" not in line.ended_by, "it had gone before"
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ({}, "deleted by ann"),
+        ({"account_deleted": True}, "its account was deleted by ann"),
+        ({"deleted_by": ""}, "deleted by a caller whom the log does not name"),
+    ],
+)
+def test_the_time_of_an_end_that_the_log_tells_is_said_once(log, words):
+    at = NOW - 2 * DAY
+    departure = Departure(**{"is_read": True, "deleted_by": "ann", "deleted_at": at, **log})
+    bot = make_deployment("bot", created_at=NOW - 3 * DAY)
+    (line,) = stated(make_recorded(make_life(bot, end=(at, at), outcome="gone", departure=departure))).hosted
+    assert (line.end, line.ended_by) == ((at, at), words)
+    early = replace(departure, deleted_at=ENDED["end"][0] - HOUR)  # before it was last seen: not when it ended
+    (line,) = stated(make_recorded(make_life(bot, **ENDED, departure=early))).hosted
+    assert line.ended_by == f"{words} at 2026-11-20 07:00 UTC"
+
+
+# At the edges
+
+
+def test_the_later_of_two_arrivals_counts_and_nothing_is_missing_before_it():
+    """Its account came, and then was found under another id; what came with it is charged from then on."""
+    account = make_account(created_at=NOW - 5 * DAY)
+    undated = make_deployment("bot", created_at=None)
+    for since, begin in ((NOW - 2 * DAY, NOW - 2 * DAY), (NOW - 6 * DAY, NOW - 5 * DAY), (None, NOW - 5 * DAY)):
+        life = make_life(make_deployment("bot", created_at=BEGAN), first_seen_at=NOW - 4 * DAY, since=since)
+        (line,) = stated(make_recorded(life, account=account)).hosted
+        assert (line.begin, line.missing) == (begin, None)
+    moved = make_life(undated, first_seen_at=NOW - 3 * DAY, since=NOW - 2 * DAY)
+    (line,) = stated(make_recorded(moved)).hosted
+    assert (line.begin, line.is_created, line.missing) == (NOW - 2 * DAY, True, None)
+
+
+def test_what_was_seen_at_the_very_creation_of_its_account_came_with_it():
+    at = NOW - 3 * DAY
+    life = make_life(make_deployment("bot", created_at=BEGAN), first_seen_at=at)
+    (line,) = stated(make_recorded(life, account=make_account(created_at=at))).hosted
+    assert line.begin == at
+
+
+@pytest.mark.parametrize(
+    ("age", "is_open"),
+    [pytest.param(3 * HOUR, False, id="in time"), pytest.param(3 * HOUR + SECOND, True, id="too long ago")],
+)
+def test_what_was_read_long_ago_may_have_ended_since(age, is_open):
+    (line,) = stated(make_recorded(bot(called=NOW - HOUR), deployments_at=NOW - age)).hosted
+    assert (line.cost.low < line.cost.high) is is_open
+
+
+def test_what_was_seen_after_the_last_whole_listing_stood_then():
+    """It may be known from elsewhere than the listing, and its least is no less than nothing."""
+    one = make_deployment("bot", created_at=NOW - 6 * HOUR)
+    life = make_life(one, first_seen_at=NOW - 4 * HOUR, called=NOW - HOUR)
+    (line,) = stated(make_recorded(life, deployments_at=NOW - 5 * HOUR)).hosted
+    assert line.stood == (2 * HOUR, 6 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("calls", "state"),
+    [({}, State.IDLE), ({5: 1.0}, State.TRICKLE), ({5: 1.0, 6: 0.5}, State.USED), ({24: 9.0}, State.IDLE)],
+    ids=["none", "one", "more than one", "in the hour before that day"],
+)
+def test_the_state_is_that_of_the_last_day(calls, state):
+    hours = {NOW - DAY + number * HOUR if number < 24 else NOW - DAY - HOUR: n for number, n in calls.items()}
+    called = max(hours, default=None)
+    (line,) = stated(make_recorded(bot(called=called), calls={"bot": hours})).hosted
+    assert line.state is state
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(DAY, State.IDLE), (DAY + SECOND, State.UNKNOWN)], ids=["a day ago", "longer ago"]
+)
+def test_what_was_read_within_a_day_tells_its_state(age, state):
+    """Metrics rest for half a day, and one that was read a day ago was seen through that day."""
+    (line,) = stated(make_recorded(bot(), coverage=Coverage(spans=((BEGAN, NOW - age),)))).hosted
+    assert line.state is state
+
+
+def test_of_a_young_one_no_call_of_the_time_before_it_is_missed():
+    created = NOW - 2 * DAY
+    life = make_life(make_deployment("bot", created_at=created), called=NOW - HOUR)
+    recorded = make_recorded(life, calls={"bot": {NOW - HOUR: 4.0}}, coverage=Coverage(spans=((created, NOW),)))
+    (line,) = stated(recorded).hosted
+    assert (line.calls, line.state) == (4.0, State.USED)
+
+
+def test_no_call_in_a_period_that_was_read_is_nothing_and_no_gap():
+    (line,) = stated(make_recorded(bot(called=NOW - 9 * DAY), calls={"bot": {NOW - 9 * DAY: 3.0}})).hosted
+    assert line.calls == 0.0
+    assert line.last_call_at == NOW - 9 * DAY
+
+
+def test_lives_come_by_account_name_and_beginning():
+    made = [
+        make_life(make_deployment(name, created_at=NOW - age * DAY), **(ENDED if age > 5 else {}))
+        for name, age in (("b", 3), ("a", 2), ("b", 9))
+    ]
+    records, terms = make_records(make_recorded(*made)), make_terms()
+    found = [(one.line.name, one.line.begin) for one in hosted(records, terms, WEEK)]
+    assert found == [("a", NOW - 2 * DAY), ("b", NOW - 9 * DAY), ("b", NOW - 3 * DAY)]
+
+
+def test_the_deployments_own_tag_goes_before_its_accounts_label_whatever_its_case():
+    account = make_account(labels={"environment": "production", "team": "one"})
+    tagged = make_deployment("tagged", created_at=BEGAN, tags={"Environment": "lab", "TEAM": ""})
+    plain = make_deployment("plain", created_at=BEGAN)
+    terms = make_terms(tag_labels=("environment", "team", "absent"))
+    for order in ((tagged, plain), (plain, tagged)):
+        statement = stated(make_recorded(*map(make_life, order), account=account), terms=terms)
+        labels = {line.name: dict(line.place.labels) for line in statement.hosted}
+        assert labels == {
+            "tagged": {"environment": "lab", "team": "one", "absent": ""},
+            "plain": {"environment": "production", "team": "one", "absent": ""},
+        }
+
+
+@pytest.mark.parametrize("outcome", ["left", "moved", "replaced", "gone"])
+def test_only_what_is_gone_was_saved(outcome):
+    log = Departure(is_read=True, deleted_by="ann", deleted_at=ENDED["end"][0])
+    ended = {"end": ENDED["end"], "outcome": outcome, "departure": log, "told_at": NOW - 5 * DAY}
+    statement = stated(
+        make_recorded(make_life(make_deployment("bot", created_at=BEGAN), called=NOW - 9 * DAY, **ended))
+    )
+    assert [(one.by, one.ended_at) for one in statement.realised] == (
+        [("ann", ENDED["end"][1])] if outcome == "gone" else []
+    )
+
+
+def test_a_deployment_of_an_account_that_left_is_known_by_its_own_models_alone():
+    """Another account's model of the same name may be another's."""
+    account = make_account("left")
+    other = make_model(MADE, account=make_account().key, base="gpt-4.1-2025-04-14", created_at=BEGAN)
+    life = make_life(
+        make_deployment("bot", account=account, model=MADE, created_at=BEGAN),
+        end=(NOW - DAY, NOW - DAY),
+        outcome="left",
+    )
+    statement = stated(
+        make_recorded(account=make_account(), models=(other,)),
+        make_recorded(life, account=account, removed_at=NOW - DAY),
+    )
+    (line,) = statement.hosted
+    assert line.base == "gpt-4o-2024-08-06"
+
+
+def test_calls_and_tags_are_found_whatever_the_case_of_a_name():
+    """Metrics tell names in lower case, and a label may be configured in any."""
+    one = make_deployment("Bot", created_at=BEGAN, tags={"environment": "lab"})
+    recorded = make_recorded(make_life(one, called=NOW - HOUR), calls={"bot": {NOW - HOUR: 4.0}})
+    (line,) = stated(recorded, terms=make_terms(tag_labels=("Environment",))).hosted
+    assert (line.calls, line.state, dict(line.place.labels)) == (4.0, State.USED, {"Environment": "lab"})

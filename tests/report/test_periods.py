@@ -29,6 +29,7 @@ def local(text, zone=BERLIN):
         pytest.param("2026-11-22T08:00", "month", "2026-10-01", "2026-11-01", 745, id="asked for later in the month"),
         pytest.param("2026-01-01T00:00", "month", "2025-12-01", "2026-01-01", 744, id="over the year's end"),
         pytest.param("2026-04-01T08:00", "month", "2026-03-01", "2026-04-01", 743, id="a month with 23 h"),
+        pytest.param("2026-03-31T08:00", "month", "2026-02-01", "2026-03-01", 672, id="the shortest month"),
     ],
 )
 def test_the_period_before(at, length, begin, end, hours):

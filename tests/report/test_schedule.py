@@ -42,6 +42,8 @@ def monthly(day=1, hour=8, minute=0, zone=BERLIN):
         (weekly(6, 2, 30), "2026-03-29T03:29:00+02:00", "2026-03-22T02:30:00+01:00"),
         (weekly(6, 2, 30), "2026-03-29T03:30:00+02:00", "2026-03-29T03:30:00+02:00"),
         (weekly(), "2026-03-30T08:00:00+02:00", "2026-03-30T08:00:00+02:00"),
+        # The clock goes back over midnight: it is Sunday, and a minute later Saturday again.
+        (weekly(6, 0, 0, ZoneInfo("America/St_Johns")), "2010-11-07T03:00:00+00:00", "2010-11-07T02:30:00+00:00"),
         # Far from Greenwich it is Monday long before, or after.
         (weekly(0, 0, 5, ZoneInfo("Pacific/Kiritimati")), "2026-11-22T10:05:00+00:00", "2026-11-22T10:05:00+00:00"),
         (weekly(0, 23, 55, ZoneInfo("Pacific/Pago_Pago")), "2026-11-24T10:55:00+00:00", "2026-11-24T10:55:00+00:00"),
@@ -122,7 +124,7 @@ def test_it_is_remembered_as_its_text(day, hour, zone):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "mon", "mon 08:00", "mon 8 UTC", "day 08:00 UTC", "on 08:00 UTC", "mon 08:00 Nowhere/Land", "a b c d"]
+    "text", ["", "mon", "mon 08:00", "mon 8 UTC", "day 08:00 UTC", "on 08:00 UTC", "mon 08:00 Nowhere/Land", "a b c d", "mon 08 UTC", "day mon 08:00 UTC"]
 )
 def test_what_is_no_timetable_is_remembered_as_none(text):
     assert remembered(text) is None

@@ -10,8 +10,11 @@ from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_read
 from tests.report.recorded import BEGAN, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs.hosting import Period
 from watcher.costs.idle import whole_hour
+from watcher.report.render import FORMATS
+from watcher.report.render.mail import mail_parts
+from watcher.report.render.short import short_form
 from watcher.report.standing import stand
-from watcher.report.statement import DateKind, Undated
+from watcher.report.statement import Audience, DateKind, Edition, Undated
 from watcher.resources.calls import DELAY, Coverage
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.lifetimes import Lifetimes
@@ -220,3 +223,62 @@ def test_metrics_that_rest_as_long_as_they_may_are_no_failure_to_see_at_any_minu
     statement = stated(make_records(account, as_of=as_of), period=Period(begin=as_of - 7 * DAY, end=as_of))
     assert statement.unseen == ()
     assert statement.hosted[0].calls == 3.0
+
+
+def forms(statement):
+    """Every text that somebody may get of it."""
+    mail, short = mail_parts(statement, link=""), short_form(statement, link="")
+    whole = (*(render(statement) for render in FORMATS.values()), mail.text, mail.html, short.text, short.mrkdwn)
+    return [" ".join(one.split()) for one in whole]
+
+
+NOBODY = Edition(audience=Audience.OWNER, owner="Search"), lambda labels: False
+EVERYBODY = Edition(), None
+FINANCE = Edition(audience=Audience.FINANCE), None
+
+
+@pytest.mark.parametrize(("edition", "matches"), [EVERYBODY, FINANCE, NOBODY], ids=["all", "finance", "an owner"])
+@pytest.mark.parametrize("is_found", [False, True], ids=["none found", "one found and not read"])
+def test_before_anything_was_read_there_is_no_all_clear_and_no_zero(edition, matches, is_found):
+    unread = make_recorded(deployments_at=None, jobs_at=None, models_at=None, files_at=None, usage_at=None)
+    records = make_records(unread) if is_found else make_records(begins=None)
+    statement = stated(records, edition=edition, matches=matches)
+    assert statement.unseen and not statement.is_quiet and statement.has_gaps
+    assert statement.total.is_unknown
+    said = "No account has been read yet" if matches or not is_found else "1 account have never been read"
+    assert said in statement.unseen[0]
+    for text in forms(statement):
+        assert "everything was seen, and" not in text
+        assert "0.00 USD" not in text
+        assert said in text
+
+
+def test_an_owner_of_nothing_in_what_was_read_has_the_all_clear():
+    edition, matches = NOBODY
+    statement = stated(recorded(idle()), edition=edition, matches=matches)
+    assert (statement.accounts, statement.unseen, statement.is_quiet) == (0, (), True)
+    assert any("everything was seen, and nothing calls for action" in text for text in forms(statement))
+
+
+def test_where_no_account_is_watched_any_more_that_is_said():
+    left = recorded(structs.replace(idle(), end=(NOW - DAY, NOW - DAY), outcome="left"), removed_at=NOW - DAY)
+    statement = stated(left)
+    assert statement.unseen[0].startswith("No account is watched any more")
+    assert statement.total.known.low > 0  # of what there was
+
+
+def test_what_lies_before_the_record_is_told_with_the_total_and_is_no_gap():
+    began = NOW - 2 * DAY
+    young = stated(make_records(recorded(idle()), begins=began))
+    assert young.unseen == (
+        "The record begins 2026-11-20 08:00 UTC, and not with the period: deployments that had ended before, and jobs "
+        "that Azure listed no longer, are missing from every total.",
+    )
+    assert (young.begins, young.has_gaps, young.is_quiet) == (began, False, False)
+    old = stated(make_records(recorded(idle()), begins=NOW - 7 * DAY))  # as the period does
+    assert (old.begins, old.has_gaps, young.total) == (None, False, old.total)
+    for text in forms(young)[:3] + forms(young)[-4:]:
+        assert "not counting what had ended before 2026-11-20 08:00 UTC, when the record begins" in text
+    assert not any("when the record begins" in text for text in forms(old))
+    both = stated(make_records(recorded(idle(), jobs_at=None), begins=began))
+    assert both.has_gaps and both.unseen[-1] == young.unseen[0]

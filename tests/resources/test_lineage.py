@@ -1,8 +1,10 @@
 """Which model came from which, and which deployment serves it: over any inventory, however senseless."""
 
+import signal
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -14,6 +16,24 @@ EAST, WEST = make_account("contoso-east", owner=""), make_account("contoso-west"
 NORTH = make_account("contoso-north", owner="")
 ACCOUNTS = (EAST, WEST, NORTH)
 BASE = "gpt-4o-mini-2024-07-18"
+
+
+class EndlessError(BaseException):
+    """No `Exception`: hypothesis would try the same again, and again without end."""
+
+
+@pytest.fixture(autouse=True)
+def bounded():
+    """A circle that is followed has no end: to fail is better than to hang."""
+
+    def give_up(*_):
+        raise EndlessError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def name(number, suffix="support", base=BASE):
@@ -257,3 +277,94 @@ def test_a_line_may_be_long():
     assert ids(lineage.ancestors(chain[1500])) == ids(reversed(chain[:1500]))
     assert lineage.base(chain[-1]) == BASE
     assert next(lineage.newer(chain[0]))[0] == chain[-1]
+
+
+def test_names_are_one_whatever_their_case():
+    """Azure lists a model as it was named once, and a deployment or a checkpoint in whatever case it was asked for."""
+    one = model(1, checkpoints=frozenset({"ftchkpt-AbC"}))
+    deployment = make_deployment("bot", account=EAST, model="FTCHKPT-aBc")
+    lineage = inventory(one, deployments=[deployment]).lineage
+
+    assert lineage.model_behind(deployment) == one
+    same = make_model(name(1).upper(), account=EAST.key)
+    assert lineage.deployments(same) == (deployment,)
+    assert lineage.is_deployed(same)
+
+
+def test_of_one_name_in_strange_accounts_the_first_made_is_meant():
+    old, new, undated = model(1, EAST), model(1, WEST, created_at=NOW), model(1, NORTH, created_at=None)
+    elsewhere = make_deployment("bot", account=make_account("contoso-south"), model=name(1))
+
+    for order in ((old, new, undated), (undated, new, old), (new, undated, old)):
+        accounts = [next(each for each in ACCOUNTS if each.key == one.account) for one in order]
+        assert inventory(*order, accounts=accounts).lineage.model_behind(elsewhere) == old
+
+
+def test_a_base_of_ones_own_account_is_meant_before_its_namesake():
+    here, there = model(1, EAST), model(1, WEST, created_at=NOW - 40 * DAY)
+    child = model(2, EAST, base=name(1))
+    assert inventory(there, here, child).lineage.parent(child) == here
+
+
+def test_owners_and_suffixes_are_one_whatever_their_case():
+    accounts = [replace(EAST, owner="Search-Team"), replace(WEST, owner="search-team")]
+    old, new = model(1), model(2, WEST, suffix="Support", created_at=NOW - DAY)
+    assert list(inventory(old, new, accounts=accounts).lineage.newer(old)) == [(new, Kinship.SUFFIX)]
+
+
+def test_a_copy_of_a_model_in_another_account_is_not_newer():
+    """What is copied there bears its name, and was made when it was copied."""
+    accounts = [replace(each, owner="search-team") for each in (EAST, WEST)]
+    one, copy = model(1), model(1, WEST, created_at=NOW - DAY)
+    assert list(inventory(one, copy, accounts=accounts).lineage.newer(one)) == []
+
+
+def test_what_a_model_was_trained_from_is_not_newer_though_it_is_dated_later():
+    """A parent that no job here made is dated by a listing, which may tell of its last change."""
+    parent, child = model(1, created_at=NOW), model(2, base=name(1), created_at=NOW - 9 * DAY)
+    assert list(inventory(parent, child).lineage.newer(child)) == []
+
+
+def test_the_newest_kin_comes_first_by_descent_and_by_name_alike():
+    old = model(1)
+    heirs = [model(number, base=name(1), created_at=NOW - number * DAY) for number in (4, 2, 3)]
+    alike = [model(number, created_at=NOW - number * DAY) for number in (7, 5, 6)]
+    assert ids(each for each, _ in inventory(old, *heirs, *alike).lineage.newer(old)) == [
+        name(number) for number in (2, 3, 4, 5, 6, 7)
+    ]
+
+
+def test_kin_made_at_one_time_comes_in_the_order_of_the_listing():
+    old, first, second = model(1), model(2, created_at=NOW), model(3, created_at=NOW)
+    assert ids(each for each, _ in inventory(old, first, second).lineage.newer(old)) == [first.id, second.id]
+    assert ids(each for each, _ in inventory(old, second, first).lineage.newer(old)) == [second.id, first.id]
+    assert list(inventory(first, second).lineage.newer(first)) == []
+
+
+def test_what_leads_into_a_circle_keeps_its_own_parent():
+    """Only those of the circle lose theirs, wherever one begins to follow it."""
+    one, two = model(1, base=name(2)), model(2, base=name(1))
+    tail = [model(number, base=name(number - 1)) for number in (3, 4, 5)]
+    for order in ((one, two, *tail), (*tail[::-1], two, one)):
+        lineage = inventory(*order).lineage
+        assert [lineage.parent(each) for each in (one, two, *tail)] == [None, None, two, *tail[:2]]
+        assert ids(lineage.ancestors(tail[2])) == [tail[1].id, tail[0].id, two.id]
+
+
+def test_all_of_a_long_line_have_its_root_whichever_is_asked_first():
+    line = [model(1, base="gpt-4o-2024-08-06"), *(model(number, base=name(number - 1)) for number in range(2, 7))]
+    for asked in (line, line[::-1], line[3:] + line[:3]):
+        lineage = inventory(*line).lineage
+        assert {lineage.base(each) for each in asked} == {"gpt-4o-2024-08-06"}
+
+
+def test_the_owner_of_the_job_goes_before_that_of_the_account():
+    accounts = [
+        replace(EAST, owner="account-owner", labels={"owner": "label-owner"}),
+        replace(WEST, owner="west-owner"),
+    ]
+    lineage = inventory(model(1), accounts=accounts).lineage
+    assert lineage.owner(model(1, owner="job-owner")) == "job-owner"
+    assert lineage.owner(model(1)) == "label-owner"
+    assert lineage.owner(model(1, WEST)) == "west-owner"
+    assert lineage.owner(model(1, NORTH)) == ""

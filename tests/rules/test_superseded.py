@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.costs.factories import make_row
 from tests.factories import (
     DAY,
     HOUR,
@@ -14,10 +15,11 @@ from tests.factories import (
     make_model,
     make_usage,
 )
-from tests.rules.ask import ask, the_doubt, the_finding
+from tests.rules.ask import ask, found, the_doubt, the_finding
 from watcher.alerts.lifecycle import advance
 from watcher.costs.prices import OwnPrice, Terms
 from watcher.resources.deployment import ProvisioningState
+from watcher.resources.price import RetailList
 from watcher.resources.snapshot import Section
 from watcher.rules.finding import FindingKind, Severity
 from watcher.rules.rule import deployment_subject, evaluate_inventory
@@ -264,3 +266,69 @@ def test_its_alert_lasts_while_an_account_is_unread_and_ends_with_the_successor(
     assert doubted.ends_at is None
     assert "the deployments of contoso-west could not be read" in doubted.unverified_because
     assert ended.ends_at == NOW
+
+
+# What the figures are read from
+
+
+def test_the_fee_is_that_of_the_deployments_own_region():
+    rows = [make_row(price="1.90", region="swedencentral"), make_row(price="2.60", region="westus3")]
+    retail = RetailList(prices=tuple(rows), read_at=NOW - DAY)
+    holdings = (east(serving(OLD)), west(serving(HEIR, "v2", WEST)))
+    (finding,) = found(SUPERSEDED, make_inventory(*holdings, retail=retail))
+    assert finding.values["hosting_per_hour"] == 1.9
+    assert finding.values["monthly_cost"] == 1368.0  # 30 days
+
+    moved = (west(serving(OLD, account=WEST)), east(serving(HEIR, "v2")))
+    (finding,) = found(SUPERSEDED, make_inventory(*moved, retail=retail))
+    assert finding.values["hosting_per_hour"] == 2.6
+
+
+def test_a_new_price_list_is_not_taken_for_the_one_before():
+    def fee(price):
+        retail = RetailList(prices=(make_row(price=price),), read_at=NOW - DAY)
+        return the_finding(SUPERSEDED, make_inventory(east(serving(OLD), serving(HEIR, "v2")), retail=retail)).values
+
+    assert [fee(price)["hosting_per_hour"] for price in ("1.90", "2.20", "1.90")] == [1.9, 2.2, 1.9]
+
+
+def test_calls_are_found_whatever_the_case_of_the_name():
+    usage = make_usage("support-bot", last_success_at=NOW - HOUR)
+    holding = east(serving(OLD, "Support-Bot"), serving(HEIR, "v2"), usage=[usage])
+    finding = the_finding(SUPERSEDED, make_inventory(holding))
+    assert finding.values["last_success_at"] == "2026-11-22T07:00:00Z"
+    assert "last successful call in the hour from 2026-11-22 07:00 UTC" in finding.evidence
+
+
+def test_one_on_trial_that_was_read_goes_before_one_that_was_not():
+    """The second stands, as far as anybody knows, and would leave the whole undecided."""
+    unread = serving(HEIR, "v2", WEST)
+    blind = west(unread, gaps=[make_gap(Section.DEPLOYMENTS, subject=unread.id)])
+    trial = serving(NAMESAKE, "trial", sku="DeveloperTier")
+    finding = the_finding(SUPERSEDED, make_inventory(east(serving(OLD), trial, models=(OLD, HEIR, NAMESAKE)), blind))
+    assert finding.values["newer_deployment"] == "trial"
+
+
+def test_of_several_that_were_not_read_the_newest_is_named():
+    older = make_model(name(4), account=EAST.key, created_at=NOW - 9 * DAY, base=name(1))
+    some = [serving(HEIR, "newest", WEST), serving(older, "older", WEST)]
+    blind = west(*some, gaps=[make_gap(Section.DEPLOYMENTS, subject=one.id) for one in some])
+    answers = ask(SUPERSEDED, make_inventory(east(serving(OLD), models=(OLD, HEIR, older)), blind))
+    (doubt,) = [each for each in answers if each.subject.id.endswith("/support-bot")]
+    assert doubt.on_last_evidence.values["newer_deployment"] == "newest"
+    assert doubt.because.startswith("newest in contoso-west could not be read")
+
+
+def test_an_unknown_fee_is_no_fee_of_nothing():
+    holding = east(serving(OLD, sku="Quantum"), serving(HEIR, "v2"))
+    values = the_finding(SUPERSEDED, make_inventory(holding)).values
+    assert (values["hosting_per_hour"], values["monthly_cost"]) == (None, None)
+
+
+def test_readings_of_two_accounts_of_one_label_are_both_told():
+    """A label is for people; the account is its key."""
+    twin = make_account("contoso-east", resource_group="rg-two")
+    heir = make_deployment("v2", account=twin, model=HEIR.id)
+    holdings = (east(serving(OLD)), make_holding(account=twin, deployments=[heir], at=NOW - HOUR))
+    evidence = the_finding(SUPERSEDED, make_inventory(*holdings)).evidence
+    assert evidence.count("deployments of contoso-east read") == 2

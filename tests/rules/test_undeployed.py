@@ -123,6 +123,20 @@ def test_a_name_in_two_accounts_is_deployed_for_both():
     inventory = make_inventory(east(serving(OLD), models=[OLD]), west(models=[structs.replace(OLD, account=WEST.key)]))
 
     assert len(cleared(UNDEPLOYED, inventory)) == 2
+    spelt = make_inventory(
+        east(make_deployment(account=EAST, model=OLD.id.upper()), models=[OLD]),
+        west(models=[structs.replace(OLD, account=WEST.key)]),
+    )
+    assert len(cleared(UNDEPLOYED, spelt)) == 2
+
+
+def test_nobody_looked_in_a_subscription_whatever_its_case():
+    inventory = make_inventory(
+        make_holding(account=NEAR, models=[structs.replace(OLD, account=NEAR.key)]),
+        east(gaps=[make_gap(Section.DEPLOYMENTS)], models=()),
+    )
+    assert "contoso-east could not be read" in the_doubt(UNDEPLOYED, inventory).because
+    assert found(UNDEPLOYED, inventory) == []
 
 
 @pytest.mark.parametrize(
@@ -238,3 +252,24 @@ def test_what_is_not_known_of_a_model_decides_nothing(inventory, because):
 )
 def test_a_strange_checkpoint_does_not_hide_other_models(holdings):
     assert len(found(UNDEPLOYED, make_inventory(*holdings))) == 1
+
+
+def test_a_listing_that_was_never_read_lacks_no_model():
+    """What its job tells of is known from there alone: whether it is listed nobody has looked."""
+    unlisted = make_model(name(1), account=EAST.key, created_at=NOW - 60 * DAY, is_listed=False)
+    assert cleared(UNDEPLOYED, make_inventory(east(models=(unlisted,), models_at=None))) == []
+    assert (
+        "models of contoso-east have not been read"
+        in the_doubt(UNDEPLOYED, make_inventory(east(models=(unlisted,), models_at=None))).because
+    )
+    assert [each.because for each in cleared(UNDEPLOYED, make_inventory(east(models=(unlisted,))))] == [
+        "the model is no longer listed"
+    ]
+
+
+def test_what_was_looked_through_are_the_accounts_that_could_be_read():
+    blind = west(gaps=[make_gap(Section.DEPLOYMENTS)], at=NOW - 3 * DAY)
+    finding = the_finding(UNDEPLOYED, make_inventory(east(at=NOW - HOUR), blind))
+    assert "deployments of 1 account read, the oldest reading 1 h ago" in finding.evidence
+    both = the_finding(UNDEPLOYED, make_inventory(east(at=NOW - HOUR), west(at=NOW - 2 * DAY)))
+    assert "deployments of 2 accounts read, the oldest reading 2 d ago" in both.evidence

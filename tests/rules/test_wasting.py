@@ -135,6 +135,20 @@ def test_what_azure_never_deletes_costs_on():
     assert (finding.values["deletion_earliest"], finding.values["cost_until_deletion"]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("lifetimes", "outlook"),
+    [
+        pytest.param({}, "at least 4800.00 USD more if nobody acts", id="Azure does not say so"),
+        pytest.param({"provisioned*": 15 * DAY}, " 4800.00 to 4820.00 USD more if nobody acts", id="the operator does"),
+    ],
+)
+def test_a_deletion_that_nobody_promised_ends_no_cost(lifetimes, outlook):
+    pricing = Terms(table=(OwnPrice(sku="provisioned*", ptu_per_hour=Decimal(2)),))
+    rule = DeploymentWasting(lifetimes=lifetimes, pricing=pricing)
+    description = the_finding(rule, view(sku="ProvisionedManaged", capacity=10)).description
+    assert outlook in description and ("at least" in outlook or "at least" not in description)
+
+
 def test_the_public_price_list_is_asked_by_the_accounts_region():
     row = RetailPrice(
         meter_name="4o mini FT Deployment Hosting Unit",

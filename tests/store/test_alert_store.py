@@ -1,4 +1,4 @@
-"""Alerts, and what was told of them."""
+"""Alerts as they are stored, found and looked at again."""
 
 from dataclasses import replace
 
@@ -14,10 +14,9 @@ from tests.alerts.factories import (
     make_subject,
     raised,
 )
-from watcher.alerts.alert import AlertStatus
 from watcher.errors import DatabaseUnavailableError
 from watcher.rules.finding import Severity
-from watcher.store import alerts, operators
+from watcher.store import alerts, operators, tellings
 
 from .test_outbox import make_notification, put
 
@@ -105,39 +104,12 @@ def test_dispatch_looks_at_what_is_unsettled_and_again_at_what_changes(store):
     assert store.read_now(alerts.unsettled) == (ended(one, NOW + HOUR),)
 
 
-def test_what_a_receiver_knows_is_what_it_was_told_last(store):
-    alert = make_alert()
-    later = raised(alert, NOW, severity=Severity.CRITICAL)
-    put(store, make_notification(alert), make_notification(alert, receiver="mail"))
-    put(store, make_notification(later, at=NOW))  # in the same instant: the order of decisions counts
-    told = {row.receiver: row.severity for row in store.read_now(alerts.told, {alert.id})}
-    assert told == {"slack": Severity.CRITICAL, "mail": Severity.WARNING}
-    assert len(store.read_now(alerts.told_history, alert.id)) == 3
-    assert store.read_now(alerts.told, set()) == ()
-
-
 def test_more_alerts_than_a_statement_takes_parameters(store):
     some = [make_alert(name=f"d{n}") for n in range(1200)]
     save(store, *some)
     assert len(store.read_now(alerts.unsettled)) == 1200
     put(store, make_notification(*some))
-    assert len(store.read_now(alerts.told, {alert.id for alert in some})) == 1200
-
-
-def test_a_resolve_that_another_notification_stands_for_is_told(store):
-    alert, gone = make_alert("deployment_idle"), make_alert("deployment_gone")
-    put(store, make_notification(gone, covers=[ended(alert, NOW)]))
-    (told,) = store.read_now(alerts.told, {alert.id})
-    assert (told.status, told.notification_id) == (AlertStatus.RESOLVED, "")
-
-
-def test_who_was_told_of_a_deployment(store):
-    alert, over_all = make_alert(), make_alert("model_retiring", account="")
-    put(store, make_notification(alert), make_notification(alert, receiver="mail"), make_notification(over_all))
-    found = store.read_now(alerts.told_of_subjects, ACCOUNT, {make_subject(), make_subject("other")}, ended_since=NOW)
-    told = {(word.rule, word.told.receiver) for word in found[make_subject()]}
-    assert told == {(alert.finding.rule, "slack"), (alert.finding.rule, "mail"), ("model_retiring", "slack")}
-    assert make_subject("other") not in found
+    assert len(store.read_now(tellings.newest, {alert.id for alert in some})) == 1200
 
 
 def test_an_alert_is_found_by_the_beginning_of_its_id_or_fingerprint(store):

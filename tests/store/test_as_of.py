@@ -30,6 +30,7 @@ from watcher.resources.fine_tuning import ENDED, JobStatus
 from watcher.resources.merging import absorb
 from watcher.resources.snapshot import Listing, Reading, Section
 from watcher.store import as_of, observations, retention, schema, scope
+from watcher.store.past import EVERYTHING
 from watcher.store.scratch import Scratch
 
 KEY = ACCOUNT.key
@@ -88,7 +89,7 @@ def snapshot_of(look, at, number):
     keys = {make_deployment(name).key for name in "ab"}
     whole = make_snapshot(
         at=at,
-        asked=as_of.EVERYTHING,
+        asked=EVERYTHING,
         jobs=None if unread is Section.JOBS else jobs,
         deployments=None if unread is Section.DEPLOYMENTS else deployments,
         files=None if unread is Section.FILES else Listing(digest=f"f{number}", items=files),

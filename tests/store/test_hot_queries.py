@@ -6,7 +6,7 @@ import pytest
 
 from tests.alerts.factories import ACCOUNT, NOW, make_alert
 from watcher.rules.finding import Severity
-from watcher.store import alerts, claiming, history, listings, period_scope, schema
+from watcher.store import alerts, claiming, history, listings, period_scope, schema, tellings
 from watcher.store.grounds import grounds
 
 from .dumps import statements
@@ -27,7 +27,7 @@ ASKED = {
     "undecided": (lambda tx: history.undecided(tx, ACCOUNT), "ix_transitions_undecided"),
     "newest jobs": (lambda tx: list(listings.newest_jobs(tx)), "ix_jobs_created_at"),
     "scope since": (lambda tx: period_scope.load(tx, NOW, NOW), "ix_transitions_observed_at"),
-    "told after": (lambda tx: alerts.told_after(tx, 7), "ix_told_sequence"),
+    "told after": (lambda tx: tellings.after(tx, 7), "ix_told_sequence"),
 }
 
 #: What tests before left behind, pages and statistics, would move the planner to other plans: these forget it.
@@ -70,6 +70,6 @@ def test_reminders_of_months_are_not_all_read(store):
         make_notification(alert, at=NOW.replace(hour=hour, minute=minute)) for hour in range(20) for minute in (1, 2)
     ]
     put(store, *days)
-    assert len(store.read_now(alerts.told_history, alert.id)) == 40
-    rows = store.read_now(alerts.told_rows, {alert.id})
+    assert len(store.read_now(tellings.of_alert, alert.id)) == 40
+    rows = store.read_now(tellings.for_planning, {alert.id})
     assert [row.notification_id for row in rows] == [days[0].id, days[-1].id]

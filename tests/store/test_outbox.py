@@ -9,8 +9,9 @@ from sqlalchemy import event
 from tests.alerts.factories import NOW, ended, make_alert
 from watcher.alerts.dispatch import told_rows
 from watcher.alerts.notification import Notification, NotificationAlert, NotifyReason, notification_id
+from watcher.alerts.pace import Pace, Rate
 from watcher.store import alerts as alert_store
-from watcher.store import attempts, claiming, outbox, redelivery
+from watcher.store import attempts, claiming, merging, outbox, redelivery, tellings
 from watcher.store.attempts import Attempt, Outcome
 from watcher.store.outbox import LEASE
 
@@ -88,7 +89,7 @@ def test_what_is_told_stays_as_it_was_when_the_alert_changes(store, alert):
 def test_the_same_decision_twice_is_one_row(store, alert):
     assert put(store, make_notification(alert)) == 1
     assert put(store, make_notification(alert)) == 0
-    assert len(store.read_now(alert_store.told_history, alert.id)) == 1
+    assert len(store.read_now(tellings.of_alert, alert.id)) == 1
 
 
 def test_two_owners_claim_disjoint_deliveries(store, open_store):
@@ -346,7 +347,7 @@ def test_what_is_undelivered_is_counted_and_listed_without_the_rest(store):
 
 def test_many_waits_are_merged_a_part_at_a_time(store):
     """Nobody else writes while they are; what is left for later is not told in two messages meanwhile."""
-    some = [make_alert(name=f"d{n}") for n in range(claiming._MOST_MERGED + 20)]
+    some = [make_alert(name=f"d{n}") for n in range(merging.MOST_MERGED + 20)]
     put(store, *(make_notification(one) for one in some))
     put(store, *(make_notification(ended(one, NOW), reason=NotifyReason.RESOLVED, at=NOW + SECOND) for one in some))
     told = []
@@ -357,3 +358,18 @@ def test_many_waits_are_merged_a_part_at_a_time(store):
     assert sorted(entry.alert.id for entry in told) == sorted(one.id for one in some)
     assert all(entry.was_untold for entry in told)
     assert store.read_now(outbox.counts) == {"delivered": len(some), "merged": 2 * len(some)}
+
+
+def test_what_failed_often_alone_takes_no_others_down_with_it(store):
+    """More waits than the rate allows, and goes as one message: all but the one that may be at fault itself."""
+    bad, *others = (make_notification(make_alert(name=f"d{n}")) for n in range(4))
+    put(store, bad)
+    for _ in range(3):
+        (tried,) = claim(store, heedless=True)
+        mark(store, tried, state="pending", due_at=NOW)
+    put(store, *others)
+    claimed = claim(store, paces={"slack": Pace(rate=Rate(messages=2, per=timedelta(hours=1)))}, heedless=True)
+    assert [{entry.alert.id for entry in one.notification.alerts} for one in claimed] == [
+        {entry.alert.id for entry in bad.alerts},
+        {entry.alert.id for one in others for entry in one.alerts},
+    ]

@@ -39,7 +39,8 @@ from watcher.resources.deployment import ProvisioningState, Usage
 from watcher.resources.fine_tuning import JobStatus
 from watcher.resources.snapshot import Listing, Section
 from watcher.rules.idle import DeploymentIdle
-from watcher.store import as_of, operators, period, schema, scope
+from watcher.store import operators, period, schema, scope
+from watcher.store.past import EVERYTHING
 from watcher.store.scratch import Scratch
 
 KEY = ACCOUNT.key
@@ -76,16 +77,32 @@ class World:
         self.calls = {}
         self.number = 0
         self.names = set()
+        self.lists_models = False
         self.since = {}
+        self.unclear_at = None
 
     def call(self, name, at, count=3.0):
-        self.calls.setdefault(name, {})[at.replace(minute=0)] = count
+        self.calls.setdefault(name.lower(), {})[at.replace(minute=0)] = count
 
     def poll(
-        self, at, deployments=(), jobs=(), files=(), *, unread=None, deleted_by="", stood_at=None, events=None, gaps=()
+        self,
+        at,
+        deployments=(),
+        jobs=(),
+        files=(),
+        models=(),
+        *,
+        unread=None,
+        deleted_by="",
+        stood_at=None,
+        events=None,
+        gaps=(),
+        departure=None,
+        **more,
     ):
         """Everything is read, but for one section; deployments that are not named are gone."""
         self.number += 1
+        self.lists_models = self.lists_models or bool(models)
         read_to = (at - DELAY).replace(minute=0, second=0, microsecond=0)
         read = {
             name: {hour: count for hour, count in hours.items() if BEGAN <= hour < read_to}
@@ -95,27 +112,30 @@ class World:
             self.since.setdefault(one.name, BEGAN if self.number == 1 else read_to - HOUR)
         usage = [
             Usage(
-                deployment=one.name,
+                deployment=one.name.lower(),
                 read_from=self.since[one.name],
                 read_to=read_to,
                 last_success_at=max(
-                    (hour for hour, count in read.get(one.name, {}).items() if count > 0), default=None
+                    (hour for hour, count in read.get(one.name.lower(), {}).items() if count > 0), default=None
                 ),
                 last_failure_at=max(
-                    (hour for hour, count in read.get(one.name, {}).items() if count < 0), default=None
+                    (hour for hour, count in read.get(one.name.lower(), {}).items() if count < 0), default=None
                 ),
+                last_unclear_at=self.unclear_at,
             )
             for one in deployments
         ]
         whole = make_snapshot(
             at=at,
-            asked=as_of.EVERYTHING,
+            asked=EVERYTHING,
             jobs=None if unread is Section.JOBS else jobs,
             deployments=None if unread is Section.DEPLOYMENTS else deployments,
             usage=None if unread is Section.METRICS else usage,
             files=Listing(digest=f"f{self.number}", items=tuple(files)),
+            models=Listing(digest=f"m{self.number}", items=tuple(models)) if models or self.lists_models else None,
             gaps=gaps if unread is None else (make_gap(unread, at=at),),
             events=events,
+            **more,
             calls={
                 name: Calls(deployment=name, hours={hour: made(count) for hour, count in hours.items()})
                 for name, hours in read.items()
@@ -128,9 +148,9 @@ class World:
             whole = replace(whole, deployments=listing, absent=frozenset(gone))
             if deleted_by and gone:
                 departure = Departure(is_read=True, deleted_by=deleted_by, deleted_at=at - MINUTE)
-                whole = replace(whole, departures=dict.fromkeys(gone, departure))
             if stood_at is not None:
                 departure = Departure(is_read=False, because="it was not asked", stood_at=stood_at)
+            if departure is not None:
                 whole = replace(whole, departures=dict.fromkeys(gone, departure))
             self.names = {one.key for one in deployments}
         if whole.jobs is not None:

@@ -33,6 +33,7 @@ from watcher.store import (
     retirements,
     scope,
     state,
+    tellings,
     trainings,
 )
 from watcher.store.retention import Pruned
@@ -115,7 +116,7 @@ def test_a_notification_stays_with_the_last_alert_that_it_told_of(store, over):
     tell(store, make_notification(over, going_on))
     settle(store, over)
     assert prune(store) == Pruned(alerts=1)
-    assert len(store.read_now(alerts.told, {going_on.id})) == 1
+    assert len(store.read_now(tellings.newest, {going_on.id})) == 1
     store.write_now(alerts.save, [ended(going_on, NOW + DAY)])
     settle(store, going_on)
     assert prune(store) == Pruned(alerts=1, notifications=1, attempts=1)

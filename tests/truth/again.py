@@ -113,7 +113,8 @@ def _may_have_settled(
         if isinstance(old, Unknown) or isinstance(new, Unknown):
             return False
         more[state] = (new.low - old.low, new.high - old.high)
-    most = _worth(then, end - begin)
+    # With the hour before: the first of a time without calls is what makes that of the last call one of idleness.
+    most = _worth(then, end - begin + timedelta(hours=1))
     has_come = _came(record, then, begin, end) > 0
     stood = [sum(each[bound] for each in more.values()) for bound in (0, 1)]
     return (0 <= stood[0] <= _worth(then, slack) and stood[1] == 0) and all(

@@ -17,11 +17,12 @@ from typing import Any, Literal
 
 import structlog
 
-from watcher import assembly, config, cycles, rounds
+from watcher import config, cycles, rounds
 from watcher.alerts.alert import Alert
 from watcher.alerts.dispatch import Plan
 from watcher.alerts.notification import Notification
-from watcher.assembly import Machine
+from watcher.assembly.azure import cloud_of, credentials_of, discovery_settings, log_by
+from watcher.assembly.machine import Machine, assemble
 from watcher.azure.client import AzureClient
 from watcher.azure.collector import Collector
 from watcher.azure.discovery import discover
@@ -170,7 +171,7 @@ async def _watch(scenario: Scenario, seed: int, schedule: Schedule) -> Record:
         stack.enter_context(_listening(clock, problems))
         store = open_store()
         stack.callback(store.close)
-        machine, asked = await assemble(loaded, store, clock, world)
+        machine, asked = await machine_in(loaded, store, clock, world)
         stack.push_async_callback(machine.aclose)
         inbox = _Inbox(is_shaky=seed % 4 == 3)
         machine = replace(machine, notifiers={name: _Postbox(name, inbox) for name in ("all", "day")})
@@ -238,13 +239,13 @@ def _open_conditions(tx: Any) -> set[str]:
     return {alert.id for alert in alert_store.unsettled(tx) if not alert.is_event and not is_resolved(alert)}
 
 
-async def assemble(
+async def machine_in(
     loaded: config.Config, store: Store, clock: SteppedClock, world: World
 ) -> tuple[Machine, dict[str, frozenset[Section]]]:
     """The machine, and what it asks of each account, filled as it goes."""
     http = HereClient(create_app(world, clock))
-    machine = await assembly.assemble(loaded, store, clock=clock, wall_clock=clock, http=http)
-    # As `assembly.eyes_of`, but for the time: waits and closed lanes go by the simulated one.
+    machine = await assemble(loaded, store, clock=clock, wall_clock=clock, http=http)
+    # As `eyes_of`, but for the time: waits and closed lanes go by the simulated one.
     loop = asyncio.get_running_loop()
     client = AzureClient(
         http,
@@ -253,9 +254,9 @@ async def assemble(
         clock=clock,
         monotonic=lambda: loop.time() + (clock() - world.start).total_seconds(),
     )
-    cloud = assembly.cloud_of(loaded)
-    collector = Collector(client, cloud, assembly.credentials_of(loaded, cloud), api=loaded.azure.api)
-    settings = assembly.discovery_settings(loaded)
+    cloud = cloud_of(loaded)
+    collector = Collector(client, cloud, credentials_of(loaded, cloud), api=loaded.azure.api)
+    settings = discovery_settings(loaded)
 
     async def find(known: Any) -> cycles.Discovery:
         return await discover(collector.management, settings, at=clock(), known=known)
@@ -266,7 +267,7 @@ async def assemble(
         asked[account.key] = sections
         return await collector.collect(account, known, sections=sections, at=at)
 
-    return replace(machine, collect=collect, discover=find, read_log=assembly.log_by(loaded, collector)), asked
+    return replace(machine, collect=collect, discover=find, read_log=log_by(loaded, collector)), asked
 
 
 async def _step(

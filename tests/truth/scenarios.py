@@ -216,14 +216,17 @@ def stock_taking() -> Scenario:
 def spending() -> Scenario:
     """What money can be got wrong by, over the night in which New York's clocks are put forward.
 
-    `bot` is called for two days and then left alone; `trial` has no fee, and `ptu` one that no list knows; `twice` is
-    deployed anew between two polls, and `deleted` by somebody whom the log names. One job succeeds, one is refused when
-    it has trained, one is cancelled on the way.
+    `bot` is called for two days and then left alone, and `steady` every other hour, last before each look in the last
+    whole hour that can be read; `trial` has no fee, and `ptu` one that no list knows; `twice` is deployed anew between
+    two polls, and `deleted` by somebody whom the log names. One job succeeds, one is refused when it has trained, one
+    is cancelled on the way.
     """
     calls = (Calls(from_=DAY, until=3 * DAY, per_hour=4),)
     hour = timedelta(hours=1)
+    steady = (Calls(from_=2.5 * hour, per_hour=0.5),)
     deployments = (
         Deployment(name="bot", job="history", created=18 * hour, calls=calls),
+        Deployment(name="steady", job="history", created=hour, calls=steady),
         Deployment(name="trial", job="history", created=hour, sku="DeveloperTier", expires=False),
         Deployment(name="ptu", job="history", created=2 * hour, sku="ProvisionedManaged"),
         Deployment(name="twice", job="history", created=3 * hour, sku="GlobalStandard"),

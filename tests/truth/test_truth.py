@@ -198,7 +198,7 @@ def test_money_agrees_with_the_truth() -> None:
     (half_way, end) = (booked.statement for booked in record.booked)
     assert half_way.as_of < end.as_of and half_way.zone == "America/New_York"
     names = sorted(line.name for line in end.hosted)
-    assert names == ["bot", "deleted", "ptu", "trial", "twice", "twice"]
+    assert names == ["bot", "deleted", "ptu", "steady", "trial", "twice", "twice"]
     assert {line.name for line in end.hosted if isinstance(line.cost, Unknown)} == {"ptu"}
     assert {line.name for line in end.hosted if isinstance(line.cost, Amount) and not line.cost.is_exact} == {"twice"}
     assert end.idle.known.low and not end.training.is_known  # of what was cancelled nobody tells the tokens
@@ -240,6 +240,8 @@ def _all_day(period: Period, zone: ZoneInfo) -> tuple[Any, ...]:
             "bot in contoso-ft: idle for",
             id="idle from the beginning",
         ),
+        pytest.param(uses, "_has_rested", lambda _: lambda *_: True, "steady in contoso-ft: idle", id="idle at once"),
+        pytest.param(uses, "_has_rested", lambda _: lambda *_: False, "bot in contoso-ft: used for", id="never idle"),
         pytest.param(
             hosting,
             "hourly",

@@ -1,8 +1,9 @@
 """The use that was made of a deployment, by the statement's states, held against the calls that really came.
 
-All from the hour of the last answered call on is idle; before that a local day without a call is, one with at most one
-is a trickle, and one with more is used. What was not read is unknown, and so is each hour in which calls came that the
-metrics book under no deployment's name, but where the day is one of use: these hours, and no others.
+All from the hour of the last answered call on is idle, if a whole hour without any was read after it; else what was of
+the day of that call goes on. Before that a local day without a call is idle, one with at most one is a trickle, and one
+with more is used. What was not read is unknown, and so is each hour in which calls came that the metrics book under no
+deployment's name, but where the day is one of use: these hours, and no others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -215,26 +216,38 @@ def spent(
         (at for one in lives if (at := one.last_answered(until)) is not None and at >= since),
         default=None,
     )
-    idle_from = begin if last is None else max(_hour(last), begin)
+    known_to = end if read_to is None else read_to
+    idle_from = begin
+    if last is not None:
+        # What counts is that nobody may have called in all of an hour, not whether that is much.
+        rests = (hour for hour in _hours(_hour(last) + _HOUR, min(end, known_to)) if hour not in doubtful)
+        idle_from = max(_hour(last), begin) if any(True for _ in rests) else end
     found: Times = {}
 
     def spend(state: State, low: datetime, high: datetime) -> None:
         """Divide a time in one state into what is known of it, and what is not."""
-        known_to = high if read_to is None else min(max(read_to, low), high)
-        hours = () if state is State.USED else [hour for hour in doubtful if low < hour + _HOUR and hour < known_to]
-        unknown = sum((min(hour + _HOUR, known_to) - max(hour, low) for hour in hours), high - known_to)
+        whole_to = min(max(known_to, low), high)
+        is_used = state is State.USED and (last is None or low < _hour(last) + _HOUR)
+        hours = () if is_used else [hour for hour in doubtful if low < hour + _HOUR and hour < whole_to]
+        unknown = sum((min(hour + _HOUR, whole_to) - max(hour, low) for hour in hours), high - whole_to)
         for each, time in ((State.UNKNOWN, unknown), (state, high - low - unknown)):
             found[each] = found.get(each, timedelta()) + time
 
+    state = State.IDLE
     for _, low, high in days.local_days(begin, end, record.agreed.zone):
         first = since if low == begin else low
         bound = until if high == end else min(high, until)
         calls = sum(one.answered(first, bound) for one in lives if first < bound)
-        split = min(max(idle_from, low), high)
-        if low < split:
-            spend(State.IDLE if not calls else State.TRICKLE if calls <= 1 else State.USED, low, split)
-        if split < high:
-            spend(State.IDLE, split, high)
+        if calls or idle_from < end or last is None or bound <= last:
+            state = State.IDLE if not calls else State.TRICKLE if calls <= 1 else State.USED
+        # All of one use until the idleness, but for the time after the last call's hour, of which less is sure.
+        ends = sorted(min(max(at, low), high) for at in (low, *([] if last is None else [_hour(last) + _HOUR]), high))
+        for one, two in pairwise(ends):
+            split = min(max(idle_from, one), two)
+            if one < split:
+                spend(state, one, split)
+            if split < two:
+                spend(State.IDLE, split, two)
     return found
 
 
@@ -262,6 +275,13 @@ def _calls(
 
 def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _hours(begin: datetime, end: datetime) -> Iterator[datetime]:
+    """The starts of the whole hours within [begin, end)."""
+    while begin + _HOUR <= end:
+        yield begin
+        begin += _HOUR
 
 
 def _next_hour(at: datetime) -> datetime:

@@ -38,6 +38,7 @@ from watcher.rules.rule import HostClock
 from watcher.store import alerts, counts, scope, state
 from watcher.store.channels import Channel
 from watcher.store.counts import MOST_COUNTDOWNS, Figures, Size
+from watcher.store.held import Memory
 from watcher.web.metrics import Metrics
 
 RULES = Judgement(rules=build_rules({}, plugins=()).rules)
@@ -248,7 +249,7 @@ def test_without_prices_nothing_is_said_of_money(store):
 
 def test_with_a_memory_each_scrape_says_what_one_without_says(store):
     """Whatever happened in between: a deployment called or gone, an alert told, raised or over, an account left."""
-    memory = counts.Memory()
+    memory = Memory()
     place, other = make_account(), make_account("contoso-west")
     store.write_now(scope.save_accounts, [place, other], is_complete=True, now=NOW - 20 * DAY)
 

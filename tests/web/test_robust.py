@@ -6,7 +6,7 @@ Meanwhile the loop must keep moving; how late it is, is measured.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -260,15 +260,30 @@ async def test_who_does_not_read_is_dropped_and_holds_up_nobody(lag) -> None:
     async def much(request: Request) -> Response:
         return StreamingResponse(iter([content, content]))
 
-    app = Crowd(Starlette(routes=[Route("/much", much), Route("/", lambda _: PlainTextResponse("ok"))]), at_work=3)
+    crowd = Crowd(Starlette(routes=[Route("/much", much), Route("/", lambda _: PlainTextResponse("ok"))]), at_work=3)
+    begun = ended = 0
+
+    async def app(scope, receive, send) -> None:
+        nonlocal begun, ended
+        begun += scope["type"] == "http"
+        try:
+            await crowd(scope, receive, send)
+        finally:
+            ended += scope["type"] == "http"
+
+    async def until(comes_true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not comes_true():
+                await asyncio.sleep(0.01)
+
     async with served(app, **HURRIED) as place:
         deaf = [await place.connect(limit=1024) for _ in range(4)]
         for client in deaf:
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             await client.send(b"GET /much HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        await asyncio.sleep(0.1)
+        await until(lambda: begun == 4)
         assert await place.get("/") == 200
-        await asyncio.sleep(0.6)
+        await until(lambda: ended == begun)
         for client in deaf:
             received = 0
             client.writer.transport.resume_reading()  # type: ignore[attr-defined]
@@ -276,7 +291,7 @@ async def test_who_does_not_read_is_dropped_and_holds_up_nobody(lag) -> None:
                 while some := await asyncio.wait_for(client.reader.read(1_000_000), 5):
                     received += len(some)
             assert received < LARGE
-        assert app.at_work == 0
+        assert crowd.at_work == 0
 
 
 async def test_who_reads_slowly_gets_all_of_it() -> None:

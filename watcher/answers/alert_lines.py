@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert
 from watcher.alerts.silence import Silence, silenced_by
-from watcher.answers.listings import AlertRow
+from watcher.answers.happenings import AlertRow
 from watcher.rules.finding import Severity
 from watcher.store import alert_pages, operators
 from watcher.store import alerts as stored

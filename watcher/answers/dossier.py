@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 from watcher.alerts.alert import Alert
 from watcher.alerts.dispatch import Held, Routing, explain_routes
 from watcher.alerts.keep import Keep
+from watcher.alerts.lifecycle import GONE_RULE
 from watcher.alerts.notification import Told
 from watcher.alerts.silence import Silence, silenced_by
 from watcher.answers import kin
 from watcher.answers.kin import Served
 from watcher.answers.query import Frame
+from watcher.answers.unfound import nothing_found
 from watcher.costs import obstacles
 from watcher.costs.recipe import Recipe, recipe
 from watcher.cycles import decide
@@ -30,8 +32,19 @@ from watcher.resources.snapshot import Gap, Reading, Section
 from watcher.resources.training import Duration, Estimates, Pace, Training
 from watcher.rules.labels import Owner, owner_of
 from watcher.rules.pace import pace_key
-from watcher.rules.text import few
-from watcher.store import alerts, attempts, deployments, history, listings, operators, outbox, trainings
+from watcher.rules.text import few, moment
+from watcher.store import (
+    alerts,
+    attempts,
+    deployments,
+    history,
+    known_calls,
+    listings,
+    operators,
+    outbox,
+    tellings,
+    trainings,
+)
 from watcher.store.attempts import Attempt
 from watcher.store.listings import Place, RecordedDeployment, RecordedJob
 from watcher.store.operators import AuditEntry
@@ -56,6 +69,7 @@ class AlertFile:
     told: tuple[Told, ...]
     deliveries: tuple[tuple[Delivery, tuple[Attempt, ...]], ...]
     audit: tuple[AuditEntry, ...]
+    calls_known_to: datetime | None = None  #: where it fires since nobody calls something; `None`: it does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +109,24 @@ class Dossier:
         if self.deployment is None or (self.standing is not None and not self.standing.is_fine_tuned):
             return None
         return recipe(self.deployment.deployment, obstacle=self.obstacle)
+
+    @property
+    def cause(self) -> str:
+        """What its `deployment_gone` says was the cause, without the time where that is when it was seen.
+
+        "": it stands, or nothing says so.
+        """
+        one = self.deployment
+        if one is None or one.ended_at is None:
+            return ""
+        gone = (file.alert.finding for file in self.alerts if file.alert.finding.rule == GONE_RULE)
+        told = (found.summary for found in gone if found.subject.incarnation == one.deployment.incarnation)
+        return next(told, "").partition(" is gone: ")[2].replace(f" at {moment(one.ended_at)}", "")
+
+    @property
+    def is_cause_logged(self) -> bool:
+        """Whether `cause` names who deleted it, and so is the activity log's word; clocks are our own reckoning."""
+        return self.cause.startswith(("deleted by ", "its account was deleted by "))
 
     @property
     def account(self) -> Account | None:
@@ -153,7 +185,7 @@ def find(
         begun = listings.jobs(tx, account_keys=keys, beginning=beginning)
         if jobs := _one_of(tx, wanted, begun, ())[0]:
             return _of_job(tx, jobs[0], desk)
-    raise Refused(f"nothing is known of {wanted}: see `watcher alerts`, `watcher jobs` and `watcher deployments`")
+    raise nothing_found(tx, wanted)
 
 
 def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime) -> AlertFile:
@@ -378,18 +410,19 @@ def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFi
         if any(alert.id not in alone.at_rest for alert in found):
             # Somebody lacks it: what is told, and when, depends on what may inhibit it, and on what goes along.
             held = decide(tx, alerts.unsettled(tx), routing, now).held
-    silences = operators.silences(tx, since=now)
+    silences, known_to = operators.silences(tx, since=now), known_calls.known_to(tx, found)
     return tuple(
         AlertFile(
             alert=alert,
             routes=tuple(explain_routes(alert.labels, routing)) if routing is not None else (),
             held=held.get(alert.id, ()),
             silences=silenced_by(alert, silences, now),
-            told=alerts.told_history(tx, alert.id),
+            told=tellings.of_alert(tx, alert.id),
             deliveries=tuple(
                 (delivery, attempts.of(tx, delivery.notification.id)) for delivery in outbox.of_alert(tx, alert.id)
             ),
             audit=operators.audit(tx, subject=alert.id),
+            calls_known_to=known_to.get(alert.id),
         )
         for alert in found
     )

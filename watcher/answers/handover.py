@@ -19,7 +19,7 @@ from watcher.cycles import decide
 from watcher.report.records import Record, alert_record, keep_record, silence_record
 from watcher.report.summary import folded
 from watcher.rules.text import counted, rfc3339
-from watcher.store import alerts, channels, listings, operators, outbox
+from watcher.store import alerts, channels, listings, operators, outbox, tellings
 from watcher.store.channels import Channel
 from watcher.store.operators import AuditEntry
 
@@ -126,7 +126,7 @@ def load(tx: "Connection", summary: "Summary", routing: Routing | None, since: d
         *_tries(told, now, ahead),
     ]
     ended = _ended(lately, since)
-    histories = alerts.told_histories(tx, [alert.id for alert in ended])
+    histories = tellings.of_alerts(tx, [alert.id for alert in ended])
     audit = operators.audit(tx, since=since)
     acked = {one.id: one for one in alerts.of_ids(tx, {entry.subject for entry in audit if entry.action == "ack"})}
     return HandOver(
@@ -192,7 +192,7 @@ def _escalations(
     if routing is None:
         return
     open_ones = [alert for alert in unsettled if alert.status is not AlertStatus.RESOLVED]
-    told = alerts.told_histories(tx, [alert.id for alert in open_ones])
+    told = tellings.of_alerts(tx, [alert.id for alert in open_ones])
     for alert in open_ones:
         for one in escalations(alert, receivers(routing, alert.labels), told.get(alert.id, ())):
             if one.at <= ahead:

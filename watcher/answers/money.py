@@ -88,8 +88,14 @@ def money_of(account: Account, deployment: Deployment, standing: Standing, rates
     earliest = standing.deletion_earliest
     latest = earliest if standing.expires else standing.deletion_latest
     deletion = None if earliest is None else (earliest, latest)
-    known_to = _known_to(standing, now)
-    idle = idle_money(price, now=now, known_to=known_to, since=(since, since), deletion=deletion)
+    idle = idle_money(
+        price,
+        now=now,
+        known_to=_known_to(standing, now),
+        since=(since, since),
+        deletion=deletion,
+        is_assumed=standing.is_assumed,
+    )
     return Money(price=price, idle=idle, is_least=standing.is_bounded)
 
 

@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
@@ -69,6 +69,25 @@ def fits(globs: Iterable[str] | None, *names: str) -> bool:
     """Whether one of the names fits one of the globs, without regard to case; no globs: all do."""
     patterns = [glob.lower() for glob in globs or ()]
     return not patterns or any(fnmatchcase(name.lower(), glob) for glob in patterns for name in names)
+
+
+def moment_at(text: str, zone: tzinfo, *, is_end: bool = False) -> datetime:
+    """The time that a date or time means; without an offset it is by `zone`.
+
+    Args:
+        is_end: A date counts to its end, and not from its beginning.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text) + timedelta(days=int(is_end))
+            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(text) from exc
 
 
 def paged(items: Iterable[T], key: Callable[[T], Key], *, limit: int | None = None, cursor: str = "") -> Page[T]:

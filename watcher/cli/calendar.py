@@ -29,8 +29,8 @@ def calendar(
 ) -> None:
     """Deletions, expiries, retirements and ends of exceptions as iCalendar. The daemon serves the same at
     /calendar.ics. Exit code 3: something was not seen, so a date may be missing."""
-    from watcher.assembly import tariff_of, terms_of
-    from watcher.assembly_report import edition_of, report_terms_of, statement_of
+    from watcher.assembly.judgement import tariff_of, terms_of
+    from watcher.assembly.reports import edition_of, report_terms_of, statement_of
     from watcher.costs.hosting import Period
     from watcher.report import calendar as made
 
@@ -48,6 +48,7 @@ def calendar(
             is_past=False,
             terms=report_terms_of(settings, terms_of(settings)),
             tariff=tariff_of(settings),
+            owners=[one.name for one in settings.owners],
         )
     content = made.calendar_of(statement, link=settings.watcher.public_url or "")
     if output is not None:

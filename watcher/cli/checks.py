@@ -62,7 +62,7 @@ def check_config(
 def _odd_routes(config: "Config") -> list["Problem"]:
     """What the routes say that cannot be meant."""
     from watcher.alerts.lint import lint
-    from watcher.assembly import routing_of
+    from watcher.assembly.telling import routing_of
     from watcher.settings import known_of
 
     routing = routing_of(config)
@@ -80,7 +80,9 @@ def _build_all(config: Any) -> None:
     """All of assembly that needs no network: rules, routes and receivers."""
     import asyncio
 
-    from watcher.assembly import cloud_of, credentials_of, judgement_of, notifiers_of, routing_of
+    from watcher.assembly.azure import cloud_of, credentials_of
+    from watcher.assembly.judgement import judgement_of
+    from watcher.assembly.telling import notifiers_of, routing_of
     from watcher.transport import open_client
 
     credentials_of(config, cloud_of(config))
@@ -101,7 +103,8 @@ def probe(desk: Desk, config: Any) -> "Answers":
     """Ask Azure for everything that a poll reads, and each channel whether it would take a message; sends nothing."""
     import asyncio
 
-    from watcher import assembly
+    from watcher.assembly.azure import eyes_of
+    from watcher.assembly.telling import notifiers_of
     from watcher.cli.online import Answers, ChannelAnswer
     from watcher.cli.rights import survey
     from watcher.errors import DeliveryError, WatcherError
@@ -111,7 +114,7 @@ def probe(desk: Desk, config: Any) -> "Answers":
         http = open_client(connections=config.poll.concurrency + 8)
         try:
             channels = []
-            for name, notifier in assembly.notifiers_of(config, http).items():
+            for name, notifier in notifiers_of(config, http).items():
                 try:
                     answer = ChannelAnswer(name=name, takes=True, detail=(await notifier.probe()).detail)
                 except DeliveryError as exc:
@@ -120,7 +123,7 @@ def probe(desk: Desk, config: Any) -> "Answers":
                     await notifier.aclose()
                 channels.append(answer)
             try:
-                _, find = assembly.eyes_of(config, http, desk.clock)
+                _, find = eyes_of(config, http, desk.clock)
                 found = await find(())
                 holders = await survey(
                     config,

@@ -29,7 +29,8 @@ def explain(
     What it is and how it stands, on what that rests and how old it is, who was told when, each attempt."""
     from watcher.answers.dossier import find
     from watcher.answers.explanation import explanation
-    from watcher.assembly import routing_of, tariff_of, terms_of
+    from watcher.assembly.judgement import tariff_of, terms_of
+    from watcher.assembly.telling import routing_of
     from watcher.costs.prices import book_of
     from watcher.settings import frame_of
 

@@ -61,7 +61,7 @@ def _firing(handover: HandOver, summary: "Summary", width: int) -> Iterator[Line
         marks += [f"acked by {alert.acked_by}"] if alert.acked_at else []
         since = past(alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([alert.id[:12], severity(alert.severity), since, alert.finding.rule, ", ".join(marks)])
-    below = [summary_at(one.alert.finding, summary.now) for one, _ in shown]
+    below = [summary_at(one.alert, summary.now) for one, _ in shown]
     fresh = sum(one.alert.starts_at >= handover.since for one, _ in shown)
     new = "" if not fresh else ", all new" if fresh == len(rows) else f", {fresh} of them new"
     hidden = len(handover.firing) - len(rows)

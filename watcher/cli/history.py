@@ -1,6 +1,6 @@
 """`transitions` and `alerts`: what changed, and what came of it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,9 +22,6 @@ from watcher.cli.table import Column, table
 if TYPE_CHECKING:
     from watcher.resources.changes import Transition
 
-#: Without `--since`: how long events and what has ended are shown.
-_RECENT = timedelta(days=7)
-
 
 def transitions(
     ctx: typer.Context,
@@ -44,7 +41,7 @@ def transitions(
     as_json: JsonOption = False,
 ) -> None:
     """What changed, the newest first, by when watcher saw it."""
-    from watcher.answers import listings as answers
+    from watcher.answers import happenings as answers
     from watcher.cli.wording import past
     from watcher.report.records import document, transition_record
     from watcher.settings import frame_of
@@ -126,10 +123,11 @@ def alerts(
     """What fires, and what lately happened or was resolved. Lately: in the last 7 days, or --since."""
     from watcher.alerts.alert import AlertStatus
     from watcher.alerts.summary import summary_at
-    from watcher.answers import listings as answers
+    from watcher.answers import happenings as answers
     from watcher.cli.wording import past, severity
     from watcher.report.records import document
     from watcher.settings import frame_of
+    from watcher.store import known_calls
 
     desk: Desk = ctx.obj
     settings = desk.config(config)
@@ -138,6 +136,7 @@ def alerts(
     query = query_of(account=account, status=status, owner=owner, since=since_at)
     with desk.store(settings) as store:
         found = store.read_now(answers.alerts, frame_of(settings, now), query).items
+        known_to = store.read_now(known_calls.known_to, [row.alert for row in found])
 
     def rank(row: answers.AlertRow) -> tuple[bool, int]:
         """What stands first, the loudest first."""
@@ -165,6 +164,8 @@ def alerts(
             state = ("silenced", "dim")
         elif alert.acked_at is not None:
             state = ("acked", "cyan")
-        about = alert.finding.summary if alert.ends_at else summary_at(alert.finding, now)
+        about = alert.finding.summary
+        if alert.ends_at is None:
+            about = summary_at(alert, now, calls_known_to=known_to.get(alert.id))
         rows.append([alert.id[:12], state, severity(alert.severity), past(alert.starts_at, now), about])
     desk.lines(table(columns, rows, desk.width))

@@ -35,7 +35,7 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """Custom models: what they came from, where they are deployed, when they retire. With --since those made since."""
-    from watcher.answers import listings as answers
+    from watcher.answers import holdings as answers
     from watcher.report.holdings import model_record
     from watcher.report.records import document
     from watcher.resources.snapshot import Section
@@ -104,7 +104,7 @@ def files(
     as_json: JsonOption = False,
 ) -> None:
     """Files of fine-tuning, what uses them, and how near each account is to its limits. --since: those new since."""
-    from watcher.answers import listings as answers
+    from watcher.answers import holdings as answers
     from watcher.report.holdings import file_record
     from watcher.report.records import document
     from watcher.resources.snapshot import Section

@@ -143,14 +143,14 @@ async def _look(desk: Desk, looking: "Config") -> "Discovery":
     Raises:
         Refused: nothing could be asked for at all.
     """
-    from watcher import assembly
+    from watcher.assembly.azure import discovery_settings, eyes_of
     from watcher.azure.discovery import discover
     from watcher.transport import open_client
 
     http = open_client(connections=looking.poll.concurrency + 8)
     try:
-        collector, _ = assembly.eyes_of(looking, http, desk.clock)
-        found = await discover(collector.management, assembly.discovery_settings(looking), at=desk.now())
+        collector, _ = eyes_of(looking, http, desk.clock)
+        found = await discover(collector.management, discovery_settings(looking), at=desk.now())
     finally:
         await http.aclose()
     if not found.subscriptions and found.gaps:

@@ -94,7 +94,7 @@ def _show(desk: Desk, found: "Sequence[Alert]", now: datetime) -> None:
         return
     columns = [Column("ID", 12, keeps_end=False), Column("SEVERITY", 8), Column("SUMMARY", 20, keeps_end=False)]
     rows: list[list[Any]] = [
-        [alert.id[:12], severity(alert.severity), summary_at(alert.finding, now)] for alert in found[:_MOST]
+        [alert.id[:12], severity(alert.severity), summary_at(alert, now)] for alert in found[:_MOST]
     ]
     desk.lines(table(columns, rows, desk.width, indent=2))
     if len(found) > _MOST:

@@ -1,7 +1,7 @@
 """Options that several commands share, and how times are read from the command line."""
 
 import getpass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,12 +38,12 @@ AuthorOption = Annotated[
 ]
 
 
-def since(text: str | None, *, now: datetime, zone: tzinfo) -> datetime | None:
-    """The time that `--since` means, or `None` where it was not given."""
+def since(text: str | None, *, now: datetime, zone: tzinfo, option: str = "--since") -> datetime | None:
+    """The time that `--since` means, or another option of the past; `None` where it was not given."""
     if text is None:
         return None
     span = _span(text)
-    return now - span if span is not None else moment_of(text, option="--since", zone=zone)
+    return now - span if span is not None else moment_of(text, option=option, zone=zone)
 
 
 def until(text: str, *, now: datetime, zone: tzinfo, option: str = "--until") -> datetime:
@@ -74,13 +74,11 @@ def _span(text: str) -> timedelta | None:
 
 def moment_of(text: str, *, option: str, zone: tzinfo, is_end: bool = False) -> datetime:
     """A date or time; without an offset it is by `zone`. A date is its beginning, or its end."""
+    from watcher.answers.query import moment_at
+
     try:
-        if len(text) == 10:
-            day = date.fromisoformat(text) + timedelta(days=int(is_end))
-            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moment_at(text, zone, is_end=is_end)
+    except ValueError:
         message = f'{text!r} is no time; write "12h", "7d", "2026-12-31" or "2026-12-31T18:00:00Z"'
         raise typer.BadParameter(message, param_hint=option) from None
 

@@ -69,15 +69,15 @@ def permissions(
 
 
 async def _ask(desk: Desk, settings: "Config") -> "tuple[Discovery, tuple[Holder, ...]]":
-    from watcher import assembly
+    from watcher.assembly.azure import discovery_settings, eyes_of
     from watcher.azure.discovery import discover
     from watcher.cli.rights import survey
     from watcher.transport import open_client
 
     http = open_client(connections=settings.poll.concurrency + 8)
     try:
-        collector, _ = assembly.eyes_of(settings, http, desk.clock)
-        found = await discover(collector.management, assembly.discovery_settings(settings), at=desk.now())
+        collector, _ = eyes_of(settings, http, desk.clock)
+        found = await discover(collector.management, discovery_settings(settings), at=desk.now())
         return found, await survey(
             settings, http, subscriptions=found.subscriptions, accounts=found.accounts, at=desk.now()
         )

@@ -11,7 +11,7 @@ import typer
 
 from watcher.cli.desk import Desk
 from watcher.cli.files import write_file
-from watcher.cli.options import ConfigOption, JsonOption, moment_of, span_of
+from watcher.cli.options import ConfigOption, JsonOption, since, span_of
 from watcher.errors import Refused
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def report(
     ] = "7d",
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="TIME", help="What was known then: a date, which is its beginning, or a time."),
+        typer.Option(
+            "--as-of", metavar="TIME", help='What was known then: a date, which is its beginning, a time, or "12h" ago.'
+        ),
     ] = None,
     owner: Annotated[
         str | None,
@@ -69,7 +71,7 @@ def report(
 
     desk: Desk = ctx.obj
     chosen = _format(format_, as_json=as_json, output=output)
-    length: Length = "month" if period == "month" else span_of(period, option="--period")
+    length = _length(period)
     if edition not in _EDITIONS:
         raise typer.BadParameter(f"{edition!r} is neither {' nor '.join(_EDITIONS)}", param_hint="--edition")
     if owner is not None and edition != "all":
@@ -78,11 +80,11 @@ def report(
     desk.quieten()
     now = desk.now()
     zone = settings.watcher.timezone
-    at = now if as_of is None else moment_of(as_of, option="--as-of", zone=zone)
+    at = since(as_of, now=now, zone=zone, option="--as-of") or now
     if at > now:
         raise typer.BadParameter(f"{as_of!r} is still to come", param_hint="--as-of")
     receivers = _receivers(settings, send or ())
-    from watcher.assembly_report import edition_of
+    from watcher.assembly.reports import edition_of
 
     with _progress(desk) as step:
         statement = _statement(
@@ -108,7 +110,7 @@ def report(
     unseen = _unseen(statement, owner)
     if unseen:
         desk.complain(f"watcher: {unseen}")
-    if failed or statement.unseen or not (statement.accounts or owner):
+    if failed or statement.has_gaps:
         raise typer.Exit(_INCOMPLETE)
 
 
@@ -120,16 +122,36 @@ def _format(given: str | None, *, as_json: bool, output: Path | None) -> str:
         raise typer.BadParameter(f"does not go with --format {given}", param_hint="--json")
     if as_json or given:
         return given or "json"
-    return "" if output is None else _SUFFIXES.get(output.suffix.lower(), "text")
+    if output is None:
+        return ""
+    found = _SUFFIXES.get(output.suffix.lower())
+    if found is None and output.suffix:
+        raise typer.BadParameter(
+            f"{output.name!r} ends in none of {', '.join(_SUFFIXES)}; name one of these, or say --format "
+            f"{'|'.join(_FORMATS)}",
+            param_hint="--output",
+        )
+    return found or "text"
+
+
+def _length(period: str) -> "Length":
+    if period == "month":
+        return "month"
+    try:
+        return span_of(period, option="--period")
+    except typer.BadParameter:
+        message = f'{period!r} is no period; write "7d", "30d" or "12h", or "month" for this month so far'
+        raise typer.BadParameter(message, param_hint="--period") from None
 
 
 def _statement(desk: Desk, settings: "Config", edition: "tuple[Edition, Concerns]", **about: Any) -> "Statement":
-    from watcher.assembly import tariff_of, terms_of
-    from watcher.assembly_report import report_terms_of, statement_of
+    from watcher.assembly.judgement import tariff_of, terms_of
+    from watcher.assembly.reports import report_terms_of, statement_of
 
     with desk.store(settings) as store:
         terms, tariff = report_terms_of(settings, terms_of(settings)), tariff_of(settings)
-        return store.read_now(statement_of, edition, terms=terms, tariff=tariff, **about)
+        owners = [one.name for one in settings.owners]
+        return store.read_now(statement_of, edition, terms=terms, tariff=tariff, owners=owners, **about)
 
 
 def _rendered(statement: "Statement", format_: str) -> str:
@@ -143,7 +165,7 @@ def _unseen(statement: "Statement", owner: str | None) -> str:
     """What whoever reads only the last line must know."""
     if not statement.accounts and owner is None:
         return "no account was known then, so there is nothing to tell of; see `watcher status`"
-    if statement.unseen:
+    if statement.has_gaps:
         count = len(statement.unseen)
         return f"{count} {'thing' if count == 1 else 'things'} could not be seen; the report says which"
     if owner is not None and not (statement.hosted or statement.trained or statement.undeployed or statement.orphans):
@@ -175,7 +197,7 @@ def _receivers(settings: "Config", names: Sequence[str]) -> list[tuple[int, str]
         ConfigurationError: a secret of one is missing.
         Refused: there is no such receiver, or it takes no reports.
     """
-    from watcher.assembly import receiver_options
+    from watcher.assembly.telling import receiver_options
     from watcher.config.models import TYPES_WITHOUT_REPORTS
     from watcher.config.values import Invalid
     from watcher.errors import ConfigurationError
@@ -203,21 +225,15 @@ async def _send_all(
     say: "Callable[[str], None]",
 ) -> int:
     """Send to one after the other, and say a line for each; returns how many failed."""
-    from watcher.assembly import receiver_options
+    from watcher.assembly.telling import context_of, receiver_options
     from watcher.errors import ConfigurationError
-    from watcher.notify.registry import Context, build_notifier
+    from watcher.notify.registry import build_notifier
     from watcher.transport import open_client
 
     failed = 0
     page = f"{settings.watcher.public_url}/report" if settings.watcher.public_url else ""
     client = open_client()
-    context = Context(
-        watcher_name=settings.watcher.name,
-        zone=settings.watcher.timezone,
-        public_url=settings.watcher.public_url or "",
-        client=client,
-        stream=desk.out,
-    )
+    context = context_of(settings, client, desk.out)
     try:
         for number, name in receivers:
             receiver = settings.receivers[number]

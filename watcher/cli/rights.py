@@ -47,16 +47,16 @@ async def survey(
     only_try: bool = False,
 ) -> tuple[Holder, ...]:
     """What the configured credential may do; see `Surveyor.survey`."""
-    from watcher import assembly
+    from watcher.assembly.azure import cloud_of, credentials_of
 
-    cloud = assembly.cloud_of(config)
+    cloud = cloud_of(config)
     poll = config.poll
     client = AzureClient(http, timeout_s=poll.timeout.total_seconds(), concurrency=poll.concurrency)
     keys = {one.resource_id.lower(): one.api_key.reveal() for one in config.azure.accounts if one.api_key}
     surveyor = Surveyor(
         client,
         cloud,
-        assembly.credentials_of(config, cloud),
+        credentials_of(config, cloud),
         needs=needs_of(config),
         keys=keys,
         api=config.azure.api,

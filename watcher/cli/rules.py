@@ -89,7 +89,8 @@ def _until(text: str, settings: "Config", now: datetime) -> datetime:
 def _replay(desk: Desk, settings: "Config", begin: datetime, end: datetime) -> "Replayed":
     import asyncio
 
-    from watcher.assembly import judgement_of, routing_of
+    from watcher.assembly.judgement import judgement_of
+    from watcher.assembly.telling import routing_of
     from watcher.replay import replay
     from watcher.store import recording
 
@@ -156,7 +157,7 @@ def _table(told: "Iterable[Entry]", width: int, zone: Any) -> list[Line]:
 def _what(entry: "Entry") -> str:
     from watcher.alerts.summary import summary_at
 
-    return entry.alert.ended_because or summary_at(entry.alert.finding, entry.at)
+    return entry.alert.ended_because or summary_at(entry.alert, entry.at)
 
 
 def _totals(desk: Desk, replayed: "Replayed", told: "Sequence[Entry]") -> None:

@@ -44,15 +44,17 @@ def run(
 
 
 def _once(desk: Desk, config: "Config", *, dry_run: bool) -> int:
-    from watcher import assembly, rounds
+    from watcher import rounds
+    from watcher.assembly.machine import assemble
+    from watcher.assembly.stores import open_for_rehearsal, open_store
     from watcher.loop import new_event_loop
 
     _log_quietly(desk, config)
 
     async def work() -> "Summary":
-        store = assembly.open_for_rehearsal(config) if dry_run else assembly.open_store(config)
+        store = open_for_rehearsal(config) if dry_run else open_store(config)
         try:
-            machine = await assembly.assemble(config, store, stream=desk.out)
+            machine = await assemble(config, store, stream=desk.out)
             try:
                 if dry_run:
                     return await rounds.rehearse(machine)
@@ -71,11 +73,12 @@ def _once(desk: Desk, config: "Config", *, dry_run: bool) -> int:
 
 def _log_quietly(desk: Desk, config: "Config") -> None:
     """The log goes to standard error, and only what is wrong: the summary tells the rest."""
-    from watcher import assembly, logs
+    from watcher import logs
+    from watcher.assembly.machine import secrets_of
 
     level = "debug" if config.logging.level == "debug" else "warning"
     logs.configure(format=config.logging.format, level=level, stream=desk.err)
-    logs.hide(assembly.secrets_of(config))
+    logs.hide(secrets_of(config))
 
 
 @contextlib.contextmanager
@@ -116,7 +119,7 @@ def _tell(desk: Desk, summary: "Summary", *, dry_run: bool) -> None:
             desk.say(f"would record  {transition.kind} {transition.name}: {change}")
     for notification in summary.notifications if dry_run else ():
         for told in notification.alerts:
-            about = summary_at(told.alert.finding, notification.created_at)
+            about = summary_at(told.alert, notification.created_at)
             desk.say(f"would send    to {notification.receiver} ({told.reason}): {about}")
     for account, gap in summary.gaps:
         where = f"{account.label}: " if account is not None else "discovery: "

@@ -31,7 +31,7 @@ def status(
     The hand-over: what fires, what comes next, what is kept quiet, who was told, what happened, ended and was done."""
     from watcher.answers import handover
     from watcher.answers.status import load, stopped_at
-    from watcher.assembly import routing_of
+    from watcher.assembly.telling import routing_of
     from watcher.report.summary_record import summary_record
     from watcher.settings import frame_of
 
@@ -214,7 +214,7 @@ def _alerts(summary: "Summary", width: int) -> Iterator[Line]:
     below = []
     for one, explained in folded(summary.firing):
         marks = [mark for mark, holds in (("acked", one.alert.acked_at), ("silenced", one.silences)) if holds]
-        about = (f"[{', '.join(marks)}] " if marks else "") + summary_at(one.alert.finding, summary.now)
+        about = (f"[{', '.join(marks)}] " if marks else "") + summary_at(one.alert, summary.now)
         since = past(one.alert.starts_at, summary.now).removesuffix(" ago")
         rows.append([one.alert.id[:12], severity(one.alert.severity), since, about])
         below.append(explained_words(explained))

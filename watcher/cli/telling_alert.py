@@ -32,7 +32,8 @@ def alert_text(file: "AlertFile", now: datetime, width: int) -> Iterator[Line]:
         (alert.severity.value, SEVERITY_STYLES[alert.severity]),
     )
     is_over = alert.ends_at is not None
-    summary = (finding.summary if is_over else summary_at(finding, now)).removesuffix(".")
+    summary = finding.summary if is_over else summary_at(alert, now, calls_known_to=file.calls_known_to)
+    summary = summary.removesuffix(".")
     if is_over:
         yield from paragraph(_life(file, now), width)
         yield from paragraph(f"As last recorded, it said: {summary}. {finding.description}", width)

@@ -110,12 +110,13 @@ def _end(dossier: "Dossier", now: datetime) -> str:
         return ""
     if one.outcome == Change.REPLACED.value:
         return f"It was replaced by another of its name, seen {moment(one.ended_at)} ({ago(one.ended_at, now)})."
-    cause = _cause(dossier)
+    cause = "" if dossier.is_of_alert else dossier.cause  # that stands above
     text = f"It is gone, seen {moment(one.ended_at)} ({ago(one.ended_at, now)}){cause and f': {cause}'}."
     if log is None:
         return f"{text} Who deleted it is unknown: the activity log was not asked."
-    if cause and (log.deleted_by or log.deleted_at):
-        return f"{text.removesuffix('.')}, says the activity log."
+    if cause and dossier.is_cause_logged:
+        # What it says of Azure itself comes with our own guess at the reason.
+        return text if " by Azure itself" in cause else f"{text.removesuffix('.')}, says the activity log."
     if log.deleted_by or log.deleted_at:
         what = "the account with all that was in it" if log.account_deleted else "it"
         at = f" on {moment(log.deleted_at)}" if log.deleted_at else ""
@@ -125,16 +126,6 @@ def _end(dossier: "Dossier", now: datetime) -> str:
     if cause.endswith("the activity log names nobody"):
         return f"{text} Whether Azure logs its own deletions is not documented."
     return f"{text} The activity log names nobody; whether Azure logs its own deletions is not documented."
-
-
-def _cause(dossier: "Dossier") -> str:
-    """What its `deployment_gone` says was the cause; "" where there is none, or it stands above."""
-    if dossier.is_of_alert or dossier.deployment is None:
-        return ""
-    life = dossier.deployment.deployment.incarnation
-    gone = (one.alert.finding for one in dossier.alerts if one.alert.finding.rule == "deployment_gone")
-    summaries = (finding.summary for finding in gone if finding.subject.incarnation == life)
-    return next(summaries, "").partition(" is gone: ")[2]
 
 
 def _kept(dossier: "Dossier", now: datetime) -> str:

@@ -70,20 +70,14 @@ async def _send_all(
     desk: Desk, settings: "Config", samples: "dict[str, Notification]", now: "datetime", *, with_end: bool
 ) -> int:
     """Send to each receiver, one after the other, and say a line for each; returns how many failed."""
-    from watcher.assembly import receiver_options
+    from watcher.assembly.telling import context_of, receiver_options
     from watcher.errors import ConfigurationError
-    from watcher.notify.registry import Context, build_notifier
+    from watcher.notify.registry import build_notifier
     from watcher.transport import open_client
 
     failed = 0
     client = open_client()
-    context = Context(
-        watcher_name=settings.watcher.name,
-        zone=settings.watcher.timezone,
-        public_url=settings.watcher.public_url or "",
-        client=client,
-        stream=desk.out,
-    )
+    context = context_of(settings, client, desk.out)
     try:
         for number, receiver in enumerate(settings.receivers):
             if receiver.name not in samples:
@@ -159,7 +153,7 @@ def routes_test(
     With what mutes it, to whom it escalates, and who stands in where the receiver stays dead."""
     from watcher.alerts.route import REPORT_ONLY_RULES, group_labels
     from watcher.alerts.routing import receivers
-    from watcher.assembly import routing_of
+    from watcher.assembly.telling import routing_of
     from watcher.report.records import document
 
     desk: Desk = ctx.obj

@@ -42,7 +42,8 @@ from watcher.config.receivers import (
 from watcher.config.rules import RuleOptions, Rules
 from watcher.config.schema import json_schema
 from watcher.config.secret import Secret
-from watcher.config.values import Listen, Schedule, TimeRange, format_duration, parse_duration
+from watcher.config.times import Schedule, TimeRange, format_duration, parse_duration
+from watcher.config.values import Listen
 
 __all__ = [
     "AlertmanagerReceiver",

@@ -13,17 +13,15 @@ from watcher.config.receivers import AnyReceiver, UrlFromEnv, UrlFromFile
 from watcher.config.rules import Rules
 from watcher.config.secret import Secret, SecretFromEnv, SecretFromFile
 from watcher.config.table import Mistake, Table, has_secret, nearest
+from watcher.config.times import DayTimes, Duration, Interval, Period, ReportSchedule, TimeZone, Weekdays
 from watcher.config.values import (
     WHOLE,
     BaseUrl,
     Currency,
     DatabaseUrl,
-    DayTimes,
-    Duration,
     FreeLabel,
     GroupLabel,
     HeaderName,
-    Interval,
     Invalid,
     LabelName,
     Labels,
@@ -32,13 +30,9 @@ from watcher.config.values import (
     Matchers,
     Name,
     Peer,
-    Period,
-    ReportSchedule,
     ResourceId,
     Severity,
-    TimeZone,
     Url,
-    Weekdays,
     check_database_url,
     parse_listen,
 )

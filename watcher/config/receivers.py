@@ -10,16 +10,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from watcher.config.secret import Secret, SecretFromEnv, SecretFromFile
 from watcher.config.table import Mistake, Table, has_secret, nearest
-from watcher.config.values import (
-    WHOLE,
-    Invalid,
-    MailAddress,
-    Name,
-    RateLimit,
-    Url,
-    check_url,
-    is_loopback,
-)
+from watcher.config.times import RateLimit
+from watcher.config.values import WHOLE, Invalid, MailAddress, Name, Url, check_url, is_loopback
 
 
 def _web_secret(secret: Secret) -> Secret:

@@ -10,18 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from watcher.config.table import Mistake, Table, nearest
-from watcher.config.values import (
-    WHOLE,
-    Duration,
-    Interval,
-    Invalid,
-    Labels,
-    Lifetimes,
-    Severity,
-    Steps,
-    parse_duration,
-    parse_lifetime,
-)
+from watcher.config.times import Duration, Interval, Lifetimes, Steps, parse_duration, parse_lifetime
+from watcher.config.values import WHOLE, Invalid, Labels, Severity
 
 
 class RuleOptions(Table):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from watcher.config.models import Config
-from watcher.config.values import format_duration
+from watcher.config.times import format_duration
 
 
 def json_schema() -> dict[str, Any]:

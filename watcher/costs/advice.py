@@ -1,7 +1,8 @@
 """What to do about a deployment: delete it, make it a Developer one, leave it to its successor, or keep it.
 
 Advice rests on what is known alone. One deployment gets one piece of advice, the one that saves most; what somebody
-wants kept gets none, and is listed as an exception with its reason and its end.
+wants kept gets none, and is listed as an exception with its reason and its end. A Developer deployment comes after all
+else, whatever it saves: it is a choice for tests alone, and whether something serves tests only its owner knows.
 """
 
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ class Move(StrEnum):
 
     DELETE = "delete"  #: nobody calls it
     CONSOLIDATE = "consolidate"  #: a newer model of its line could serve in its place
-    DEVELOPER = "developer"  #: it is called so seldom that a trial deployment would do
+    DEVELOPER = "developer"  #: it is called so seldom that a trial deployment would do, if it serves tests only
     KEEP = "keep"  #: somebody wants it, or nothing is known against it
 
 
@@ -53,7 +54,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     is_successor_called: bool | None = None
     wish: Wish | None = None
     delete: str  #: command
-    developer: str  #: command; asked for where its calls are a trickle
+    developer: str  #: command; "" where a Developer deployment can be no choice
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,14 +65,15 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     move: Move
     because: str
-    #: In the coming month: of an idle one until Azure deletes it by itself; `None`: it is kept, or is called.
+    #: In the coming month: of an idle one until Azure deletes it by itself, which may be at once where that is overdue;
+    #: `None`: it is kept, or is called.
     saving_per_month: Cost | None
     saving_until_deletion: Cost | Total | None  #: `None`: Azure will not delete it by itself soon, as far as is known
     risk: str
     command: str  #: "" where there is nothing to do
 
 
-_MODEL_STAYS = "The model stays and can be deployed again with the recipe."
+_MODEL_STAYS = "The model stays and can be deployed again with the recipe that “watcher explain ACCOUNT/NAME” prints."
 _DELETE_RISK = f"Calls that still come would fail from then on. {_MODEL_STAYS}"
 _DEVELOPER_RISK = (
     "A Developer deployment is deleted 24 h after its creation, called or not; it has no service level and may process "
@@ -101,17 +103,25 @@ def advise(case: Case, now: datetime) -> Advice | None:
             because = f"{because}, but {_use(case.calls)}: move its callers there first"
             return _advice(case, Move.CONSOLIDATE, because, None, risk, "")
         return _advice(case, Move.CONSOLIDATE, because, monthly, risk, case.delete)
-    if case.trickle_calls is not None:
-        because = f"{case.trickle_calls:g} calls in {case.trickle_days} d"
+    if case.trickle_calls is not None and case.developer:
+        calls = f"{case.trickle_calls:g} {'call' if case.trickle_calls == 1 else 'calls'}"
+        because = f"it had {calls} in {case.trickle_days} d: a choice if it serves tests only"
         command = f"{case.delete}\n{case.developer}"
         return _advice(case, Move.DEVELOPER, because, monthly, _DEVELOPER_RISK, command)
     return None
 
 
 def _uncalled(case: Case) -> str:
-    if case.called_until is None:
-        return "nobody calls it"
-    return f"nobody called it as far as its calls were read, which is until {_moment(case.called_until)}"
+    because = "nobody calls it"
+    if case.called_until is not None:
+        because = f"nobody called it as far as its calls were read, which is until {_moment(case.called_until)}"
+    idle = case.idle if isinstance(case.idle, IdleMoney) else None
+    if idle is not None and idle.is_assumed:
+        late = ", and it stands though its time is over" if idle.is_overdue else ""
+        return f"{because}; whether Azure deletes one of its SKU by itself is not documented{late}"
+    if idle is not None and idle.is_overdue:
+        return f"{because}; Azure's own deletion of it is overdue: it may come at any moment, or the fee goes on"
+    return because
 
 
 def _moment(at: datetime) -> str:
@@ -125,15 +135,19 @@ def _use(calls: float | None) -> str:
 
 
 def advise_all(cases: Iterable[Case], now: datetime) -> tuple[Advice, ...]:
-    """All advice, the greatest saving first, exceptions last; in the same order whatever that of the cases."""
+    """All advice, the greatest saving first, then that for tests only, exceptions last; in the same order whatever that
+    of the cases."""
     found = [advice for case in cases if (advice := advise(case, now)) is not None]
     return tuple(sorted(found, key=_rank))
 
 
-def _rank(advice: Advice) -> tuple[bool, float, str, str]:
+_LATE_MOVES = {Move.DEVELOPER: 1, Move.KEEP: 2}
+
+
+def _rank(advice: Advice) -> tuple[int, float, str, str]:
     monthly = advice.saving_per_month
     saving = -float(monthly.high) if isinstance(monthly, Amount) else 1.0
-    return advice.move is Move.KEEP, saving, advice.account, advice.name
+    return _LATE_MOVES.get(advice.move, 0), saving, advice.account, advice.name
 
 
 def _advice(
@@ -160,7 +174,7 @@ def _before_deletion(case: Case, idle: IdleMoney | None, monthly: Cost | None) -
     rest = None if idle is None else idle.until_deletion
     if idle is None or rest is None:  # its latest calls were not read: no day can be named
         return Amount(low=nothing(monthly.currency).low, high=monthly.high, currency=monthly.currency)
-    high = monthly.high if idle.is_open else min(rest.high, monthly.high)
+    high = min(rest.high, monthly.high) if idle.is_bounded else monthly.high
     return Amount(low=min(rest.low, monthly.low), high=high, currency=monthly.currency)
 
 

@@ -19,6 +19,8 @@ MONTH = timedelta(days=30)
 #: Why only the least is known of what something idle costs yet, or nothing.
 OPEN_END = "when Azure deletes it at the latest is not known"
 NO_END = "when Azure deletes it, if ever, is not known"
+ASSUMED_END = "whether Azure deletes it at all is assumed, and not known"
+OVERDUE = "Azure was to delete it by now, and whether it still does is not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +32,41 @@ class IdleMoney:
     #: From now on, if nobody acts; `None`: no rule is known to end it.
     until_deletion: Amount | None
     is_open: bool = False  #: no latest time of the deletion can be named: `until_deletion` is its least
+    is_assumed: bool = False  #: that Azure deletes it is assumed: as before
+    #: It should be gone: nothing more comes, or the fee of each day that it stands, and `until_deletion` tells neither.
+    is_overdue: bool = False
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it surely costs no more than `until_deletion` yet."""
+        if self.until_deletion is None:
+            return False
+        return self.per_day.is_zero or not (self.is_open or self.is_assumed or self.is_overdue)
+
+    @property
+    def parts(self) -> tuple[Cost, ...]:
+        """`until_deletion`, and why it is not all, or is none."""
+        if self.until_deletion is None:
+            return (self.per_day if self.per_day.is_zero else Unknown(because=NO_END),)
+        if self.is_bounded:
+            return (self.until_deletion,)
+        if self.is_overdue:
+            return (Unknown(because=OVERDUE),)
+        return self.until_deletion, Unknown(because=ASSUMED_END if self.is_assumed else OPEN_END)
 
     @property
     def rest(self) -> Amount | Total | None:
         """`until_deletion`, with what is missing from it where that is only its least."""
-        if self.until_deletion is None or not self.is_open:
+        if self.until_deletion is None or self.is_bounded:
             return self.until_deletion
-        return total((self.until_deletion, Unknown(because=OPEN_END)), self.until_deletion.currency)
+        return total(self.parts, self.until_deletion.currency)
 
     @property
     def outlook(self) -> str:
         """`402.90 to 612.00 USD more if nobody acts`."""
         if self.rest is None:
             return f"{self.per_day.text} more each day until somebody acts"
-        if not self.is_open and self.until_deletion is not None and self.until_deletion.is_zero:
+        if self.is_overdue:
             return f"{self.per_day.text} more each day until Azure deletes it, which is overdue, or somebody acts"
         return f"{self.rest.text} more if nobody acts"
 
@@ -55,6 +78,7 @@ def idle_money(
     known_to: datetime | None = None,
     since: tuple[datetime, datetime],
     deletion: tuple[datetime, datetime | None] | None,
+    is_assumed: bool = False,
 ) -> IdleMoney | Unknown:
     """What idleness has cost, costs and will cost.
 
@@ -63,6 +87,7 @@ def idle_money(
         since: When it began, at the earliest and at the latest.
         deletion: When Azure deletes it, at the earliest and at the latest (`None`: no such time can be named); `None`:
             Azure lets it stand.
+        is_assumed: Azure does not say that it deletes the like of it.
     """
     if isinstance(price, Unknown):
         return price
@@ -78,6 +103,8 @@ def idle_money(
         per_day=price.over(DAY),
         until_deletion=rest,
         is_open=deletion is not None and deletion[1] is None,
+        is_assumed=deletion is not None and is_assumed,
+        is_overdue=deletion is not None and deletion[1] is not None and max(deletion[0], deletion[1]) <= now,
     )
 
 

@@ -164,8 +164,8 @@ class Total:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether nothing at all is known."""
-        return bool(self.reasons) and self.unknown == self.parts
+        """Whether nothing at all is known: of what may come to anything, at least nothing says no more."""
+        return bool(self.reasons) and (self.unknown == self.parts or not self.known.least)
 
     def __add__(self, other: "Total") -> "Total":
         reasons = self.reasons or other.reasons

@@ -87,10 +87,12 @@ def use_by_day(
     """Divide the time in which it stood in `period` by local day and by use.
 
     The time is `unknown` where its metrics were not read. Of what was read, all from the start of the hour of the last
-    answered call of the period on is `idle` (from its beginning, where there was none), as Azure's own clock counts it.
-    Before that, a local day decides for itself: without a call it is `idle`, with at most `trickle` calls it is
-    `trickle`, with more it is `used`. Only answered calls count, and only of this life. An hour of calls belongs to the
-    day in which it begins. What would not be `used` is `unknown` in the hours of calls that may be answered ones.
+    answered call of the period on is `idle` (from its beginning, where there was none), as Azure's own clock counts it:
+    but only if a whole hour after that one was read in which no call can have been answered. Otherwise nothing shows
+    that use has ended, and what is called around the clock is idle at no time. Before that, a local day decides for
+    itself: without a call it is `idle`, with at most `trickle` calls it is `trickle`, with more it is `used`. Only
+    answered calls count, and only of this life. An hour of calls belongs to the day in which it begins. What would not
+    be `used` is `unknown` in the hours of calls that may be answered ones.
 
     Args:
         coverage: What was read whole of the account's metrics.
@@ -107,12 +109,16 @@ def use_by_day(
     hours, counts = answered.hours, answered.counts
     # Of the hour in which it was created it cannot be told whose calls they are; those before are another life's.
     done, last = bisect_left(hours, begin // _HOUR), _hours_before(hours, end)
-    idle_from = max(hours[last - 1] * _HOUR, begin) if last > done else begin
     read = _spans(coverage)
     spans = [(max(low, begin), min(high, end)) for low, high in read if low < end and begin < high]
     read_from, read_to = spans[0] if len(spans) == 1 else (end, begin)
     read_to = min(read_to, sure)
     unclear = _doubtful(unclear, begin, end) if unclear else ()
+    idle_from = doubts_from = begin
+    if last > done:
+        called_to = (hours[last - 1] + 1) * _HOUR
+        idle_from = max(called_to - _HOUR, begin) if _has_rested(spans, unclear, called_to) else end
+        doubts_from = min(idle_from, called_to)
     grid = _grid(period, zone)
     if last <= done and (read_from, read_to) == (begin, end) and not unclear:  # as very often
         return _idle_days(grid, begin, end)
@@ -121,7 +127,7 @@ def use_by_day(
     counted = bisect_left(hours, whole[-1] // _HOUR) if whole else len(hours)
     midnights, hours_before, dates = grid
     number = bisect_right(midnights, begin)
-    days, low = [], begin
+    days, low, before = [], begin, _IDLE
     while low < end:
         if number < len(midnights) and midnights[number] < end:
             high, bound = midnights[number], hours_before[number]
@@ -131,8 +137,11 @@ def use_by_day(
         came = sum(counts[done:after], 0.0)
         within = came if after <= counted else sum(counts[done:counted], 0.0)
         done = after
-        before = _IDLE if not came else _TRICKLE if came <= trickle else _USED
-        doubts = _doubtful(unclear, max(low, idle_from) if before is _USED else low, high) if unclear else ()
+        if came:
+            before = _TRICKLE if came <= trickle else _USED
+        elif done < last or idle_from < end:  # else what began before this day's midnight goes on
+            before = _IDLE
+        doubts = _doubtful(unclear, max(low, doubts_from) if before is _USED else low, high) if unclear else ()
         if doubts:
             spent = _spent(low, high, before, idle_from, _without(spans, doubts), sure)
         elif read_from <= low and high <= read_to:  # as nearly always
@@ -207,6 +216,19 @@ def _doubtful(unclear: Sequence[int], low: int, high: int) -> Sequence[int]:
 
 
 _Spans = list[tuple[int, int]]
+
+
+def _has_rested(spans: _Spans, unclear: Sequence[int], since: int) -> bool:
+    """Whether an hour after `since` was read whole, and holds no call that may be an answered one.
+
+    Args:
+        since: Where the hour of the last answered call ends.
+    """
+    for low, high in spans:
+        first, last = -(-max(low, since) // _HOUR), high // _HOUR
+        if first < last and (not unclear or bisect_left(unclear, last) - bisect_left(unclear, first) < last - first):
+            return True
+    return False
 
 
 def _without(spans: _Spans, hours: Sequence[int]) -> _Spans:

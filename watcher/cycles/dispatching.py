@@ -17,7 +17,7 @@ from watcher.alerts.routing import Routing
 from watcher.clock import Clock
 from watcher.cycles.recall import Quiet, Recall, look, mark
 from watcher.cycles.reviewing import Reviewer
-from watcher.store import alerts, claiming, operators, outbox
+from watcher.store import alerts, claiming, heard, operators, outbox, tellings
 from watcher.store.claiming import Paces
 from watcher.store.engine import Store
 from watcher.store.outbox import Delivery
@@ -207,7 +207,7 @@ def _add(
 def _completed(tx: Connection, receiver: str, lane: Sequence[Delivery]) -> Sequence[Delivery]:
     if all(entry.reason is NotifyReason.FIRING for one in lane for entry in one.notification.alerts):
         return lane  # of this the receiver was never told before, so there is nothing to look up
-    return claiming.completed(tx, receiver, lane)
+    return heard.completed(tx, receiver, lane)
 
 
 def _with_lost(told: Sequence[Told], lost: Collection[str]) -> Sequence[Told]:
@@ -228,7 +228,7 @@ def decide(
         open_alerts,
         routing=routing,
         told=_with_lost(
-            alerts.told_rows(tx, {alert.id for alert in open_alerts}), alerts.lost(tx) if escalates else ()
+            tellings.for_planning(tx, {alert.id for alert in open_alerts}), tellings.lost(tx) if escalates else ()
         ),
         groups=outbox.groups(tx, since=now - max(route.group_interval for route in routing.root.walk())),
         silences=operators.silences(tx, since=now),

@@ -22,7 +22,7 @@ from watcher.alerts.matcher import matches
 from watcher.alerts.notification import Told
 from watcher.alerts.routing import Routing
 from watcher.alerts.silence import Silence
-from watcher.store import alerts, grounds, operators, outbox
+from watcher.store import alerts, grounds, operators, outbox, tellings
 from watcher.store.grounds import Grounds
 from watcher.store.outbox import Delivery
 
@@ -131,7 +131,7 @@ class Recall:
         fresh, told = self._take_changes(tx, found)
         self._take_told(tx, found, fresh, told)
         if any(route.escalate_to for route in routing.root.walk()):
-            self._lost = alerts.lost(tx)  # it says how an escalation is worded, and not when it is due
+            self._lost = tellings.lost(tx)  # it says how an escalation is worded, and not when it is due
         while (at := self.next_at) is not None and at <= now:
             self._wake(heapq.heappop(self._wakes)[1])
         awake = tuple(self._alerts[id_][1] for id_ in self._awake)
@@ -210,11 +210,11 @@ class Recall:
 
     def _take_told(self, tx: Connection, found: Grounds, fresh: frozenset[str], told: frozenset[str]) -> None:
         if found.last_decided != self._last_decided:
-            self._append(row for row in alerts.told_after(tx, self._last_decided) if row.alert_id not in fresh)
+            self._append(row for row in tellings.after(tx, self._last_decided) if row.alert_id not in fresh)
             for (receiver, key), at in grounds.groups_after(tx, self._last_decided).items():
                 self._note_group(receiver, key, at)
         self._last_decided = found.last_decided
-        for row in alerts.told_rows(tx, told):
+        for row in tellings.for_planning(tx, told):
             self._told[row.alert_id] = (*self._told.get(row.alert_id, ()), row)
 
     def _append(self, rows: Iterable[Told]) -> None:

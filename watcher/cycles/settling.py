@@ -16,7 +16,7 @@ from watcher.alerts.notification import Notification
 from watcher.alerts.routing import Routing
 from watcher.errors import DeliveryError
 from watcher.notify.notifier import Receipt, RetryPolicy, TryAgain
-from watcher.store import alerts, attempts, channels, outbox, redelivery
+from watcher.store import attempts, channels, outbox, redelivery, tellings
 from watcher.store.attempts import Attempt, Outcome
 from watcher.store.channels import Channel
 from watcher.store.outbox import Delivery
@@ -277,7 +277,7 @@ def _tell_instead(
             notification,
             paths=outbox.paths(tx, one.delivery.sequence),
             routing=routing,
-            known=alerts.told(tx, about),
+            known=tellings.newest(tx, about),
             because=detail if not kind or detail.startswith(f"{kind}: ") else f"{kind}: {detail}",
             now=now,
         )

@@ -20,7 +20,7 @@ from watcher.rules.finding import Subject
 from watcher.rules.job_cost import is_billed_by_hours
 from watcher.rules.pace import pace_key
 from watcher.rules.rule import View, deployment_subject
-from watcher.store import alerts, deployments, history, observations, trainings
+from watcher.store import deployments, history, observations, tellings, trainings
 
 
 def view_of(
@@ -191,13 +191,13 @@ def _told(
     subjects = {deployment_subject(deployment) for deployment in ended}
     if not subjects:
         return {}
-    told = alerts.told_of_subjects(
+    told = tellings.of_subjects(
         tx, stored.reading.account.key, subjects, open_ones=firing, ended_since=now - _TOLD_WITHIN
     )
     return {subject: tuple(_in_words(word, now) for word in words) for subject, words in told.items()}
 
 
-def _in_words(word: alerts.Word, now: datetime) -> str:
+def _in_words(word: tellings.Word, now: datetime) -> str:
     told, about = word.told, f"{word.rule}, {word.told.step or word.told.severity}"
     if word.delivered_at is not None:
         # Deliveries are stamped by the wall's clock, which may go ahead of ours: in a demo by days.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from watcher.assembly import Machine
+from watcher.assembly.machine import Machine
 
 
 @dataclass(slots=True)

@@ -6,13 +6,15 @@ from datetime import datetime
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from watcher.assembly import Machine, terms_of
+from watcher.assembly.judgement import terms_of
+from watcher.assembly.machine import Machine
 from watcher.clock import Clock
 from watcher.config import Config
 from watcher.costs.prices import book_of
 from watcher.daemon.reports import Reports
 from watcher.settings import frame_of, known_of
 from watcher.store import counts
+from watcher.store.held import Memory
 from watcher.web.access import Key, Right, Rules
 from watcher.web.app import create_app
 from watcher.web.metrics import Figures, Metrics
@@ -117,7 +119,7 @@ def _hosts(host: str, public_url: str | None) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
-def figures(machine: Machine, now: datetime, memory: counts.Memory | None = None) -> Figures:
+def figures(machine: Machine, now: datetime, memory: Memory | None = None) -> Figures:
     """What the store says now. It waits for the database: call it in a thread, not in the loop.
 
     Args:

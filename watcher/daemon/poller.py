@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from watcher import cycles, rounds
-from watcher.assembly import DISCOVERY_INTERVAL, Machine
+from watcher.assembly.machine import DISCOVERY_INTERVAL, Machine
 from watcher.clock import Clock
 from watcher.cycles import Collect, Recorded
 from watcher.daemon.current import Current
@@ -22,6 +22,7 @@ from watcher.daemon.neighbours import Inquiry, Neighbours, Said
 from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay
 from watcher.errors import DatabaseUnavailableError, StoreError
+from watcher.logs import name_work
 from watcher.resources.account import Account
 from watcher.resources.snapshot import Gap, GapReason, Known, Section, Snapshot
 from watcher.store import scope, state
@@ -215,7 +216,7 @@ class Poller:
         sections: frozenset[Section] | None,
         hold: Inquiry | None,
     ) -> None:
-        structlog.contextvars.bind_contextvars(cycle="poll", account=account.label)
+        name_work("poll", account=account.label)
         began = time.monotonic()
         machine = self._current.machine
         began_at = self._clock()
@@ -291,7 +292,11 @@ class Poller:
             self._first_complete()
             self._first_complete = None
         if self.ping is None or self.ping.done():  # a ping that hangs holds up nothing
-            self.ping = asyncio.create_task(rounds.ping(self._current.machine), name="ping")
+            self.ping = asyncio.create_task(self._ping(), name="ping")
+
+    async def _ping(self) -> None:
+        name_work("heartbeat")
+        await rounds.ping(self._current.machine)
 
 
 class News:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import structlog
 
-from watcher import assembly, cycles, logs
-from watcher.assembly import Machine
+from watcher import cycles, logs
+from watcher.assembly.machine import Machine, assemble, secrets_of
 from watcher.azure.client import Observer
 from watcher.clock import Clock
 from watcher.config import Config
@@ -115,11 +115,9 @@ class Reloader:
             raise ConfigurationError(
                 [(table, "cannot change while the daemon runs", "restart it instead") for table in changed]
             )
-        machine = await assembly.assemble(
-            new, old.store, clock=old.clock, wall_clock=old.wall_clock, observer=self._observer
-        )
+        machine = await assemble(new, old.store, clock=old.clock, wall_clock=old.wall_clock, observer=self._observer)
         logs.configure(format=new.logging.format, level=new.logging.level)
-        logs.hide({*assembly.secrets_of(old.config), *assembly.secrets_of(new)})  # polls under way may quote the old
+        logs.hide({*secrets_of(old.config), *secrets_of(new)})  # polls under way may quote the old
         self._current.machine = machine
         log.info("configuration.reloaded")
         await self.note_accepted()

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from watcher.assembly import Machine, tariff_of, terms_of
-from watcher.assembly_report import edition_of, report_terms_of, statement_of
+from watcher.assembly.judgement import tariff_of, terms_of
+from watcher.assembly.machine import Machine
+from watcher.assembly.reports import edition_of, report_terms_of, statement_of
 from watcher.costs.hosting import Period
 from watcher.errors import Refused
 from watcher.report.calendar import calendar_of
@@ -114,6 +115,7 @@ class Reports:
             is_past=span.is_past,
             terms=report_terms_of(config, terms_of(config)),
             tariff=tariff_of(config),
+            owners=[one.name for one in config.owners],
         )
 
 

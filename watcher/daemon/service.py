@@ -17,8 +17,9 @@ import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from watcher import assembly, config, logs, rounds
-from watcher.assembly import DISCOVERY_INTERVAL, Machine
+from watcher import config, logs, rounds
+from watcher.assembly.machine import DISCOVERY_INTERVAL, Machine, assemble, secrets_of
+from watcher.assembly.stores import open_store
 from watcher.clock import Clock, system_clock
 from watcher.config import Config
 from watcher.daemon import page
@@ -30,9 +31,11 @@ from watcher.daemon.reloading import Reloader
 from watcher.daemon.systemd import sd_notify, watchdog_interval
 from watcher.daemon.teller import BACKSTOP, Teller
 from watcher.errors import StoreError, WatcherError
+from watcher.logs import name_work
 from watcher.loop import new_event_loop
-from watcher.store import counts, retention
+from watcher.store import retention
 from watcher.store.engine import Store
+from watcher.store.held import Memory
 from watcher.web.metrics import Metrics
 from watcher.web.site import Health
 
@@ -63,7 +66,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._reporting: asyncio.Task[None] | None = None  #: reports that are being sent
         self._progress = Progress()
-        memory = counts.Memory()
+        memory = Memory()
         self.metrics = Metrics(lambda: page.figures(current.machine, clock(), memory))
         self._teller = Teller(current, clock=clock, metrics=self.metrics, progress=self._progress)
         self._poller = Poller(
@@ -134,8 +137,8 @@ class Daemon:
     def _schedule(self) -> None:
         now = datetime.now(UTC)
 
-        def add(work: Callable[[], Awaitable[None]], *args: str, **options: Any) -> None:
-            self._scheduler.add_job(self._ended_by_stop(work), *args, **options)
+        def add(work: Callable[[], Awaitable[None]], *args: str, id: str, **options: Any) -> None:
+            self._scheduler.add_job(self._scheduled(id, work), *args, id=id, **options)
 
         discovery_s = DISCOVERY_INTERVAL.total_seconds()
         add(self._poller.tick, "interval", seconds=TICK.total_seconds(), next_run_time=now, id="tick")
@@ -152,10 +155,13 @@ class Daemon:
             add(self._feed_watchdog, "interval", seconds=watchdog, next_run_time=now, id="watchdog")
         self._scheduler.add_listener(lambda _: self.metrics.overruns.inc(), EVENT_JOB_MAX_INSTANCES)
 
-    def _ended_by_stop(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """The work, which may be cut off when all ends: the scheduler would log that as a failure."""
+    def _scheduled(self, name: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """The work, whose lines of the log bear its own name; it may be cut off when all ends, which the scheduler
+        would log as a failure."""
 
         async def run() -> None:
+            # The scheduler's timer runs on in the context of whoever moved a job last, which may be a poll.
+            name_work(name)
             try:
                 await work()
             except asyncio.CancelledError:
@@ -289,8 +295,8 @@ def run(load: Callable[[], Config], *, source: str = "") -> None:
     """
     loaded = load()
     logs.configure(format=loaded.logging.format, level=loaded.logging.level)
-    logs.hide(assembly.secrets_of(loaded))
-    store = assembly.open_store(loaded)
+    logs.hide(secrets_of(loaded))
+    store = open_store(loaded)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_run(loaded, store, load, source))
@@ -305,7 +311,7 @@ async def _run(loaded: Config, store: Store, load: Callable[[], Config], source:
         for daemon in counted:
             daemon.metrics.azure_request(api, status, duration_s)
 
-    machine = await assembly.assemble(loaded, store, observer=observe)
+    machine = await assemble(loaded, store, observer=observe)
     for text in config.warnings(loaded):
         log.warning("configuration.not_in_effect", what=text)
     daemon = Daemon(machine, load=load, source=source)

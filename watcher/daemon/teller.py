@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from watcher import cycles
-from watcher.assembly import Machine
+from watcher.assembly.machine import Machine
 from watcher.clock import Clock
 from watcher.daemon.current import Current
 from watcher.daemon.journal import log_alert
 from watcher.daemon.progress import Progress
 from watcher.daemon.tasks import UnderWay, Wake
 from watcher.errors import DatabaseUnavailableError
+from watcher.logs import name_work
 from watcher.store import claiming, outbox
 from watcher.store.channels import LONGEST_WAIT
 from watcher.store.outbox import Delivery
@@ -74,7 +75,7 @@ class Teller:
 
     async def look_aside_forever(self) -> None:
         """Review, and look after what is no news yet: nobody who is told waits for it."""
-        structlog.contextvars.bind_contextvars(cycle="review")
+        name_work("review")
         while True:
             try:
                 await self._look_aside_once()
@@ -103,7 +104,7 @@ class Teller:
 
     async def refresh_forever(self) -> None:
         """Say again what fires, at the receivers that forget it otherwise."""
-        structlog.contextvars.bind_contextvars(cycle="refresh")
+        name_work("refresh")
         while True:
             try:
                 await self._refresh_once()
@@ -132,7 +133,7 @@ class Teller:
 
     async def _forever(self, name: str, wake: Wake, step: Callable[[], Awaitable[datetime | None]]) -> None:
         """Step, then sleep until woken or until the step's own next time; a failed step is tried again."""
-        structlog.contextvars.bind_contextvars(cycle=name)
+        name_work(name)
         while True:
             next_at: datetime | None = None
             try:

@@ -25,9 +25,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from watcher import assembly, config, cycles, rounds
+from watcher import config, cycles, rounds
 from watcher.alerts.dispatch import Plan
-from watcher.assembly import Machine
+from watcher.assembly.machine import Machine, assemble
+from watcher.assembly.stores import open_store
 from watcher.daemon import page
 from watcher.demo import keeping
 from watcher.demo.timeline import Tally, Timeline, show_message, summarise
@@ -86,9 +87,9 @@ async def run(
         text = keeping.configuration(folder, azure=azure.url, hook=f"{hook}/alerts")
         (folder / keeping.CONFIGURATION).write_text(text, encoding="utf-8")
         loaded = config.parse(text, environ=environ)
-        store = assembly.open_store(loaded)
+        store = open_store(loaded)
         stack.callback(store.close)
-        machine = await assembly.assemble(loaded, store, clock=clock, observer=_count(tally), stream=messages)
+        machine = await assemble(loaded, store, clock=clock, observer=_count(tally), stream=messages)
         stack.push_async_callback(machine.aclose)
         page = await stack.enter_async_context(_page(machine)) if with_page else None
         _open(out, scenario, azure.url, hook, page)

@@ -155,7 +155,7 @@ class Timeline:
             text = because if because.startswith(f"{about} ") else f"{about}: {because}"
             mark, style, state = _RESOLVED, "green", "resolved"
         else:
-            mark, style, text = _FIRED, _STYLES[finding.severity.value], summary_at(finding, alert.updated_at)
+            mark, style, text = _FIRED, _STYLES[finding.severity.value], summary_at(alert, alert.updated_at)
             word = "" if finding.severity is Severity.INFO else finding.severity.value
             state = f"{word} {step_name(finding.rule, finding.step)}".strip()
         line = _Line(

@@ -137,7 +137,7 @@ class AlertmanagerNotifier:
         yield from self._under_old_labels(alert, labels, at=at)
         yield {
             "labels": labels,
-            "annotations": self._annotations(alert, summary_at(alert.finding, now), test=test),
+            "annotations": self._annotations(alert, summary_at(alert, now), test=test),
             "startsAt": rfc3339(min(alert.starts_at, at)),
             "endsAt": rfc3339(at + (EVENT_FIRES_FOR if alert.is_event else FIRES_FOR)),
             **self._generator(alert),

@@ -123,6 +123,9 @@ def _timeline(figure: "Figure", chart: Chart) -> None:
     axes.set_yticks(range(len(chart.bars)), [_literal(bar.label) for bar in chart.bars], fontsize=8, color=_INK)
     axes.axvline(known, color=_DIM, linestyle="--", linewidth=1)
     _name_days(axes, chart.days, middle=0.5, most=max(round(_MOST_LABELS * known / length), 1))
+    if chart.ahead:
+        last = date.fromisoformat(chart.days[-1]) + timedelta(days=chart.ahead)
+        axes.set_xticks([*axes.get_xticks(), length - 0.5], [*axes.get_xticklabels(), _day(last.isoformat())])
     handles: list[Any] = [
         Patch(label=words, **_style(*_FILLS[state])) for words, state in _WORDS.items() if state in seen
     ]

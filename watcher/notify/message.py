@@ -258,7 +258,7 @@ def _item(told: NotificationAlert, voice: Voice, now: datetime) -> Item:
     alert, finding = told.alert, told.alert.finding
     resolved = alert.status is AlertStatus.RESOLVED
     labels = alert.labels
-    said = finding.summary if resolved else summary_at(finding, now)
+    said = finding.summary if resolved else summary_at(alert, now)
     summary = localise(one_line(_beginning(said, LINE_READ_LIMIT)), voice.zone)
     description, evidence = (_prose(text, voice.zone) for text in (finding.description, finding.evidence))
     if resolved:  # what was said while it fired is no longer true, and must not read as if it were

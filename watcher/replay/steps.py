@@ -14,8 +14,9 @@ from watcher.resources.changes import Change
 from watcher.resources.deployment import SkuKind, is_fine_tuned
 from watcher.resources.fine_tuning import FineTuningJob
 from watcher.resources.model import CustomModel
-from watcher.store.as_of import Life, Past
+from watcher.store.past import Past
 from watcher.store.recording import Judged
+from watcher.store.then import Life
 
 DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from watcher.costs.idle import NO_END, OPEN_END
 from watcher.costs.money import Cost, Total, Unknown, total
 from watcher.costs.prices import Price
 from watcher.costs.uses import State
@@ -69,6 +68,7 @@ class _Share:
     hosting: list[Cost] = field(default_factory=list)
     training: list[Cost] = field(default_factory=list)
     idle: list[Cost] = field(default_factory=list)
+    unread: list[Cost] = field(default_factory=list)
     deployments: set[str] = field(default_factory=set)
     jobs: int = 0
 
@@ -92,6 +92,8 @@ def _bill(
         share.deployments.add(line.id.lower())
         if (idle := line.by_state.get(State.IDLE)) is not None:
             share.idle.append(idle)
+        if (unread := line.by_state.get(State.UNKNOWN)) is not None:
+            share.unread.append(unread)
     for job in trained:
         share = shares[of_trained(job)]
         share.training.append(job.cost)
@@ -106,6 +108,7 @@ def _bill(
             hosting=total(share.hosting, currency),
             training=total(share.training, currency),
             idle=total(share.idle, currency),
+            unread=total(share.unread, currency),
             deployments=len(share.deployments),
             jobs=share.jobs,
         )
@@ -134,12 +137,8 @@ def until_deletion(lines: Iterable[HostedLine]) -> Iterator[Cost]:
     for line in lines:
         if isinstance(line.idle, Unknown):
             yield line.idle
-        elif line.idle is not None and line.idle.until_deletion is not None:
-            yield line.idle.until_deletion
-            if line.idle.is_open:
-                yield Unknown(because=OPEN_END)
         elif line.idle is not None:
-            yield Unknown(because=NO_END)
+            yield from line.idle.parts
 
 
 def by_day(lines: Iterable[HostedLine], currency: str) -> tuple[DayOfCost, ...]:

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -57,6 +57,11 @@ class ChartData:
     bars: tuple[Bar, ...] = ()
     ahead: int = 0  #: so many days after the last one are drawn
 
+    @property
+    def last_day(self) -> str:
+        """The last that is drawn, which is to come where some are."""
+        return (date.fromisoformat(self.days[-1]) + self.ahead * _DAY).isoformat()
+
 
 def charts(statement: Statement) -> tuple[ChartData, ...]:
     """What is worth drawing, which may be nothing."""
@@ -76,6 +81,7 @@ def cost_by_day(statement: Statement) -> ChartData | None:
     every = [cost for day in days for cost in day.costs.values()]
     is_exact = all(cost.known.is_exact for cost in every)
     span = f"{day_words(days[0].day)} to {day_words(days[-1].day)}"
+    price = one_line(statement.price_words)
     limits = "" if is_exact else " The picture shows the most that it may have cost."
     if not all(cost.is_known for cost in every):
         limits += " Costs that are unknown are not in it."
@@ -84,7 +90,7 @@ def cost_by_day(statement: Statement) -> ChartData | None:
         cid="cost-by-day@watcher",
         title=f"Hosting cost by day and use, {statement.currency}{'' if is_exact else ' at most'}",
         alt=f"{span}, all days together: {told}.{limits}",
-        caption=f"{span}.{limits}",
+        caption=f"{span}. {price[:1].upper()}{price[1:]}.{limits}",
         unit=statement.currency,
         days=tuple(day.day.isoformat() for day in days),
         series=tuple((STATE_WORDS[state], tuple(map(_most, costs))) for state, costs in drawn.items()),

@@ -20,7 +20,7 @@ from watcher.report.hosted import Hosted, labels_of
 from watcher.report.recorded import Records
 from watcher.report.statement import Actual, Edition, HostedLine, Realised, Statement
 from watcher.report.terms import ReportTerms
-from watcher.report.unseen import is_seen, lacks_dates, remarks, undated, unseen
+from watcher.report.unseen import begins, has_read, is_seen, lacks_dates, remarks, undated, unseen
 from watcher.report.worked import Worked, labels_in, shown, worked_out
 from watcher.resources.lineage import Lineage
 from watcher.rules.labels import account_labels, job_labels
@@ -30,6 +30,7 @@ __all__ = ["ReportTerms", "compile_statement"]
 #: Whether something with these labels belongs to an edition.
 Matches = Callable[[Mapping[str, str]], bool]
 
+_NOTHING_READ = Unknown(because="no account has been read yet")
 _ANOTHERS = "another owner's deployment"
 
 
@@ -60,6 +61,7 @@ def compile_statement(
     deletions = [one.deletion for one in chosen.hosted if one.deletion is not None]
     exemptions = tuple(exemption for exemption, _ in chosen.exemptions)
     realised = _realised(chosen.hosted)
+    nothing = () if chosen.missing or has_read(records) else (_NOTHING_READ,)
     return Statement(
         watcher=terms.watcher,
         edition=edition or Edition(),
@@ -75,11 +77,13 @@ def compile_statement(
             (
                 *(cost for line in lines for cost in costs_of(line)),
                 *(one.hosting for one, _ in chosen.missing if one.hosting),
+                *nothing,
             ),
             currency,
         ),
         training=total(
-            (*(job.cost for job in jobs), *(one.training for one, _ in chosen.missing if one.training)), currency
+            (*(job.cost for job in jobs), *(one.training for one, _ in chosen.missing if one.training), *nothing),
+            currency,
         ),
         idle=in_state(lines, State.IDLE, currency),
         trickle=in_state(lines, State.TRICKLE, currency),
@@ -102,7 +106,8 @@ def compile_statement(
         actuals=tuple(actuals) if matches is None else (),
         undated=undated(chosen.hosted),
         lacks_dates=lacks_dates(records, chosen.accounts, chosen.hosted, terms),
-        unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period, terms)),
+        unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period, terms, is_whole=matches is None)),
+        begins=begins(records, period),
         remarks=tuple(
             remarks(records, chosen.hosted, terms.book, period, has_trained=bool(jobs), has_saved=bool(realised))
         ),

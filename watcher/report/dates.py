@@ -104,6 +104,10 @@ def _retirement(base: str, location: str, at: datetime, end: End, users: list[Ho
         is_certain=end.certainty is Certainty.PLANNED,
         title=f"training on {base} ends in {location}" if is_training else f"{base} retires in {location}",
         text=f"{what}, by {end.source}. {counted(len(users), 'deployment')} of it: {named}.",
+        plain="No model can be trained on it from then on."
+        if is_training
+        else "Calls to its models fail from then on.",
+        subjects=tuple(f"{one.line.place.account}/{one.line.name}" for one in users),
         account=accounts.pop() if len(accounts) == 1 else "",
         owner=owners.pop() if len(owners) == 1 else "",
     )

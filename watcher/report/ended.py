@@ -12,6 +12,7 @@ from watcher.rules.causes import PLATFORM, cause_of
 from watcher.rules.idle_clock import idle_clock
 from watcher.rules.lifetimes import Lifetimes
 from watcher.rules.rule import View
+from watcher.rules.text import moment
 
 _WORDS = {
     "replaced": "replaced by a new one of its name",
@@ -24,7 +25,7 @@ _WORDS = {
 class Ended:
     """Why one is gone."""
 
-    words: str
+    words: str  #: without the time of its end where that is exactly known, which `RecordedLife.end` tells
     by: str | None  #: who deleted it, "" where nobody is named; `None`: Azure itself, by one of its clocks
     deadline: tuple[datetime, datetime | None] | None  #: when idleness would have ended it, at the earliest and latest
 
@@ -56,27 +57,34 @@ def ended(view: View, recorded: RecordedAccount, life: RecordedLife, lifetimes: 
     lifetime = lifetimes.idle_of(one)
     clock = None if lifetime is None else idle_clock(one, life.usage, lifetime)
     return Ended(
-        words=cause.summary if cause else "",
+        words=_without_time(cause.summary, life.end) if cause else "",
         by=None if is_azure else caller,
         deadline=None if clock is None else (clock.deletion_earliest, clock.deletion_latest),
     )
 
 
-def again(recorded: RecordedAccount, life: RecordedLife) -> Recipe | None:
-    """What makes it again, with what is in the way; `None`: it goes on under another id."""
+def _without_time(words: str, end: tuple[datetime, datetime]) -> str:
+    """The log's time is said with the end itself, in the report's own zone."""
+    return words.replace(f" at {moment(end[1])}", "") if end[0] == end[1] else words
+
+
+def again(recorded: RecordedAccount, life: RecordedLife, *, is_taken: bool) -> Recipe | None:
+    """What makes it again, with what is in the way; `None`: it goes on under another id.
+
+    Args:
+        is_taken: It has ended, and another of its name stands.
+    """
     one, label = life.deployment, recorded.account.label
     if life.outcome == "moved":
         return None
-    stands = life.end is None
     obstacle = obstacles.in_the_way(
         one,
         label,
         is_custom=True,
-        stands=stands,
+        stands=life.end is None,
         is_account_gone=recorded.is_gone,
         is_watched=life.outcome != "left",
-        # Of thousands that stand, each would be held against all the others.
-        is_taken=not stands and any(other.end is None and other.deployment.key == one.key for other in recorded.lives),
+        is_taken=is_taken,
         is_replaced=life.outcome == "replaced",
         went_with_account=life.departure is not None and life.departure.account_deleted,
     )

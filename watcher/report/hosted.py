@@ -24,7 +24,7 @@ from watcher.report.statement import HostedLine, Place
 from watcher.report.terms import ReportTerms
 from watcher.report.worth import Pricing, Worth, days
 from watcher.resources.account import Account
-from watcher.resources.calls import Coverage
+from watcher.resources.calls import HOUR, Coverage
 from watcher.resources.deployment import Deployment
 from watcher.resources.lineage import Model
 from watcher.resources.model import base_of, is_checkpoint_id
@@ -116,6 +116,8 @@ class _Lives:
         has_left = recorded.removed_at is not None
         inventory = replace(records.inventory, holdings=(recorded.holding,)) if has_left else records.inventory
         self.lineage, self.pricing, self.places = inventory.lineage, pricing, places
+        #: The names of what stands: each of thousands that are gone would be held against all the others.
+        self.taken = frozenset(life.deployment.key for life in recorded.lives if life.end is None)
 
     def of(self, life: RecordedLife) -> Hosted | None:
         """`None`: it did not stand in the period."""
@@ -194,7 +196,9 @@ class _Lives:
         last = whole_hour(last)
         if answered.last_within(last, self.now) is not None:
             return self.coverage
-        return Coverage(spans=tuple((max(low, last), high) for low, high in self.coverage.spans if high > last))
+        # Nor that it is idle, before a whole hour without a call has followed.
+        spans = tuple((max(low, last), high) for low, high in self.coverage.spans if high >= last + 2 * HOUR)
+        return Coverage(spans=spans)
 
     def _is_untold(self, tenancy: Tenancy, coverage: Coverage) -> bool:
         """Whether nothing was read of its calls in the period."""
@@ -266,7 +270,8 @@ class _Lives:
             is_paused=one.is_paused,
             kept_until=present.keep.until if present and present.keep else None,
             days=days(uses, stood),
-            recipe=again(self.recorded, life),
+            recipe=again(self.recorded, life, is_taken=life.end is not None and one.key in self.taken),
+            is_account_gone=self.recorded.is_gone,
             remarks=tuple(self._remarks(life, tenancy, last_sight, present)),
         )
 

@@ -19,10 +19,11 @@ from watcher.report.recorded import RecordedAccount, RecordedLife, Records
 from watcher.report.standing import UNDATED, Deadline, deadlines, nearest
 from watcher.report.statement import HostedLine
 from watcher.report.terms import ReportTerms
+from watcher.report.trial import may_be_trial
 from watcher.resources.deployment import SkuKind, keep_until
 from watcher.resources.lineage import Model
 from watcher.resources.snapshot import Reading
-from watcher.rules import commands, superseded, trickle, wasting
+from watcher.rules import commands, idle_words, superseded, trickle, wasting
 from watcher.rules.holdings import last_call, unread_item
 from watcher.rules.idle_clock import IdleClock, idle_clock
 from watcher.rules.rule import View
@@ -85,7 +86,12 @@ class Present:
         self.idle: IdleMoney | Unknown | None = None
         if self.idle_since is not None:
             self.idle = idle_money(
-                self.price, now=around.now, known_to=self.known_to, since=self.idle_since, deletion=self.deletion
+                self.price,
+                now=around.now,
+                known_to=self.known_to,
+                since=self.idle_since,
+                deletion=self.deletion,
+                is_assumed=bool(self.rule_doubt),
             )
 
     def _keep(self) -> Keep | None:
@@ -179,7 +185,15 @@ class Present:
         if self.expires:
             kind = "Developer" if self.deployment.sku_kind is SkuKind.DEVELOPER else self.deployment.sku
             return f"a {kind} deployment lasts {hours(self.deadline.lifetime)}"
-        return f"{duration(self.deadline.lifetime)} without a call"
+        assumed = ", if Azure's rule covers its SKU, which is assumed" if self.rule_doubt else ""
+        return f"{duration(self.deadline.lifetime)} without a call{assumed}"
+
+    @cached_property
+    def rule_doubt(self) -> str:
+        """Why Azure may never delete it for idleness, in a sentence; "" where it says so, or the operator does."""
+        if self.deadline is None or self.expires or not self.around.terms.lifetimes.is_assumed(self.deployment):
+            return ""
+        return idle_words.doubt_of_sku(self.deployment)
 
     @property
     def expires(self) -> bool:
@@ -288,8 +302,15 @@ class Present:
             is_successor_called=self._is_successor_called,
             wish=Wish(until=keep.until, by=keep.author, reason=keep.reason) if keep else None,
             delete=commands.delete_deployment(account, self.deployment),
-            developer=as_developer(self.deployment).command if self.trickle else "",
+            developer=self._developer(),
         )
+
+    def _developer(self) -> str:
+        """The command that makes a trial of it; "" where that is no choice."""
+        one, around = self.deployment, self.around
+        if self.trickle is None or not may_be_trial(around.account, one, around.terms.critical_environments):
+            return ""
+        return as_developer(one).command
 
     def _calls(self, line: HostedLine) -> float | None:
         """In a period that goes to the present; `None` too where none was answered, and some may have been sent."""
@@ -305,5 +326,13 @@ class Present:
         if self.idle_since is not None and (doubt := self.doubtful_call):
             yield f"Whether anybody needs it is not known: {doubt}."
         if self.deadline is not None and self.is_dated:
+            if self.rule_doubt:
+                yield self.rule_doubt
             for doubt in self.deadline.doubts:
                 yield f"{doubt[:1].upper()}{doubt[1:]}."
+        if isinstance(self.idle, IdleMoney) and self.idle.is_overdue and self.deadline and self.deadline.latest:
+            its = "If the rule covers it, its" if self.rule_doubt else "Its"
+            yield (
+                f"{its} deletion is overdue since {moment(self.deadline.latest)}: it may come at any moment, or the "
+                f"fee goes on, {self.idle.per_day.text} each day."
+            )

@@ -61,6 +61,7 @@ class Standing:
     expires: bool = False  #: deleted for its age, called or not; else for idleness
     clock: IdleClock | None = None  #: as worked out, whether or not it can be relied on
     is_bounded: bool = False  #: idle since `idle_since` at the latest: what was called before was not read
+    is_assumed: bool = False  #: that idleness ends it at all: neither Azure nor the operator says so
     unknown_because: str = ""  #: also of an alert: what it rests on could not be read since
     unknown_since: datetime | None = None
     alert: Alert | None = None
@@ -131,6 +132,7 @@ def stand(
         expires=end.expires,
         clock=clock,
         is_bounded=is_dated and end.clock is not None and end.clock.is_bounded,
+        is_assumed=not end.expires and lifetimes.is_assumed(deployment),
         unknown_because=unread.because if unread else undated,
         unknown_since=unread.since if unread else None,
         alert=alert,

@@ -99,6 +99,7 @@ class HostedLine(msgspec.Struct, frozen=True, kw_only=True):
     kept_until: datetime | None = None
     days: tuple[DayOfUse, ...] = ()
     recipe: Recipe | None = None  #: makes it again as it was; `None`: not seen, or it goes on under another id
+    is_account_gone: bool = False  #: and so the recipe's address leads nowhere
     remarks: tuple[str, ...] = ()  #: what is assumed of it
 
 
@@ -123,6 +124,10 @@ class TrainingLine:
     failure: str = ""  #: the service's own words, where it failed
     is_refused: bool = False  #: by an RAI check, of its data or its model
     harm_types: tuple[str, ...] = ()
+    suffix: str = ""  #: that its people gave it, by which they know it
+    is_under_way: bool = False  #: at the period's end: it costs nothing yet, and is billed where it ends
+    so_far: Amount | None = None  #: what one under way has come to; `None`: it is not, or nobody can tell
+    is_estimate: bool = False  #: its price is an example or a guess
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +170,8 @@ class Date:
     is_certain: bool = True
     title: str  #: one line: "contoso-ft/support-v3 will be deleted"
     text: str = ""  #: why, and what to do
+    plain: str = ""  #: the same without its evidence, in a sentence; "": `text` says it
+    subjects: tuple[str, ...] = ()  #: the deployments that a retirement concerns: `contoso-ft/support-bot`
     account: str = ""
     owner: str = ""
 
@@ -189,6 +196,7 @@ class BillLine:
     hosting: Total
     training: Total
     idle: Total  #: part of hosting
+    unread: Total  #: part of hosting: of the time of which nobody knows the use
     deployments: int
     jobs: int
 
@@ -260,7 +268,7 @@ class Statement:
     as_of: datetime  #: what was known then
     currency: str
     price_words: str  #: "list price, not an invoice": beside every total
-    accounts: int
+    accounts: int  #: that are watched; what others cost that have left since is in the bill too
     accounts_seen: int  #: of which everything was read
     hosting: Total
     training: Total
@@ -285,11 +293,18 @@ class Statement:
     undated: tuple[Undated, ...] = ()  #: what is missing among `dates`; `unseen` tells of it too
     lacks_dates: bool = False  #: beside these, dates may be missing or have moved, as something could not be seen
     unseen: tuple[str, ...] = ()  #: what could not be seen, a sentence each
+    #: Since when there is a record at all, where that is later than the period's beginning; the last of `unseen` tells.
+    begins: datetime | None = None
     remarks: tuple[str, ...] = ()  #: what is assumed, a sentence each
 
     @property
     def total(self) -> Total:
         return self.hosting + self.training
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether something was not seen that could have been: nobody sees the time before the first sight."""
+        return len(self.unseen) > (self.begins is not None)
 
     @property
     def is_quiet(self) -> bool:

@@ -27,6 +27,8 @@ class ReportTerms:
     undeployed_after: timedelta = timedelta(days=14)
     orphaned_after: timedelta = timedelta(days=14)
     tag_labels: tuple[str, ...] = ()
+    #: Where `environment` is one of these, something is in production; so it is where the word itself says so.
+    critical_environments: frozenset[str] = frozenset()
     owner_tag: str = "owner"
     documented: tuple[Retirement, ...] = DOCUMENTED
     #: Metrics that end longer ago than this say nothing of the present: they may rest for half a day.

@@ -1,7 +1,7 @@
 """What training cost in a period: the jobs that ended in it, and those under way at its end, which cost later."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watcher.costs.hosting import Period
 from watcher.costs.money import Amount, nothing
@@ -61,15 +61,18 @@ def _ended(recorded: RecordedAccount, one: RecordedJob, terms: ReportTerms, plac
 def _under_way(
     recorded: RecordedAccount, one: RecordedJob, records: Records, terms: ReportTerms, places: Places
 ) -> Trained:
+    known: Amount | None = None
     if one.ended_at is not None:
         basis = "it ended after the period, and is billed where it ends"
     elif (nobody_knows := _lost(recorded, one)) is not None:
         return _trained(recorded, one, terms, places, nobody_knows, None)
     else:
         so_far = _spent(recorded, one, terms).spending
-        much = f": {so_far.cost.text} so far ({so_far.basis})" if isinstance(so_far.cost, Amount) else ""
+        known = so_far.cost if isinstance(so_far.cost, Amount) else None
+        much = f": {known.text} so far ({so_far.basis})" if known else ""
         basis = f"it is under way, and is billed where it ends{much}"
-    return _trained(recorded, one, terms, places, Spent(cost=nothing(terms.book.currency), basis=basis), None)
+    made = _trained(recorded, one, terms, places, Spent(cost=nothing(terms.book.currency), basis=basis), None)
+    return replace(made, line=replace(made.line, is_under_way=True, so_far=known))
 
 
 def _lost(recorded: RecordedAccount, one: RecordedJob) -> Spent | None:
@@ -116,6 +119,8 @@ def _trained(
             failure=(refusal.text if refusal else said) if has_failed else "",
             is_refused=refusal is not None,
             harm_types=refusal.harm_types if refusal else (),
+            suffix=job.suffix,
+            is_estimate=spending.price is not None and spending.price.is_estimate,
         ),
         account=account,
         job=job,

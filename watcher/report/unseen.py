@@ -27,6 +27,15 @@ _MATTERS = {
     Section.MODELS: "models that are deployed nowhere may be missing",
     Section.FILES: "files that no job uses may be missing",
 }
+#: Where nothing is known at all.
+_NEVER = (
+    "No account has been read yet, so nothing is known of what is deployed, trained and spent: `watcher status` shows "
+    "what is watched, and `watcher check-config --online` what cannot be read."
+)
+_NO_LONGER = (
+    "No account is watched any more: of what there is now, nothing is known. `watcher check-config --online` shows "
+    "which accounts are found."
+)
 
 
 def is_seen(recorded: RecordedAccount, as_of: datetime, terms: ReportTerms) -> bool:
@@ -40,15 +49,36 @@ def is_seen(recorded: RecordedAccount, as_of: datetime, terms: ReportTerms) -> b
     return not stale_sections(recorded, as_of, terms)
 
 
+def has_read(records: Records) -> bool:
+    """Whether anything was ever read: before that no zero is one, for nobody."""
+    holdings = (one.holding for one in records.accounts)
+    return any(one.deployments_at is not None or one.jobs_at is not None for one in holdings)
+
+
+def begins(records: Records, period: Period) -> datetime | None:
+    """When the record begins, where that is later than the period; `None`: it reaches back, or there is none."""
+    return records.begins if records.begins is not None and records.begins > period.begin else None
+
+
 def unseen(
     records: Records,
     accounts: Sequence[RecordedAccount],
     hosted: Collection[Hosted],
     period: Period,
     terms: ReportTerms,
+    *,
+    is_whole: bool = True,
 ) -> Iterator[str]:
-    """What was not read of late, gaps by section and reason, what was never read, deletions without a date, and calls
-    that were not read in the period."""
+    """That nothing is read, what was not read of late, gaps by section and reason, what was never read, deletions
+    without a date, calls that were not read in the period, and what lies before the record.
+
+    Args:
+        is_whole: The edition selects nothing; an owner may well hold nothing in what was read.
+    """
+    if not (accounts or has_read(records)):
+        yield _NEVER
+    elif is_whole and not accounts:
+        yield _NO_LONGER
     yield from stale(accounts, records.as_of, terms, _MATTERS, _NAMED)
     yield from _gaps(accounts)
     yield from _never_read(accounts)
@@ -80,6 +110,12 @@ def unseen(
             f"Accounts{where} may be missing, as discovery could not read all since {moment(gap.at)}: "
             f"{REASONS[gap.reason]}."
         )
+    # The last: no failure to see, and nothing that anybody could repair.
+    if (since := begins(records, period)) is not None:
+        yield (
+            f"The record begins {moment(since)}, and not with the period: deployments that had ended before, and jobs "
+            "that Azure listed no longer, are missing from every total."
+        )
 
 
 #: The sections that tell of dates: what is deployed, what is trained on, and until when a model may be called. Calls
@@ -91,7 +127,11 @@ def lacks_dates(
     records: Records, accounts: Iterable[RecordedAccount], hosted: Iterable[Hosted], terms: ReportTerms
 ) -> bool:
     """Whether dates may be missing or have moved, beside the deletions that have none."""
-    if records.undiscovered or any(one.line.called_until is not None and one.undated is None for one in hosted):
+    if (
+        not has_read(records)
+        or records.undiscovered
+        or any(one.line.called_until is not None and one.undated is None for one in hosted)
+    ):
         return True
     for one in accounts:
         read = one.holding.deployments_at, one.holding.jobs_at
@@ -193,9 +233,6 @@ def remarks(
     has_saved: bool,
 ) -> Iterator[str]:
     """What is assumed."""
-    if records.begins is None or records.begins > period.begin:
-        since = "nothing has been recorded yet" if records.begins is None else f"it begins {moment(records.begins)}"
-        yield f"The record does not reach back to the period's beginning: {since}. What had ended before is missing."
     if _is_later(book.retail.read_at if book.retail else None, records.as_of):
         yield "Prices are those of the price list as it is stored now, which was read after the time of this report."
     if hosted:
@@ -204,7 +241,8 @@ def remarks(
             "are billed on top and are no part of this."
         )
         yield (
-            "From the hour of the last call of the period on, a deployment counts as idle, as Azure's own clock has it."
+            "In the bill a deployment is idle on each day without an answered call, and from the hour of its last one "
+            "in the period on, as Azure's own clock has it, once a whole hour without a call was read."
         )
     fresh = [one.read_to for one in hosted if one.line.end is None and _awaits_metrics(one) and one.read_to]
     if fresh:

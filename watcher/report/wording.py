@@ -14,6 +14,7 @@ _MONTHS = (
     *("August", "September", "October", "November", "December"),
 )
 _MOMENT = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
 #: Of a name or a text from outside, in a table.
 NAME_LIMIT = 120
 TEXT_LIMIT = 400
@@ -53,6 +54,17 @@ def money(cost: Cost | Total | None) -> str:
             return "unknown"
 
 
+def not_known(unread: Total) -> str:
+    """`, 1,136.74 USD not known`; "" where nothing is missing. Behind idleness wherever that is told as one figure.
+
+    Args:
+        unread: What time costs of which nobody knows the use: it may be idle too.
+    """
+    if unread.is_unknown:
+        return ", the rest not known"
+    return f", {money(unread)} not known" if unread.known.most or unread.reasons else ""
+
+
 def day_words(day: date, *, with_year: bool = True) -> str:
     """`16 November 2026`."""
     return f"{day.day} {_MONTHS[day.month - 1]}" + (f" {day.year}" if with_year else "")
@@ -72,6 +84,17 @@ def interval(times: tuple[datetime, datetime | None], zone: ZoneInfo) -> str:
     if latest - earliest < timedelta(minutes=1):
         return local(earliest, zone)
     return f"{local(earliest, zone)} to {local(latest, zone)}"
+
+
+def deadline_words(times: tuple[datetime, datetime | None], zone: ZoneInfo) -> str:
+    """`2026-11-29 00:00`; `2026-11-29 to 12-04` where it may come over a day later; `2026-11-29 or later`."""
+    earliest, latest = times[0].astimezone(zone), times[1]
+    if latest is None:
+        return f"{earliest:%Y-%m-%d} or later"
+    if latest - times[0] <= _DAY:
+        return f"{earliest:%Y-%m-%d %H:%M}"
+    until = latest.astimezone(zone)
+    return f"{earliest:%Y-%m-%d} to {until:{'%m-%d' if until.year == earliest.year else '%Y-%m-%d'}}"
 
 
 def period_words(period: Period, zone: ZoneInfo) -> str:

@@ -37,10 +37,17 @@ def is_rule_uncertain(deployment: Deployment) -> bool:
 
 def doubts(deployment: Deployment) -> Iterator[str]:
     """Why the rule may not hold for it, in sentences."""
-    if deployment.sku_kind is not SkuKind.STANDARD:
-        yield f"Rule uncertain: Azure does not say whether it covers deployments of SKU {deployment.sku or 'unknown'}."
+    if doubt := doubt_of_sku(deployment):
+        yield doubt
     if deployment.is_paused:
         yield "Rule uncertain: the deployment is paused; assumed that its idle clock runs on and its fee is charged."
+
+
+def doubt_of_sku(deployment: Deployment) -> str:
+    """Why the rule may not hold for the like of it, in a sentence; "" where Azure names that."""
+    if deployment.sku_kind is SkuKind.STANDARD:
+        return ""
+    return f"Rule uncertain: Azure does not say whether it covers deployments of SKU {deployment.sku or 'unknown'}."
 
 
 def summary(view: View, deployment: Deployment, clock: IdleClock) -> str:

@@ -34,6 +34,10 @@ class Lifetimes:
             return lifetime
         return None if deployment.sku_kind is SkuKind.DEVELOPER else self.idle
 
+    def is_assumed(self, deployment: Deployment) -> bool:
+        """Whether neither Azure nor the operator says that the like of it is deleted for idleness."""
+        return deployment.sku_kind is not SkuKind.STANDARD and not _first_fit(deployment.sku, self.idle_by_sku)[0]
+
     def expiry_of(self, deployment: Deployment) -> timedelta | None:
         """From its creation, called or not; `None`: it does not expire."""
         is_named, lifetime = _first_fit(deployment.sku, self.expiry_by_sku)

@@ -110,7 +110,14 @@ class DeploymentWasting:
     ) -> Finding:
         deletion = (clock.deletion_earliest, clock.deletion_latest) if is_deleted else None
         since = clock.idle_since, clock.idle_since
-        money = idle_money(price, now=view.now, known_to=read_to, since=since, deletion=deletion)
+        money = idle_money(
+            price,
+            now=view.now,
+            known_to=read_to,
+            since=since,
+            deletion=deletion,
+            is_assumed=Lifetimes(idle_by_sku=self.lifetimes).is_assumed(deployment),
+        )
         least = "at least " if clock.is_bounded else ""
         return Finding(
             rule=self.name,

@@ -1,29 +1,14 @@
-"""Alerts, and who was told of them. What operators said of them is in `operators`."""
+"""Alerts as recorded. Who was told of them is in `tellings`; what operators said of them is in `operators`."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    Text,
-    and_,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-    type_coerce,
-    update,
-)
+from sqlalchemy import Connection, Row, Text, and_, bindparam, exists, func, or_, select, type_coerce, update
 
-from watcher.alerts.alert import Alert, AlertStatus
-from watcher.alerts.notification import Told
-from watcher.rules.finding import FindingKind, Severity, Subject
+from watcher.alerts.alert import Alert
+from watcher.rules.finding import FindingKind, Severity
 from watcher.store import schema
 from watcher.store.stamps import new_stamp
 from watcher.store.turns import take_turns
@@ -160,77 +145,6 @@ def settle_events(tx: Connection, *, before: datetime) -> None:
     settle(tx, tx.execute(query).scalars().all())
 
 
-def told(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
-    """What each receiver was last told of each of these alerts."""
-    found: dict[tuple[str, str], Told] = {}
-    for some in chunks(sorted(alert_ids)):
-        rows = tx.execute(select(schema.told).where(schema.told.c.alert_id.in_(some)).order_by(schema.told.c.sequence))
-        for row in rows:
-            found[row.alert_id, row.receiver] = _told(row)
-    return tuple(found.values())
-
-
-def told_history(tx: Connection, alert_id: str) -> tuple[Told, ...]:
-    """All that was told of one alert, oldest first."""
-    return tuple(told_histories(tx, [alert_id]).get(alert_id, ()))
-
-
-def told_histories(tx: Connection, alert_ids: Sequence[str]) -> dict[str, list[Told]]:
-    """The same of several, by id; those of which nobody was told are not among them."""
-    found: dict[str, list[Told]] = {}
-    for some in chunks(alert_ids):
-        rows = tx.execute(select(schema.told).where(schema.told.c.alert_id.in_(some)).order_by(schema.told.c.sequence))
-        for row in rows:
-            found.setdefault(row.alert_id, []).append(_told(row))
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """That a receiver was told, or was to be told, of a condition that fires."""
-
-    rule: str
-    told: Told
-    delivered_at: datetime | None  #: `None`: it is waiting, or was given up
-    is_uncertain: bool  #: it may have arrived all the same
-
-
-def told_of_subjects(
-    tx: Connection,
-    account: str,
-    subjects: Collection[Subject],
-    *,
-    open_ones: Sequence[Alert] | None = None,
-    ended_since: datetime,
-) -> dict[Subject, tuple[Word, ...]]:
-    """Who was told by which rule of the conditions of these subjects: of those that are open, or ended lately.
-
-    Conditions that rules over all accounts have found are among them. What became part of another message is told by
-    that one; a message that said no more than that it is over is none of these.
-
-    Args:
-        open_ones: The open conditions of the account, where they are at hand.
-    """
-    lately = (alert for of in (account, "") for alert in ended(tx, of, since=ended_since))
-    open_or_ended = [*(firing(tx, account) if open_ones is None else open_ones), *firing(tx, ""), *lately]
-    open_or_ended.sort(key=lambda alert: (alert.starts_at, alert.id))
-    findings = {alert.id: alert.finding for alert in open_or_ended if alert.finding.subject in subjects}
-    found: dict[Subject, tuple[Word, ...]] = {}
-    n, t = schema.notifications.c, schema.told.c
-    for some in chunks(list(findings)):
-        query = (
-            select(schema.told, n.state, n.ended_at.label("delivered_at"), n.is_uncertain)
-            .join(schema.notifications, n.id == t.notification_id)
-            .where(t.alert_id.in_(some), t.status == AlertStatus.FIRING.value, n.state != "merged")
-        )
-        for row in tx.execute(query.order_by(t.sequence)):
-            one = findings[row.alert_id]
-            delivered_at = row.delivered_at if row.state == "delivered" else None
-            word = Word(rule=one.rule, told=_told(row), delivered_at=delivered_at, is_uncertain=row.is_uncertain)
-            found[one.subject] = (*found.get(one.subject, ()), word)
-    return found
-
-
 def find(tx: Connection, id_or_prefix: str) -> Alert | None:
     """One alert by its id, or by the beginning of it or of its fingerprint where that is unambiguous (the newest of one
     fingerprint)."""
@@ -313,78 +227,6 @@ def counts(tx: Connection) -> dict[tuple[str, str], int]:
     return {(rule, severity): count for rule, severity, count in rows}
 
 
-def _alert(row: Row[Any]) -> Alert:
-    return Alert(
-        id=row.id,
-        fingerprint=row.fingerprint,
-        finding=row.finding,
-        account=row.account,
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        ended_because=row.ended_because,
-        updated_at=row.updated_at,
-        raised_at=row.raised_at,
-        unverified_since=row.unverified_since,
-        unverified_because=row.unverified_because,
-        is_first_sight=row.is_first_sight,
-        acked_at=row.acked_at,
-        acked_by=row.acked_by,
-    )
-
-
-def _told(row: Row[Any]) -> Told:
-    return Told(
-        alert_id=row.alert_id,
-        receiver=row.receiver,
-        status=AlertStatus(row.status),
-        severity=Severity(row.severity),
-        step=row.step,
-        at=row.at,
-        notification_id=row.notification_id,
-        group_key=row.group_key,
-        route=row.route,
-    )
-
-
-# What dispatch rests on besides
-
-
-def told_rows(tx: Connection, alert_ids: Collection[str]) -> tuple[Told, ...]:
-    """What planning needs of what was told of these alerts, of each in the order in which it was told.
-
-    That is, of each receiver the first and the newest of each status and severity: reminders of months say no more.
-    """
-    return tuple(_told(row) for some in chunks(sorted(alert_ids)) for row in tx.execute(_told_rows(), {"ids": some}))
-
-
-@cache
-def _told_rows() -> Select[Any]:
-    t = schema.told.c
-    ends = (
-        select(t.alert_id, t.receiver, func.min(t.sequence).label("first"), func.max(t.sequence).label("last"))
-        .where(t.alert_id.in_(bindparam("ids", expanding=True)))
-        .group_by(t.alert_id, t.receiver, t.status, t.severity)
-        .subquery()
-    )
-    is_end = or_(t.sequence == ends.c.first, t.sequence == ends.c.last)
-    query = select(schema.told).join(ends, and_(t.alert_id == ends.c.alert_id, t.receiver == ends.c.receiver, is_end))
-    return query.order_by(t.alert_id, t.sequence)
-
-
-def lost(tx: Connection) -> frozenset[str]:
-    """Ids of the notifications that were given up, and cannot have arrived."""
-    c = schema.notifications.c
-    return frozenset(tx.execute(select(c.id).where(schema.IS_DEAD, c.is_uncertain.is_(False))).scalars())
-
-
-def told_after(tx: Connection, sequence: int) -> tuple[Told, ...]:
-    """All that was told after the notification of this place, of whatever alert, in the order in which it was told."""
-    return tuple(_told(row) for row in tx.execute(_TOLD_AFTER, {"place": sequence}))
-
-
-_TOLD_AFTER = select(schema.told).where(schema.told.c.sequence > bindparam("place")).order_by(schema.told.c.sequence)
-
-
 def recent_lives(tx: Connection, alerts: Collection[Alert], *, since: datetime) -> dict[str, tuple[datetime, ...]]:
     """When the lives of these conditions began that ended at `since` or later, by fingerprint; oldest first."""
     prints = {alert.fingerprint for alert in alerts}
@@ -413,3 +255,22 @@ def firing_at(tx: Connection, receiver: str) -> tuple[Alert, ...]:
     knows = exists(select(1).where(t.alert_id == c.id, t.receiver == receiver).correlate(schema.alerts))
     query = select(schema.alerts).where(schema.IS_FIRING, knows)
     return tuple(_alert(row) for row in tx.execute(query.order_by(c.starts_at, c.id)))
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        id=row.id,
+        fingerprint=row.fingerprint,
+        finding=row.finding,
+        account=row.account,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        ended_because=row.ended_because,
+        updated_at=row.updated_at,
+        raised_at=row.raised_at,
+        unverified_since=row.unverified_since,
+        unverified_because=row.unverified_because,
+        is_first_sight=row.is_first_sight,
+        acked_at=row.acked_at,
+        acked_by=row.acked_by,
+    )

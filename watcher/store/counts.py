@@ -1,39 +1,31 @@
-"""Counts for the metrics, in a handful of queries however much there is; what has not changed is not read again.
+"""Counts for the metrics, in a handful of queries however much there is.
 
 Of accounts that have left the scope nothing is counted: nobody looks at them any more.
 """
 
 import shutil
-import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
-from sqlalchemy import Connection, Text, case, exists, func, select, type_coerce
+from sqlalchemy import Connection, case, exists, func, select
 
+from watcher.alerts.keep import COUNTDOWN_RULES
 from watcher.costs.hosting import hourly
 from watcher.costs.prices import Price, PriceBook
-from watcher.resources.deployment import ProvisioningState, is_fine_tuned
 from watcher.resources.fine_tuning import ENDED, JobStatus
-from watcher.resources.model import family, model_of
-from watcher.store import alerts, channels, listings, outbox, schema, state
+from watcher.resources.model import model_of
+from watcher.store import channels, outbox, schema, state
 from watcher.store.channels import Channel
-from watcher.store.gathered import Gathered
+from watcher.store.held import IDLE_RULES, Living, Memory, Open
 
 #: So many countdowns are told one by one, the nearest first; their number says whether there are more.
 MOST_COUNTDOWNS = 1000
 #: So many SKUs are told apart; Azure may think of new ones.
 _MOST_SKUS = 32
 _OTHER = "other"
-
-#: What is taken from the store without a word is noticed so late.
-_ANEW = timedelta(hours=1)
-
-_COUNTDOWN_RULES = ("deployment_idle", "deployment_expiring")
-_IDLE_RULES = ("deployment_idle", "deployment_wasting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +78,7 @@ def counts(
     *,
     book: PriceBook | None = None,
     receivers: Collection[str] | None = None,
-    memory: "Memory | None" = None,
+    memory: Memory | None = None,
 ) -> Figures:
     """Count everything.
 
@@ -163,57 +155,7 @@ def _jobs(tx: Connection) -> dict[str, int]:
     return {status: count for status, count in found.items() if count}
 
 
-# Deployments
-
-
-class _Words(msgspec.Struct):
-    """What is wanted of a stored deployment."""
-
-    name: str
-    sku: str = ""
-    capacity: int | None = None
-    provisioning_state: str = ProvisioningState.UNKNOWN.value
-
-
-_WORDS = msgspec.json.Decoder(_Words)
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """One deployment that lives."""
-
-    label: str
-    location: str
-    life: tuple[str, str]
-    model: str
-    family: str
-    is_custom: bool  #: by its name
-    words: _Words
-
-
-class _Place(msgspec.Struct):
-    location: str = ""
-
-
-_PLACE = msgspec.json.Decoder(_Place)
-
-
-def _standing(tx: Connection, accounts: Sequence[str]) -> dict[str, list[_Standing]]:
-    a, d = schema.accounts.c, schema.deployments.c
-    places = select(a.key, a.label, type_coerce(a.noun, Text)).where(a.key.in_(accounts))
-    labels = {key: (label, _PLACE.decode(text).location) for key, label, text in tx.execute(places)}
-    query = select(d.account, d.key, d.incarnation, d.model, type_coerce(d.noun, Text))
-    found: dict[str, list[_Standing]] = {}
-    for account, key, incarnation, model, text in tx.execute(
-        query.where(d.ended_at.is_(None), d.account.in_(accounts))
-    ):
-        words = _WORDS.decode(text)
-        one = _Standing(*labels[account], (key, incarnation), model, family(model), is_fine_tuned(model), words)
-        found.setdefault(account, []).append(one)
-    return found
-
-
-def _by_sku_and_state(standing: Iterable[_Standing]) -> dict[tuple[str, str], int]:
+def _by_sku_and_state(standing: Iterable[Living]) -> dict[tuple[str, str], int]:
     found = Counter((one.words.sku, one.words.provisioning_state) for one in standing)
     skus = Counter[str]()
     for (sku, _), count in found.items():
@@ -225,129 +167,19 @@ def _by_sku_and_state(standing: Iterable[_Standing]) -> dict[tuple[str, str], in
     return dict(bounded)
 
 
-class _Subject(msgspec.Struct):
-    id: str
-    incarnation: str = ""
-
-
-class _Labels(msgspec.Struct):
-    account: str = ""
-    deployment: str = ""
-
-
-class _Values(msgspec.Struct):
-    deletion_earliest: str | None = None
-    idle_since: str | None = None
-
-
-class _Told(msgspec.Struct):
-    """What is wanted of a stored finding."""
-
-    subject: _Subject
-    labels: _Labels = msgspec.field(default_factory=_Labels)
-    values: _Values = msgspec.field(default_factory=_Values)
-
-
-_TOLD = msgspec.json.Decoder(_Told)
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """One condition that fires."""
-
-    rule: str
-    severity: str
-    unverified_since: datetime | None
-    place: tuple[str, str] = ("", "")  #: of a deployment's end or idleness: the label of its account, and its name
-    life: tuple[str, str] = ("", "")
-    deletion_at: datetime | None = None  #: at the earliest
-    idle_since: datetime | None = None
-
-
-def _open(tx: Connection, ids: Sequence[str]) -> dict[str, _Open]:
-    c = schema.alerts.c
-    query = select(c.id, c.rule, c.severity, c.unverified_since, type_coerce(c.finding, Text))
-    rows = tx.execute(query.where(schema.IS_FIRING, c.id.in_(ids)))
-    return {id_: _opened(rule, severity, since, text) for id_, rule, severity, since, text in rows}
-
-
-def _opened(rule: str, severity: str, unverified_since: datetime | None, finding: str) -> _Open:
-    if rule not in _COUNTDOWN_RULES and rule not in _IDLE_RULES:
-        return _Open(rule, severity, unverified_since)
-    told = _TOLD.decode(finding)
-    return _Open(
-        rule,
-        severity,
-        unverified_since,
-        place=(told.labels.account, told.labels.deployment),
-        life=(told.subject.id.lower(), told.subject.incarnation),
-        deletion_at=_time(told.values.deletion_earliest),
-        idle_since=_time(told.values.idle_since),
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _countdowns(opened: Iterable[_Open], now: datetime) -> dict[tuple[str, str], float]:
+def _countdowns(opened: Iterable[Open], now: datetime) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     for one in opened:
-        if one.rule in _COUNTDOWN_RULES and one.deletion_at is not None:
+        if one.rule in COUNTDOWN_RULES and one.deletion_at is not None:
             left = (one.deletion_at - now).total_seconds()
             found[one.place] = min(found.get(one.place, left), left)
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What the counts of deployments and alerts rest on."""
-
-    standing: tuple[_Standing, ...]  #: deployments that live, in accounts in scope
-    dated: tuple[_Open, ...]  #: conditions about a deployment's end or idleness
-    alerts: Mapping[tuple[str, str, str], int]
-    unverified: int
-
-
-class Memory:
-    """What was read of deployments and alerts for the counts before. They may be asked for from any thread."""
-
-    def __init__(self) -> None:
-        self._one_at_a_time = threading.Lock()
-        self._standing = Gathered(_standing, every=_ANEW)
-        self._open = Gathered(_open, every=_ANEW)
-        self._mark: tuple[object, ...] = ()
-        self._held = _Held((), (), {}, 0)
-
-    def read(self, tx: Connection, now: datetime) -> _Held:
-        """As it is now. There may be tens of thousands of alerts, and mostly nothing has changed."""
-        mark = (_mark(tx), int(now.timestamp() // _ANEW.total_seconds()))
-        with self._one_at_a_time:
-            if mark != self._mark:
-                standing = self._standing.read(tx, listings.revisions(tx), now=now, base=None)
-                opened = self._open.read(tx, alerts.stamps(tx), now=now, base=None)
-                self._held = _Held(
-                    standing=tuple(one for some in standing for one in some),
-                    dated=tuple(one for one in opened if one.deletion_at or one.idle_since),
-                    alerts=dict(Counter((one.rule, one.severity, "firing") for one in opened)),
-                    unverified=sum(one.unverified_since is not None for one in opened),
-                )
-                self._mark = mark
-            return self._held
-
-
-def _mark(tx: Connection) -> tuple[object, ...]:
-    """It changes with accounts in scope, and with what is open."""
-    a, c = schema.accounts.c, schema.alerts.c
-    scope = select(func.count(), func.sum(a.revision), func.count(a.removed_at))
-    unsettled = select(func.count(), func.sum(c.stamp)).where(schema.IS_UNSETTLED)
-    return (*tx.execute(scope).one(), *tx.execute(unsettled).one())
-
-
 # Money
 
 
-def _money(custom: Iterable[_Standing], idle_for: Mapping[tuple[str, str], timedelta], book: PriceBook) -> Money:
+def _money(custom: Iterable[Living], idle_for: Mapping[tuple[str, str], timedelta], book: PriceBook) -> Money:
     """What custom deployments cost. The price for programs is the higher one where several fit, and what was spent the
     lower, as in alerts."""
     per_hour: dict[str, float] = {}
@@ -370,16 +202,16 @@ def _money(custom: Iterable[_Standing], idle_for: Mapping[tuple[str, str], timed
     return Money(currency=book.currency, per_hour=per_hour, idle_so_far=idle_so_far, unpriced=dict(unpriced))
 
 
-def _price(one: _Standing, book: PriceBook) -> tuple[float, float] | None:
+def _price(one: Living, book: PriceBook) -> tuple[float, float] | None:
     """By the hour, at least and at most."""
     words = one.words
     found = hourly(book, model=one.model, sku=words.sku, capacity=words.capacity, location=one.location)
     return (float(found.rate.low), float(found.rate.high)) if isinstance(found, Price) else None
 
 
-def _custom(tx: Connection, standing: Iterable[_Standing]) -> list[_Standing]:
+def _custom(tx: Connection, standing: Iterable[Living]) -> list[Living]:
     """Those of custom models; where a name does not tell, those that some job has made or some account lists."""
-    found, others = list[_Standing](), list[_Standing]()
+    found, others = list[Living](), list[Living]()
     for one in standing:
         (found if one.is_custom else others).append(one)
     wanted = sorted({name for one in others for name in (one.model, model_of(one.model))})
@@ -392,11 +224,11 @@ def _custom(tx: Connection, standing: Iterable[_Standing]) -> list[_Standing]:
     return found + [one for one in others if one.model in known or model_of(one.model) in known]
 
 
-def _idle(opened: Iterable[_Open], now: datetime) -> dict[tuple[str, str], timedelta]:
+def _idle(opened: Iterable[Open], now: datetime) -> dict[tuple[str, str], timedelta]:
     """How long each deployment that an open alert calls idle has been so, as far as that was seen, by key and life."""
     found: dict[tuple[str, str], timedelta] = {}
     for one in opened:
-        if one.rule in _IDLE_RULES and one.idle_since is not None:
+        if one.rule in IDLE_RULES and one.idle_since is not None:
             idle = min(one.unverified_since or now, now) - one.idle_since
             found[one.life] = max(found.get(one.life, timedelta()), idle)
     return found

@@ -14,8 +14,8 @@ from watcher.resources.file import File
 from watcher.resources.fine_tuning import ENDED, FineTuningJob
 from watcher.resources.lineage import Model
 from watcher.resources.model import CustomModel
-from watcher.store import as_of as history_of
 from watcher.store import history, job_records, schema
+from watcher.store import then as history_of
 from watcher.store.period_rows import plain_rows
 
 _BATCH = 2000

@@ -15,8 +15,8 @@ from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, is_fine_tuned
 from watcher.resources.snapshot import Gap, Section
-from watcher.store import as_of as history_of
 from watcher.store import schema
+from watcher.store import then as history_of
 
 _BATCH = 2000
 

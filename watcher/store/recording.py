@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 from watcher.alerts.notification import Notification
 from watcher.resources.changes import ResourceKind
 from watcher.store import alerts, as_of, operators, outbox, schema, state
-from watcher.store.as_of import Past
+from watcher.store.past import Past
 
 Rows = Sequence[Mapping[str, Any]]
 

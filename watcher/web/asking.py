@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from difflib import get_close_matches
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 
-from watcher.answers.query import Query
+from watcher.answers.query import Query, moment_at
 from watcher.rules.text import clean, one_line
 from watcher.web.problem import ProblemError
 
@@ -103,12 +103,8 @@ def span_of(text: str, *, name: str) -> timedelta:
 def moment_of(text: str, *, name: str, zone: tzinfo, is_end: bool = False) -> datetime:
     """A date or time; without an offset it is by `zone`. A date is its beginning, or its end."""
     try:
-        if len(text) == 10:
-            day = date.fromisoformat(text) + timedelta(days=int(is_end))
-            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moment_at(text, zone, is_end=is_end)
+    except ValueError:
         raise BadQuestion(
             f'{name} is no time; write "2026-12-31" or "2026-12-31T18:00:00Z", with %2B for a plus'
         ) from None

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from watcher.answers import acts, deliveries, dossier, handover, listings
+from watcher.answers import acts, deliveries, dossier, handover, happenings, holdings, listings
 from watcher.answers.explanation import explanation
 from watcher.answers.query import Frame, Page
 from watcher.answers.status import load as load_summary
@@ -266,17 +266,17 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=_whole(ResourceKind.DEPLOYMENT),
         result="explanation",
     ),
-    _list("models", "Custom models.", _listing("models", listings.models, lambda one, _: model_record(one))),
-    _list("files", "Files of fine-tuning.", _listing("files", listings.files, lambda one, _: file_record(one))),
+    _list("models", "Custom models.", _listing("models", holdings.models, lambda one, _: model_record(one))),
+    _list("files", "Files of fine-tuning.", _listing("files", holdings.files, lambda one, _: file_record(one))),
     _list(
         "transitions",
         "What changed, the newest first.",
-        _listing("transitions", listings.transitions, lambda one, _: transition_record(one.label, one.one)),
+        _listing("transitions", happenings.transitions, lambda one, _: transition_record(one.label, one.one)),
     ),
     _list(
         "alerts",
         "What fires, and what happened or ended in the last 7 days, or since `since`; the newest first.",
-        _listing("alerts", listings.alerts, lambda one, _: one.record()),
+        _listing("alerts", happenings.alerts, lambda one, _: one.record()),
     ),
     Operation(
         name="read_alert",
@@ -298,7 +298,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _list(
         "silences",
         "Silences, the newest first; with `since` also those that ended since then.",
-        _listing("silences", listings.silences, lambda one, frame: silence_record(one, now=frame.now)),
+        _listing("silences", happenings.silences, lambda one, frame: silence_record(one, now=frame.now)),
         (_FILTERS[-1], *_PAGES),
     ),
     Operation(

@@ -265,6 +265,13 @@ def _bill(whole: Statement, by: str, pick) -> Bill:
                     if pick(line) == value and State.IDLE in line.by_state
                 )
             ),
+            unread=sum_of(
+                *(
+                    line.by_state[State.UNKNOWN]
+                    for line in whole.hosted
+                    if pick(line) == value and State.UNKNOWN in line.by_state
+                )
+            ),
             deployments=sum(pick(line) == value for line in whole.hosted),
             jobs=sum(pick(line) == value for line in whole.trained),
         )
@@ -337,7 +344,13 @@ def hostile(name: str) -> Statement:
                 by=name,
                 lines=(
                     BillLine(
-                        value=name, hosting=sum_of(usd(1)), training=sum_of(), idle=sum_of(), deployments=1, jobs=0
+                        value=name,
+                        hosting=sum_of(usd(1)),
+                        training=sum_of(),
+                        idle=sum_of(),
+                        unread=sum_of(),
+                        deployments=1,
+                        jobs=0,
                     ),
                 )
                 * 2,

@@ -31,7 +31,7 @@ def test_it_is_the_sum_of_the_lines():
     first = make_bill_line("a", hosting=sum_of(usd(100)), training=sum_of(usd(1, 3)), idle=sum_of(usd(40)))
     second = make_bill_line("b", hosting=sum_of(usd(20)), training=sum_of(), idle=sum_of(usd(2, 5)))
     cells = total_of(two(first, second))
-    assert cells == ("Total", "2", "2", "120.00", "1.00 to 3.00", "121.00 to 123.00", "", "42.00 to 45.00")
+    assert cells == ("Total", "2", "2", "120.00", "1.00 to 3.00", "121.00 to 123.00", "", "42.00 to 45.00", "")
 
 
 def test_what_is_unknown_in_a_line_is_unknown_in_the_sum():
@@ -74,7 +74,7 @@ def test_every_format_shows_it_once_a_bill():
     found = re.findall(r'<tr role="row" class="total">.*?</tr>', page, re.DOTALL)
     assert len([row for row in found if "Total" in row and whole in row]) == bills
     mail = Page(mail_parts(statement, link=LINK).html).text
-    assert len(re.findall(rf"Total {re.escape(whole)} 100 %", mail)) == bills
+    assert len(re.findall(rf"Total {re.escape(whole)} ", mail)) == bills
 
 
 def test_what_is_left_out_of_a_list_is_said_to_be_in_its_total():

@@ -330,10 +330,27 @@ def test_accounts_that_are_empty_cost_nothing_and_that_is_known() -> None:
     assert three(FORMATS["text"](nothing)) == ("0.00", "0.00", "0.00")
 
 
-def test_finance_gets_the_money_first_and_no_jobs() -> None:
-    drawn = FORMATS["text"](samples.rich(edition=Edition(audience=Audience.FINANCE)))
+FINANCE = Edition(audience=Audience.FINANCE)
+
+
+def test_finance_gets_the_money_first_and_that_of_training_by_job() -> None:
+    drawn = FORMATS["text"](samples.rich(edition=FINANCE))
     assert drawn.index("Bill by account") < drawn.index("Where the prices come from") < drawn.index("What to do")
-    assert "ftjob-" not in drawn
+    section = drawn[drawn.index("\nTraining\n") : drawn.index("\nSaved")]
+    row = next(line for line in section.splitlines() if line.endswith("20.80"))
+    assert "search-team" in row and "gpt-4.1" in row
+    assert "ftjob-0002: 5,200,000 tokens billed" in section
+    assert not {"ftjob-0200", "ftjob-0300"} & set(re.findall(r"ftjob-\d+", drawn)), "those that cost nothing"
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "mail"])
+def test_finance_gets_no_command(form: str) -> None:
+    def drawn(statement: Statement) -> str:
+        return parts(statement).html if form == "mail" else FORMATS[form](statement)
+
+    assert "az cognitiveservices" in drawn(samples.rich()), "else this proves nothing"
+    finance = drawn(samples.rich(edition=FINANCE))
+    assert "What to do" in finance and not re.search(r"\baz (cognitiveservices|rest)\b", finance)
 
 
 def test_an_edition_bears_its_name() -> None:

@@ -16,7 +16,7 @@ GMAIL_CUTS = 100_000
 
 def test_subject_tells_whose_when_and_how_much() -> None:
     statement = make_quiet(period=samples.LOCAL_WEEK)
-    expected = "[prod] Fine-tuning costs, 15 to 21 November 2026: 285.60 USD, idle 0.00 USD"
+    expected = "[prod] Fine-tuning costs, 15 to 21 November 2026: 285.60 USD at list price, idle 0.00 USD"
     assert mail_parts(statement, link=LINK).subject == expected
     assert len(mail_parts(replace(statement, watcher="w" * 300), link=LINK).subject) <= SUBJECT_LIMIT
 
@@ -72,10 +72,10 @@ def test_text_part_is_the_text_report_with_the_link() -> None:
 
 def test_short_form_has_three_numbers_what_to_do_and_what_was_not_seen() -> None:
     short = short_form(samples.rich(), link=LINK)
-    assert short.title == "[prod] Fine-tuning costs, 15 to 21 November 2026"
+    assert short.title == "[prod] Fine-tuning costs, 15 to 21 November 2026 (list price, not an invoice)"
     assert short.lines[1:4] == (
         "Bill: at least 8,451.10 USD",
-        "Of which idle: 1,344.70 to 1,346.40 USD",
+        "Of which idle: 1,344.70 to 1,346.40 USD, 856.80 USD not known",
         "Saving possible: 15,912.00 USD in a month",
     )
     assert short.lines[4].startswith("⚠ Not everything was seen: 4 of 6")

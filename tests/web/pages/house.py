@@ -9,8 +9,8 @@ import httpx
 
 from tests.cli.world import World
 from tests.web.rig import make_app
-from watcher import assembly, config
-from watcher.assembly import Machine
+from watcher import config
+from watcher.assembly.machine import Machine, assemble
 from watcher.daemon import page
 from watcher.store.engine import Store
 from watcher.web.access import Rules
@@ -109,7 +109,7 @@ def build(world: World, store: Store, machine: Machine, rules: Rules | None, wak
 
 async def machine_of(world: World, store: Store) -> Machine:
     loaded = config.parse(world.config.read_text(), environ=world.environ)
-    return await assembly.assemble(loaded, store, clock=lambda: world.now)
+    return await assemble(loaded, store, clock=lambda: world.now)
 
 
 #: Records snapshots, and gives the page at an address after them.

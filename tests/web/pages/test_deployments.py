@@ -1,7 +1,13 @@
 """`/deployments` and the page of one deployment."""
 
 import re
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from tests.cli.world import lock_out
 from tests.factories import (
@@ -15,11 +21,20 @@ from tests.factories import (
     make_snapshot,
     make_usage,
 )
+from tests.report.factories import make_price
 from tests.web.pages.house import House, Show, read
 from tests.web.pages.test_overview import text_of
+from watcher.answers import sheets
+from watcher.answers.money import Money
+from watcher.answers.query import Frame
+from watcher.costs.idle import idle_money
+from watcher.costs.prices import LIST_PRICES, book_of
 from watcher.resources.calls import Calls, HourOfCalls
 from watcher.resources.departure import Departure
 from watcher.resources.snapshot import GapReason, Section, Snapshot
+from watcher.store.engine import Store
+from watcher.web.pages.deployment_words import deployment_shown
+from watcher.web.render import Words
 
 BOT = "/deployments/contoso-ft/support-bot"
 
@@ -96,6 +111,29 @@ async def test_the_cost_is_told_to_date_idle_and_until_deletion(show: Show) -> N
     assert "ist price, not an invoice" in money
 
 
+async def test_its_alert_says_until_when_nobody_is_known_to_have_called_it(show: Show) -> None:
+    usage = make_usage("support-bot", read_to=NOW - 2 * HOUR, last_success_at=NOW - 4 * DAY)
+    html = await show(snapshot(at=NOW, deployments=[make_deployment()], usage=[usage]), path="/alerts")
+    said = "has had no call for 3 d 22 h, since 2026-11-18 09:00 CET (08:00 UTC) (known to 2026-11-22 07:00 CET"
+    assert said in text_of(html)
+    (link,) = (link for link in read(html).links if link.startswith("/alerts/alr_"))
+    assert said in text_of(await show(path=link))
+
+
+async def test_of_an_open_end_the_least_is_told_alone(show: Show, store: Store) -> None:
+    """`at least 40.80 to 48.00 USD` would name a most that nobody knows."""
+    await show(snapshot(deployments=[make_deployment()]), path=BOT)
+    book, price = book_of(LIST_PRICES), make_price(Decimal("1.70"), high=2)
+    sheet = store.read_now(
+        sheets.deployment, Frame(now=NOW), "contoso-ft", "support-bot", routing=None, book_of=lambda _: book
+    )
+    since, deletion = (NOW - DAY, NOW - DAY), (NOW + DAY, None)
+    sheet = replace(sheet, money=Money(price=price, idle=idle_money(price, now=NOW, since=since, deletion=deletion)))
+    zone = ZoneInfo("Europe/Berlin")
+    shown = deployment_shown(sheet, Words(now=NOW, zone=zone), now=NOW, zone=zone)
+    assert ("Until deletion", "at least 40.80 USD", "from now on, if nobody acts") in shown.money
+
+
 async def test_an_unknown_price_is_said(show: Show) -> None:
     money = part(await show(snapshot(deployments=[make_deployment(sku="GlobalBatch")]), path=BOT), "money", "what")
     assert "By the hour unknown" in money and "To date unknown" in money
@@ -142,6 +180,27 @@ async def test_one_that_is_gone_is_told_with_its_cause_and_its_recipe(show: Show
     assert "To deploy it again as it was" in html
     assert "az rest --method put" in html
     assert 'href="/keep' not in html, "nothing is left to keep"
+
+
+@pytest.mark.parametrize(
+    ("deleted_at", "cause"),
+    [
+        (NOW - MINUTE, "deleted by ana@x.example"),
+        (NOW - HOUR, "deleted by ana@x.example at 2026-11-22 08:00 CET (07:00 UTC)"),
+    ],
+    ids=["seen at once", "seen later"],
+)
+async def test_who_deleted_it_and_when_is_told_once(show: Show, deleted_at: datetime, cause: str) -> None:
+    one = make_deployment()
+    log = Departure(is_read=True, deleted_by="ana@x.example", deleted_at=deleted_at)
+    html = await show(
+        snapshot(at=NOW - 2 * HOUR, deployments=[one]),
+        snapshot(deployments=[], absent=frozenset({one.key}), departures={one.key: log}),
+        path=BOT,
+    )
+    stands = text_of(html[html.index('aria-label="How it stands"') : html.index('id="calls"')])
+    assert f": {cause}." in stands
+    assert stands.count("ana@x.example") == 1
 
 
 async def test_what_is_in_the_way_of_making_it_again_stands_with_the_command(show: Show) -> None:

@@ -77,6 +77,15 @@ async def test_what_there_is_no_report_of_is_told_beside_the_form(house: House, 
         assert forms[0].fields[name] == value
 
 
+async def test_a_name_that_nobody_bears_is_told_apart_from_an_owner_of_nothing(house: House) -> None:
+    said = "did you mean support?"
+    page = await house.get("/report?owner=suport", 422)
+    assert 'role="alert"' in page and said in page
+    for path, status in (("/api/v1/report?", 422), ("/report/file?format=csv&", 400), ("/calendar.ics?", 404)):
+        answer = await house.client.get(f"{path}owner=suport")
+        assert (answer.status_code, said in answer.text) == (status, True), path
+
+
 async def test_nothing_is_told_as_of_before_the_record(house: House) -> None:
     assert "the record begins" in await house.get("/report?as_of=2026-01-01", 422)
 
@@ -95,19 +104,19 @@ async def test_its_files_are_those_of_the_command(house: House, format_: str) ->
 async def test_the_link_in_a_sent_report_leads_to_the_same_figures(house: House) -> None:
     """Though the page is opened later, when more is known."""
     made = house.world.watcher("report", "--format", "html").out
-    from watcher import assembly_report
-    from watcher.assembly import tariff_of, terms_of
+    from watcher.assembly.judgement import tariff_of, terms_of
+    from watcher.assembly.reports import edition_of, report_terms_of, statement_of
     from watcher.costs.hosting import Period
 
     config = house.machine.config
     statement = await house.store.read(
-        assembly_report.statement_of,
-        assembly_report.edition_of(config, None),
+        statement_of,
+        edition_of(config, None),
         period=Period(begin=NOW - 7 * DAY, end=NOW),
         period_name="7d",
         as_of=NOW,
         is_past=False,
-        terms=assembly_report.report_terms_of(config, terms_of(config)),
+        terms=report_terms_of(config, terms_of(config)),
         tariff=tariff_of(config),
     )
     address = address_of("/report", statement)

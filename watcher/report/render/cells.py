@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from watcher.costs.money import Cost, Total
 from watcher.report.render.outline import Column
 from watcher.report.statement import Statement
-from watcher.report.wording import NAME_LIMIT, money, one_line
+from watcher.report.wording import NAME_LIMIT, deadline_words, money, one_line
 from watcher.rules.text import duration
 
 
@@ -24,6 +24,11 @@ def figure(cost: Cost | Total | None) -> str:
     return money(cost).rpartition(" ")[0] or money(cost)
 
 
+def some(cost: Total) -> str:
+    """The same; "" of what is surely nothing."""
+    return figure(cost) if cost.known.most or cost.reasons else ""
+
+
 def minute(at: datetime | None, statement: Statement) -> str:
     return "" if at is None else f"{at.astimezone(ZoneInfo(statement.zone)):%Y-%m-%d %H:%M}"
 
@@ -32,8 +37,16 @@ def day(at: datetime | None, statement: Statement) -> str:
     return "" if at is None else f"{at.astimezone(ZoneInfo(statement.zone)):%Y-%m-%d}"
 
 
-def left(at: datetime, statement: Statement) -> str:
-    return duration(at - statement.as_of) if at > statement.as_of else "overdue"
+def deadline(times: tuple[datetime, datetime | None], statement: Statement) -> str:
+    return deadline_words(times, ZoneInfo(statement.zone))
+
+
+def left(times: tuple[datetime, datetime | None], statement: Statement) -> str:
+    """Until the earliest of `times`."""
+    earliest, latest = times
+    if earliest > statement.as_of:
+        return duration(earliest - statement.as_of)
+    return "any time now" if latest is None or latest > statement.as_of else "overdue"
 
 
 def number(value: float | None) -> str:

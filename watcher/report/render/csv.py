@@ -239,7 +239,13 @@ def _leftover(section: str, each: Leftover) -> Cells:
 def _bills(statement: Statement) -> Iterator[Cells]:
     for bill in statement.bills:
         for line in bill.lines:
-            parts = {"hosting": line.hosting, "training": line.training, "idle": line.idle, "total": line.total}
+            parts = {
+                "hosting": line.hosting,
+                "training": line.training,
+                "idle": line.idle,
+                "unread": line.unread,
+                "total": line.total,
+            }
             for measure, cost in parts.items():
                 yield {
                     "section": f"bill_by_{guarded(bill.by)}",

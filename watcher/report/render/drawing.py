@@ -140,6 +140,7 @@ def _timeline(chart: ChartData) -> tuple[list[Markup], int]:
         return parts, base + 24
     now = _NAMES + known * wide
     parts += [_line(now, 0, now, base + 2, "now"), _text(now + 4, 10, "to come", "start", "dim")]
+    parts.append(_text(WIDTH - _RIGHT, base + 16, day_label(chart.last_day), "end", "dim"))
     return parts, base + 24
 
 

@@ -19,6 +19,8 @@ ROWS = 15
 ACTIONS = 8
 #: Of more characters a text may be broken anywhere.
 _LONG = 24
+#: Of more characters a figure is an interval, which is broken in two lines at most.
+_LONGEST_AMOUNT = 12
 #: Cleaned texts hold no control character.
 _SEPARATOR = "\x00"
 
@@ -46,18 +48,20 @@ def render(statement: Statement) -> str:
 def _body(section: Section, rows: Sequence[Row], used: Sequence[int], total: Row | None) -> Markup:
     """The rows of a table. Here and not in the template, as there may be ten thousands: each is escaped in one go."""
     opened = [_opening(section, index) for index in used[1:]]
+    leading = "t" if section.columns[used[0]].is_whole else "w"
     made = []
     for row in (*rows, total) if total else rows:
         cells = [row.cells[index] for index in used]
         first, *others, note = str(escape(_SEPARATOR.join((*cells, row.note)))).split(_SEPARATOR)
-        small = f'<span class="note">{note}</span>' if note else ""
-        kind = ' class="total"' if row is total else ""
-        name = f'<span class="name">{first}</span>{small}'
-        made.append(f'<tr role="row"{kind}><th role="rowheader" scope="row">{name}</th>')
+        kind = ' class="total"' if row is total else ' class="noted"' if note else ""
+        name = f'<span class="name">{first}</span>'
+        made.append(f'<tr role="row"{kind}><th role="rowheader" scope="row" class="{leading}">{name}</th>')
         for (short, long), cell in zip(opened, others, strict=True):
-            shown = long if len(cell) > _LONG else short
+            shown = long if len(cell) > (_LONGEST_AMOUNT if "n i" in long else _LONG) else short
             made.append(f"{shown}{cell}</td>" if cell else '<td role="cell" class="empty"></td>')
         made.append("</tr>\n")
+        if note:  # over the whole width: within the first column it would widen that at the cost of all others
+            made.append(f'<tr role="row" class="note"><td role="cell" colspan="{len(used)}">{note}</td></tr>\n')
     return Markup("".join(made))  # all that comes from outside was escaped above
 
 
@@ -66,5 +70,5 @@ def _opening(section: Section, index: int) -> tuple[str, str]:
     column = section.columns[index]
     kind = "n" if column.is_number else "t" if column.is_whole else ""
     title = escape(column.title)
-    short, long = (f'class="{each}" ' for each in (kind or "s", kind or "w"))
+    short, long = (f'class="{each}" ' for each in (kind or "s", "n i" if kind == "n" else kind or "w"))
     return f'<td role="cell" {short}data-title="{title}">', f'<td role="cell" {long}data-title="{title}">'

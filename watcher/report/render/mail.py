@@ -20,7 +20,7 @@ from watcher.report.wording import one_line
 
 #: Of the HTML part.
 BYTES_LIMIT = 98_000
-SUBJECT_LIMIT = 150
+SUBJECT_LIMIT = 180
 #: So many of each list are tried to be shown, the most first: of actions, of rows.
 _EXTENTS = ((10, 10), (8, 8), (8, 5), (5, 5), (5, 3), (3, 3), (1, 1))
 #: As in mails about alerts: colours of text on white, by the class that turns them for dark screens.
@@ -30,8 +30,8 @@ _FONT = "font-family:'Segoe UI',Helvetica,Arial,sans-serif;"
 _FONT_13 = "font:13px/18px 'Segoe UI',Arial,sans-serif;"
 _FONT_12 = "font:12px/16px 'Segoe UI',Arial,sans-serif;"
 _MONEY = re.compile(r"\d[\d,]*\.\d\d (?=[A-Z]{3}\b)|\d{4}-\d\d-\d\d \d\d:\d\d|\d+ (?=(?:d|h|min)\b)", re.ASCII)
-#: What is not broken within a cell: a date before a time, and an amount.
-_WHOLE = re.compile(r"^\d{4}-\d\d-\d\d(?= )|\d[\d,]*\.\d\d(?!\d)", re.ASCII)
+#: What is not broken within a cell: a date, and an amount.
+_WHOLE = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)|\d[\d,]*\.\d\d(?!\d)", re.ASCII)
 
 _NOWRAP = Markup('<span style="white-space:nowrap;">{}</span>')
 
@@ -72,9 +72,10 @@ def mail_parts(statement: Statement, *, link: str) -> MailParts:
 
 
 def subject(report: Outline) -> str:
-    """`[prod] Fine-tuning costs, 16 to 22 November 2026: 1,234.50 USD, idle 571.20 USD`."""
+    """`[prod] Fine-tuning costs, 16 to 22 November 2026: 1,234.50 USD at list price, idle 571.20 USD`."""
     bill, idle, _ = report.figures
-    return one_line(f"[{report.watcher}] {report.title}: {bill.text}, idle {idle.text}", SUBJECT_LIMIT)
+    price = "" if bill.total.is_unknown else f" at {report.price.partition(',')[0]}"
+    return one_line(f"[{report.watcher}] {report.title}: {bill.text}{price}, idle {idle.text}", SUBJECT_LIMIT)
 
 
 def _html(report: Outline, pictures: tuple[ChartData, ...], link: str) -> str:
@@ -112,7 +113,7 @@ def _unbroken(cell: str) -> Markup:
 def _without_account(section: Section) -> tuple[tuple[int, ...], int | None]:
     """The columns to show, and that of the account, which stands below the name: on a phone each column counts."""
     shown = section.narrow_columns()
-    where = next((index for index in shown[1:] if section.columns[index].title == "Account"), None)
+    where = next((index for index in section.used_columns()[1:] if section.columns[index].title == "Account"), None)
     return tuple(index for index in shown if index != where), where
 
 

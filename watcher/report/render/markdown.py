@@ -1,7 +1,8 @@
 """A statement as GitHub's Markdown: for tickets, wikis and chats.
 
-Nothing from outside is read as markup: what could begin any is escaped, and mentions and addresses are broken by a
-zero-width character. Commands stand in code blocks, whose fences are longer than any within.
+Nothing from outside is read as markup: what could begin any is escaped. No backslash helps against mentions and numbers
+of issues, which are looked for in what is shown: these are broken by a zero-width character, and addresses never are,
+so that they can be copied. Commands stand in code blocks, whose fences are longer than any within.
 """
 
 import re
@@ -15,11 +16,11 @@ from watcher.report.statement import Statement
 ROWS = 25
 ACTIONS = 25
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_ALWAYS = re.compile(r"[\\`*_\[\]|~<>&$]")
+_ALWAYS = re.compile(r"[\\`*_\[\]|~<>&$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 #: These begin a heading, a list or a rule, at the beginning of a line alone.
 _AT_START = re.compile(r"^(\d{0,9})([.)#+=:-])(?=[\s#+=:-]|$)")
-#: Mentions, addresses and numbers of issues.
-_CALLS = re.compile(r"@(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)|#(?=\d)", re.IGNORECASE)
+#: Mentions and numbers of issues; an `@` within a word is one of a mail address.
+_CALLS = re.compile(r"(?<![\w.+-])@(?=\w)|#(?=\d)")
 _BREAK = "\u200b"
 
 

@@ -11,8 +11,8 @@ from watcher.costs.money import Cost, Unknown, together
 from watcher.costs.prices import Price
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
-from watcher.report.render.outline import Action, Row, Section, percent_of, saving_words, to_do
-from watcher.report.statement import Bill, HostedLine, PriceUsed, Statement
+from watcher.report.render.outline import Action, Row, Section, percent_of, price_words, saving_words, to_do
+from watcher.report.statement import Audience, Bill, HostedLine, PriceUsed, Statement
 from watcher.report.wording import interval, lines_of, money, one_line
 
 #: It may name a model, two accounts, a content filter and another deployment.
@@ -91,13 +91,15 @@ def idle(statement: Statement) -> Iterator[Section]:
             *cells.minor("Owner", "SKU"),
             *(replace(column, is_minor=True) for column in cells.times("Idle since")),
             *cells.numbers(money_title),
-            *cells.times("Azure deletes it", "Left"),
+            *cells.times("Azure deletes it"),
+            *(replace(column, is_spare=True) for column in cells.times("Left")),
             *cells.numbers("Until then"),
         ),
         rows=tuple(_idle_row(line, statement) for line in statement.idle_lines()),
         closing=(
-            f"“{money_title}” counts from the last answered call, which may lie before the period; “Until then” is "
-            "added to it if nobody acts.",
+            f"“{money_title}” counts from the last answered call, which may lie before the period, to where calls were "
+            "read last; “Until then” is added to it if nobody acts. “Of which idle” in the bill counts the period "
+            "alone, and in it each day without a call before the last one too. So they may differ, and both are right.",
         )
         if statement.idle_lines()
         else (),
@@ -120,8 +122,8 @@ def _idle_row(line: HostedLine, statement: Statement) -> Row:
             cells.name(line.sku),
             cells.day(line.idle_since[0] if line.idle_since else None, statement),
             cells.figure(so_far),
-            cells.minute(line.deletion[0], statement) if line.deletion else "not known",
-            cells.left(line.deletion[0], statement) if line.deletion else "",
+            cells.deadline(line.deletion, statement) if line.deletion else "not known",
+            cells.left(line.deletion, statement) if line.deletion else "",
             _until(idle),
         ),
         worth=so_far,
@@ -137,7 +139,7 @@ def _until(idle: IdleMoney | Unknown | None) -> str:
 
 def bills(statement: Statement) -> Iterator[Section]:
     for number, bill in enumerate(statement.bills):
-        if not bill.lines or (len(bill.lines) == 1 and bill.lines[0].value in ("", "unowned")):
+        if not bill.lines or (len(bill.lines) == 1 and _says_nothing(bill, statement)):
             continue
         by = "SKU" if bill.by == "sku" else cells.name(bill.by)
         rows = tuple(
@@ -151,6 +153,7 @@ def bills(statement: Statement) -> Iterator[Section]:
                     cells.figure(line.total),
                     percent_of(line.total, statement.total),
                     cells.figure(line.idle),
+                    cells.some(line.unread),
                 ),
                 worth=line.total,
             )
@@ -159,15 +162,30 @@ def bills(statement: Statement) -> Iterator[Section]:
         yield Section(
             key=f"bill-{number + 1}",
             title=f"Bill by {by}",
+            lead=(_caption(statement),),
             columns=(
                 *cells.texts(by[:1].upper() + by[1:]),
                 *(replace(column, is_minor=True) for column in cells.numbers("Deployments", "Jobs")),
                 *(replace(column, is_spare=True) for column in cells.numbers("Hosting", "Training")),
-                *cells.numbers(f"Total, {statement.currency}", "Share", "Of which idle"),
+                *cells.numbers(f"Total, {statement.currency}"),
+                *(replace(column, is_spare=True) for column in cells.numbers("Share")),
+                *cells.numbers("Of which idle", "Use not known"),
             ),
             rows=rows,
             total=_total(bill, statement) if len(rows) > 1 else None,
         )
+
+
+def _caption(statement: Statement) -> str:
+    """Of what holds a total."""
+    words = price_words(statement)
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _says_nothing(bill: Bill, statement: Statement) -> bool:
+    """Whether a bill of one line repeats the total alone; in whose account it is, is worth a line."""
+    is_owners = statement.edition.audience is Audience.OWNER and bill.by != "account"
+    return is_owners or bill.lines[0].value in ("", "unowned")
 
 
 def _total(bill: Bill, statement: Statement) -> Row:
@@ -176,6 +194,7 @@ def _total(bill: Bill, statement: Statement) -> Row:
     hosting = together((line.hosting for line in bill.lines), statement.currency)
     training = together((line.training for line in bill.lines), statement.currency)
     idle = together((line.idle for line in bill.lines), statement.currency)
+    unread = together((line.unread for line in bill.lines), statement.currency)
     whole = hosting + training
     return Row(
         cells=(
@@ -187,6 +206,7 @@ def _total(bill: Bill, statement: Statement) -> Row:
             cells.figure(whole),
             percent_of(whole, whole),
             cells.figure(idle),
+            cells.some(unread),
         ),
         worth=whole,
     )
@@ -260,12 +280,15 @@ def ended(statement: Statement) -> Iterator[Section]:
                 facts.append(f"Not known, and left to Azure: {one_line(', '.join(line.recipe.missing))}.")
             if line.recipe.obstacle:
                 facts.append(one_line(line.recipe.obstacle, _OBSTACLE_LIMIT))
+            if line.is_account_gone:
+                whole = f"{cells.name(line.place.account)}/{cells.name(line.name)}"
+                facts.append(f"“watcher explain {whole}” prints the recipe with its command.")
         actions.append(
             Action(
                 title=f"{cells.name(line.name)} in {cells.name(line.place.account)}",
                 gain="",
                 facts=tuple(facts),
-                command=lines_of(line.recipe.command) if line.recipe else "",
+                command=lines_of(line.recipe.command) if line.recipe and not line.is_account_gone else "",
                 worth=line.cost,
             )
         )
@@ -283,7 +306,7 @@ def realised(statement: Statement) -> Iterator[Section]:
     yield Section(
         key="realised",
         title=f"Saved: {money(statement.saved)}",
-        lead=(METHOD,),
+        lead=(_caption(statement), METHOD),
         columns=(
             *cells.texts("Deployment", "Account"),
             *cells.minor("Owner"),

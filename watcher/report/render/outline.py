@@ -4,14 +4,15 @@ So they hold the same numbers and words. All texts are clean of what hides or re
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
-from watcher.costs.money import Amount, Cost, Total, together
+from watcher.costs.money import Amount, Cost, Total, Unknown, together, total
+from watcher.costs.prices import Price
 from watcher.report.statement import Statement
-from watcher.report.wording import local, money, one_line, period_words, within_words
+from watcher.report.wording import local, money, not_known, one_line, period_words, within_words
 from watcher.rules.text import called, counted
 
 #: So many sentences of what was not seen stand at the top.
@@ -95,6 +96,7 @@ class Figure:
     caption: str
     total: Total
     unit: str = ""  #: "in a month"
+    beside: str = ""  #: ", 1,136.74 USD not known": what may belong to it too
     notes: tuple[str, ...] = ()
 
     @property
@@ -110,7 +112,7 @@ class Figure:
     @property
     def words(self) -> str:
         """`USD in a month`."""
-        return "" if self.total.is_unknown else f"{self.total.currency} {self.unit}".rstrip()
+        return "" if self.total.is_unknown else f"{self.total.currency} {self.unit}".rstrip() + self.beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ class Outline:
     unseen: tuple[str, ...] = ()  #: the first of what was not
     is_quiet: bool
     currency: str
+    price: str  #: "list price, not an invoice": beside every total
     sections: tuple[Section, ...]
     footer: tuple[str, ...]
 
@@ -148,9 +151,10 @@ def head(statement: Statement, sections: tuple[Section, ...]) -> Outline:
         unseen=_unseen_at_top(statement),
         is_quiet=is_quiet(statement),
         currency=statement.currency,
+        price=price_words(statement),
         sections=sections,
         footer=(
-            f"All amounts are {one_line(statement.price_words)}, in {statement.currency}. Each is rounded to cents by "
+            f"All amounts are {price_words(statement)}, in {statement.currency}. Each is rounded to cents by "
             "itself, so that a column may differ from its total by some cents.",
             f"Times and days are those of {statement.zone}. As of {local(statement.as_of, zone)}; {called(watcher)}.",
         ),
@@ -165,9 +169,12 @@ def sentence(statement: Statement, zone: ZoneInfo) -> str:
     held = {line.place.account_id.lower() for line in statement.hosted}
     held |= {job.place.account_id.lower() for job in statement.trained}
     accounts = _counted(len(held) or statement.accounts, "account")
-    price = one_line(statement.price_words)
+    price = price_words(statement)
+    if not statement.accounts and bill.is_unknown:
+        return f"{span} no account was read, so what fine-tuned models cost is unknown."
+    beside = _before_record(statement, zone)
     if not statement.hosted and not statement.trained:
-        cost = "what it cost is unknown" if bill.is_unknown else f"the bill is {money(bill)} ({price})"
+        cost = "what it cost is unknown" if bill.is_unknown else f"the bill is {money(bill)} ({price}){beside}"
         return f"{span} no deployment of a fine-tuned model and no training was seen in {accounts}; {cost}."
     what = " and ".join(
         _counted(count, noun)
@@ -176,7 +183,30 @@ def sentence(statement: Statement, zone: ZoneInfo) -> str:
     )
     if bill.is_unknown:
         return f"{span} what {what} in {accounts} cost is unknown."
-    return f"{span} {what} in {accounts} cost {money(bill)} ({price})."
+    guessed = _estimate(statement, bill)
+    return f"{span} {what} in {accounts} cost {money(bill)} ({price}){beside}.{guessed and f' {guessed}'}"
+
+
+def _estimate(statement: Statement, bill: Total) -> str:
+    """That most of the money rests on prices that nobody has to pay; "" where it does not."""
+    costs: list[Cost] = [line.cost for line in statement.hosted if _is_guess(line.price)]
+    costs += [job.cost for job in statement.trained if job.is_estimate]
+    guessed = total((cost for cost in costs if isinstance(cost, Amount)), statement.currency).known
+    if 2 * guessed.high <= bill.known.high:
+        return ""
+    much = "All of this" if guessed == bill.known else f"Of this, {money(guessed)}"
+    return f"{much} rests on estimated prices."
+
+
+def _is_guess(price: Price | Unknown) -> bool:
+    return isinstance(price, Price) and price.is_estimate
+
+
+def _before_record(statement: Statement, zone: ZoneInfo) -> str:
+    """What no total holds; "" where the record reaches back to the period's beginning."""
+    if statement.begins is None:
+        return ""
+    return f", not counting what had ended before {local(statement.begins, zone)}, when the record begins"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -185,19 +215,22 @@ def _counted(count: int, noun: str) -> str:
 
 def totals(statement: Statement) -> tuple[Total, Total, Total]:
     """The bill, of which idle, and the saving possible in a month; unknown where no account at all could be read."""
-    found = (statement.total, statement.idle, statement.saving_per_month)
-    if statement.accounts and not statement.accounts_seen and not any(each.parts for each in found):
-        nobody_knows = Total(known=found[0].known, parts=1, reasons=((_NO_ACCOUNT, 1),))
+    bill, idle, saving = statement.total, statement.idle, statement.saving_per_month
+    nobody_knows = Total(known=bill.known, parts=1, reasons=((_NO_ACCOUNT, 1),))
+    if statement.accounts and not statement.accounts_seen and not any(each.parts for each in (bill, idle, saving)):
         return nobody_knows, nobody_knows, nobody_knows
-    return found
+    if bill.is_unknown and not (statement.hosted or statement.trained):
+        return bill, nobody_knows, nobody_knows
+    return bill, idle, saving
 
 
 def figures(statement: Statement) -> tuple[Figure, Figure, Figure]:
     """The three numbers."""
     bill, idle, saving = totals(statement)
-    return (
+    beside = not_known(statement.unread)
+    made = (
         Figure(caption="Bill", total=bill, notes=tuple(_bill_notes(statement, bill))),
-        Figure(caption="Of which idle", total=idle, notes=tuple(_idle_notes(statement, bill, idle))),
+        Figure(caption="Of which idle", total=idle, beside=beside, notes=tuple(_idle_notes(statement, bill, idle))),
         Figure(
             caption="Saving possible",
             total=saving,
@@ -205,6 +238,16 @@ def figures(statement: Statement) -> tuple[Figure, Figure, Figure]:
             notes=tuple(_saving_notes(statement, saving)),
         ),
     )
+    first, second, third = (
+        figure if figure.total.is_unknown else replace(figure, notes=(*figure.notes, price_words(statement)))
+        for figure in made
+    )
+    return first, second, third
+
+
+def price_words(statement: Statement) -> str:
+    """`list price, not an invoice`: beside every total."""
+    return one_line(statement.price_words)
 
 
 def _bill_notes(statement: Statement, bill: Total) -> Iterator[str]:
@@ -222,8 +265,8 @@ def _idle_notes(statement: Statement, bill: Total, idle: Total) -> Iterator[str]
         yield "how much more until Azure deletes them, if nobody acts, is unknown"
     elif until.known.high or until.reasons:
         yield f"{money(until)} more until Azure deletes them, if nobody acts"
-    if statement.unread.parts and (statement.unread.known.high or statement.unread.reasons):
-        yield f"beside it {money(statement.unread)} for times of which calls were not read, which may be idle too"
+    if not_known(statement.unread):
+        yield "of what is not known, calls were not read: it may be idle too"
     yield from _why(idle)
 
 

@@ -2,17 +2,25 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, timedelta
 
+from watcher.costs.money import Unknown
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
 from watcher.report.render.outline import UNSEEN_AT_TOP, Row, Section
-from watcher.report.statement import DateKind, Leftover, Statement, TrainingLine
+from watcher.report.statement import Date, DateKind, Leftover, Statement, TrainingLine
 from watcher.report.wording import one_line
-from watcher.rules.text import counted, size
+from watcher.rules.text import counted, few, size
 
 #: A command in a date's text is too long for a table; the advice and the page of the deployment have it.
 _COMMAND = re.compile(r"\s*[^.]*:\s+az .*", re.DOTALL)
+_DAY = timedelta(days=1)
+#: A retirement further ahead than this is told in one line.
+_FAR = timedelta(days=90)
+#: So many of the deployments that one concerns are named.
+_NAMED = 5
 _HARMS = {"hate_fairness": "hate and fairness", "self_harm": "self-harm"}
 _KINDS = {
     DateKind.DELETION: "deletion",
@@ -30,7 +38,13 @@ def unseen(statement: Statement) -> Iterator[Section]:
     yield Section(key="unseen", title="What could not be seen", columns=cells.texts("What is missing"), rows=rows)
 
 
-def _leftovers(key: str, title: str, what: str, lines: tuple[Leftover, ...], statement: Statement) -> Section:
+def _leftovers(
+    key: str, title: str, what: str, began: str, lines: tuple[Leftover, ...], statement: Statement
+) -> Section:
+    """
+    Args:
+        began: How its first day is called: a model may have been deployed until yesterday.
+    """
     rows = tuple(
         Row(
             cells=(
@@ -44,27 +58,42 @@ def _leftovers(key: str, title: str, what: str, lines: tuple[Leftover, ...], sta
         )
         for each in lines
     )
-    columns = (*cells.texts(what, "Account"), *cells.minor("Owner"), *cells.times("Since"), *cells.numbers("Size"))
+    columns = (*cells.texts(what, "Account"), *cells.minor("Owner"), *cells.times(began), *cells.numbers("Size"))
     return Section(key=key, title=title, columns=columns, rows=rows)
 
 
 def undeployed(statement: Statement) -> Iterator[Section]:
-    yield _leftovers("undeployed", "Models that are deployed nowhere", "Model", statement.undeployed, statement)
+    yield _leftovers("undeployed", "Models that are deployed nowhere", "Model", "Made", statement.undeployed, statement)
 
 
 def orphans(statement: Statement) -> Iterator[Section]:
-    yield _leftovers("orphans", "Files that no job uses", "File", statement.orphans, statement)
+    yield _leftovers("orphans", "Files that no job uses", "File", "Uploaded", statement.orphans, statement)
 
 
 def training(statement: Statement) -> Iterator[Section]:
-    lines = [line for line in statement.trained if not _is_failed(line)]
-    yield Section(
+    yield _training(statement, [line for line in statement.trained if not _is_failed(line)])
+
+
+def training_money(statement: Statement) -> Iterator[Section]:
+    """Of what was paid for alone."""
+    paid = [line for line in statement.trained if isinstance(line.cost, Unknown) or line.cost.high]
+    yield _training(statement, paid, is_for_finance=True)
+
+
+def _training(statement: Statement, lines: Iterable[TrainingLine], *, is_for_finance: bool = False) -> Section:
+    """For finance the model, which makes the price, goes before what became of the job."""
+    model, status = cells.texts("Model", "Status")
+    if is_for_finance:
+        status = replace(status, is_minor=True)
+    else:
+        model = replace(model, is_spare=True)
+    return Section(
         key="training",
         title="Training",
         columns=(
-            *cells.texts("Job", "Account"),
-            *cells.minor("Owner", "Model"),
-            *cells.texts("Status"),
+            *cells.texts("Suffix"),
+            *(replace(column, is_spare=True) for column in cells.texts("Account")),
+            *(*cells.texts("Owner"), model, status),
             *cells.minor("Finished"),
             *cells.numbers(f"Cost, {statement.currency}"),
         ),
@@ -79,13 +108,20 @@ def _is_failed(line: TrainingLine) -> bool:
 def _training_row(line: TrainingLine, statement: Statement) -> Row:
     return Row(
         cells=(
-            *cells.names(line.job, line.place.account, line.place.owner, line.model, line.status),
+            *cells.names(line.suffix or "none", line.place.account, line.place.owner, line.model, line.status),
             cells.minute(line.finished_at, statement),
-            cells.figure(line.cost),
+            _cost(line),
         ),
         worth=line.cost,
-        note=one_line(line.basis),
+        note=f"{cells.name(line.job)}: {one_line(line.basis)}",  # whole: `watcher explain` takes it
     )
+
+
+def _cost(line: TrainingLine) -> str:
+    """What is billed at its end is no 0.00."""
+    if not line.is_under_way:
+        return cells.figure(line.cost)
+    return f"{cells.figure(line.so_far)} so far" if line.so_far is not None and line.so_far.most else "not yet"
 
 
 def failed(statement: Statement) -> Iterator[Section]:
@@ -94,19 +130,21 @@ def failed(statement: Statement) -> Iterator[Section]:
         key="failed",
         title="Training that failed",
         columns=(
-            *cells.texts("Job", "Account"),
-            *cells.minor("Owner", "Model"),
+            *cells.texts("Suffix"),
+            *(replace(column, is_spare=True) for column in cells.texts("Account")),
+            *cells.texts("Owner"),
+            *cells.minor("Model"),
             *cells.times("Failed"),
             *cells.texts("Refused for"),
         ),
         rows=tuple(
             Row(
                 cells=(
-                    *cells.names(line.job, line.place.account, line.place.owner, line.model),
+                    *cells.names(line.suffix or "none", line.place.account, line.place.owner, line.model),
                     cells.minute(line.finished_at, statement),
                     _harm(line),
                 ),
-                note=one_line(line.failure),
+                note=": ".join(filter(None, (cells.name(line.job), one_line(line.failure)))),
             )
             for line in lines
         ),
@@ -144,19 +182,30 @@ def dates(statement: Statement) -> Iterator[Section]:
         key="calendar",
         title="What is to come",
         columns=(*cells.times("When"), *cells.texts("What"), *cells.minor("Kind", "Owner")),
-        rows=tuple(
-            Row(
-                cells=(
-                    ("" if date.is_certain else "from ") + cells.minute(date.at, statement),
-                    one_line(date.title, 200),
-                    _KINDS[date.kind],
-                    cells.name(date.owner),
-                ),
-                note=one_line(_COMMAND.sub("", date.text)),
-            )
-            for date in statement.dates
-        ),
+        rows=tuple(_date_row(date, statement) for date in statement.dates),
     )
+
+
+def _date_row(date: Date, statement: Statement) -> Row:
+    note = date.plain or _COMMAND.sub("", date.text)
+    if date.subjects:
+        note = f"{note} {counted(len(date.subjects), 'deployment')}: {few(date.subjects, _NAMED)}."
+    if date.kind is DateKind.RETIREMENT and date.at - statement.as_of > _FAR:
+        note = ""
+    return Row(
+        cells=(_when(date, statement), one_line(date.title, 200), _KINDS[date.kind], cells.name(date.owner)),
+        note=one_line(note),
+    )
+
+
+def _when(date: Date, statement: Statement) -> str:
+    if date.kind is DateKind.RETIREMENT:  # a day of Azure's; elsewhere its midnight may lie in the day before
+        when = f"{date.at.astimezone(UTC):%Y-%m-%d}"
+    elif date.latest is not None and date.latest - date.at > _DAY:
+        return cells.deadline((date.at, date.latest), statement)
+    else:
+        when = cells.minute(date.at, statement)
+    return when if date.is_certain else f"from {when}"
 
 
 def exceptions(statement: Statement) -> Iterator[Section]:

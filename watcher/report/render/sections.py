@@ -18,15 +18,24 @@ _TRAINING: tuple[Make, ...] = (records.training, records.failed, records.harms)
 _TO_COME: tuple[Make, ...] = (records.dates, records.exceptions)
 _TO_BELIEVE: tuple[Make, ...] = (money.realised, money.actuals, money.prices, records.assumptions)
 _EVERYTHING = (*_TO_ACT, money.bills, *_WASTE, *_LEFT, *_TRAINING, *_TO_COME, *_TO_BELIEVE, money.hosted)
-#: The money first; of jobs no more than the bill has.
-_MONEY = (money.bills, *_TO_BELIEVE[:-1], *_TO_ACT, *_WASTE, *_TO_COME, records.assumptions, money.hosted)
+#: The money first; of jobs no more than they cost, and nothing that is done by hand.
+_MONEY: tuple[Make, ...] = (
+    *(money.bills, records.training_money, *_TO_BELIEVE[:-1]),
+    *(*_TO_ACT, *_WASTE, *_TO_COME, records.assumptions, money.hosted),
+)
 
 
 def outline(statement: Statement) -> Outline:
     """The report; sections without content are left out."""
-    order = _MONEY if statement.edition.audience is Audience.FINANCE else _EVERYTHING
-    made = (section for make in order for section in make(statement))
+    is_finance = statement.edition.audience is Audience.FINANCE
+    order = _MONEY if is_finance else _EVERYTHING
+    made = (_without_commands(section) if is_finance else section for make in order for section in make(statement))
     return head(statement, tuple(_told_once(section) for section in made if section.rows or section.actions))
+
+
+def _without_commands(section: Section) -> Section:
+    """For those who pay and do not run them."""
+    return replace(section, actions=tuple(replace(action, command="") for action in section.actions))
 
 
 def _told_once(section: Section) -> Section:

@@ -51,7 +51,7 @@ def short_form(statement: Statement, *, link: str) -> ShortForm:
     if report.is_quiet:
         lines.append("Nothing to report: everything was seen, and nothing calls for action.")
     return ShortForm(
-        title=_plain(f"[{report.watcher}] {report.title}"),
+        title=_plain(f"[{report.watcher}] {report.title} ({report.price})"),
         lines=tuple(_plain(line) for line in lines),
         link=_address(link) if link.startswith(("https://", "http://")) else "",
     )

@@ -265,6 +265,10 @@ def _trained(line: TrainingLine) -> Record:
         "failure": line.failure or None,
         "is_refused": line.is_refused,
         "harm_types": list(line.harm_types),
+        "suffix": line.suffix or None,
+        "is_under_way": line.is_under_way,
+        "cost_so_far": None if line.so_far is None else money_record(line.so_far),
+        "is_estimate": line.is_estimate,
     }
 
 
@@ -301,6 +305,7 @@ def _bill_line(line: BillLine) -> Record:
         "hosting": money_record(line.hosting),
         "training": money_record(line.training),
         "idle": money_record(line.idle),
+        "unread": money_record(line.unread),
         "total": money_record(line.total),
     }
 

@@ -117,21 +117,18 @@ def _table(section: Section, rest: str) -> Iterator[str]:
 
 def _fitting(section: Section, rows: Sequence[Sequence[str]]) -> tuple[list[int], list[int]]:
     """Which columns are shown, and how wide: without the empty and the minor, and without the spare where they do not
-    fit, or leave so little to the names that several look the same."""
+    fit, or names would be cut."""
     used = [
         index for index, column in enumerate(section.columns) if not column.is_minor and any(row[index] for row in rows)
     ]
     while True:
         widths = _widths([section.columns[index] for index in used], [[row[index] for index in used] for row in rows])
         spare = [index for index in used if section.columns[index].is_spare]
-        fits = _width(widths) <= WIDTH and _are_told_apart([row[used[0]] for row in rows], widths[0])
+        is_cut = any(cell_len(row[index]) > width for index, width in zip(used, widths, strict=True) for row in rows)
+        fits = _width(widths) <= WIDTH and not is_cut
         if fits or not spare:
             return used, widths
         used.remove(spare[-1])
-
-
-def _are_told_apart(names: Sequence[str], width: int) -> bool:
-    return len({_cut(name, width) for name in names}) == len(set(names))
 
 
 def _width(widths: Sequence[int]) -> int:

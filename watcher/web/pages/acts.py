@@ -79,7 +79,7 @@ class _Acting:
         return localise(one_line(text), self.room.site.settings().zone)
 
     def named(self, found: Sequence[Alert]) -> tuple[str, ...]:
-        named = [f"{one.severity}: {self.words(summary_at(one.finding, self.now))}" for one in found[:_NAMED]]
+        named = [f"{one.severity}: {self.words(summary_at(one, self.now))}" for one in found[:_NAMED]]
         return tuple(named + ([f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []))
 
     async def write(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -250,7 +250,7 @@ class _Acknowledgements(_Acting):
             title="Acknowledge an alert",
             verb="Acknowledge",
             about=(
-                self.words(summary_at(alert.finding, self.now)),
+                self.words(summary_at(alert, self.now)),
                 "Says that somebody looks after it: reminders and the escalation stop. Each step of a countdown, a "
                 "raised severity and the end are told all the same.",
                 *((earlier,) if earlier else ()),

@@ -30,6 +30,7 @@ from watcher.notify.message import links_of, steps_of
 from watcher.notify.wording import localise
 from watcher.rules.step_words import step_name
 from watcher.rules.text import clean, one_line
+from watcher.store import known_calls
 from watcher.store.attempts import Attempt
 from watcher.store.outbox import Delivery
 from watcher.web.access import Person
@@ -79,6 +80,7 @@ def routes(room: Room) -> list[Route]:
             found = await site.store.read(_load, AlertBook(), now, now - (since or now))
         shown = _shown(found, asked)
         rows = await site.store.read(found.alerts.rows, [line.id for line in shown["rows"]])
+        known_to = await site.store.read(known_calls.known_to, [row.alert for row in rows])
 
         def page() -> Response:
             return room.pages.page(
@@ -89,7 +91,11 @@ def routes(room: Room) -> list[Route]:
                 said=room.pages.board.find(request),
                 **{**shown, "rows": rows},
                 words=lambda text: localise(one_line(text), zone),
-                summary=lambda alert: alert.finding.summary if alert.ends_at else summary_at(alert.finding, now),
+                summary=lambda alert: (
+                    alert.finding.summary
+                    if alert.ends_at
+                    else summary_at(alert, now, calls_known_to=known_to.get(alert.id))
+                ),
             )
 
         return await asyncio.to_thread(page)
@@ -101,7 +107,7 @@ def routes(room: Room) -> list[Route]:
         if file.alert.id != wanted:
             return RedirectResponse(f"/alerts/{quote(file.alert.id, safe='')}", 303)
         words = Words(now=now, zone=settings.zone)
-        title = localise(one_line(summary_at(file.alert.finding, now)), settings.zone)
+        title = localise(one_line(summary_at(file.alert, now, calls_known_to=file.calls_known_to)), settings.zone)
         return room.pages.page(
             "alert.html",
             person,

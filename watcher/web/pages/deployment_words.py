@@ -65,7 +65,7 @@ def deployment_shown(sheet: DeploymentSheet, words: Words, *, now: datetime, zon
         title=one_line(one.name),
         kind=kind,
         word=word,
-        sentence=_sentence(standing, words) if standing else _end(sheet, words),
+        sentence=_sentence(standing, words) if standing else _end(sheet, words, zone),
         picture=deletion_bar(standing, now) if standing and standing.risk is not Risk.EXEMPT else Markup(""),
         by_hour=plots.columns(Columns(id="by-hour", title="Calls by hour", text=_told(hours, "hours"), columns=hours)),
         by_day=plots.columns(Columns(id="by-day", title="Calls by day", text=_told(days, "days"), columns=days)),
@@ -85,17 +85,15 @@ def deployment_shown(sheet: DeploymentSheet, words: Words, *, now: datetime, zon
     )
 
 
-def _end(sheet: DeploymentSheet, words: Words) -> Markup:
+def _end(sheet: DeploymentSheet, words: Words, zone: ZoneInfo) -> Markup:
     """How it ended, as far as anybody says."""
     one = sheet.file.deployment
     assert one is not None
     seen = words.past(one.ended_at)
     if one.outcome == Change.REPLACED.value:
         return Markup("It was replaced by another of its name, seen {}.").format(seen)
-    mine = (alert.alert.finding for alert in sheet.file.alerts if alert.alert.finding.rule == "deployment_gone")
-    told = (found.summary for found in mine if found.subject.incarnation == one.deployment.incarnation)
-    cause = next(told, "").partition(" is gone: ")[2]
-    return Markup("It is gone, seen {}{}.").format(seen, f": {one_line(cause)}" if cause else "")
+    cause = localise(one_line(sheet.file.cause), zone)
+    return Markup("It is gone, seen {}{}.").format(seen, f": {cause}" if cause else "")
 
 
 def _sentence(standing: Standing, words: Words) -> Markup:
@@ -182,9 +180,8 @@ def _money(sheet: DeploymentSheet, now: datetime) -> Iterator[tuple[str, str, st
     if isinstance(money.idle, IdleMoney):
         least = "at least " if money.is_least else ""
         yield "Idle so far", f"{least}{money.idle.so_far.text}", f"{money.idle.per_day.text} a day"
-        if money.idle.until_deletion is not None:
-            open_end = "at least " if money.idle.is_open else ""
-            yield "Until deletion", f"{open_end}{money.idle.until_deletion.text}", "from now on, if nobody acts"
+        if money.idle.rest is not None:
+            yield "Until deletion", money.idle.rest.text, "from now on, if nobody acts"
     elif isinstance(money.idle, Unknown):
         yield "Idle so far", "unknown", money.idle.because
     elif sheet.file.standing is not None and sheet.file.standing.unknown_because:

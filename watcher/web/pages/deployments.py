@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from watcher.answers import listings, sheets
-from watcher.answers.listings import RECENT, DeploymentRow
+from watcher.answers.happenings import RECENT
+from watcher.answers.listings import DeploymentRow
 from watcher.answers.money import Money, Rates, money_of
 from watcher.answers.query import Frame, Query
 from watcher.costs.idle import IdleMoney

@@ -84,7 +84,7 @@ def body(room: Room, found: Overview, health: Health) -> Markup:
         grouped=grouped,
         few=few,
         seldom={section.value for section in SELDOM},
-        summary_of=lambda alert: localise(summary_at(alert.finding, now), zone),
+        summary_of=lambda alert: localise(summary_at(alert, now), zone),
         blind=bool(found.blind) or not summary.accounts or not summary.is_discovery_complete,
         dead=any(one.state == "dead" for one in summary.undelivered),
         bars=[_bar(one, words, now) for one in found.bars],
@@ -132,7 +132,7 @@ def verdict(found: Overview, health: Health, zone: ZoneInfo) -> Verdict:
     if found.heard:
         first, more = found.heard[0].alert, len(found.heard) - 1
         is_critical = first.severity is Severity.CRITICAL
-        text = localise(one_line(summary_at(first.finding, summary.now)), zone).rstrip(".")
+        text = localise(one_line(summary_at(first, summary.now)), zone).rstrip(".")
         rest = f", and {counted(more, 'other alert')} beside it" if more else ""
         kind = "critical" if is_critical else "warning"
         return Verdict(

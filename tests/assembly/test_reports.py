@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from tests.factories import NOW
 from watcher import config
-from watcher.assembly import tariff_of, terms_of
-from watcher.assembly_report import edition_of, reporting_of
+from watcher.assembly.judgement import tariff_of, terms_of
+from watcher.assembly.reports import edition_of, reporting_of
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience
 from watcher.settings import frame_of
@@ -16,6 +16,7 @@ TEXT = """
 [watcher]
 name = "prod"
 timezone = "Europe/Berlin"
+critical_environments = ["eu-1"]
 [azure.discovery]
 owner_tag = "team"
 tag_labels = ["cost-center"]
@@ -68,6 +69,7 @@ def test_reports_go_by_the_configuration():
     assert [own.concerns({"owner": owner}) for owner in ("chat", "Search", "other")] == [True, True, False]
     terms = found.terms
     assert (terms.watcher, terms.zone, terms.owner_tag, terms.tag_labels) == ("prod", berlin, "team", ("cost-center",))
+    assert terms.critical_environments == {"eu-1"}
     assert (terms.trickle.max_calls, terms.wasting_after, terms.lifetimes.idle) == (
         7,
         timedelta(days=5),

@@ -1,6 +1,8 @@
-"""Configuration → what reports are made by: a part of assembly with a subject of its own."""
+"""Which reports are made when, for whom, and by which terms."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 
 from sqlalchemy import Connection
 
@@ -16,10 +18,15 @@ from watcher.errors import Refused
 from watcher.report.schedule import Timetable
 from watcher.report.statement import Audience, Edition, Statement
 from watcher.report.terms import ReportTerms
+from watcher.rules.labels import UNOWNED
 from watcher.rules.metrics_pace import SELDOM, stale_after
-from watcher.rules.text import moment
+from watcher.rules.text import few, moment, one_line
 from watcher.settings import lifetimes_of
+from watcher.store import owners as owned
 from watcher.store import reports
+
+#: So many names that are near are offered, and so many others where none is.
+_NEAREST, _NAMED = 3, 8
 
 
 def reporting_of(config: Config, pricing: Terms, tariff: Tariff) -> Reporting:
@@ -64,6 +71,7 @@ def report_terms_of(config: Config, pricing: Terms) -> ReportTerms:
         undeployed_after=rules.model_undeployed.after,
         orphaned_after=rules.file_orphaned.after,
         tag_labels=discovery.tag_labels,
+        critical_environments=frozenset(config.watcher.critical_environments),
         owner_tag=discovery.owner_tag,
         # Where nothing is near its end they rest for so long, and end an hour before they are read.
         metrics_stale_after=max(timedelta(hours=13), SELDOM * config.poll.metrics + timedelta(hours=1)),
@@ -94,14 +102,16 @@ def statement_of(
     is_past: bool,
     terms: ReportTerms,
     tariff: Tariff,
+    owners: Collection[str] = (),
 ) -> Statement:
     """One statement that somebody asks for.
 
     Args:
         is_past: `as_of` was said, and so must lie in what is on record.
+        owners: The names of `[[owners]]`, which exist whatever they hold.
 
     Raises:
-        Refused: Nothing is on record of then.
+        Refused: Nothing is on record of then, or the edition is of an owner of whom nothing ever was.
     """
     first = reports.first_record_at(tx)
     if is_past and (first is None or as_of < first):
@@ -110,4 +120,38 @@ def statement_of(
     found = statements(
         tx, {"": edition}, period=period, period_name=period_name, as_of=as_of, terms=terms, tariff=tariff
     )
-    return found[""]
+    statement = found[""]
+    owner = statement.edition.owner
+    if owner and not _holds_anything(statement):
+        _refuse_strangers(tx, owner, owners, terms.owner_tag)
+    return statement
+
+
+def _holds_anything(statement: Statement) -> bool:
+    return bool(
+        statement.accounts
+        or statement.hosted
+        or statement.trained
+        or statement.undeployed
+        or statement.orphans
+        or statement.exceptions
+    )
+
+
+def _refuse_strangers(tx: Connection, owner: str, configured: Collection[str], owner_tag: str) -> None:
+    """A name with a slip in it must not read as one who owns nothing.
+
+    Raises:
+        Refused: Nobody of the name is on record; with those whose names are near.
+    """
+    known = {*configured, *owned.owners(tx, owner_tag)}
+    if owner in known or owner == UNOWNED:
+        return
+    by_fold = {name.casefold(): name for name in sorted(known)}
+    near = [one_line(by_fold[fold]) for fold in get_close_matches(owner.casefold(), by_fold, n=_NEAREST)]
+    cure = f"did you mean {' or '.join(near)}?" if near else f"known are {few(sorted(map(one_line, known)), _NAMED)}"
+    raise Refused(
+        f"no owner is named {one_line(owner)}: nothing on record is theirs, and no [[owners]] of the configuration "
+        f"has that name; {cure if known else 'nothing has been recorded yet'}",
+        code=2,
+    )
