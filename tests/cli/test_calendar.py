@@ -28,7 +28,7 @@ def test_deletions_and_ends_of_exceptions_are_in_it(world: World) -> None:
     assert done.err == (
         "watcher: when Azure deletes 1 deployment is not known, so it is not in the calendar: the metrics could not "
         "be read: a role is missing. More could not be seen, so other dates may be missing or have moved; `watcher "
-        "report` says which\n"
+        "report` says more\n"
     )
     assert "\r\n" in done.out
 

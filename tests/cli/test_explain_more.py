@@ -638,3 +638,13 @@ def test_idleness_is_counted_to_where_calls_are_known(tmp_path: Path) -> None:
     assert "for 10 d, to 2026-11-22 08:00 UTC; its calls since then are not known" in out
     assert "for 11 d 6 h" not in out
     assert "the metrics read end 1 d 6 h ago, which is too old." in out and "last read 1 d 6 h ago" not in out
+
+
+def test_nothing_is_called_idle_from_the_end_of_what_was_read_on(tmp_path: Path) -> None:
+    """Called in the very last hour of the metrics that were read."""
+    last = NOW - 30 * HOUR
+    usage = [make_usage("bot", last_success_at=last, read_to=last)]
+    world = polls(World(tmp_path), make_snapshot(jobs=[], deployments=[make_deployment("bot")], usage=usage))
+    out = explained(world, "bot")
+    assert "calls not known since 2026-11-21 02:00 UTC" in out and "idle since" not in out
+    assert "none since" not in out

@@ -302,7 +302,7 @@ def test_where_no_account_is_known_it_says_so(tmp_path: Path) -> None:
     world.open().close()
     done = world.watcher("report")
     assert done.code == 3
-    assert done.err.startswith("watcher: no account was known then")
+    assert done.err.startswith("watcher: no account has been read, so")
     for format_ in ("text", "markdown", "html", "json", "csv"):
         for edition in ("all", "finance"):
             told = world.watcher("report", "--format", format_, "--edition", edition)

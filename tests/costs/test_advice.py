@@ -11,6 +11,7 @@ from watcher.costs.money import Unknown, money
 
 BOOK = make_book()
 PRICE = BOOK.hosting(model=MODEL, sku="Standard")
+CHEAP = make_book(discount_percent=50).hosting(model=MODEL, sku="Standard")
 IDLE = idle_money(PRICE, now=NOW, since=(NOW - 5 * DAY, NOW - 5 * DAY), deletion=(NOW + 10 * DAY, NOW + 10 * DAY))
 LATE = idle_money(PRICE, now=NOW, since=(NOW - 20 * DAY, NOW - 20 * DAY), deletion=(NOW - 5 * DAY, NOW - 5 * DAY))
 WISH = Wish(until=NOW + DAY, by="ann", reason="demo on Monday")
@@ -111,13 +112,65 @@ def test_why_a_saving_is_not_sure_is_said(idle, because):
     assert (found.because, found.saving_until_deletion) == (because, idle.rest)
 
 
-def test_what_is_overdue_ranks_by_the_whole_fee():
-    """Nobody knows that nothing is left to save."""
+def test_what_surely_saves_comes_before_what_may_save_more_and_then_the_dearest():
+    may = {"is_wasting": True, "ends_uncalled": True}
     cases = [
-        case(name="in time", is_wasting=True, ends_uncalled=True, idle=IDLE),
-        case(name="overdue", is_wasting=True, ends_uncalled=True, idle=LATE),
+        case(name="overdue", idle=LATE, price=CHEAP, **may),
+        case(name="overdue and dear", idle=LATE, **may),
+        case(name="in time", idle=IDLE, **may),
+        case(name="in time, or later", idle=replace(IDLE, is_open=True), **may),
     ]
-    assert [one.name for one in advise_all(cases, NOW)] == ["overdue", "in time"]
+    expected = ["in time, or later", "in time", "overdue and dear", "overdue"]
+    assert [one.name for one in advise_all(cases, NOW)] == expected
+
+
+def test_a_trial_saves_nothing_for_sure():
+    found = advise(case(trickle_calls=3.0, trickle_days=15), NOW)
+    assert found.saving_per_month.text == "0.00 to 1224.00 USD"
+    priceless = advise(case(trickle_calls=3.0, trickle_days=15, price=Unknown(because="no price")), NOW)
+    assert priceless.saving_per_month == Unknown(because="no price")
+
+
+@pytest.mark.parametrize(
+    ("price", "fee"),
+    [
+        pytest.param(PRICE, "its fee comes to 1,224.00 USD a month", id="known"),
+        pytest.param(Unknown(because="no price"), "its fee runs by the hour all the same", id="unknown"),
+    ],
+)
+def test_of_a_provisioned_trickle_its_owner_is_asked(price, fee):
+    found = advise(case(trickle_calls=3.0, trickle_days=15, developer="", is_provisioned=True, price=price), NOW)
+    assert (found.move, found.command, found.saving_per_month) == (Move.ASK, "", None)
+    assert found.because == f"it had 3 calls in 15 d, and {fee}: whether they are worth that only its owner knows"
+
+
+def test_the_dearest_is_asked_about_first_after_all_that_saves_and_before_trials():
+    ask = {"trickle_calls": 3.0, "developer": "", "is_provisioned": True}
+    cases = [
+        case(name="a-trial", trickle_calls=3.0),
+        case(name="b-ask", price=CHEAP, **ask),
+        case(name="c-ask", **ask),
+        case(name="d-ask", price=Unknown(because="no price"), **ask),
+        case(name="e-kept", wish=WISH),
+        case(name="f-overdue", is_wasting=True, ends_uncalled=True, idle=LATE),
+    ]
+    expected = ["f-overdue", "c-ask", "b-ask", "d-ask", "a-trial", "e-kept"]
+    assert [one.name for one in advise_all(cases, NOW)] == expected
+
+
+@pytest.mark.parametrize(
+    "changes", [{"is_wasting": True, "idle": IDLE}, {"successor": "v2"}], ids=["idle", "superseded"]
+)
+def test_that_it_is_paused_and_what_that_assumes_is_said(changes):
+    said = "; this deployment is paused and refuses calls, and that its fee is charged all the same is assumed"
+    found = advise(case(is_paused=True, **changes), NOW)
+    assert found.because.endswith(said)
+    assert not advise(case(**changes), NOW).because.endswith(said)
+
+
+def test_deleting_what_is_paused_fails_no_call_that_is_not_refused_already():
+    assert advise(case(is_paused=True, is_wasting=True), NOW).risk.startswith("Calls are refused already")
+    assert advise(case(is_wasting=True), NOW).risk.startswith("Calls that still come would fail")
 
 
 def test_a_trial_deployment_says_what_is_lost():
@@ -212,5 +265,5 @@ def test_what_nobody_can_price_comes_after_all_that_has_a_price_and_what_is_kept
         case(name="d-dear", is_wasting=True),
         case(name="e-over", is_wasting=True, idle=replace(IDLE, until_deletion=money(0, "USD")), ends_uncalled=True),
     ]
-    expected = ["d-dear", "e-over", "b-unknown", "c-called", "a-kept"]
+    expected = ["d-dear", "e-over", "c-called", "b-unknown", "a-kept"]
     assert [one.name for one in advise_all(cases, NOW)] == expected

@@ -21,7 +21,7 @@ from watcher.costs.idle import (
     unclear_within,
     whole_hour,
 )
-from watcher.costs.money import Unknown, money, total
+from watcher.costs.money import Unknown, money, together
 from watcher.resources.calls import Calls, Coverage, HourOfCalls
 
 PRICE = make_book().hosting(model=MODEL, sku="Standard")
@@ -111,14 +111,15 @@ FREE = make_book().hosting(model=MODEL, sku="Developer")
 def test_the_rest_is_no_more_than_is_known(deletion, more, rest, why):
     found = idle_money(**{"price": PRICE, "now": NOW, "since": SINCE, "deletion": deletion, **more})
     assert (found.rest.text, found.is_bounded) == (rest, not why)
-    assert [part.because for part in found.parts if isinstance(part, Unknown)] == why
-    assert total(found.parts, "USD").text == rest
+    assert found.part == found.rest
+    assert [(reason, 1) for reason in why] == [*together([found.part], "USD").reasons]
+    assert together([found.part], "USD").parts == 1
 
 
-@pytest.mark.parametrize(("price", "parts"), [(PRICE, (Unknown(because=NO_END),)), (FREE, (money(0, "USD"),))])
-def test_what_nothing_ends_has_no_rest(price, parts):
+@pytest.mark.parametrize(("price", "part"), [(PRICE, Unknown(because=NO_END)), (FREE, money(0, "USD"))])
+def test_what_nothing_ends_has_no_rest(price, part):
     found = idle_money(price, now=NOW, since=SINCE, deletion=None)
-    assert (found.rest, found.parts, found.is_bounded) == (None, parts, False)
+    assert (found.rest, found.part, found.is_bounded) == (None, part, False)
 
 
 def test_without_a_price_no_idle_money():

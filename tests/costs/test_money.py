@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.costs.money import Amount, CurrencyMismatch, Unknown, hours, money, nothing, rounded, same_currency, total
+from watcher.costs.money import (
+    Amount,
+    CurrencyMismatch,
+    Unknown,
+    at_least,
+    hours,
+    money,
+    nothing,
+    rounded,
+    same_currency,
+    together,
+    total,
+)
 
 cents = st.integers(0, 10**9).map(lambda n: Decimal(n).scaleb(-2))
 rationals = st.fractions(min_value=0, max_value=10**6)
@@ -106,6 +118,18 @@ def test_what_is_unknown_is_said(costs, text, why):
     assert (found.text, found.why) == (text, why)
 
 
+def test_what_is_known_at_least_is_one_part():
+    sure, open_end = money(1, "USD"), at_least(money(2, "USD", high=4), "no end")
+    assert (open_end.text, open_end.why) == (
+        "at least 2.00 USD",
+        "1 of 1 part unknown (of 1 the least is known): no end",
+    )
+    found = together([sure, open_end, at_least(nothing("USD"), "no end"), open_end], "USD")
+    assert (found.text, found.parts, found.reasons) == ("at least 5.00 USD", 4, (("no end", 3),))
+    assert found.why == "3 of 4 parts unknown (of 2 the least is known): no end (3)"
+    assert at_least(nothing("USD"), "no end") == total([Unknown(because="no end")], "USD")
+
+
 def test_many_reasons_are_counted():
     found = total([Unknown(because=f"reason {n}") for n in range(5)], "USD")
     assert found.why == "5 of 5 parts unknown: reason 0; reason 1; reason 2; and for 2 more reasons"
@@ -118,6 +142,8 @@ def test_totals_add_up_like_their_parts(costs):
     half = len(costs) // 2
     assert total(costs[:half], "USD") + total(costs[half:], "USD") == total(costs, "USD")
     assert total(costs, "USD").unknown == sum(isinstance(each, Unknown) for each in costs)
+    halves = total(costs[:half], "USD"), total(costs[half:], "USD")
+    assert together(halves, "USD") == together([halves[0], *costs[half:], None], "USD") == total(costs, "USD")
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=4000)))

@@ -343,7 +343,7 @@ def make_statement(
         "trickle": _in_state(hosted, State.TRICKLE),
         "unread": _in_state(hosted, State.UNKNOWN),
         "saving_per_month": sum_of(usd(1224)),
-        "idle_until_deletion": sum_of(*until_deletion(hosted)),
+        "idle_until_deletion": until_deletion(hosted, CURRENCY),
         "bills": (
             Bill(
                 by="account",

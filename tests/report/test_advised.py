@@ -3,11 +3,12 @@
 import pytest
 
 from tests.costs.factories import make_book, own
-from tests.factories import DAY, HOUR, NOW, make_account, make_deployment
-from tests.report.recorded import every, make_life, make_recorded, make_terms, stated
+from tests.factories import DAY, HOUR, NOW, make_account, make_deployment, make_usage
+from tests.report.recorded import BEGAN, every, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs.advice import Move
 from watcher.costs.idle import ASSUMED_END, OVERDUE
 from watcher.costs.uses import State
+from watcher.resources.calls import Coverage
 from watcher.rules.lifetimes import Lifetimes
 
 PTU = "ProvisionedManaged"
@@ -42,7 +43,7 @@ def test_beside_what_is_overdue_the_rest_of_others_is_the_least():
     statement = stated(make_recorded(*lives), terms=terms())
     assert statement.idle_until_deletion.text == "at least 204.00 USD"
     assert statement.saving_per_month.text == "204.00 to 1428.00 USD"
-    assert [advice.name for advice in statement.advice] == ["old", "new"]
+    assert [advice.name for advice in statement.advice] == ["new", "old"]
 
 
 def test_what_is_overdue_by_a_rule_in_doubt_is_so_only_if_the_rule_holds():
@@ -85,10 +86,17 @@ def test_what_nothing_ends_has_no_rule_to_doubt():
     assert (line.deletion, line.deletion_why, DOUBT in line.remarks) == (None, "", False)
 
 
-def trickle(account=None, **deployment):
-    calls = every(DAY, NOW - 30 * DAY, NOW, 1.0)
-    life = make_life(make_deployment(created_at=NOW - 60 * DAY, **deployment), called=max(calls))
-    return make_recorded(life, account=account or make_account(), calls={"support-bot": calls})
+def trickle(account=None, *, read_to=NOW, **deployment):
+    calls = every(DAY, NOW - 30 * DAY, read_to, 1.0)
+    one = make_deployment(created_at=NOW - 60 * DAY, **deployment)
+    life = make_life(one, usage=make_usage(one.name, read_from=BEGAN, read_to=read_to, last_success_at=max(calls)))
+    return make_recorded(
+        life,
+        account=account or make_account(),
+        calls={"support-bot": calls},
+        coverage=Coverage(spans=((BEGAN, read_to),)),
+        usage_at=read_to,
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,8 @@ def trickle(account=None, **deployment):
         pytest.param({"labels": {"environment": "production"}}, {}, [], id="in production"),
         pytest.param({"labels": {"environment": "eu-1"}}, {}, [], id="where the operator is woken"),
         pytest.param({}, {"tags": {"Environment": "prod"}}, [], id="its own tag says production"),
-        pytest.param({}, {"sku": PTU}, [], id="provisioned"),
+        pytest.param({}, {"sku": PTU, "capacity": 2}, [Move.ASK], id="provisioned"),
+        pytest.param({"labels": {"environment": "prod"}}, {"sku": PTU}, [Move.ASK], id="provisioned in production"),
     ],
 )
 def test_a_trickle_is_shown_and_a_trial_advised_where_it_may_fit(account, deployment, moves):
@@ -106,6 +115,48 @@ def test_a_trickle_is_shown_and_a_trial_advised_where_it_may_fit(account, deploy
     statement = stated(found, terms=terms(critical_environments=frozenset({"eu-1"})))
     assert [line.trickle_calls for line in statement.trickle_lines()] == [15.0]
     assert [advice.move for advice in statement.advice] == moves
+
+
+@pytest.mark.parametrize(
+    ("deployment", "move"), [({}, Move.DEVELOPER), ({"sku": PTU}, Move.ASK)], ids=["a trial", "a question"]
+)
+def test_nothing_is_advised_for_calls_that_were_read_too_long_ago(deployment, move):
+    for late, moves in ((HOUR, [move]), (15 * HOUR, [])):
+        statement = stated(trickle(read_to=NOW - late, **deployment), terms=terms())
+        assert [advice.move for advice in statement.advice] == moves
+        assert len(statement.trickle_lines()) == 1  # of the period it is told all the same
+        assert statement.saving_per_month.is_unknown is (not moves)
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [
+        pytest.param([], id="nothing stands"),
+        pytest.param([trickle(read_to=NOW - 15 * HOUR, sku="DeveloperTier")], id="a trial, which ends by itself"),
+        pytest.param([trickle(read_to=NOW - 15 * HOUR), uncalled(days=1)], id="some calls were read"),
+    ],
+)
+def test_nothing_is_saved_where_that_can_be_said(accounts):
+    assert stated(make_records(*accounts), terms=terms()).saving_per_month.text == "0.00 USD"
+
+
+def test_a_trial_whose_calls_matter_to_nobody_tells_nothing_of_the_others():
+    stale = [trickle(read_to=NOW - 15 * HOUR, sku=sku) for sku in ("Standard", "DeveloperTier")]
+    assert stated(make_records(*stale), terms=terms()).saving_per_month.is_unknown
+
+
+def test_only_what_is_surely_saved_counts_beside_a_trial():
+    west = make_account("contoso-west")
+    left = make_life(make_deployment("left", account=west, created_at=NOW - 10 * DAY))
+    statement = stated(trickle(), make_recorded(left, account=west), terms=terms())
+    assert [advice.saving_per_month.text for advice in statement.advice] == ["204.00 USD", "0.00 to 1224.00 USD"]
+    assert statement.saving_per_month.text == "204.00 to 1428.00 USD"
+
+
+def test_of_what_is_paused_it_is_said():
+    (advice,) = stated(uncalled(days=10, deployment_state="Paused"), terms=terms()).advice
+    assert advice.move is Move.DELETE
+    assert "this deployment is paused and refuses calls" in advice.because
 
 
 def test_what_is_called_around_the_clock_costs_nothing_idle():

@@ -185,6 +185,6 @@ def test_the_bill_of_a_subscription_is_found_whatever_its_case():
     account = make_account(subscription="SUB-1")
     span = BilledSpan(since=day, until=MIDNIGHT.date(), read_at=NOW)
     records = make_records(make_recorded(make_life(make_deployment(account=account)), account=account))
-    period = Period(begin=MIDNIGHT - DAY, end=MIDNIGHT)
+    period = Period(begin=MIDNIGHT - 2 * DAY, end=MIDNIGHT)
     (found,) = billed(records, make_terms(), Actuals(lines=(), spans={"sub-1": span}), period)
-    assert found.days == 1
+    assert (found.days, found.estimate.text, found.note) == (1, "40.80 USD", "the bill as read 2026-11-22 08:00 UTC")

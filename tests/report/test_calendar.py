@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -180,3 +181,27 @@ def test_a_statement_s_calendar_holds_its_dates():
     assert made == calendar(
         statement.dates, watcher=statement.watcher, as_of=statement.as_of, link="https://watcher.example.com"
     )
+
+
+def test_a_time_that_is_known_lies_between_no_two():
+    when = NOW + 3 * DAY
+    texts = {latest: only([make_date(latest=latest)])["description"] for latest in (None, when, when + DAY)}
+    assert texts[None] == texts[when]
+    assert texts[when + DAY].startswith("Between 2026-11-25 08:00 UTC and 2026-11-26 08:00 UTC.")
+
+
+def test_where_no_account_is_known_nothing_else_is_said_to_be_missing():
+    said = missing_from(make_quiet(accounts=0, lacks_dates=True))
+    assert said == ["No account is known, so the calendar has no dates of deployments."]
+
+
+def test_times_are_written_in_utc():
+    """A zone would have to be described in the calendar itself."""
+    made = calendar([make_date(at=datetime(2026, 11, 25, 9, tzinfo=ZoneInfo("Europe/Berlin")))], watcher="w", as_of=NOW)
+    assert b"DTSTART:20261125T080000Z" in made
+
+
+def test_what_comes_at_one_time_stands_in_the_same_order_whatever_that_of_the_dates():
+    dates = [make_date(uid=uid) for uid in ("b", "c", "a")]
+    assert [str(event["uid"]) for event in read(dates).events] == ["a@watcher", "b@watcher", "c@watcher"]
+    assert calendar(dates, watcher="w", as_of=NOW) == calendar(dates[::-1], watcher="w", as_of=NOW)

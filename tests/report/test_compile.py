@@ -445,6 +445,7 @@ def test_owners_together_are_all():
     parts = [stated(records, terms=terms, matches=partial(matches, one)) for one in chosen]
     assert parts[0].hosting + parts[1].hosting == whole.hosting
     assert parts[0].accounts == 2  # its own, and that in which it has a deployment
+    assert parts[0].watched == whole.watched == whole.accounts
 
 
 def test_what_costs_time_is_worked_out_once():

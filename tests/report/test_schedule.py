@@ -124,7 +124,19 @@ def test_it_is_remembered_as_its_text(day, hour, zone):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "mon", "mon 08:00", "mon 8 UTC", "day 08:00 UTC", "on 08:00 UTC", "mon 08:00 Nowhere/Land", "a b c d", "mon 08 UTC", "day mon 08:00 UTC"]
+    "text",
+    [
+        "",
+        "mon",
+        "mon 08:00",
+        "mon 8 UTC",
+        "day 08:00 UTC",
+        "on 08:00 UTC",
+        "mon 08:00 Nowhere/Land",
+        "a b c d",
+        "mon 08 UTC",
+        "day mon 08:00 UTC",
+    ],
 )
 def test_what_is_no_timetable_is_remembered_as_none(text):
     assert remembered(text) is None

@@ -135,3 +135,16 @@ def test_an_edition_tells_of_its_own_accounts_alone():
     records = make_records(stopped("a", 18 * HOUR), stopped("b", 18 * HOUR))
     (said,) = stated(records, matches=lambda labels: labels["account"] == "b").unseen
     assert said.startswith("Nothing of 1 account ") and said.endswith(": b.")
+
+
+def test_nothing_was_read_where_that_is_longer_ago_than_any_of_it_may_be():
+    """Jobs may rest longer: of an account that is silent for as long as deployments may not be, all is missed."""
+    terms = make_terms(jobs_stale_after=8 * HOUR)
+    (said,) = stated(stopped("a", 5 * HOUR), terms=terms).unseen
+    assert said.startswith("Nothing of 1 account was read since 2026-11-22 03:00 UTC (5 h before this report): ")
+
+
+@pytest.mark.parametrize(("minutes", "is_apart"), [(59, False), (60, False), (61, True)])
+def test_those_that_were_read_within_an_hour_were_read_together(minutes, is_apart):
+    (said,) = stated(stopped("a", 18 * HOUR), stopped("b", 18 * HOUR + minutes * MINUTE)).unseen
+    assert ("of some since" in said) is is_apart

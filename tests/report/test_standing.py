@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_reading, make_usage
+from tests.alerts.factories import ended, make_alert
+from tests.factories import DAY, HOUR, NOW, SECOND, make_deployment, make_gap, make_reading, make_usage
 from tests.rules.ask import found
-from watcher.report.standing import Risk, Standing, stand
+from watcher.report.standing import NEAR, Deadline, Risk, Standing, countdowns, stand
 from watcher.resources.snapshot import GapReason, Section
 from watcher.rules.idle import DeploymentIdle
 from watcher.rules.metrics_pace import stale_after
@@ -87,3 +88,37 @@ def test_between_the_two_times_it_may_come_at_any_moment_and_is_overdue_past_the
     assert between.left is not None and past.left is not None
     assert between.left == 0 * DAY
     assert past.left < 0 * DAY
+
+
+def test_usage_is_found_by_a_name_in_whatever_case() -> None:
+    usage = make_usage("support-bot", last_success_at=NOW - 10 * DAY)
+    assert standing(make_deployment("Support-Bot"), [usage]).usage == usage
+
+
+def test_a_pause_that_goes_on_ends_nothing() -> None:
+    """That it ran again before says nothing of now."""
+    paused = make_deployment(deployment_state="Paused")
+    usage = [make_usage(last_success_at=NOW - 14 * DAY)]
+    assert standing(paused, usage, running_since=NOW - 3 * DAY) == standing(paused, usage)
+
+
+@pytest.mark.parametrize(
+    ("earliest", "expires", "is_near"),
+    [
+        (NOW + NEAR, False, True),
+        (NOW + NEAR + SECOND, False, False),
+        (NOW + NEAR + SECOND, True, False),
+        (None, True, True),
+        (None, False, False),
+    ],
+)
+def test_an_end_is_near_from_some_time_before_it_on(earliest: datetime | None, expires: bool, is_near: bool) -> None:
+    """Where nothing dates the age of what does not grow old, it may be any moment."""
+    end = Deadline(lifetime=DAY, created_at=None, expires=expires, earliest=earliest)
+    assert end.is_near(NOW) is is_near
+
+
+def test_only_what_fires_counts_down() -> None:
+    idle, other = make_alert("deployment_idle", name="a"), make_alert("deployment_failed", name="b")
+    over = ended(make_alert("deployment_idle", name="c"), NOW)
+    assert list(countdowns([idle, other, over]).values()) == [idle]

@@ -6,8 +6,8 @@ import pytest
 from msgspec import structs
 
 from tests.alerts.factories import make_alert
-from tests.factories import DAY, HOUR, NOW, make_deployment, make_gap, make_reading, make_usage
-from tests.report.recorded import BEGAN, make_life, make_recorded, make_records, make_terms, stated
+from tests.factories import DAY, HOUR, NOW, SECOND, make_account, make_deployment, make_gap, make_reading, make_usage
+from tests.report.recorded import BEGAN, WEEK, make_life, make_recorded, make_records, make_terms, stated
 from watcher.costs.hosting import Period
 from watcher.costs.idle import whole_hour
 from watcher.report.render import FORMATS
@@ -282,3 +282,45 @@ def test_what_lies_before_the_record_is_told_with_the_total_and_is_no_gap():
     assert not any("when the record begins" in text for text in forms(old))
     both = stated(make_records(recorded(idle(), jobs_at=None), begins=began))
     assert both.has_gaps and both.unseen[-1] == young.unseen[0]
+
+
+def test_metrics_are_missed_only_where_anything_stood():
+    """Of an account without deployments there are none to read."""
+    seen = {len(lives): stated(recorded(*lives, usage_at=None)).accounts_seen for lives in ((), (idle(),))}
+    assert seen == {0: 1, 1: 0}
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed", "told"),
+    [
+        pytest.param(WEEK.begin - DAY, WEEK.begin, None, id="before the period"),
+        pytest.param(WEEK.begin - DAY, WEEK.begin + SECOND, (WEEK.begin, WEEK.begin + SECOND), id="into the period"),
+        pytest.param(WEEK.begin + DAY, WEEK.end - DAY, (WEEK.begin + DAY, WEEK.end - DAY), id="within"),
+        pytest.param(WEEK.end - DAY, WEEK.end + DAY, (WEEK.end - DAY, WEEK.end), id="out of the period"),
+        pytest.param(WEEK.end, WEEK.end + DAY, None, id="after the period"),
+    ],
+)
+def test_what_was_not_read_for_some_time_is_told_as_far_as_it_is_of_the_period(opened, closed, told):
+    gap = make_gap(Section.JOBS, at=opened)
+    records = make_records(recorded(idle(), closed=[(gap, closed)]), as_of=NOW + DAY)
+    said = [text for text in stated(records, period=WEEK).unseen if "for some time" in text]
+    if told is None:
+        assert said == []
+    else:
+        begin, end = (f"{at:%Y-%m-%d %H:%M} UTC" for at in told)
+        assert said == [f"The jobs of 1 account could not be read for some time between {begin} and {end}: contoso-ft."]
+
+
+def test_what_several_accounts_lack_is_lacking_since_the_first_of_them():
+    accounts = [
+        recorded(account=make_account(f"a{days}"), gaps=(make_gap(Section.JOBS, at=NOW - days * DAY),))
+        for days in (1, 3, 2)
+    ]
+    (said,) = (text for text in stated(*accounts).unseen if "could not be read since" in text)
+    assert said.startswith("The jobs of 3 accounts could not be read since 2026-11-19 08:00 UTC")
+
+
+def test_dates_may_be_missing_where_accounts_may_be():
+    gap = make_gap(Section.ACCOUNT, subject="/subscriptions/sub-9")
+    lacks = [stated(make_records(recorded(idle()), undiscovered=gaps)).lacks_dates for gaps in ((), (gap,))]
+    assert lacks == [False, True]

@@ -29,8 +29,6 @@ from watcher.answers.query import Frame
 from watcher.answers.status import load as load_status
 from watcher.azure.discovery import Discovery
 from watcher.costs.hosting import Period
-from watcher.costs.idle import Trickle
-from watcher.costs.uses import State
 from watcher.cycles import Judgement, record, save_discovery
 from watcher.report.compile import compile_statement
 from watcher.resources.calls import DELAY, Calls, HourOfCalls
@@ -131,8 +129,10 @@ class World:
             jobs=None if unread is Section.JOBS else jobs,
             deployments=None if unread is Section.DEPLOYMENTS else deployments,
             usage=None if unread is Section.METRICS else usage,
-            files=Listing(digest=f"f{self.number}", items=tuple(files)),
-            models=Listing(digest=f"m{self.number}", items=tuple(models)) if models or self.lists_models else None,
+            files=None if unread is Section.FILES else Listing(digest=f"f{self.number}", items=tuple(files)),
+            models=Listing(digest=f"m{self.number}", items=tuple(models))
+            if (models or self.lists_models) and unread is not Section.MODELS
+            else None,
             gaps=gaps if unread is None else (make_gap(unread, at=at),),
             events=events,
             **more,
@@ -290,33 +290,6 @@ def test_one_that_ended_before_the_period_is_left_out():
     world.poll(NOW - 15 * DAY, [make_deployment()])
     world.poll(NOW - 10 * DAY, [])
     assert world.load(NOW).accounts[0].lives == ()
-
-
-def test_calls_that_were_read_late_are_unknown_before_that():
-    """Whoever asks for a time in the past hears nothing of its calls that was read after it: not that none came."""
-    world = World(NOW - 5 * DAY)
-    one = make_deployment(created_at=NOW - 9 * DAY)
-    world.poll(NOW - 3 * DAY, [one])
-    for number in range(8, 60):
-        world.call("support-bot", NOW - number * HOUR)
-    world.poll(NOW, [one])
-    then = world.statement(NOW - DAY, span=DAY)
-    assert then.hosted[0].by_state.keys() == {State.UNKNOWN}
-    assert then.hosted[0].calls is None
-    now = world.statement(NOW, span=2 * DAY)
-    assert State.USED in now.hosted[0].by_state
-
-
-def test_the_last_call_before_a_time_is_found_however_long_ago():
-    world = World(NOW - 19 * DAY)
-    one = make_deployment(created_at=NOW - 19 * DAY)
-    world.call("support-bot", NOW - 18 * DAY)
-    world.poll(NOW - 5 * DAY, [one])
-    world.call("support-bot", NOW - 2 * DAY)
-    world.poll(NOW, [one])
-    (account,) = world.load(NOW - 4 * DAY).accounts
-    assert account.lives[0].usage.last_success_at == NOW - 18 * DAY
-    assert world.statement(NOW - 4 * DAY).hosted[0].deletion[0] == NOW - 3 * DAY
 
 
 @pytest.mark.parametrize("unread", [Section.METRICS, Section.DEPLOYMENTS, Section.JOBS])
@@ -532,82 +505,6 @@ def test_calls_of_the_time_before_the_period_are_loaded_of_what_is_quiet_alone()
     (account,) = world.load(then).accounts
     assert account.answered["quiet-bot"].within(then - 17 * DAY, then) == 3
     assert not account.answered["busy-bot"].within(then - 18 * DAY, then - 8 * DAY)
-
-
-def test_a_call_of_which_no_hour_is_kept_is_no_idleness():
-    """The newest call is known, and no calls by the hour are."""
-    world, one = World(), make_deployment()
-    world.call("support-bot", NOW - 3 * HOUR)
-    world.poll(NOW, [one])
-    world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
-    (line,) = world.statement(NOW).hosted
-    assert (line.last_call_at, line.idle_since, line.calls) == (NOW - 3 * HOUR, None, None)
-    assert world.statement(NOW).advice == ()
-    world.poll(NOW + DAY, [one])
-    world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
-    (before,) = world.load(NOW).accounts
-    assert before.lives[0].usage.last_success_at == NOW - 3 * HOUR
-    # Of the time before a later call it is not known when it was called last, and so nothing is said.
-    world.call("support-bot", NOW + 30 * HOUR)
-    world.poll(NOW + 2 * DAY, [one])
-    world.store.write_now(lambda tx: tx.execute(schema.calls.delete()))
-    (before,) = world.load(NOW).accounts
-    assert before.lives[0].usage is None
-
-
-def test_calls_are_loaded_as_far_back_as_a_trickle_is_looked_for():
-    world = World()
-    world.call("support-bot", NOW - 19 * DAY, 1.0)
-    world.call("support-bot", NOW - 2 * DAY, 1.0)
-    world.poll(NOW, [make_deployment()])
-    found = [
-        world.store.read_now(
-            period.load, Period(begin=NOW - 7 * DAY, end=NOW), as_of=NOW, owner_tag="owner", trickle=trickle
-        )
-        .accounts[0]
-        .answered["support-bot"]
-        .within(BEGAN, NOW)
-        for trickle in (Trickle(), Trickle(window=18 * DAY), Trickle(window=18 * DAY, max_calls=0))
-    ]
-    assert found == [1, 2, 1]
-
-
-def test_the_last_call_of_a_life_is_known_where_its_name_lived_on():
-    """Usage tells of the last call alone, which is the new life's."""
-    world, again = World(), make_deployment(created_at=NOW - 3 * DAY)
-    world.call("support-bot", NOW - 19 * DAY)
-    world.call("support-bot", NOW - DAY)
-    world.poll(NOW - 5 * DAY, [make_deployment()])
-    world.poll(NOW - 4 * DAY, [])
-    world.poll(NOW, [again])
-    former, new = world.statement(NOW).hosted
-    assert (former.end is None, new.end) == (False, None)
-    assert (former.last_call_at, new.last_call_at) == (NOW - 19 * DAY, NOW - DAY)
-
-
-def test_the_last_call_of_a_life_is_known_where_metrics_were_read_anew_since():
-    """As in an account that was made again: what was read of the former one is overwritten, but for its calls."""
-    world = World(NOW - 9 * DAY)
-    world.call("support-bot", NOW - 6 * DAY)
-    world.poll(NOW - 5 * DAY, [make_deployment()])
-    world.poll(NOW - 4 * DAY, [])
-    (before,) = world.statement(NOW - 3 * DAY).hosted
-    world.since["support-bot"] = NOW - 2 * DAY
-    world.poll(NOW, [make_deployment(created_at=NOW - 2 * DAY)])
-    former, _ = world.statement(NOW).hosted
-    (again,) = world.statement(NOW - 3 * DAY).hosted
-    assert before.last_call_at == former.last_call_at == again.last_call_at == NOW - 6 * DAY
-
-
-def test_a_refused_call_of_weeks_ago_is_known_as_of_a_time_in_the_past():
-    world = World()
-    for at in (NOW - 19 * DAY, NOW + DAY):
-        world.call("support-bot", at, -1.0)
-    world.poll(NOW, [make_deployment()])
-    world.poll(NOW + 2 * DAY, [make_deployment()])
-    (before,), (now,) = world.load(NOW).accounts, world.load(NOW + 2 * DAY).accounts
-    assert before.lives[0].usage.last_failure_at == NOW - 19 * DAY
-    assert now.lives[0].usage.last_failure_at == NOW + DAY
 
 
 def test_a_life_ended_after_the_last_sight_of_its_account():

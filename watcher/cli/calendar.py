@@ -58,5 +58,5 @@ def calendar(
         desk.out.flush()
     if missing := made.missing_from(statement):
         said = " ".join(missing).removesuffix(".")
-        desk.complain(f"watcher: {said[:1].lower()}{said[1:]}; `watcher report` says which")
+        desk.complain(f"watcher: {said[:1].lower()}{said[1:]}; `watcher report` says more")
         raise typer.Exit(_INCOMPLETE)

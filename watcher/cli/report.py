@@ -164,7 +164,7 @@ def _rendered(statement: "Statement", format_: str) -> str:
 def _unseen(statement: "Statement", owner: str | None) -> str:
     """What whoever reads only the last line must know."""
     if not statement.accounts and owner is None:
-        return "no account was known then, so there is nothing to tell of; see `watcher status`"
+        return "no account has been read, so there is nothing to tell of; see `watcher status`"
     if statement.has_gaps:
         count = len(statement.unseen)
         return f"{count} {'thing' if count == 1 else 'things'} could not be seen; the report says which"

@@ -202,6 +202,8 @@ def _arithmetic(standing: "Standing", now: datetime, width: int) -> Iterator[Lin
 
 def _sum(standing: "Standing", now: datetime) -> Iterator[tuple[str, str]]:
     """What is added to what."""
+    from watcher.answers.money import is_idle
+
     yield "starts", standing.basis
     if standing.lifetime is not None:
         what = "after which such a deployment may be removed, called or not" if standing.expires else "without a call"
@@ -209,7 +211,11 @@ def _sum(standing: "Standing", now: datetime) -> Iterator[tuple[str, str]]:
         yield "adds", f"{span} {what}"
     if standing.idle_since is not None:
         span = idle_span(standing.idle_since, standing.usage, now, is_bounded=standing.is_bounded)
-        yield "idle", f"since {moment(standing.idle_since)}, {span}"
+        since = moment(standing.idle_since)
+        if is_idle(standing, now):
+            yield "idle", f"since {since}, {span}"
+        else:
+            yield "calls", f"none since {since}, {span}" if span.startswith("for ") else f"not known since {since}"
     if standing.deletion_earliest is not None:
         yield "gives", f"{moment(standing.deletion_earliest)} at the earliest"
     if standing.deletion_latest is not None:

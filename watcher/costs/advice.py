@@ -1,8 +1,9 @@
-"""What to do about a deployment: delete it, make it a Developer one, leave it to its successor, or keep it.
+"""What to do about a deployment: delete it, make it a Developer one, leave it to its successor, ask, or keep it.
 
 Advice rests on what is known alone. One deployment gets one piece of advice, the one that saves most; what somebody
-wants kept gets none, and is listed as an exception with its reason and its end. A Developer deployment comes after all
-else, whatever it saves: it is a choice for tests alone, and whether something serves tests only its owner knows.
+wants kept gets none, and is listed as an exception with its reason and its end. What surely saves something comes
+first. What only its owner can decide comes after all else and saves nothing for sure: whether a few calls are worth a
+fee, and whether they are tests, for which a Developer deployment would do.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from watcher.costs.idle import MONTH, IdleMoney
-from watcher.costs.money import Amount, Cost, Total, Unknown, nothing
+from watcher.costs.money import Amount, Cost, Total, Unknown, money
 from watcher.costs.prices import Price
 
 
@@ -22,6 +23,7 @@ class Move(StrEnum):
 
     DELETE = "delete"  #: nobody calls it
     CONSOLIDATE = "consolidate"  #: a newer model of its line could serve in its place
+    ASK = "ask"  #: it is called so seldom that only its owner can know what for, and no trial deployment would do
     DEVELOPER = "developer"  #: it is called so seldom that a trial deployment would do, if it serves tests only
     KEEP = "keep"  #: somebody wants it, or nothing is known against it
 
@@ -48,10 +50,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     called_until: datetime | None = None
     ends_uncalled: bool = False  #: Azure deletes it by itself without calls, on a day that may not be known
     is_wasting: bool = False  #: uncalled for longer than allowed, by metrics that were read
-    trickle_calls: float | None = None  #: answered calls in the window; `None`: that is no trickle, or not known
+    trickle_calls: float | None = None  #: answered calls in the last window; `None`: that is no trickle, or not known
     trickle_days: int = 0  #: how long that window is
     successor: str = ""  #: `v2 in contoso-west`, where a newer model of the line is deployed
     is_successor_called: bool | None = None
+    is_provisioned: bool = False  #: billed by what is reserved for it
+    is_paused: bool = False
     wish: Wish | None = None
     delete: str  #: command
     developer: str  #: command; "" where a Developer deployment can be no choice
@@ -75,6 +79,9 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 _MODEL_STAYS = "The model stays and can be deployed again with the recipe that “watcher explain ACCOUNT/NAME” prints."
 _DELETE_RISK = f"Calls that still come would fail from then on. {_MODEL_STAYS}"
+_PAUSED = "this deployment is paused and refuses calls, and that its fee is charged all the same is assumed"
+_PAUSED_RISK = f"Calls are refused already, as it is paused. {_MODEL_STAYS}"
+_ASK_RISK = f"Asking has none. Once it is deleted, calls that still come fail. {_MODEL_STAYS}"
 _DEVELOPER_RISK = (
     "A Developer deployment is deleted 24 h after its creation, called or not; it has no service level and may process "
     "data in any region, and its tokens are billed all the same. The deployment must be deleted first, and calls fail "
@@ -90,7 +97,8 @@ def advise(case: Case, now: datetime) -> Advice | None:
     if isinstance(monthly, Amount) and monthly.is_zero:
         return None  # it costs nothing to let it be
     if case.is_wasting:
-        return _advice(case, Move.DELETE, _uncalled(case), monthly, _DELETE_RISK, case.delete, until=True)
+        risk = _PAUSED_RISK if case.is_paused else _DELETE_RISK
+        return _advice(case, Move.DELETE, _uncalled(case), monthly, risk, case.delete, until=True)
     if case.successor:
         risk = (
             _DELETE_RISK
@@ -103,12 +111,24 @@ def advise(case: Case, now: datetime) -> Advice | None:
             because = f"{because}, but {_use(case.calls)}: move its callers there first"
             return _advice(case, Move.CONSOLIDATE, because, None, risk, "")
         return _advice(case, Move.CONSOLIDATE, because, monthly, risk, case.delete)
-    if case.trickle_calls is not None and case.developer:
-        calls = f"{case.trickle_calls:g} {'call' if case.trickle_calls == 1 else 'calls'}"
-        because = f"it had {calls} in {case.trickle_days} d: a choice if it serves tests only"
+    if case.trickle_calls is None:
+        return None
+    seldom = f"it had {case.trickle_calls:g} {'call' if case.trickle_calls == 1 else 'calls'} in {case.trickle_days} d"
+    if case.developer:
+        because = f"{seldom}: a choice if it serves tests only"
         command = f"{case.delete}\n{case.developer}"
-        return _advice(case, Move.DEVELOPER, because, monthly, _DEVELOPER_RISK, command)
+        return _advice(case, Move.DEVELOPER, because, _at_most(monthly), _DEVELOPER_RISK, command)
+    if case.is_provisioned:
+        because = f"{seldom}, and {_fee(monthly)}: whether they are worth that only its owner knows"
+        return _advice(case, Move.ASK, because, None, _ASK_RISK, "")
     return None
+
+
+def _fee(monthly: Cost) -> str:
+    if isinstance(monthly, Unknown):
+        return "its fee runs by the hour all the same"
+    most = "" if monthly.least == monthly.most else f" to {monthly.most:,}"
+    return f"its fee comes to {monthly.least:,}{most} {monthly.currency} a month"
 
 
 def _uncalled(case: Case) -> str:
@@ -135,19 +155,22 @@ def _use(calls: float | None) -> str:
 
 
 def advise_all(cases: Iterable[Case], now: datetime) -> tuple[Advice, ...]:
-    """All advice, the greatest saving first, then that for tests only, exceptions last; in the same order whatever that
-    of the cases."""
-    found = [advice for case in cases if (advice := advise(case, now)) is not None]
-    return tuple(sorted(found, key=_rank))
+    """All advice, what surely saves most first, then what may save most; after that questions, then what is for tests
+    only, exceptions last. The order of the cases is of no account."""
+    found = [(advice, case.price) for case in cases if (advice := advise(case, now)) is not None]
+    return tuple(advice for advice, _ in sorted(found, key=lambda each: _rank(*each)))
 
 
-_LATE_MOVES = {Move.DEVELOPER: 1, Move.KEEP: 2}
+_LATE_MOVES = {Move.ASK: 1, Move.DEVELOPER: 2, Move.KEEP: 3}
 
 
-def _rank(advice: Advice) -> tuple[int, float, str, str]:
-    monthly = advice.saving_per_month
-    saving = -float(monthly.high) if isinstance(monthly, Amount) else 1.0
-    return _LATE_MOVES.get(advice.move, 0), saving, advice.account, advice.name
+def _rank(advice: Advice, price: Price | Unknown) -> tuple[int, tuple[float, float], str, str]:
+    saving = advice.saving_per_month
+    if isinstance(saving, Amount):
+        worth = -float(saving.low), -float(saving.high)
+    else:  # after all that saves something, however little: the dearest first
+        worth = 1.0, 1.0 if isinstance(price, Unknown) else -float(price.rate.high)
+    return _LATE_MOVES.get(advice.move, 0), worth, advice.account, advice.name
 
 
 def _advice(
@@ -159,7 +182,7 @@ def _advice(
         name=case.name,
         owner=case.owner,
         move=move,
-        because=because,
+        because=f"{because}; {_PAUSED}" if case.is_paused else because,
         saving_per_month=_before_deletion(case, idle, monthly) if until else monthly,
         saving_until_deletion=None if idle is None else idle.rest,
         risk=risk,
@@ -173,9 +196,14 @@ def _before_deletion(case: Case, idle: IdleMoney | None, monthly: Cost | None) -
         return monthly
     rest = None if idle is None else idle.until_deletion
     if idle is None or rest is None:  # its latest calls were not read: no day can be named
-        return Amount(low=nothing(monthly.currency).low, high=monthly.high, currency=monthly.currency)
+        return _at_most(monthly)
     high = min(rest.high, monthly.high) if idle.is_bounded else monthly.high
     return Amount(low=min(rest.low, monthly.low), high=high, currency=monthly.currency)
+
+
+def _at_most(cost: Cost) -> Cost:
+    """It, or anything less: what may be saved, and may not."""
+    return cost if isinstance(cost, Unknown) else money(0, cost.currency, high=cost.high)
 
 
 def _keep(case: Case, wish: Wish) -> Advice:

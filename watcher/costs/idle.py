@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from watcher.costs.money import Amount, Cost, Total, Unknown, fraction, hours, total
+from watcher.costs.money import Amount, Cost, Total, Unknown, at_least, fraction, hours, nothing
 from watcher.costs.prices import Price
 from watcher.resources.calls import Calls, Coverage
 from watcher.resources.deployment import Deployment
@@ -44,22 +44,20 @@ class IdleMoney:
         return self.per_day.is_zero or not (self.is_open or self.is_assumed or self.is_overdue)
 
     @property
-    def parts(self) -> tuple[Cost, ...]:
-        """`until_deletion`, and why it is not all, or is none."""
-        if self.until_deletion is None:
-            return (self.per_day if self.per_day.is_zero else Unknown(because=NO_END),)
-        if self.is_bounded:
-            return (self.until_deletion,)
-        if self.is_overdue:
-            return (Unknown(because=OVERDUE),)
-        return self.until_deletion, Unknown(because=ASSUMED_END if self.is_assumed else OPEN_END)
-
-    @property
     def rest(self) -> Amount | Total | None:
         """`until_deletion`, with what is missing from it where that is only its least."""
         if self.until_deletion is None or self.is_bounded:
             return self.until_deletion
-        return total(self.parts, self.until_deletion.currency)
+        if self.is_overdue:
+            return at_least(nothing(self.until_deletion.currency), OVERDUE)
+        return at_least(self.until_deletion, ASSUMED_END if self.is_assumed else OPEN_END)
+
+    @property
+    def part(self) -> Cost | Total:
+        """The same as one part of a sum, to which one without an end belongs too."""
+        if self.rest is not None:
+            return self.rest
+        return self.per_day if self.per_day.is_zero else Unknown(because=NO_END)
 
     @property
     def outlook(self) -> str:

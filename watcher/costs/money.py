@@ -147,6 +147,7 @@ class Total:
     known: Amount
     parts: int = 0  #: all, known or not
     reasons: tuple[tuple[str, int], ...] = ()  #: why a part is unknown, and of how many; the most frequent first
+    least_known: int = 0  #: of how many of these unknown parts the least is known, and in `known`
 
     @property
     def currency(self) -> str:
@@ -165,13 +166,18 @@ class Total:
     @property
     def is_unknown(self) -> bool:
         """Whether nothing at all is known: of what may come to anything, at least nothing says no more."""
-        return bool(self.reasons) and (self.unknown == self.parts or not self.known.least)
+        return bool(self.reasons) and not self.known.least
 
     def __add__(self, other: "Total") -> "Total":
         reasons = self.reasons or other.reasons
         if self.reasons and other.reasons:
             reasons = _ordered(Counter(dict(self.reasons)) + Counter(dict(other.reasons)))
-        return Total(known=self.known + other.known, parts=self.parts + other.parts, reasons=reasons)
+        return Total(
+            known=self.known + other.known,
+            parts=self.parts + other.parts,
+            reasons=reasons,
+            least_known=self.least_known + other.least_known,
+        )
 
     @property
     def text(self) -> str:
@@ -191,7 +197,9 @@ class Total:
         more = len(self.reasons) - len(shown)
         if more:
             shown.append(f"and for {more} more {'reason' if more == 1 else 'reasons'}")
-        return f"{self.unknown} of {self.parts} {'part' if self.parts == 1 else 'parts'} unknown: {'; '.join(shown)}"
+        least = f" (of {self.least_known} the least is known)" if self.least_known else ""
+        parts = f"{self.unknown} of {self.parts} {'part' if self.parts == 1 else 'parts'}"
+        return f"{parts} unknown{least}: {'; '.join(shown)}"
 
 
 def total(costs: Iterable[Cost], currency: str) -> Total:
@@ -227,6 +235,11 @@ def total(costs: Iterable[Cost], currency: str) -> Total:
     return Total(known=known, parts=len(parts), reasons=_ordered(Counter(reasons)) if reasons else ())
 
 
+def at_least(least: Amount, because: str) -> Total:
+    """One part, of which only the least is known."""
+    return Total(known=least, parts=1, reasons=((because, 1),), least_known=1 if least.least else 0)
+
+
 def together(several: Iterable["Cost | Total | None"], currency: str) -> Total:
     """The sum of costs and of sums; what there is none of is left out.
 
@@ -234,13 +247,20 @@ def together(several: Iterable["Cost | Total | None"], currency: str) -> Total:
         CurrencyMismatch: One is in another currency.
     """
     costs: list[Cost] = []
-    added = Total(known=nothing(currency))
+    sums: list[Total] = []
+    reasons: Counter[str] = Counter()
     for each in several:
         if isinstance(each, Total):
-            added += each
+            sums.append(each)
+            reasons.update(dict(each.reasons))
         elif each is not None:
             costs.append(each)
-    return added + total(costs, currency)
+    return total(costs, currency) + Total(
+        known=total((each.known for each in sums), currency).known,
+        parts=sum(each.parts for each in sums),
+        reasons=_ordered(reasons),
+        least_known=sum(each.least_known for each in sums),
+    )
 
 
 def _joined(numerators: Mapping[int, int]) -> Fraction:

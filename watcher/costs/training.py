@@ -44,6 +44,7 @@ class Spent:
     cost: Cost
     basis: str  #: what it is counted from, in words
     price: Price | None = None  #: `None`: none was needed, or none is known
+    unpriced: Unknown | None = None  #: why none is known, where one was needed
 
 
 _TRAINED = re.compile(r"^(job succeeded|completed results file)", re.IGNORECASE)
@@ -118,12 +119,19 @@ def _by_tokens(job: FineTuningJob, book: PriceBook, location: str, billed: int |
     price = book.training(model=base_of(job.model), training_type=job.training_type, location=location)
     tokens = _tokens(job, billed)
     if isinstance(tokens, Unknown):
-        return Spent(cost=tokens, basis=tokens.because)
+        return _uncounted(tokens, price)
     (least, most), basis = tokens
     if isinstance(price, Unknown):
-        return Spent(cost=price, basis=basis)
+        return Spent(cost=price, basis=basis, unpriced=price)
     low, high = price.rate.low * least / _MILLION, price.rate.high * most / _MILLION
     return Spent(cost=Amount(low=low, high=high, currency=book.currency), basis=basis, price=price)
+
+
+def _uncounted(count: Unknown, price: Price | Unknown) -> Spent:
+    """What was bought is not known, whatever it costs apiece."""
+    if isinstance(price, Unknown):
+        return Spent(cost=count, basis=count.because, unpriced=price)
+    return Spent(cost=count, basis=count.because, price=price)
 
 
 def _tokens(job: FineTuningJob, billed: int | None) -> tuple[tuple[int, int], str] | Unknown:
@@ -140,10 +148,11 @@ def _tokens(job: FineTuningJob, billed: int | None) -> tuple[tuple[int, int], st
     if job.status is JobStatus.CANCELLED:
         return (0, count * times), f"at most {count:,} trained tokens × {times} epochs: it was cancelled on the way"
     # In a recorded answer the count exceeded what was billed by a third, so it may hold the epochs already, and more.
+    most = f"all of them in {'1 epoch' if times == 1 else f'each of {times} epochs'}"
     basis = (
-        f"at most {count:,} trained tokens × {times} {'epoch' if times == 1 else 'epochs'}, and at least half of them"
+        f"{count:,} trained tokens by the job: billed are at least half of them, and at most {most}; what that count "
+        "holds is not documented"
     )
-    basis += " once: what the count holds is not documented, and less than it was seen to be billed"
     return (count // 2, count * times), basis
 
 
@@ -152,14 +161,13 @@ def _by_hours(
 ) -> Spent:
     price = book.reinforcement(model=base_of(job.model), training_type=job.training_type)
     if trained is None:
-        unknown = Unknown(because="how long a reinforcement job has trained is not known")
-        return Spent(cost=unknown, basis=unknown.because)
+        return _uncounted(Unknown(because="how long a reinforcement job has trained is not known"), price)
     least, most = (float(hours(each)) for each in trained)
     low, high = f"{least:.2f}", f"{most:.2f}"
     basis = f"{low} h of training" if low == high else f"{low} to {high} h of training"
     basis += "; what its graders cost comes on top, and is not known"
     if isinstance(price, Unknown):
-        return Spent(cost=price, basis=basis, price=None)
+        return Spent(cost=price, basis=basis, unpriced=price)
     amount = Amount(low=price.over(trained[0]).low, high=price.over(trained[1]).high, currency=book.currency)
     if not is_uncapped:
         amount = amount.at_most(price.rate * _CAP_HOURS)

@@ -40,6 +40,8 @@ class Row(Protocol):
     def calls(self) -> Sequence[float]: ...
     @property
     def deadline(self) -> float | None: ...
+    @property
+    def is_overdue(self) -> bool: ...
 
 
 class Chart(Protocol):
@@ -111,10 +113,13 @@ def _timeline(figure: "Figure", chart: Chart) -> None:
             if most and calls:
                 high = 0.74 * (0.15 + 0.75 * calls / most)
                 axes.bar(place + 0.5, -high, bottom=number + 0.37, width=0.28, color="#0b1f4d")
-    length = known + chart.ahead
+    length, has_diamonds = known + chart.ahead, False
     for number, bar in enumerate(chart.bars):
-        if bar.deadline is not None and 0 <= bar.deadline < length - 0.5:
+        if bar.is_overdue:
+            axes.text(length, number, "overdue", ha="right", va="center", color=_DIM, fontsize=8)
+        elif bar.deadline is not None and 0 <= bar.deadline < length - 0.5:
             axes.plot(bar.deadline, number, marker="D", color=_INK, markersize=5)
+            has_diamonds = True
         elif bar.deadline is not None and bar.deadline > 0:
             due = date.fromisoformat(chart.days[0]) + timedelta(days=int(bar.deadline))
             axes.text(length, number, f"{_day(due.isoformat())} →", ha="right", va="center", color=_DIM, fontsize=8)
@@ -129,9 +134,12 @@ def _timeline(figure: "Figure", chart: Chart) -> None:
     handles: list[Any] = [
         Patch(label=words, **_style(*_FILLS[state])) for words, state in _WORDS.items() if state in seen
     ]
-    handles.append(
-        Line2D([], [], marker="D", color=_INK, linestyle="", markersize=5, label="Azure deletes it, at the earliest")
-    )
+    if has_diamonds:
+        handles.append(
+            Line2D(
+                [], [], marker="D", color=_INK, linestyle="", markersize=5, label="Azure deletes it, at the earliest"
+            )
+        )
     figure.legend(handles=handles, loc="outside lower left", ncols=4, frameon=False, labelcolor=_INK, fontsize=9)
 
 

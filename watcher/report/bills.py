@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from watcher.costs.money import Cost, Total, Unknown, total
+from watcher.costs.money import Cost, Total, Unknown, together, total
 from watcher.costs.prices import Price
 from watcher.costs.uses import State
 from watcher.report.hosted import Hosted
@@ -132,13 +132,10 @@ def in_state(lines: Iterable[HostedLine], state: State, currency: str) -> Total:
     return total((line.by_state[state] for line in lines if state in line.by_state), currency)
 
 
-def until_deletion(lines: Iterable[HostedLine]) -> Iterator[Cost]:
-    """What is idle costs on until Azure deletes it, and that no end, or no latest one, can be named."""
-    for line in lines:
-        if isinstance(line.idle, Unknown):
-            yield line.idle
-        elif line.idle is not None:
-            yield from line.idle.parts
+def until_deletion(lines: Iterable[HostedLine], currency: str) -> Total:
+    """What is idle costs on until Azure deletes it. Each line is one part, also where its least alone is known."""
+    found = (line.idle for line in lines if line.idle is not None)
+    return together((idle if isinstance(idle, Unknown) else idle.part for idle in found), currency)
 
 
 def by_day(lines: Iterable[HostedLine], currency: str) -> tuple[DayOfCost, ...]:
@@ -175,11 +172,9 @@ def prices_used(hosted: Sequence[Hosted], trained: Iterable[Trained], now: datet
         line = one.line
         use(f"hosting, {line.sku or 'unknown SKU'}, {names[line.base or line.model]}", line.price)
     for job in trained:
-        if job.price is not None or isinstance(job.line.cost, Unknown):
+        if job.price is not None:
             kind = f", {job.line.training_type}" if job.line.training_type else ""
-            price = job.price if job.price is not None else job.line.cost
-            assert isinstance(price, Price | Unknown)
-            use(f"training, {family(job.line.model) or 'unknown model'}{kind}", price)
+            use(f"training, {family(job.line.model) or 'unknown model'}{kind}", job.price)
     found: dict[tuple[str, object], tuple[Price | Unknown, int]] = {}
     for (what, which), count in uses.items():
         price = prices[which]

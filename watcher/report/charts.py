@@ -3,7 +3,9 @@
 `render/drawing.py` makes SVG of them, `notify/chart_png.py` pictures for mails; both show the same numbers.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +17,8 @@ from watcher.report.wording import day_words, money, one_line
 
 #: So many deployments are legible below one another.
 TIMELINE_ROWS = 20
+#: So many of those whose deletion is overdue come before what is dearer: of these no date decides anything any more.
+OVERDUE_ROWS = 5
 #: So many days after the period are drawn, if a deadline lies there; of a later one the date is written.
 DAYS_AHEAD = 8
 NAME_LIMIT = 28
@@ -38,6 +42,7 @@ class Bar:
     calls: tuple[float, ...]  #: day by day, as far as they were read
     #: When Azure deletes it at the earliest, in days after the first one; `None`: it is called, or no rule is known.
     deadline: float | None = None
+    is_overdue: bool = False  #: Azure was to have deleted it by now, at the latest; its `deadline` is drawn no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,22 @@ class ChartData:
     costs: tuple[tuple[str, ...], ...] = ()  #: the same of each day; "" where it did not stand so
     bars: tuple[Bar, ...] = ()
     ahead: int = 0  #: so many days after the last one are drawn
+
+    def is_marked(self, bar: Bar) -> bool:
+        """Whether its deadline lies within the picture, where a diamond stands."""
+        return not bar.is_overdue and bar.deadline is not None and 0 <= bar.deadline < len(self.days) + self.ahead - 0.5
+
+    def is_later(self, bar: Bar) -> bool:
+        """Whether it lies beyond the picture, where its date is written."""
+        return not (bar.is_overdue or self.is_marked(bar)) and bar.deadline is not None and bar.deadline > 0
+
+    @property
+    def has_diamonds(self) -> bool:
+        return any(map(self.is_marked, self.bars))
+
+    @property
+    def has_calls(self) -> bool:
+        return any(any(bar.calls) for bar in self.bars)
 
     @property
     def last_day(self) -> str:
@@ -108,7 +129,8 @@ def timeline(statement: Statement) -> ChartData | None:
     """The deployments that matter most over the days of the period and up to the last deadline shown; else `None`."""
     zone = ZoneInfo(statement.zone)
     lines = [line for line in statement.hosted if line.days]
-    shown = sorted(lines, key=_rank)[:TIMELINE_ROWS]
+    shown = _drawn(lines, statement.as_of)
+    names = Counter(line.name for line in shown)
     days = sorted({day.day for line in shown for day in line.days})
     if not shown or len(days) < 2:
         return None
@@ -117,39 +139,68 @@ def timeline(statement: Statement) -> ChartData | None:
     begin = datetime(first.year, first.month, first.day, tzinfo=zone)
     bars = tuple(
         Bar(
-            label=one_line(line.name, NAME_LIMIT),
+            label=_label(line, is_repeated=names[line.name] > 1),
             states=tuple(_prevailing(by_day.get(day)) for day in days),
             calls=tuple(by_day[day].calls if day in by_day else 0.0 for day in days),
             deadline=(line.deletion[0] - begin) / _DAY if line.deletion and line.idle_since else None,
+            is_overdue=_is_overdue(line, statement.as_of),
         )
         for line in shown
         for by_day in ({day.day: day for day in line.days},)
     )
     left = len(lines) - len(shown)
     of_all = f" The {len(shown)} of {len(lines):,} that end soonest or cost most are drawn." if left else ""
-    words = (
-        "Each row is a deployment, each cell a day with the number of answered calls; a diamond marks the earliest "
-        f"time at which Azure deletes one that nobody calls.{of_all}"
-    )
-    return ChartData(
+    chart = ChartData(
         kind="timeline",
         cid="timeline@watcher",
         title="Deployments: use, calls and deadlines",
-        alt=words,
-        caption=words,
+        alt="",
+        caption="",
         unit=statement.currency,
         days=tuple(day.isoformat() for day in days),
         bars=bars,
         ahead=DAYS_AHEAD if any(bar.deadline is not None for bar in bars) else 0,
     )
+    words = f"{'; '.join(_signs(chart))}.{of_all}"
+    return replace(chart, alt=words, caption=words)
 
 
-def _rank(line: HostedLine) -> tuple[bool, float, str, str]:
-    """Of those that nobody calls the soonest to be deleted first, then the dearest."""
-    if line.deletion is not None and line.idle_since is not None:
-        return False, line.deletion[0].timestamp(), line.place.account, line.name
-    cost = getattr(line.cost, "high", 0)
-    return True, -float(cost), line.place.account, line.name
+def _signs(chart: ChartData) -> Iterator[str]:
+    """What is drawn, and no other sign."""
+    yield "Each row is a deployment, each cell a day with the number of answered calls"
+    if chart.has_diamonds:
+        yield "a diamond marks the earliest time at which Azure deletes one that nobody calls"
+    if any(map(chart.is_later, chart.bars)):
+        yield "a date with an arrow is that time, where it lies beyond the picture"
+    if any(bar.is_overdue for bar in chart.bars):
+        yield "“overdue” stands where Azure was to have deleted it before"
+
+
+def _drawn(lines: Sequence[HostedLine], as_of: datetime) -> list[HostedLine]:
+    """Of those that nobody calls the soonest to be deleted first, then some of the overdue, then all by their cost."""
+    dated = [line for line in lines if line.deletion and line.idle_since and not _is_overdue(line, as_of)]
+    overdue = sorted((line for line in lines if _is_overdue(line, as_of)), key=_dearest)
+    others = [line for line in lines if not (line.deletion and line.idle_since)]
+    rest = sorted((*overdue[OVERDUE_ROWS:], *others), key=_dearest)
+    return [*sorted(dated, key=_soonest), *overdue[:OVERDUE_ROWS], *rest][:TIMELINE_ROWS]
+
+
+def _is_overdue(line: HostedLine, as_of: datetime) -> bool:
+    return line.idle_since is not None and line.overdue_since(as_of) is not None
+
+
+def _soonest(line: HostedLine) -> tuple[float, str, str]:
+    return line.deletion[0].timestamp() if line.deletion else 0.0, line.place.account, line.name
+
+
+def _dearest(line: HostedLine) -> tuple[float, str, str]:
+    return -float(getattr(line.cost, "high", 0)), line.place.account, line.name
+
+
+def _label(line: HostedLine, *, is_repeated: bool) -> str:
+    """Its name; with its account before it where another one that is drawn has the same."""
+    name = one_line(line.name, NAME_LIMIT)
+    return f"{one_line(line.place.account, NAME_LIMIT)}/{name}" if is_repeated else name
 
 
 def _prevailing(day: DayOfUse | None) -> str:

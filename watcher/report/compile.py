@@ -3,13 +3,13 @@
 What is costly is worked out once for all editions of a period; an edition is a selection, and its sums are its own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from msgspec import structs
 
-from watcher.costs.advice import advise_all
+from watcher.costs.advice import Advice, advise_all
 from watcher.costs.hosting import Period
 from watcher.costs.money import Cost, Unknown, total
 from watcher.costs.savings import saved, saving
@@ -31,6 +31,7 @@ __all__ = ["ReportTerms", "compile_statement"]
 Matches = Callable[[Mapping[str, str]], bool]
 
 _NOTHING_READ = Unknown(because="no account has been read yet")
+_CALLS_UNREAD = Unknown(because="the latest calls were not read, so nobody knows what is used")
 _ANOTHERS = "another owner's deployment"
 
 
@@ -73,6 +74,7 @@ def compile_statement(
         price_words=terms.book.words,
         accounts=len(chosen.accounts),
         accounts_seen=sum(is_seen(one, as_of, terms) for one in chosen.accounts),
+        watched=len(worked.accounts),
         hosting=total(
             (
                 *(cost for line in lines for cost in costs_of(line)),
@@ -88,8 +90,8 @@ def compile_statement(
         idle=in_state(lines, State.IDLE, currency),
         trickle=in_state(lines, State.TRICKLE, currency),
         unread=in_state(lines, State.UNKNOWN, currency),
-        saving_per_month=total((one.saving_per_month for one in advice if one.saving_per_month is not None), currency),
-        idle_until_deletion=total(until_deletion(lines), currency),
+        saving_per_month=total(_savings(advice, chosen.hosted), currency),
+        idle_until_deletion=until_deletion(lines, currency),
         bills=bills(lines, jobs, [one for one, _ in chosen.missing], labels=terms.tag_labels, currency=currency),
         hosted=tuple(sorted(lines, key=_dearest)),
         trained=tuple(sorted(jobs, key=lambda job: (-_high(job.cost), job.place.account, job.job))),
@@ -142,6 +144,15 @@ def _unnamed(one: Hosted, matches: Matches, terms: ReportTerms) -> Hosted:
         return one
     case = None if one.case is None else structs.replace(one.case, successor=_ANOTHERS)
     return structs.replace(one, line=structs.replace(one.line, successor=_ANOTHERS), case=case)
+
+
+def _savings(advice: Iterable[Advice], lines: Iterable[Hosted]) -> Sequence[Cost]:
+    """What the advice saves; where none does, and of nothing that stands the latest calls were read, nobody can say."""
+    savings = [one.saving_per_month for one in advice if one.saving_per_month is not None]
+    standing = [one for one in lines if one.line.end is None and not one.expires]
+    if savings or not standing or any(one.read_to and one.line.called_until is None for one in standing):
+        return savings
+    return (_CALLS_UNREAD,)
 
 
 def _realised(lines: Sequence[Hosted]) -> tuple[Realised, ...]:

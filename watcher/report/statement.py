@@ -102,6 +102,11 @@ class HostedLine(msgspec.Struct, frozen=True, kw_only=True):
     is_account_gone: bool = False  #: and so the recipe's address leads nowhere
     remarks: tuple[str, ...] = ()  #: what is assumed of it
 
+    def overdue_since(self, as_of: datetime) -> datetime | None:
+        """When Azure was to have deleted it at the latest; `None`: that time is to come, or cannot be named."""
+        latest = self.deletion[1] if self.deletion else None
+        return latest if latest is not None and latest <= as_of else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingLine:
@@ -270,6 +275,7 @@ class Statement:
     price_words: str  #: "list price, not an invoice": beside every total
     accounts: int  #: that are watched; what others cost that have left since is in the bill too
     accounts_seen: int  #: of which everything was read
+    watched: int = 0  #: accounts that are watched, those too in which this edition holds nothing
     hosting: Total
     training: Total
     idle: Total  #: part of hosting
@@ -312,9 +318,18 @@ class Statement:
         return not (self.advice or self.unseen or self.dates or self.undeployed or self.orphans)
 
     def idle_lines(self) -> tuple[HostedLine, ...]:
-        """Those that nobody calls, the first to be deleted first."""
+        """Those that nobody calls, the first to be deleted first; then the overdue ones, the dearest first.
+
+        Where a date is still to come, it says how soon somebody must decide; one that is over says nothing any more.
+        """
         lines = [line for line in self.hosted if line.idle_since is not None and line.end is None]
-        return tuple(sorted(lines, key=lambda line: (line.deletion or (self.period.end, None))[0]))
+        return tuple(sorted(lines, key=self._urgency))
+
+    def _urgency(self, line: HostedLine) -> tuple[bool, float]:
+        if line.overdue_since(self.as_of) is None:
+            return False, (line.deletion or (self.period.end, None))[0].timestamp()
+        so_far = line.idle.so_far if isinstance(line.idle, IdleMoney) else None
+        return True, -float(so_far.high) if so_far else 0.0
 
     def trickle_lines(self) -> tuple[HostedLine, ...]:
         return tuple(line for line in self.hosted if line.trickle_calls is not None and line.end is None)

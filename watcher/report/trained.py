@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from watcher.costs.hosting import Period
-from watcher.costs.money import Amount, nothing
+from watcher.costs.money import Amount, Unknown, nothing
 from watcher.costs.prices import Price
 from watcher.costs.training import Spent
 from watcher.report.hosted import Places
@@ -25,7 +25,7 @@ class Trained:
     line: TrainingLine
     account: Account
     job: FineTuningJob
-    price: Price | None  #: `None`: none was needed, or none is known
+    price: Price | Unknown | None  #: `None`: none was needed
 
 
 def trained(records: Records, terms: ReportTerms, period: Period) -> Iterator[Trained]:
@@ -124,5 +124,5 @@ def _trained(
         ),
         account=account,
         job=job,
-        price=spending.price,
+        price=spending.price or spending.unpriced,
     )

@@ -111,15 +111,33 @@ def period_words(period: Period, zone: ZoneInfo) -> str:
     return f"{day_words(first, with_year=first.year != last.year)} to {day_words(last)}"
 
 
+def short_period(period: Period, zone: ZoneInfo) -> str:
+    """`16 to 22 Nov 2026`: the days, for where there is little room; of a part of a day all of it."""
+    begin, end = period.begin.astimezone(zone), period.end.astimezone(zone)
+    first, last = begin.date(), (end - _MOMENT).date() if end > begin else begin.date()
+    until = f"{last.day} {_MONTHS[last.month - 1][:3]} {last.year}"
+    if first == last:
+        return until
+    if (first.year, first.month) == (last.year, last.month):
+        return until[until.index(" ") + 1 :] if _is_month(first, last) else f"{first.day} to {until}"
+    year = "" if first.year == last.year else f" {first.year}"
+    return f"{first.day} {_MONTHS[first.month - 1][:3]}{year} to {until}"
+
+
 def within_words(period: Period, zone: ZoneInfo) -> str:
     """`In this month`, `In these 7 days` of whole days, else `In these 6 d 23 h`."""
     begin, end = period.begin.astimezone(zone), period.end.astimezone(zone)
     days = (end.date() - begin.date()).days
     if begin.time() != end.time() or not days:
-        return f"In these {duration(period.end - period.begin)}"
+        span = duration(period.end - period.begin)
+        return "In this hour" if span == "1 h" else f"In these {span}"
     if _is_month(begin.date(), (end - _MOMENT).date()) and not begin.hour:
         return "In this month"
-    return "On this day" if days == 1 else f"In these {counted(days, 'day')}"
+    if days == 1 and (begin.hour or begin.minute):
+        return f"In these {(period.end - period.begin) // timedelta(hours=1)} h"
+    if days == 1:
+        return "On this day"
+    return f"In these {counted(days, 'day')}"
 
 
 def _is_month(first: date, last: date) -> bool:

@@ -46,9 +46,10 @@ class IdleClock(msgspec.Struct, frozen=True, kw_only=True):
             return f"{created}; its calls are not known, so that no latest time can be named"
         begin, end = map(moment, self.read)
         if self.called_at is not None:
-            called = f"last successful call in the {self.unit} from {moment(self.called_at)}, none since in the metrics"
+            called = f"last successful call in the {self.unit} from {moment(self.called_at)}"
+            none = "none since in" if self.read[1] > self.called_at + timedelta(hours=1) else "which is the last of"
             since = created or "its creation is unknown and assumed to lie before that call"
-            return f"{called} read to {end}; {since}"
+            return f"{called}, {none} the metrics read to {end}; {since}"
         if self.is_bounded:
             none = f"no successful call in the metrics read, {begin} to {end}"
             return f"{created}, and {none}; one before that cannot be ruled out"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -10,15 +11,39 @@ from tests.report.render import samples
 from tests.report.render.test_formats import LINK, Page
 from watcher.report.render.mail import SUBJECT_LIMIT, mail_parts
 from watcher.report.render.short import ACTIONS, short_form
+from watcher.report.statement import Audience, Edition
 
 GMAIL_CUTS = 100_000
 
 
 def test_subject_tells_whose_when_and_how_much() -> None:
     statement = make_quiet(period=samples.LOCAL_WEEK)
-    expected = "[prod] Fine-tuning costs, 15 to 21 November 2026: 285.60 USD at list price, idle 0.00 USD"
+    expected = "[prod] Fine-tuning costs 285.60 USD at list price, 15 to 21 Nov 2026, idle 0.00 USD"
     assert mail_parts(statement, link=LINK).subject == expected
     assert len(mail_parts(replace(statement, watcher="w" * 300), link=LINK).subject) <= SUBJECT_LIMIT
+
+
+@pytest.mark.parametrize("watcher", ["prod", "contoso-production", "w" * 300])
+@pytest.mark.parametrize("owner", ["", "search-and-ranking-platform-team"])
+@pytest.mark.parametrize("digits", [2, 5, 9])
+def test_a_long_subject_loses_whole_clauses_and_never_part_of_a_number(watcher: str, owner: str, digits: int) -> None:
+    """The bill stands first and its price words beside it; what idleness came to is told whole, by its least or not."""
+    cost, idle = usd(Decimal(f"{'7' * digits}.25")), usd(Decimal(f"{'3' * digits}.75"), Decimal(f"{'4' * digits}.75"))
+    statement = make_quiet(
+        watcher=watcher,
+        edition=Edition(audience=Audience.OWNER, owner=owner) if owner else Edition(audience=Audience.FINANCE),
+        hosting=sum_of(cost),
+        idle=sum_of(idle),
+        unread=sum_of(usd(Decimal("1136.74"))),
+    )
+    subject = mail_parts(statement, link=LINK).subject
+    assert len(subject) <= SUBJECT_LIMIT
+    assert subject.partition("] ")[2].startswith(
+        f"Fine-tuning costs {cost.least:,.2f} USD at list price, 15 to 22 Nov 2026"
+    )
+    span = f"{idle.least:,.2f} to {idle.most:,.2f} USD, 1,136.74 USD not known"
+    assert subject.partition(", idle ")[2] in ("", span, f"at least {idle.least:,.2f} USD")
+    assert watcher != "prod" or owner or ", idle " in subject or digits == 9
 
 
 @pytest.mark.parametrize("count", [30, 400])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.report.factories import UNKNOWN, sum_of, usd
 from watcher.costs.hosting import Period
 from watcher.report.render.markdown import escaped
-from watcher.report.wording import interval, money, one_line, period_words, within_words
+from watcher.report.wording import interval, money, one_line, period_words, short_period, within_words
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -40,6 +40,36 @@ def period(begin: str, end: str, zone: ZoneInfo = BERLIN) -> Period:
 def test_period_is_named_as_people_would(begin: str, end: str, words: str, span: str) -> None:
     assert period_words(period(begin, end), BERLIN) == words
     assert within_words(period(begin, end), BERLIN) == span
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "span"),
+    [
+        ("2026-11-15T09:30", "2026-11-16T09:30", "In these 24 h"),
+        ("2026-10-24T09:30", "2026-10-25T09:30", "In these 25 h"),
+        ("2026-11-15T09:30", "2026-11-15T10:30", "In this hour"),
+        ("2026-11-15T09:30", "2026-11-22T09:30", "In these 7 days"),
+        ("2026-11-15T09:30", "2026-11-15T12:00", "In these 2 h 30 min"),
+    ],
+)
+def test_a_span_that_is_no_whole_day_is_none(begin: str, end: str, span: str) -> None:
+    assert within_words(period(begin, end), BERLIN) == span
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    [
+        ("2026-11-16", "2026-11-23", "16 to 22 Nov 2026"),
+        ("2026-11-01", "2026-12-01", "Nov 2026"),
+        ("2026-10-26", "2026-11-02", "26 Oct to 1 Nov 2026"),
+        ("2026-12-28", "2027-01-04", "28 Dec 2026 to 3 Jan 2027"),
+        ("2026-11-16", "2026-11-17", "16 Nov 2026"),
+        ("2026-11-15T09:30", "2026-11-22T09:30", "15 to 22 Nov 2026"),
+        ("2026-11-15T09:30", "2026-11-15T12:00", "15 Nov 2026"),
+    ],
+)
+def test_period_in_short_has_its_days_alone(begin: str, end: str, words: str) -> None:
+    assert short_period(period(begin, end), BERLIN) == words
 
 
 @pytest.mark.parametrize(

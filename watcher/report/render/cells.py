@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from watcher.costs.money import Cost, Total
 from watcher.report.render.outline import Column
-from watcher.report.statement import Statement
+from watcher.report.statement import HostedLine, Statement
 from watcher.report.wording import NAME_LIMIT, deadline_words, money, one_line
 from watcher.rules.text import duration
 
@@ -41,12 +41,20 @@ def deadline(times: tuple[datetime, datetime | None], statement: Statement) -> s
     return deadline_words(times, ZoneInfo(statement.zone))
 
 
+def deletion(line: HostedLine, statement: Statement) -> str:
+    """The same of what Azure deletes; `overdue since 2026-05-28` where that should have been."""
+    if line.deletion is None:
+        return "not known"
+    overdue = line.overdue_since(statement.as_of)
+    return f"overdue since {day(overdue, statement)}" if overdue else deadline(line.deletion, statement)
+
+
 def left(times: tuple[datetime, datetime | None], statement: Statement) -> str:
-    """Until the earliest of `times`."""
+    """Until the earliest of `times`; "" where even the latest is over, which its date says."""
     earliest, latest = times
     if earliest > statement.as_of:
         return duration(earliest - statement.as_of)
-    return "any time now" if latest is None or latest > statement.as_of else "overdue"
+    return "any time now" if latest is None or latest > statement.as_of else ""
 
 
 def number(value: float | None) -> str:

@@ -113,44 +113,52 @@ def day_label(day: str) -> str:
 
 
 def name_label(name: str) -> str:
-    """`name` as it fits beside its row, also in a wide face; its end, which tells versions apart, stays."""
-    return name if len(name) <= _FITTING else f"{name[: _FITTING - 9]}…{name[-8:]}"
+    """`name` as it fits beside its row, also in a wide face; its end, which tells versions apart, stays.
+
+    An account before it gets as much room of its own.
+    """
+    return "/".join(
+        part if len(part) <= _FITTING else f"{part[: _FITTING - 9]}…{part[-8:]}" for part in name.split("/", 1)
+    )
 
 
 def _timeline(chart: ChartData) -> tuple[list[Markup], int]:
     """A row for each deployment: a cell a day with a bar for its calls, and a diamond at its deadline."""
     known = len(chart.days)
+    names = _NAMES * 9 // 5 if any("/" in bar.label for bar in chart.bars) else _NAMES
     length = known + chart.ahead
-    wide = (WIDTH - _NAMES - _RIGHT) / length
+    wide = (WIDTH - names - _RIGHT) / length
     base = _HEAD + _ROW * len(chart.bars)
     parts = []
     every = label_step(round(length * 1.5))
     for place in range((known - 1) % every, known, every):
-        parts.append(_text(_NAMES + place * wide, base + 16, day_label(chart.days[place]), "start", "dim"))
+        parts.append(_text(names + place * wide, base + 16, day_label(chart.days[place]), "start", "dim"))
     for number, bar in enumerate(chart.bars):
         y = _HEAD + number * _ROW
-        parts.append(_text(_NAMES - 8, y + 12, name_label(bar.label), "end"))
-        parts += _cells(chart, bar, y, wide)
-        if bar.deadline is not None and 0 <= bar.deadline < length - 0.5:
-            parts.append(_diamond(_NAMES + bar.deadline * wide, y + _ROW / 2 - 2))
-        elif bar.deadline is not None and bar.deadline > 0:
+        parts.append(_text(names - 8, y + 12, name_label(bar.label), "end"))
+        parts += _cells(chart, bar, y, wide, names)
+        if bar.is_overdue:
+            parts.append(_text(WIDTH - _RIGHT, y + 12, "overdue", "end", "dim"))
+        elif bar.deadline is not None and chart.is_marked(bar):
+            parts.append(_diamond(names + bar.deadline * wide, y + _ROW / 2 - 2))
+        elif bar.deadline is not None and chart.is_later(bar):
             due = date.fromisoformat(chart.days[0]) + timedelta(days=int(bar.deadline))
             parts.append(_text(WIDTH - _RIGHT, y + 12, f"{day_label(due.isoformat())} →", "end", "dim"))
     if not chart.ahead:
         return parts, base + 24
-    now = _NAMES + known * wide
+    now = names + known * wide
     parts += [_line(now, 0, now, base + 2, "now"), _text(now + 4, 10, "to come", "start", "dim")]
     parts.append(_text(WIDTH - _RIGHT, base + 16, day_label(chart.last_day), "end", "dim"))
     return parts, base + 24
 
 
-def _cells(chart: ChartData, bar: Bar, y: float, wide: float) -> Iterator[Markup]:
+def _cells(chart: ChartData, bar: Bar, y: float, wide: float, names: float) -> Iterator[Markup]:
     most = max(bar.calls, default=0)
     for place, (state, calls) in enumerate(zip(bar.states, bar.calls, strict=True)):
         if not state:
             continue
         said = f"{chart.days[place]}: {STATE_WORDS[State(state)]}, {calls:,.0f} calls"
-        x = _NAMES + place * wide
+        x = names + place * wide
         yield _rect(state, x + 0.5, y, wide - 1, _ROW - 4, said)
         if most and calls:
             high = (_ROW - 4) * (0.15 + 0.75 * calls / most)

@@ -13,14 +13,16 @@ from markupsafe import Markup, escape
 
 from watcher.report.charts import ChartData, charts
 from watcher.report.render import text
-from watcher.report.render.outline import Outline, Section
+from watcher.report.render.outline import Figure, Outline, Section
 from watcher.report.render.sections import outline
 from watcher.report.statement import Statement
 from watcher.report.wording import one_line
 
 #: Of the HTML part.
 BYTES_LIMIT = 98_000
-SUBJECT_LIMIT = 180
+#: Most mail programs show less; Slack takes 150 in a header, in which it may be said, too, how late a report is.
+SUBJECT_LIMIT = 120
+_SUBJECT_NAME = 30
 #: So many of each list are tried to be shown, the most first: of actions, of rows.
 _EXTENTS = ((10, 10), (8, 8), (8, 5), (5, 5), (5, 3), (3, 3), (1, 1))
 #: As in mails about alerts: colours of text on white, by the class that turns them for dark screens.
@@ -72,10 +74,28 @@ def mail_parts(statement: Statement, *, link: str) -> MailParts:
 
 
 def subject(report: Outline) -> str:
-    """`[prod] Fine-tuning costs, 16 to 22 November 2026: 1,234.50 USD at list price, idle 571.20 USD`."""
+    """`[prod] Fine-tuning costs 1,234.50 USD at list price, 16 to 22 Nov 2026, Search, idle 571.20 USD`.
+
+    The bill stands first, and whole clauses go, the last first, where it is too long: no number is cut.
+    """
     bill, idle, _ = report.figures
-    price = "" if bill.total.is_unknown else f" at {report.price.partition(',')[0]}"
-    return one_line(f"[{report.watcher}] {report.title}: {bill.text}{price}, idle {idle.text}", SUBJECT_LIMIT)
+    price = "" if bill.total.is_unknown else f" at {one_line(report.price.partition(',')[0], _SUBJECT_NAME)}"
+    edition = f", {one_line(report.edition, _SUBJECT_NAME)}" if report.edition else ""
+    clauses = [price, f", {report.days}", edition, f", idle {_least(idle)}"]
+    said = f"[{one_line(report.watcher, _SUBJECT_NAME)}] Fine-tuning costs {bill.text}"
+    if len(whole := "".join((said, *clauses[:-1], f", idle {idle.text}"))) <= SUBJECT_LIMIT:
+        return whole
+    while clauses and len(said) + sum(map(len, clauses)) > SUBJECT_LIMIT:
+        clauses.pop()
+    return said + "".join(clauses)
+
+
+def _least(idle: Figure) -> str:
+    """It as one figure: its least, where there may be more."""
+    if not idle.beside or idle.total.is_unknown:
+        return idle.text
+    least = idle.total.known.least
+    return f"at least {least:,.2f} {idle.total.currency}" if least else "unknown"
 
 
 def _html(report: Outline, pictures: tuple[ChartData, ...], link: str) -> str:

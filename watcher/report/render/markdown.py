@@ -45,7 +45,7 @@ def _lines(report: Outline) -> Iterator[str]:
             yield f"> - {escaped(said)}"
     if report.is_quiet:
         yield ""
-        yield "**Nothing to report:** everything was seen, and nothing calls for action."
+        yield f"**Nothing to report:** {report.quiet}"
     for section in report.sections:
         if not section.is_appendix:
             yield ""

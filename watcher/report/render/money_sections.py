@@ -1,13 +1,13 @@
 """The sections about money: what to do and what it saves, the bill, what is idle, and where prices come from."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
 from watcher.costs.idle import IdleMoney
-from watcher.costs.money import Cost, Unknown, together
+from watcher.costs.money import Cost, Total, Unknown, together
 from watcher.costs.prices import Price
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
@@ -17,7 +17,14 @@ from watcher.report.wording import interval, lines_of, money, one_line
 
 #: It may name a model, two accounts, a content filter and another deployment.
 _OBSTACLE_LIMIT = 2000
-_VERBS = {Move.DELETE: "Delete", Move.CONSOLIDATE: "Consolidate: delete", Move.DEVELOPER: "Redeploy as Developer:"}
+#: A reason of more letters than these that so many of the first have is told once.
+_LONG, _OFTEN, _HEAD = 40, 4, 10
+_VERBS = {
+    Move.DELETE: "Delete",
+    Move.CONSOLIDATE: "Consolidate: delete",
+    Move.ASK: "Ask the owner about:",
+    Move.DEVELOPER: "Redeploy as Developer:",
+}
 
 
 def actions(statement: Statement) -> Iterator[Section]:
@@ -26,9 +33,11 @@ def actions(statement: Statement) -> Iterator[Section]:
         move: Counter(advice.risk for advice in todo if advice.move is move).most_common(1)[0][0]
         for move in dict.fromkeys(advice.move for advice in todo)
     }
+    common = _common_reasons(todo)
     actions = []
     for advice in todo:
-        facts = [f"Because {one_line(advice.because)}.", f"Owner: {cells.name(advice.owner) or 'unowned'}."]
+        facts = [] if advice.because == common.get(advice.move) else [f"Because {one_line(advice.because)}."]
+        facts.append(f"Owner: {cells.name(advice.owner) or 'unowned'}.")
         if _is_saved_otherwise(advice):
             facts.append(f"Until Azure deletes it by itself: {money(advice.saving_until_deletion)}.")
         if advice.risk != risks[advice.move]:
@@ -48,6 +57,10 @@ def actions(statement: Statement) -> Iterator[Section]:
         else f"Risk of “{' or '.join(map(_move_words, moves))}”: {one_line(risk)}"
         for risk, moves in _turned(risks).items()
     ]
+    lead += [
+        f"Why, where “{_move_words(move)}” has no reason beside it: {one_line(because)}."
+        for move, because in common.items()
+    ]
     if actions:
         yield Section(
             key="recommendations",
@@ -58,13 +71,26 @@ def actions(statement: Statement) -> Iterator[Section]:
         )
 
 
+def _common_reasons(todo: Sequence[Advice]) -> dict[Move, str]:
+    """Of each move the reason at the head of the list that is long, and told so often that others are lost among it."""
+    found: dict[Move, str] = {}
+    for move in dict.fromkeys(advice.move for advice in todo):
+        counts = Counter(advice.because for advice in todo[:_HEAD] if advice.move is move)
+        often = [because for because, count in counts.most_common() if count >= _OFTEN and len(because) > _LONG]
+        if often:
+            found[move] = often[0]
+    return found
+
+
 def _move_words(move: Move) -> str:
     return _VERBS.get(move, "Look at").partition(":")[0]
 
 
 def _is_saved_otherwise(advice: Advice) -> bool:
-    """Whether what is saved until Azure deletes it by itself is not what is saved in a month."""
-    return advice.saving_until_deletion not in (None, advice.saving_per_month)
+    """Whether something is known of what is saved until Azure deletes it by itself, beside what is in a month."""
+    until = advice.saving_until_deletion
+    is_unknown = isinstance(until, Unknown) or (isinstance(until, Total) and until.is_unknown)
+    return until is not None and not is_unknown and until != advice.saving_per_month
 
 
 def _verb(advice: Advice) -> str:
@@ -110,6 +136,8 @@ def _idle_row(line: HostedLine, statement: Statement) -> Row:
     idle = line.idle
     so_far: Cost | None = idle.so_far if isinstance(idle, IdleMoney) else idle
     notes = [] if not line.kept_until else [f"kept until {cells.minute(line.kept_until, statement)}"]
+    if line.is_paused:
+        notes.append("paused, so that calls are refused; that its fee is charged all the same is assumed")
     if line.deletion_why:
         notes.append(one_line(line.deletion_why))
     if line.called_until:
@@ -122,7 +150,7 @@ def _idle_row(line: HostedLine, statement: Statement) -> Row:
             cells.name(line.sku),
             cells.day(line.idle_since[0] if line.idle_since else None, statement),
             cells.figure(so_far),
-            cells.deadline(line.deletion, statement) if line.deletion else "not known",
+            cells.deletion(line, statement),
             cells.left(line.deletion, statement) if line.deletion else "",
             _until(idle),
         ),
@@ -220,21 +248,24 @@ def trickle(statement: Statement) -> Iterator[Section]:
         columns=(
             *cells.texts("Deployment", "Account"),
             *cells.minor("Owner", "SKU"),
-            *cells.numbers("Calls", f"Cost, {statement.currency}", f"A call, {statement.currency}"),
+            *cells.numbers("Calls", f"A call, {statement.currency}", f"Cost in the period, {statement.currency}"),
         ),
         rows=tuple(
             Row(
                 cells=(
                     *cells.names(line.name, line.place.account, line.place.owner, line.sku),
                     cells.number(line.trickle_calls),
-                    cells.figure(line.cost),
                     cells.figure(line.cost_per_call),
+                    cells.figure(line.cost),
                 ),
                 worth=line.cost,
             )
             for line in lines
         ),
-        closing=("Calls are the answered ones of the rule's window, which may be longer than the period.",)
+        closing=(
+            "“Calls” are the answered ones of the rule's window, which may be longer than the period; “A call” is the "
+            "hosting fee of that whole window, and not the cost in the period, divided by them.",
+        )
         if lines
         else (),
     )

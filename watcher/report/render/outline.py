@@ -3,21 +3,25 @@
 So they hold the same numbers and words. All texts are clean of what hides or reorders, and escaped for no format.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil, floor
 from zoneinfo import ZoneInfo
 
 from watcher.costs.advice import Advice, Move
 from watcher.costs.money import Amount, Cost, Total, Unknown, together, total
 from watcher.costs.prices import Price
-from watcher.report.statement import Statement
-from watcher.report.wording import local, money, not_known, one_line, period_words, within_words
+from watcher.report.statement import Audience, Statement
+from watcher.report.wording import local, money, not_known, one_line, period_words, short_period, within_words
 from watcher.rules.text import called, counted
 
 #: So many sentences of what was not seen stand at the top.
 UNSEEN_AT_TOP = 3
 _NO_ACCOUNT = "no account could be read"
+#: So many of a list are read first.
+_HEAD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,15 @@ class Row:
     cells: tuple[str, ...]
     worth: Cost | Total | None = None  #: what those that are left out of a list are added up by
     note: str = ""  #: small print below it
+
+
+def told_once(rows: Sequence[Row]) -> tuple[tuple[Row, ...], str]:
+    """The rows without the note that is the commonest at the head of the list, and that note; "": each is told once."""
+    notes = Counter(row.note for row in rows[:_HEAD] if row.note)
+    commonest, count = notes.most_common(1)[0] if notes else ("", 0)
+    if count < 2:
+        return tuple(rows), ""
+    return tuple(replace(row, note="") if row.note == commonest else row for row in rows), commonest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +135,14 @@ class Outline:
     title: str
     edition: str  #: "Search"; "" for all
     watcher: str
+    days: str  #: "16 to 22 Nov 2026": the period in short
     period: str
     sentence: str
     figures: tuple[Figure, Figure, Figure]
     warning: str = ""  #: that not everything was seen; "" where it was
     unseen: tuple[str, ...] = ()  #: the first of what was not
     is_quiet: bool
+    quiet: str  #: behind "Nothing to report:"
     currency: str
     price: str  #: "list price, not an invoice": beside every total
     sections: tuple[Section, ...]
@@ -144,12 +159,14 @@ def head(statement: Statement, sections: tuple[Section, ...]) -> Outline:
         title=f"Fine-tuning costs, {period}" + (f": {edition}" if edition else ""),
         edition=edition,
         watcher=watcher,
+        days=short_period(statement.period, zone),
         period=period,
         sentence=sentence(statement, zone),
         figures=figures(statement),
         warning=warning(statement),
         unseen=_unseen_at_top(statement),
         is_quiet=is_quiet(statement),
+        quiet=_quiet(statement),
         currency=statement.currency,
         price=price_words(statement),
         sections=sections,
@@ -173,6 +190,8 @@ def sentence(statement: Statement, zone: ZoneInfo) -> str:
     if not statement.accounts and bill.is_unknown:
         return f"{span} no account was read, so what fine-tuned models cost is unknown."
     beside = _before_record(statement, zone)
+    if holds_nothing(statement):
+        return f"{span} nothing of theirs was seen in the {_counted(statement.watched, 'account')} that are watched."
     if not statement.hosted and not statement.trained:
         cost = "what it cost is unknown" if bill.is_unknown else f"the bill is {money(bill)} ({price}){beside}"
         return f"{span} no deployment of a fine-tuned model and no training was seen in {accounts}; {cost}."
@@ -185,6 +204,12 @@ def sentence(statement: Statement, zone: ZoneInfo) -> str:
         return f"{span} what {what} in {accounts} cost is unknown."
     guessed = _estimate(statement, bill)
     return f"{span} {what} in {accounts} cost {money(bill)} ({price}){beside}.{guessed and f' {guessed}'}"
+
+
+def holds_nothing(statement: Statement) -> bool:
+    """Whether it is the edition of an owner of whom nothing was seen, nor an account that is theirs."""
+    is_owners = statement.edition.audience is Audience.OWNER
+    return is_owners and not (statement.accounts or statement.hosted or statement.trained)
 
 
 def _estimate(statement: Statement, bill: Total) -> str:
@@ -257,7 +282,7 @@ def _bill_notes(statement: Statement, bill: Total) -> Iterator[str]:
 
 
 def _idle_notes(statement: Statement, bill: Total, idle: Total) -> Iterator[str]:
-    share = percent_of(idle, bill)
+    share = _idle_share(idle, statement.unread, bill)
     if share:
         yield f"{share} of the bill"
     until = statement.idle_until_deletion
@@ -270,6 +295,24 @@ def _idle_notes(statement: Statement, bill: Total, idle: Total) -> Iterator[str]
     yield from _why(idle)
 
 
+def _idle_share(idle: Total, unread: Total, bill: Total) -> str:
+    """`27 %`; `27 to 48 %` where some time was not read, all of which may be idle too; `at least 27 %` where even its
+    cost is unknown; "" as `percent_of` has it."""
+    if not not_known(unread):
+        return percent_of(idle, bill)
+    if not all(_is_exact(cost) for cost in (idle, bill)) or not bill.known.low:
+        return ""
+    least = floor(100 * Fraction(idle.known.low) / Fraction(bill.known.low))
+    if not unread.is_known:
+        return f"at least {least} %" if least else ""
+    most = ceil(100 * Fraction(idle.known.low + unread.known.high) / Fraction(bill.known.low))
+    return f"{least} to {min(most, 100)} %"
+
+
+def _is_exact(cost: Total) -> bool:
+    return cost.is_known and cost.known.is_exact
+
+
 def _why(cost: Total) -> Iterator[str]:
     """What is missing."""
     if cost.is_unknown and len(cost.reasons) == 1:
@@ -280,8 +323,7 @@ def _why(cost: Total) -> Iterator[str]:
 
 def percent_of(part: Total, whole: Total) -> str:
     """`13 %`; "" where one of them is uncertain or there is no whole."""
-    exact = part.is_known and whole.is_known and part.known.is_exact and whole.known.is_exact
-    if not exact or not whole.known.low or not part.known.low:
+    if not (_is_exact(part) and _is_exact(whole)) or not whole.known.low or not part.known.low:
         return ""
     share = Fraction(100) * part.known.low / whole.known.low
     return f"{round(share)} %" if share >= 1 else "less than 1 %"
@@ -293,7 +335,8 @@ def _saving_notes(statement: Statement, saving: Total) -> Iterator[str]:
     if count:
         yield f"by {_counted(count, 'recommendation')}" + (_ENDS if any(_is_idle(advice) for advice in todo) else "")
     elif todo:
-        yield "before callers have moved"
+        moves = {advice.move for advice in todo}
+        yield "before callers have moved" if Move.CONSOLIDATE in moves else "before owners have been asked"
     elif not saving.is_unknown:
         yield "nothing to recommend" + (" in what was seen" if warning(statement) else "")
     yield from _why(saving)
@@ -318,7 +361,9 @@ def saving_words(advice: Advice) -> str:
             return ""
         case Amount() as saving:
             ends = advice.saving_until_deletion == saving
-            return f"saves {money(saving)} {'until Azure deletes it by itself' if ends else 'a month'}"
+            is_sure = saving.least or not saving.most
+            told = money(saving) if is_sure else f"up to {saving.most:,} {saving.currency}"
+            return f"saves {told} {'until Azure deletes it by itself' if ends else 'a month'}"
         case unknown:
             return f"saves an unknown amount: {one_line(unknown.because)}"
 
@@ -337,6 +382,12 @@ def warning(statement: Statement) -> str:
 def is_quiet(statement: Statement) -> bool:
     """Whether there is nothing to act upon, and everything was seen."""
     return statement.is_quiet and not warning(statement)
+
+
+def _quiet(statement: Statement) -> str:
+    if holds_nothing(statement):  # where others' things could not be read, theirs may be among them
+        return "nothing of theirs was seen, so nothing that was seen calls for action."
+    return "everything was seen, and nothing calls for action."
 
 
 def _unseen_at_top(statement: Statement) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 from watcher.costs.money import Unknown
 from watcher.costs.savings import METHOD
 from watcher.report.render import cells
-from watcher.report.render.outline import UNSEEN_AT_TOP, Row, Section
+from watcher.report.render.outline import UNSEEN_AT_TOP, Row, Section, told_once
 from watcher.report.statement import Date, DateKind, Leftover, Statement, TrainingLine
 from watcher.report.wording import one_line
 from watcher.rules.text import counted, few, size
@@ -178,11 +178,16 @@ def harms(statement: Statement) -> Iterator[Section]:
 
 
 def dates(statement: Statement) -> Iterator[Section]:
+    rows = [_date_row(date, statement) for date in statement.dates]
+    deletions = [date.kind is DateKind.DELETION for date in statement.dates]
+    without, told = told_once([row for row, is_deletion in zip(rows, deletions, strict=True) if is_deletion])
+    after = iter(without)
     yield Section(
         key="calendar",
         title="What is to come",
         columns=(*cells.times("When"), *cells.texts("What"), *cells.minor("Kind", "Owner")),
-        rows=tuple(_date_row(date, statement) for date in statement.dates),
+        rows=tuple(next(after) if is_deletion else row for row, is_deletion in zip(rows, deletions, strict=True)),
+        closing=(f"For each deletion without a remark of its own: {told}",) if told else (),
     )
 
 

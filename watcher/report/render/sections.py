@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from watcher.report.render import money_sections as money
 from watcher.report.render import record_sections as records
-from watcher.report.render.outline import Outline, Section, head
+from watcher.report.render.outline import Outline, Section, head, told_once
 from watcher.report.statement import Audience, Statement
 from watcher.rules.text import sentence
 
@@ -39,12 +39,13 @@ def _without_commands(section: Section) -> Section:
 
 
 def _told_once(section: Section) -> Section:
-    """The same small print of all rows below the table, in place of below each."""
+    """The commonest small print below the table, in place of below each row that has it; other rows keep theirs.
+
+    A row without any would seem to have it too: where there is one, all stay as they are.
+    """
     notes = {row.note for row in section.rows}
-    if len(section.rows) < 2 or len(notes) > 1 or notes == {""}:
+    if "" in notes:
         return section
-    return replace(
-        section,
-        rows=tuple(replace(row, note="") for row in section.rows),
-        closing=(f"For each of them: {sentence(notes.pop())}", *section.closing),
-    )
+    rows, told = told_once(section.rows)
+    whose = "For each of them" if len(notes) == 1 else "For each that has no remark of its own"
+    return replace(section, rows=rows, closing=(f"{whose}: {sentence(told)}", *section.closing)) if told else section

@@ -49,7 +49,7 @@ def short_form(statement: Statement, *, link: str) -> ShortForm:
             lines.append(f"  • and {left:,} more")
     lines += _actions(report)
     if report.is_quiet:
-        lines.append("Nothing to report: everything was seen, and nothing calls for action.")
+        lines.append(f"Nothing to report: {report.quiet}")
     return ShortForm(
         title=_plain(f"[{report.watcher}] {report.title} ({report.price})"),
         lines=tuple(_plain(line) for line in lines),

@@ -50,7 +50,7 @@ def _lines(report: Outline) -> Iterator[str]:
             yield from _wrapped(said, indent=2, mark="! " if not place else "- ")
     if report.is_quiet:
         yield ""
-        yield "Nothing to report: everything was seen, and nothing calls for action."
+        yield from _wrapped(f"Nothing to report: {report.quiet}")
     for section in report.sections:
         if not section.is_appendix:
             yield ""
