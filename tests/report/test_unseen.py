@@ -253,11 +253,12 @@ def test_before_anything_was_read_there_is_no_all_clear_and_no_zero(edition, mat
         assert said in text
 
 
-def test_an_owner_of_nothing_in_what_was_read_has_the_all_clear():
+def test_an_owner_of_nothing_in_what_was_read_has_nothing_to_do():
     edition, matches = NOBODY
     statement = stated(recorded(idle()), edition=edition, matches=matches)
     assert (statement.accounts, statement.unseen, statement.is_quiet) == (0, (), True)
-    assert any("everything was seen, and nothing calls for action" in text for text in forms(statement))
+    assert any("Nothing to report: nothing of theirs was seen." in text for text in forms(statement))
+    assert not any("everything was seen" in text for text in forms(statement))
 
 
 def test_where_no_account_is_watched_any_more_that_is_said():

@@ -191,7 +191,7 @@ def sentence(statement: Statement, zone: ZoneInfo) -> str:
         return f"{span} no account was read, so what fine-tuned models cost is unknown."
     beside = _before_record(statement, zone)
     if holds_nothing(statement):
-        return f"{span} nothing of theirs was seen in the {_counted(statement.watched, 'account')} that are watched."
+        return f"{span} nothing of theirs was seen in what is watched, {_counted(statement.watched, 'account')}."
     if not statement.hosted and not statement.trained:
         cost = "what it cost is unknown" if bill.is_unknown else f"the bill is {money(bill)} ({price}){beside}"
         return f"{span} no deployment of a fine-tuned model and no training was seen in {accounts}; {cost}."
@@ -386,7 +386,7 @@ def is_quiet(statement: Statement) -> bool:
 
 def _quiet(statement: Statement) -> str:
     if holds_nothing(statement):  # where others' things could not be read, theirs may be among them
-        return "nothing of theirs was seen, so nothing that was seen calls for action."
+        return "nothing of theirs was seen."
     return "everything was seen, and nothing calls for action."
 
 
