@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from watcher.alerts.alert import Alert, AlertStatus
+from watcher.alerts.keep import COUNTDOWN_RULES
 from watcher.resources.deployment import Deployment, Usage, is_fine_tuned
 from watcher.resources.snapshot import Reading
 from watcher.rules.idle_clock import IdleClock, idle_clock
@@ -21,9 +22,6 @@ from watcher.rules.metrics_pace import STALE_AFTER
 from watcher.rules.rule import View
 from watcher.rules.sight import Unread, unread_deployment, unread_usage
 from watcher.rules.text import moment
-
-#: Alerts that count down to a deletion.
-COUNTDOWN_RULES = frozenset({"deployment_idle", "deployment_expiring"})
 
 #: Without an alert, a deployment counts as at risk when its deletion may come within this.
 NEAR = timedelta(days=7)

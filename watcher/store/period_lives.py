@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Text, or_, select, type_coerce
 
+from watcher.alerts.keep import COUNTDOWN_RULES
 from watcher.report.recorded import RecordedLife
-from watcher.report.standing import COUNTDOWN_RULES
 from watcher.resources.changes import Change, ResourceKind, Transition
 from watcher.resources.departure import Departure
 from watcher.resources.deployment import Deployment, is_fine_tuned

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from watcher.report.render import advice_sections as advice
 from watcher.report.render import money_sections as money
 from watcher.report.render import record_sections as records
 from watcher.report.render.outline import Outline, Section, head, told_once
@@ -11,7 +12,7 @@ from watcher.rules.text import sentence
 
 Make = Callable[[Statement], Iterator[Section]]
 
-_TO_ACT: tuple[Make, ...] = (money.actions, money.idle, records.unseen)
+_TO_ACT: tuple[Make, ...] = (advice.actions, money.idle, records.unseen)
 _WASTE: tuple[Make, ...] = (money.trickle, money.superseded)
 _LEFT: tuple[Make, ...] = (money.ended, records.undeployed, records.orphans)
 _TRAINING: tuple[Make, ...] = (records.training, records.failed, records.harms)
