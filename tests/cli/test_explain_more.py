@@ -34,7 +34,7 @@ from tests.rules.ask import the_finding
 from watcher import cycles
 from watcher.alerts.alert import Alert, AlertStatus, open_alert
 from watcher.alerts.notification import Told
-from watcher.answers.dossier import AlertFile
+from watcher.answers.alert_file import AlertFile
 from watcher.azure.discovery import Discovery
 from watcher.cli.telling_alert import alert_text
 from watcher.cli.telling_job import _span

@@ -7,18 +7,16 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from watcher.alerts.alert import Alert
-from watcher.alerts.dispatch import Held, Routing, explain_routes
+from watcher.alerts.dispatch import Routing
 from watcher.alerts.keep import Keep
 from watcher.alerts.lifecycle import GONE_RULE
-from watcher.alerts.notification import Told
-from watcher.alerts.silence import Silence, silenced_by
 from watcher.answers import kin
+from watcher.answers.alert_file import AlertFile, alert_files
 from watcher.answers.kin import Served
 from watcher.answers.query import Frame
 from watcher.answers.unfound import nothing_found
 from watcher.costs import obstacles
 from watcher.costs.recipe import Recipe, recipe
-from watcher.cycles import decide
 from watcher.errors import Refused
 from watcher.report.standing import Standing, countdowns, stand
 from watcher.resources.account import Account
@@ -35,20 +33,14 @@ from watcher.rules.pace import pace_key
 from watcher.rules.text import few, moment
 from watcher.store import (
     alerts,
-    attempts,
     deployments,
     history,
-    known_calls,
     listings,
     operators,
-    outbox,
-    tellings,
     trainings,
 )
-from watcher.store.attempts import Attempt
 from watcher.store.listings import Place, RecordedDeployment, RecordedJob
 from watcher.store.operators import AuditEntry
-from watcher.store.outbox import Delivery
 
 #: Fewer characters are not taken for the beginning of a job's id.
 _SHORTEST = 8
@@ -56,20 +48,6 @@ _SHORTEST = 8
 _NAMED = 6
 #: Lines of a job's log, and changes, that are shown.
 MOST = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertFile:
-    """One alert, and all that was decided and done about it."""
-
-    alert: Alert
-    routes: tuple[tuple[str, str, Mapping[str, str]], ...]
-    held: tuple[Held, ...]  #: why somebody is not told now
-    silences: tuple[Silence, ...]
-    told: tuple[Told, ...]
-    deliveries: tuple[tuple[Delivery, tuple[Attempt, ...]], ...]
-    audit: tuple[AuditEntry, ...]
-    calls_known_to: datetime | None = None  #: where it fires since nobody calls something; `None`: it does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,19 +166,6 @@ def find(
     raise nothing_found(tx, wanted)
 
 
-def alert_file(tx: Connection, wanted: str, *, routing: Routing | None, now: datetime) -> AlertFile:
-    """One alert alone, by its id or an unambiguous beginning of it.
-
-    Raises:
-        Refused: there is none.
-    """
-    alert = alerts.find(tx, wanted) if wanted else None
-    if alert is None:
-        raise Refused(f"no alert has the id {wanted}; what ended long ago is kept no longer")
-    desk = _Desk(routing=routing, frame=Frame(now=now))
-    return _files(tx, [alert], desk)[0]
-
-
 def _one_of(
     tx: Connection, wanted: str, jobs: Sequence[RecordedJob], lives: Sequence[RecordedDeployment]
 ) -> tuple[Sequence[RecordedJob], Sequence[RecordedDeployment]]:
@@ -243,7 +208,7 @@ def _reading(tx: Connection, key: str) -> Reading:
 
 def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
     """The alert alone, with what it is about."""
-    subject, file = alert.finding.subject, _files(tx, [alert], desk)
+    subject, file = alert.finding.subject, alert_files(tx, [alert], routing=desk.routing, now=desk.frame.now)
     # Alerts over all accounts at once bear none, but may be about what lies in one.
     account = alert.account or subject.id.lower().partition("/deployments/")[0]
     if not listings.places(tx, with_removed=True, keys=[account]):
@@ -265,7 +230,8 @@ def _of_alert(tx: Connection, alert: Alert, desk: _Desk) -> Dossier:
 def _of_job(tx: Connection, one: RecordedJob, desk: _Desk, *, files: tuple[AlertFile, ...] | None = None) -> Dossier:
     reading, job = _reading(tx, one.job.account), one.job
     if files is None:
-        files = _files(tx, _foremost(alerts.of_subject(tx, job.account, job.id)), desk)
+        found = _foremost(alerts.of_subject(tx, job.account, job.id))
+        files = alert_files(tx, found, routing=desk.routing, now=desk.frame.now)
     key = pace_key(reading.account, job)
     changes = _transitions(tx, job.account, ResourceKind.JOB, job.id)
     inside = trainings.load(tx, job.account, {job.id}).get(job.id)
@@ -315,7 +281,7 @@ def _of_deployment(
         incarnations = {life.deployment.incarnation for life in lives}
         of_all = [alert for life in incarnations for alert in alerts.of_subject(tx, deployment.account, life)]
         mine = [alert for alert in of_all if alert.finding.subject.id.lower() == deployment.key]
-        files = _files(tx, _foremost(mine), desk)
+        files = alert_files(tx, _foremost(mine), routing=desk.routing, now=desk.frame.now)
     standing = None
     if one.ended_at is None:
         firing = countdowns([file.alert for file in files])
@@ -399,30 +365,3 @@ def _foremost(found: Iterable[Alert]) -> list[Alert]:
     """What fires, the loudest first; then what is over or was told once, the newest first."""
     newest = sorted(found, key=lambda alert: alert.starts_at, reverse=True)
     return sorted(newest, key=lambda alert: 1 if alert.is_event or alert.ends_at else -alert.severity.rank)
-
-
-def _files(tx: Connection, found: Sequence[Alert], desk: _Desk) -> tuple[AlertFile, ...]:
-    routing, now = desk.routing, desk.frame.now
-    held: Mapping[str, tuple[Held, ...]] = {}
-    if routing is not None and found:
-        alone = decide(tx, found, routing, now)
-        held = alone.held
-        if any(alert.id not in alone.at_rest for alert in found):
-            # Somebody lacks it: what is told, and when, depends on what may inhibit it, and on what goes along.
-            held = decide(tx, alerts.unsettled(tx), routing, now).held
-    silences, known_to = operators.silences(tx, since=now), known_calls.known_to(tx, found)
-    return tuple(
-        AlertFile(
-            alert=alert,
-            routes=tuple(explain_routes(alert.labels, routing)) if routing is not None else (),
-            held=held.get(alert.id, ()),
-            silences=silenced_by(alert, silences, now),
-            told=tellings.of_alert(tx, alert.id),
-            deliveries=tuple(
-                (delivery, attempts.of(tx, delivery.notification.id)) for delivery in outbox.of_alert(tx, alert.id)
-            ),
-            audit=operators.audit(tx, subject=alert.id),
-            calls_known_to=known_to.get(alert.id),
-        )
-        for alert in found
-    )

@@ -1,6 +1,7 @@
 """The record behind `explain --json`."""
 
-from watcher.answers.dossier import AlertFile, Dossier
+from watcher.answers.alert_file import AlertFile
+from watcher.answers.dossier import Dossier
 from watcher.report.records import (
     Record,
     alert_record,

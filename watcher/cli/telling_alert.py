@@ -18,7 +18,7 @@ from watcher.rules.text import ago, duration, moment
 
 if TYPE_CHECKING:
     from watcher.alerts.alert import Alert
-    from watcher.answers.dossier import AlertFile
+    from watcher.answers.alert_file import AlertFile
     from watcher.store.attempts import Attempt
     from watcher.store.operators import AuditEntry
     from watcher.store.outbox import Delivery

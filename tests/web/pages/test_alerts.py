@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from tests.factories import DAY, NOW, SECOND
 from tests.web.pages.house import House, read
-from watcher.answers import dossier
+from watcher.answers.alert_file import alert_file
 from watcher.cycles import decide
 from watcher.rules.finding import Severity
 from watcher.store import alerts, operators
@@ -140,9 +140,7 @@ async def test_why_nobody_is_told_now_is_what_dispatch_says_that_looks_at_all(ho
     def both(tx: Connection) -> list[tuple[object, object]]:
         unsettled = alerts.unsettled(tx)
         held = decide(tx, unsettled, routing, now).held
-        return [
-            (dossier.alert_file(tx, one.id, routing=routing, now=now).held, held.get(one.id, ())) for one in unsettled
-        ]
+        return [(alert_file(tx, one.id, routing=routing, now=now).held, held.get(one.id, ())) for one in unsettled]
 
     found = await house.store.read(both)
     assert sum(bool(of_all) for _, of_all in found) == 3 < len(found)

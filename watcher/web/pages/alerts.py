@@ -22,9 +22,9 @@ from watcher.alerts.lifecycle import GONE_RULE
 from watcher.alerts.notification import Told
 from watcher.alerts.route import REPORT_ONLY_RULES
 from watcher.alerts.summary import summary_at
-from watcher.answers import acts, dossier
+from watcher.answers import acts
+from watcher.answers.alert_file import AlertFile, alert_file
 from watcher.answers.alert_lines import AlertBook, AlertLine, AlertLines
-from watcher.answers.dossier import AlertFile
 from watcher.answers.event_times import event_times
 from watcher.notify.message import links_of, steps_of
 from watcher.notify.wording import localise
@@ -103,7 +103,7 @@ def routes(room: Room) -> list[Route]:
     async def one(request: Request, person: Person) -> Response:
         wanted = request.path_params["id"]
         settings, now = site.settings(), site.clock()
-        file = await site.store.read(dossier.alert_file, wanted, routing=settings.routing, now=now)
+        file = await site.store.read(alert_file, wanted, routing=settings.routing, now=now)
         if file.alert.id != wanted:
             return RedirectResponse(f"/alerts/{quote(file.alert.id, safe='')}", 303)
         words = Words(now=now, zone=settings.zone)
