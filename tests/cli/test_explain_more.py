@@ -610,6 +610,9 @@ def test_where_its_account_left_the_scope_nothing_is_claimed_of_it(tmp_path: Pat
     store.write_now(cycles.save_discovery, found, Judgement(rules=()), NOW - MINUTE)
     store.close()
     assert "Its account is watched no longer." in world.watcher("explain", "bot").out
+    told = world.watcher("explain", ACCOUNT.label).err
+    assert f"{ACCOUNT.label} is an account that is watched no longer" in told
+    assert "--account" not in told  # listings know it no longer
 
 
 def test_nothing_is_in_the_way_of_one_that_stands_or_is_gone_alone(tmp_path: Path) -> None:

@@ -168,6 +168,18 @@ def test_that_it_is_paused_and_what_that_assumes_is_said(changes):
     assert not advise(case(**changes), NOW).because.endswith(said)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"is_wasting": True, "idle": IDLE}, {"successor": "v2", "calls": 0.0}], ids=["idle", "superseded"]
+)
+def test_what_is_paused_saves_nothing_for_sure(changes):
+    """Whether its fee is charged, Azure does not say."""
+    paused, sure = advise(case(is_paused=True, **changes), NOW), advise(case(**changes), NOW)
+    assert (paused.saving_per_month.low, paused.saving_per_month.high) == (0, sure.saving_per_month.high)
+    assert sure.saving_per_month.low > 0
+    cheap = case(name="z", is_wasting=True, price=replace(PRICE, rate=money(1, "USD") / 1000))
+    assert [one.name for one in advise_all([case(name="a", is_paused=True, **changes), cheap], NOW)] == ["z", "a"]
+
+
 def test_deleting_what_is_paused_fails_no_call_that_is_not_refused_already():
     assert advise(case(is_paused=True, is_wasting=True), NOW).risk.startswith("Calls are refused already")
     assert advise(case(is_wasting=True), NOW).risk.startswith("Calls that still come would fail")

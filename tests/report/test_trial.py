@@ -16,7 +16,9 @@ PRODUCTION = {"environment": "production"}
         pytest.param("Standard", {}, PRODUCTION, {}, False, id="its account is production"),
         pytest.param("Standard", {}, {}, {"Environment": " PROD "}, False, id="so says a tag that is no label"),
         pytest.param("Standard", {"Environment": "Prod"}, {"environment": "dev"}, {}, False, id="its own tag"),
-        pytest.param("Standard", {"environment": "test"}, PRODUCTION, {}, True, id="its own tag goes first"),
+        pytest.param(
+            "Standard", {"environment": "test"}, PRODUCTION, {}, False, id="it says otherwise than its account"
+        ),
         pytest.param("Standard", {"environment": ""}, PRODUCTION, {}, False, id="an empty tag says nothing"),
         pytest.param("Standard", {}, {"environment": "eu-1"}, {}, False, id="critical to the operator"),
         pytest.param("Standard", {"team": "live"}, {"stage": "production"}, {}, True, id="other words"),

@@ -21,6 +21,11 @@ def nothing_found(tx: Connection, wanted: str) -> Refused:
             f"nothing is known of {wanted}: what can be explained is an alert, a job or a deployment; see "
             "`watcher alerts`, `watcher jobs` and `watcher deployments`"
         )
+    if not any(place.is_watched for place in places.values()):
+        return Refused(
+            f"{wanted} is an account that is watched no longer, and what can be explained is an alert, a job or a "
+            "deployment: of what was in it, name one as ACCOUNT/NAME; see `watcher alerts`"
+        )
     labels = sorted({place.account.label for place in places.values()})
     filters = " ".join(f"--account {shlex.quote(label)}" for label in labels)
     lists = (f"`watcher {name} {filters}`" for name in ("alerts", "deployments", "jobs"))

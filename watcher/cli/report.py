@@ -166,7 +166,7 @@ def _unseen(statement: "Statement", owner: str | None) -> str:
     if not statement.accounts and owner is None:
         return "no account has been read, so there is nothing to tell of; see `watcher status`"
     if statement.has_gaps:
-        count = len(statement.unseen)
+        count = len(statement.unseen) - (statement.begins is not None)
         return f"{count} {'thing' if count == 1 else 'things'} could not be seen; the report says which"
     if owner is not None and not (statement.hosted or statement.trained or statement.undeployed or statement.orphans):
         return f"nothing of an owner {owner!r} is known in this period; `watcher deployments` shows the owners"

@@ -83,7 +83,7 @@ def _standing(standing: "Standing", now: datetime) -> str:
     else:
         text = f"At risk: Azure may delete it in {duration(left)}, from {moment(earliest)} on{how}."
     if latest is not None and latest != earliest:
-        text += f" At the latest it goes {moment(latest)}."
+        text += f" By Azure's rule it goes {moment(latest)} at the latest."
     return text + _doubt_of(standing, now)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from watcher.cli.table import Line
 from watcher.cli.told import listed, paragraph, title
 from watcher.costs.money import Unknown
+from watcher.costs.prices import Price
 from watcher.costs.training import Spent, billed_tokens
 from watcher.resources.changes import ESTIMATED_FINISH, STATUS, Transition, started_at
 from watcher.resources.fine_tuning import JobStatus
@@ -105,7 +106,7 @@ def _cost(spent: Spent | None, now: datetime, *, has_ended: bool) -> str:
     if isinstance(cost, Unknown):
         known = dict.fromkeys((cost.because, spent.basis))
         return f"Cost: unknown ({'; '.join(known)})."
-    known = dict.fromkeys((spent.basis, price.origin(now) if price else ""))
+    known = dict.fromkeys((spent.basis, price.origin(now) if isinstance(price, Price) else ""))
     return f"Cost{'' if has_ended else ' so far'}: {cost.text} ({'; '.join(filter(None, known))})."
 
 

@@ -177,13 +177,16 @@ def _advice(
     case: Case, move: Move, because: str, monthly: Cost | None, risk: str, command: str, *, until: bool = False
 ) -> Advice:
     idle = case.idle if until and isinstance(case.idle, IdleMoney) else None
+    saving = _before_deletion(case, idle, monthly) if until else monthly
+    if case.is_paused and saving is not None:
+        saving = _at_most(saving)
     return Advice(
         account=case.account,
         name=case.name,
         owner=case.owner,
         move=move,
         because=f"{because}; {_PAUSED}" if case.is_paused else because,
-        saving_per_month=_before_deletion(case, idle, monthly) if until else monthly,
+        saving_per_month=saving,
         saving_until_deletion=None if idle is None else idle.rest,
         risk=risk,
         command=command,

@@ -43,8 +43,7 @@ class Spent:
 
     cost: Cost
     basis: str  #: what it is counted from, in words
-    price: Price | None = None  #: `None`: none was needed, or none is known
-    unpriced: Unknown | None = None  #: why none is known, where one was needed
+    price: Price | Unknown | None = None  #: `None`: none was needed
 
 
 _TRAINED = re.compile(r"^(job succeeded|completed results file)", re.IGNORECASE)
@@ -119,19 +118,12 @@ def _by_tokens(job: FineTuningJob, book: PriceBook, location: str, billed: int |
     price = book.training(model=base_of(job.model), training_type=job.training_type, location=location)
     tokens = _tokens(job, billed)
     if isinstance(tokens, Unknown):
-        return _uncounted(tokens, price)
+        return Spent(cost=tokens, basis=tokens.because, price=price)
     (least, most), basis = tokens
     if isinstance(price, Unknown):
-        return Spent(cost=price, basis=basis, unpriced=price)
+        return Spent(cost=price, basis=basis, price=price)
     low, high = price.rate.low * least / _MILLION, price.rate.high * most / _MILLION
     return Spent(cost=Amount(low=low, high=high, currency=book.currency), basis=basis, price=price)
-
-
-def _uncounted(count: Unknown, price: Price | Unknown) -> Spent:
-    """What was bought is not known, whatever it costs apiece."""
-    if isinstance(price, Unknown):
-        return Spent(cost=count, basis=count.because, unpriced=price)
-    return Spent(cost=count, basis=count.because, price=price)
 
 
 def _tokens(job: FineTuningJob, billed: int | None) -> tuple[tuple[int, int], str] | Unknown:
@@ -161,13 +153,14 @@ def _by_hours(
 ) -> Spent:
     price = book.reinforcement(model=base_of(job.model), training_type=job.training_type)
     if trained is None:
-        return _uncounted(Unknown(because="how long a reinforcement job has trained is not known"), price)
+        unknown = Unknown(because="how long a reinforcement job has trained is not known")
+        return Spent(cost=unknown, basis=unknown.because, price=price)
     least, most = (float(hours(each)) for each in trained)
     low, high = f"{least:.2f}", f"{most:.2f}"
     basis = f"{low} h of training" if low == high else f"{low} to {high} h of training"
     basis += "; what its graders cost comes on top, and is not known"
     if isinstance(price, Unknown):
-        return Spent(cost=price, basis=basis, unpriced=price)
+        return Spent(cost=price, basis=basis, price=price)
     amount = Amount(low=price.over(trained[0]).low, high=price.over(trained[1]).high, currency=book.currency)
     if not is_uncapped:
         amount = amount.at_most(price.rate * _CAP_HOURS)

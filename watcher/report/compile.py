@@ -110,9 +110,7 @@ def compile_statement(
         lacks_dates=lacks_dates(records, chosen.accounts, chosen.hosted, terms),
         unseen=tuple(unseen(records, chosen.accounts, chosen.hosted, period, terms, is_whole=matches is None)),
         begins=begins(records, period),
-        remarks=tuple(
-            remarks(records, chosen.hosted, terms.book, period, has_trained=bool(jobs), has_saved=bool(realised))
-        ),
+        remarks=tuple(remarks(records, chosen.hosted, terms.book, has_trained=bool(jobs), has_saved=bool(realised))),
     )
 
 

@@ -63,14 +63,14 @@ def _under_way(
 ) -> Trained:
     known: Amount | None = None
     if one.ended_at is not None:
-        basis = "it ended after the period, and is billed where it ends"
+        basis = "it ended after the period, and is billed when it ends"
     elif (nobody_knows := _lost(recorded, one)) is not None:
         return _trained(recorded, one, terms, places, nobody_knows, None)
     else:
         so_far = _spent(recorded, one, terms).spending
         known = so_far.cost if isinstance(so_far.cost, Amount) else None
         much = f": {known.text} so far ({so_far.basis})" if known else ""
-        basis = f"it is under way, and is billed where it ends{much}"
+        basis = f"it is under way, and is billed when it ends{much}"
     made = _trained(recorded, one, terms, places, Spent(cost=nothing(terms.book.currency), basis=basis), None)
     return replace(made, line=replace(made.line, is_under_way=True, so_far=known))
 
@@ -120,9 +120,9 @@ def _trained(
             is_refused=refusal is not None,
             harm_types=refusal.harm_types if refusal else (),
             suffix=job.suffix,
-            is_estimate=spending.price is not None and spending.price.is_estimate,
+            is_estimate=isinstance(spending.price, Price) and spending.price.is_estimate,
         ),
         account=account,
         job=job,
-        price=spending.price or spending.unpriced,
+        price=spending.price,
     )

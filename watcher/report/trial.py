@@ -23,14 +23,10 @@ def may_be_trial(account: Account, deployment: Deployment, critical_environments
     """
     if deployment.sku_kind is not SkuKind.STANDARD:
         return False
-    environment = _environment(account, deployment)
-    return environment not in critical_environments and environment.lower() not in _PRODUCTION
-
-
-def _environment(account: Account, deployment: Deployment) -> str:
-    """What the deployment itself says, or else its account; "" where neither does."""
-    for words in (deployment.tags, account.labels, account.tags):
-        for name, value in words.items():
-            if name.lower() == _ENVIRONMENT and value.strip():
-                return value.strip()
-    return ""
+    said = {
+        value.strip()
+        for words in (deployment.tags, account.labels, account.tags)
+        for name, value in words.items()
+        if name.lower() == _ENVIRONMENT
+    }
+    return not any(one in critical_environments or one.lower() in _PRODUCTION for one in said)

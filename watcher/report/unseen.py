@@ -227,7 +227,6 @@ def remarks(
     records: Records,
     hosted: Collection[Hosted],
     book: PriceBook,
-    period: Period,
     *,
     has_trained: bool,
     has_saved: bool,
@@ -256,7 +255,7 @@ def remarks(
             "not read; that time counts neither as used nor as idle."
         )
     if has_trained:
-        yield "Training is billed where a job ends; what is under way at the period's end counts to a later period."
+        yield "Training is billed when a job ends; what is under way at the period's end counts to a later period."
     if has_saved:
         yield METHOD
 

@@ -81,6 +81,7 @@ class Coverage:
 
     def holds(self, begin: datetime, end: datetime) -> bool:
         """Whether all of [begin, end) was read."""
+        # A list: of one span, as nearly always, it takes less than a generator.
         return any([low <= begin and end <= high for low, high in self.spans])
 
     def clipped(self, begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -116,6 +116,7 @@ class Lineage:
         self._found: dict[str, list[Model]] = {}  # what was looked up by name: thousands of models share few bases
         parents = {key: parent for key, model in models.items() if (parent := self._parent_by_name(model)) is not None}
         self._parents = _without_circles(parents)
+        self._lines = {models[key].base for key in parents}  # what custom models were trained from that are custom too
         self._roots: dict[_Key, Model] = {}
         self._deployments: dict[_Key, list[Deployment]] = {}
         #: The deployments that serve no model that is known.
@@ -158,7 +159,7 @@ class Lineage:
 
     def _is_of_custom(self, model: Model) -> bool:
         """Whether anything is known by the name of what it was trained from: nearly never, and told without its key."""
-        return bool(self._found.get(model.base))
+        return model.base in self._lines
 
     def ancestors(self, model: Model) -> Iterator[Model]:
         """The custom models behind it, nearest first."""

@@ -35,9 +35,13 @@ def is_rule_uncertain(deployment: Deployment) -> bool:
     return deployment.sku_kind is not SkuKind.STANDARD or deployment.is_paused
 
 
-def doubts(deployment: Deployment) -> Iterator[str]:
-    """Why the rule may not hold for it, in sentences."""
-    if doubt := doubt_of_sku(deployment):
+def doubts(deployment: Deployment, *, is_settled: bool = False) -> Iterator[str]:
+    """Why the rule may not hold for it, in sentences.
+
+    Args:
+        is_settled: The operator says how long the like of it lasts.
+    """
+    if (doubt := doubt_of_sku(deployment)) and not is_settled:
         yield doubt
     if deployment.is_paused:
         yield "Rule uncertain: the deployment is paused; assumed that its idle clock runs on and its fee is charged."

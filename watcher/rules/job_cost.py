@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from watcher.costs.money import Amount, fraction, money
-from watcher.costs.prices import LIST_PRICES, Terms, book_of
+from watcher.costs.prices import LIST_PRICES, Price, Terms, book_of
 from watcher.costs.training import (
     REINFORCEMENT_CAP,
     CapStep,
@@ -140,7 +140,7 @@ class JobCost:
                 part
                 for part in (
                     spending.basis,
-                    f"priced by {spending.price.origin(view.now)}" if spending.price else "",
+                    f"priced by {spending.price.origin(view.now)}" if isinstance(spending.price, Price) else "",
                     f"jobs read {ago(view.reading.jobs_at, view.now)}" if view.reading.jobs_at else "",
                 )
                 if part
@@ -188,7 +188,7 @@ def of_ended_job(
     """
     cost = spending.cost
     assert isinstance(cost, Amount)
-    price = f"priced by {spending.price.origin(now)}" if spending.price else ""
+    price = f"priced by {spending.price.origin(now)}" if isinstance(spending.price, Price) else ""
     return Finding(
         rule=JobCost.name,
         kind=FindingKind.CONDITION,

@@ -110,13 +110,14 @@ class DeploymentWasting:
     ) -> Finding:
         deletion = (clock.deletion_earliest, clock.deletion_latest) if is_deleted else None
         since = clock.idle_since, clock.idle_since
+        is_assumed = Lifetimes(idle_by_sku=self.lifetimes).is_assumed(deployment)
         money = idle_money(
             price,
             now=view.now,
             known_to=read_to,
             since=since,
             deletion=deletion,
-            is_assumed=Lifetimes(idle_by_sku=self.lifetimes).is_assumed(deployment),
+            is_assumed=is_assumed,
         )
         least = "at least " if clock.is_bounded else ""
         return Finding(
@@ -132,7 +133,7 @@ class DeploymentWasting:
                 for part in (
                     money_words(price, money, least, view.now),
                     f"The model {deployment.model} itself stays and can be deployed again.",
-                    *idle_words.doubts(deployment),
+                    *idle_words.doubts(deployment, is_settled=not is_assumed),
                 )
                 if part
             ),

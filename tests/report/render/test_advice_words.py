@@ -47,3 +47,14 @@ def test_programs_may_read_what_saves_nothing_yet(move):
     assert not [*faults(record, SCHEMA)]
     (advice,) = record["recommendations"]
     assert (advice["move"], advice["saving_per_month"], advice["command"]) == (move.value, None, None)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_a_risk_that_half_of_them_have_is_told_of_each(form):
+    advice = [make_advice("a", risk="Nobody calls it"), make_advice("b", risk="Somebody may call it")]
+    text = said(form, make_statement(advice=advice))
+    assert text.count("Risk: Nobody calls it") == text.count("Risk: Somebody may call it") == 1
+    assert text.index("a in contoso-ft") < text.index("Risk: Nobody calls it") < text.index("b in contoso-ft")
+    alike = said(form, make_statement(advice=[*advice, make_advice("c", risk="Nobody calls it")]))
+    assert alike.count("Risk: Nobody calls it") == 1
+    assert alike.index("Risk: Nobody calls it") < alike.index("a in contoso-ft")

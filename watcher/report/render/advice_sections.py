@@ -22,10 +22,10 @@ _VERBS = {
 
 def actions(statement: Statement) -> Iterator[Section]:
     todo = to_do(statement)
-    risks = {
-        move: Counter(advice.risk for advice in todo if advice.move is move).most_common(1)[0][0]
-        for move in dict.fromkeys(advice.move for advice in todo)
-    }
+    moves = Counter(advice.move for advice in todo)
+    # What most of one move have in common: what half of them have would seem to be told of all.
+    told = Counter((advice.move, advice.risk) for advice in todo)
+    risks = {move: risk for (move, risk), count in told.items() if 2 * count > moves[move]}
     common = _common_reasons(todo)
     actions = []
     for advice in todo:
@@ -33,7 +33,7 @@ def actions(statement: Statement) -> Iterator[Section]:
         facts.append(f"Owner: {cells.name(advice.owner) or 'unowned'}.")
         if _is_saved_otherwise(advice):
             facts.append(f"Until Azure deletes it by itself: {money(advice.saving_until_deletion)}.")
-        if advice.risk != risks[advice.move]:
+        if advice.risk != risks.get(advice.move):
             facts.append(f"Risk: {one_line(advice.risk)}")
         actions.append(
             Action(
@@ -46,9 +46,9 @@ def actions(statement: Statement) -> Iterator[Section]:
         )
     lead = [
         f"Risk: {one_line(risk)}"
-        if len(set(risks.values())) == 1
-        else f"Risk of “{' or '.join(map(_move_words, moves))}”: {one_line(risk)}"
-        for risk, moves in _turned(risks).items()
+        if len(risks) == len(moves) and len(set(risks.values())) == 1
+        else f"Risk of “{' or '.join(map(_move_words, its))}”: {one_line(risk)}"
+        for risk, its in _turned(risks).items()
     ]
     lead += [
         f"Why, where “{_move_words(move)}” has no reason beside it: {one_line(because)}."

@@ -124,7 +124,7 @@ def _sentence(standing: Standing, words: Words) -> Markup:
     else:
         text = Markup("Azure may delete it {}, from {} on{}.").format(words.ahead(earliest), words.at(earliest), how)
     if latest is not None and latest != earliest and left:
-        text += Markup(" At the latest it goes {}.").format(words.at(latest))
+        text += Markup(" By Azure’s rule it goes {} at the latest.").format(words.at(latest))
     if standing.unknown_because:
         text += Markup(" That rests on its last evidence: {}.").format(standing.unknown_because)
     return text
@@ -140,7 +140,7 @@ def _clock(standing: Standing, words: Words, now: datetime, zone: ZoneInfo) -> I
             then = "after which it may be removed, called or not" if standing.expires else "without a call"
             yield "Runs", _text(f"{duration(standing.lifetime)} {then}")
         if standing.idle_since is not None:
-            said = "Idle" if is_idle(standing, now) else "No call seen"
+            said = "Idle" if is_idle(standing, now) else "Calls since"
             span = idle_span(standing.idle_since, standing.usage, now, is_bounded=standing.is_bounded)
             yield said, _text(localise(span, zone))
         if standing.deletion_earliest is not None:

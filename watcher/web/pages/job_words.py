@@ -10,6 +10,7 @@ from markupsafe import Markup
 from watcher.answers.dossier import Dossier
 from watcher.answers.sheets import JobSheet
 from watcher.costs.money import Unknown
+from watcher.costs.prices import Price
 from watcher.notify.wording import localise
 from watcher.report import plots
 from watcher.report.plots import Curve, Line, Phase
@@ -121,7 +122,7 @@ def job_shown(sheet: JobSheet, *, now: datetime, zone: ZoneInfo) -> JobShown:
         basis=" ".join(
             _sentences(dict.fromkeys((*([cost.because] if isinstance(cost, Unknown) else []), sheet.cost.basis)))
         ),
-        origin=price.origin(now) if price else "",
+        origin=price.origin(now) if isinstance(price, Price) else "",
         checkpoints=tuple(_checkpoints(inside, offered.chosen)),
         offer=offered,
         remarks=[localise(text, zone) for text in (rewards(inside), skipped(inside, file.events)) if text],
